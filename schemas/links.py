@@ -1,0 +1,53 @@
+"""A video and a SKU it sells, with the reasons."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.segments import Box
+
+
+class Sense(StrEnum):
+    """Where evidence for a link can come from."""
+
+    VISUAL = "visual"
+    OCR = "ocr"
+    ASR = "asr"
+    MERCHANT = "merchant"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open stretch of a video in milliseconds."""
+
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason for a link.
+
+    `score` is the probability this reason gives alone. `text` holds the words read or heard,
+    `box` where they stood, `image` the product picture that the frame resembled.
+    """
+
+    sense: Sense
+    span: Span | None
+    at_ms: int | None
+    score: float
+    text: str | None = None
+    box: Box | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductLink:
+    """A scored (video, SKU) pair. `scores` has one entry for every sense, 0 where it is silent."""
+
+    video_key: str
+    product_key: str
+    sku: str
+    score: float
+    scores: tuple[tuple[Sense, float], ...]
+    spans: tuple[Span, ...]
+    evidence: tuple[Evidence, ...]

@@ -1,0 +1,71 @@
+"""How each input ended. Every submitted video gets exactly one of these."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from schemas.catalog import VideoSource
+from schemas.errors import FailureKind, ReelshelfError
+from schemas.segments import SegmentedVideo
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJob:
+    """One video to index: where it is, under which key, and the hash of its bytes."""
+
+    key: str
+    source: VideoSource
+    content_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """The video has rows now."""
+
+    job: VideoJob
+    video: SegmentedVideo
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The video needed no work; `reason` says why."""
+
+    video_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The video has no rows of this run; stage, kind and message say why."""
+
+    video_id: str
+    path: str
+    stage: str
+    kind: FailureKind
+    message: str
+    attempt: int
+
+
+Outcome: TypeAlias = Indexed | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of outcomes, whose sum must be the number of submitted videos."""
+
+    submitted: int
+    indexed: int
+    skipped: int
+    failed: int
+
+    def check(self) -> None:
+        """Raise if an input got lost on the way or was counted twice."""
+        if self.submitted != self.indexed + self.skipped + self.failed:
+            raise ReelshelfError(
+                f"outcomes do not add up: submitted {self.submitted}, indexed {self.indexed}, "
+                f"skipped {self.skipped}, failed {self.failed}. This is a bug; nothing was published."
+            )
+
+    @property
+    def failure_rate(self) -> float:
+        """Share of submitted videos that failed, 0 for an empty run."""
+        return self.failed / self.submitted if self.submitted else 0.0

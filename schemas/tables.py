@@ -1,0 +1,259 @@
+"""Arrow schemas of the tables, and the version of the whole layout.
+
+Columns that later work needs are here from the first day (see docs/tables.md), so that a store
+made today opens tomorrow. `SCHEMA_VERSION` rises with any change; the store refuses others in
+words. Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit length.
+"""
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+INSTANT = pa.timestamp("us", tz="UTC")
+SPAN = pa.struct([("start_ms", pa.int64()), ("end_ms", pa.int64())])
+BOX = pa.struct([(side, pa.float32()) for side in ("left", "top", "right", "bottom")])
+SCREEN_TEXT = pa.struct(
+    [
+        ("text", pa.string()),
+        ("confidence", pa.float32()),
+        ("start_ms", pa.int64()),
+        ("end_ms", pa.int64()),
+        ("box", BOX),
+    ]
+)
+UTTERANCE = pa.struct(
+    [
+        ("text", pa.string()),
+        ("start_ms", pa.int64()),
+        ("end_ms", pa.int64()),
+        ("log_probability", pa.float32()),
+    ]
+)
+SCORES = pa.struct([(sense, pa.float32()) for sense in ("visual", "ocr", "asr", "merchant")])
+EVIDENCE = pa.struct(
+    [
+        ("sense", pa.string()),
+        ("span", SPAN),
+        ("at_ms", pa.int64()),
+        ("score", pa.float32()),
+        ("text", pa.string()),
+        ("box", BOX),
+        ("image", pa.string()),
+    ]
+)
+ATTRIBUTE = pa.struct([("name", pa.string()), ("value", pa.string())])
+
+
+def vector(dim: int) -> pa.DataType:
+    """Type of a vector column of `dim` float32 values."""
+    return pa.list_(pa.float32(), dim)
+
+
+def _required(*fields: tuple[str, pa.DataType]) -> list[pa.Field]:
+    return [pa.field(name, kind, nullable=False) for name, kind in fields]
+
+
+def _optional(*fields: tuple[str, pa.DataType]) -> list[pa.Field]:
+    return [pa.field(name, kind) for name, kind in fields]
+
+
+_COMMON = _required(
+    ("shop_id", pa.string()),
+    ("schema_version", pa.int32()),
+    ("run_id", pa.string()),
+)
+
+
+def products_schema(text_dim: int) -> pa.Schema:
+    """One row for each SKU."""
+    return pa.schema(
+        _required(("product_key", pa.string()), ("sku", pa.string()), ("title", pa.string()))
+        + _COMMON
+        + _optional(
+            ("merchant_id", pa.string()),
+            ("brand", pa.string()),
+            ("category", pa.list_(pa.string())),
+            ("description", pa.string()),
+            ("attributes", pa.list_(ATTRIBUTE)),
+            ("images", pa.list_(pa.string())),
+            ("language", pa.string()),
+            ("currency", pa.string()),
+            ("price", pa.decimal128(18, 4)),
+            ("availability", pa.string()),
+            ("rating", pa.float32()),
+            ("review_count", pa.int64()),
+            ("sales", pa.int64()),
+            ("published_at", INSTANT),
+            ("updated_at", INSTANT),
+            ("first_seen_at", INSTANT),
+        )
+        + _required(
+            ("content_sha256", pa.string()),
+            ("encoding_fingerprint", pa.string()),
+            ("text_vector", vector(text_dim)),
+        )
+    )
+
+
+def product_images_schema(image_dim: int) -> pa.Schema:
+    """One row for each product picture that could be read."""
+    return pa.schema(
+        _required(
+            ("image_key", pa.string()),
+            ("product_key", pa.string()),
+            ("sku", pa.string()),
+            ("uri", pa.string()),
+            ("content_sha256", pa.string()),
+        )
+        + _COMMON
+        + _required(
+            ("encoding_fingerprint", pa.string()),
+            ("image_vector", vector(image_dim)),
+        )
+    )
+
+
+def videos_schema() -> pa.Schema:
+    """One row for each indexed video. Written last, so it marks its segments as whole."""
+    return pa.schema(
+        _required(("video_key", pa.string()), ("video_id", pa.string()), ("path", pa.string()))
+        + _COMMON
+        + _optional(
+            ("merchant_id", pa.string()),
+            ("merchant_skus", pa.list_(pa.string())),
+            ("title", pa.string()),
+            ("language", pa.string()),
+            ("published_at", INSTANT),
+            ("first_seen_at", INSTANT),
+        )
+        + _required(
+            ("content_sha256", pa.string()),
+            ("duration_ms", pa.int64()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("rotation", pa.int32()),
+            ("codec", pa.string()),
+            ("container", pa.string()),
+            ("absent", pa.list_(pa.string())),
+            ("segments", pa.int32()),
+            ("frames_decoded", pa.int64()),
+            ("frames_sampled", pa.int32()),
+            ("near_duplicates", pa.int32()),
+            ("corrupt_packets", pa.int32()),
+            ("media_fingerprint", pa.string()),
+            ("frames_fingerprint", pa.string()),
+            ("asr_fingerprint", pa.string()),
+            ("ocr_fingerprint", pa.string()),
+            ("text_fingerprint", pa.string()),
+        )
+        + _optional(
+            ("source_size", pa.int64()),
+            ("source_mtime_ns", pa.int64()),
+            ("source_ctime_ns", pa.int64()),
+            ("source_inode", pa.int64()),
+            ("source_etag", pa.string()),
+            ("duplicate_cluster", pa.string()),
+        )
+    )
+
+
+def segments_schema(image_dim: int, text_dim: int) -> pa.Schema:
+    """One row for each moment of a video."""
+    return pa.schema(
+        _required(
+            ("segment_key", pa.string()),
+            ("video_key", pa.string()),
+            ("video_id", pa.string()),
+            ("content_sha256", pa.string()),
+        )
+        + _COMMON
+        + _required(
+            ("start_ms", pa.int64()),
+            ("end_ms", pa.int64()),
+            ("shot_index", pa.int32()),
+            ("keyframe_ms", pa.int64()),
+            ("frame_count", pa.int32()),
+            ("text", pa.string()),
+            ("screen_text", pa.list_(SCREEN_TEXT)),
+            ("utterances", pa.list_(UTTERANCE)),
+            ("frame_vector", vector(image_dim)),
+        )
+        + _optional(
+            ("text_vector", vector(text_dim)),
+            ("merchant_id", pa.string()),
+            ("language", pa.string()),
+            ("published_at", INSTANT),
+        )
+    )
+
+
+def links_schema() -> pa.Schema:
+    """One row for each (video, SKU) pair that scored above `linking.keep_above`."""
+    return pa.schema(
+        _required(
+            ("link_key", pa.string()),
+            ("video_key", pa.string()),
+            ("video_id", pa.string()),
+            ("product_key", pa.string()),
+            ("sku", pa.string()),
+        )
+        + _COMMON
+        + _required(
+            ("score", pa.float32()),
+            ("scores", SCORES),
+            ("spans", pa.list_(SPAN)),
+            ("evidence", pa.list_(EVIDENCE)),
+            ("linking_fingerprint", pa.string()),
+        )
+        + _optional(("merchant_id", pa.string()))
+    )
+
+
+def failures_schema() -> pa.Schema:
+    """One row for each input that has no rows: a video that failed, a row that was refused."""
+    return pa.schema(
+        _required(
+            ("failure_key", pa.string()),
+            ("input", pa.string()),
+            ("source", pa.string()),
+            ("stage", pa.string()),
+            ("kind", pa.string()),
+            ("message", pa.string()),
+            ("attempt", pa.int32()),
+        )
+        + _COMMON
+        + _optional(("item_id", pa.string()), ("line", pa.int64()), ("at", INSTANT))
+    )
+
+
+def runs_schema() -> pa.Schema:
+    """One row for each run that reached its end, refused or not."""
+    return pa.schema(
+        _COMMON
+        + _required(
+            ("status", pa.string()),
+            ("started_at", INSTANT),
+            ("ended_at", INSTANT),
+            ("submitted", pa.int64()),
+            ("indexed", pa.int64()),
+            ("skipped", pa.int64()),
+            ("failed", pa.int64()),
+            ("config", pa.string()),
+            ("models", pa.string()),
+            ("calls", pa.string()),
+        )
+        + _optional(("message", pa.string()), ("release_id", pa.string()))
+    )
+
+
+def releases_schema() -> pa.Schema:
+    """One row for each release; the newest sequence is what searchers should open."""
+    return pa.schema(
+        _required(
+            ("release_id", pa.string()),
+            ("sequence", pa.int64()),
+            ("schema_version", pa.int32()),
+            ("created_at", INSTANT),
+            ("record", pa.string()),
+        )
+    )
