@@ -1,0 +1,1 @@
+"""From a file to a few frames, the cuts and the sound, in one pass over the stream."""

@@ -1,0 +1,52 @@
+"""Decode one video once: frames worth looking at, cuts, and sound."""
+
+from pathlib import Path
+
+from indexer.media.audio import assemble
+from indexer.media.decoder import open_video
+from indexer.media.sampling import FrameSampler
+from schemas.config import MediaConfig
+from schemas.errors import FailureKind, MediaError
+from schemas.media import AudioChunk, DecodeCounts, DecodedVideo, TimedFrame
+
+# Raise when the same file and config would give other frames, shots or sound.
+VERSION = 1
+
+
+def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
+    """Decode the file at `path`. Raises MediaError with a kind and a reason."""
+    limit_ms = config.max_duration_s * 1000
+    with open_video(path, config) as video:
+        sampler = FrameSampler(config)
+        sound: list[AudioChunk] = []
+        for item in video.stream():
+            if isinstance(item, TimedFrame):
+                if item.time_ms > limit_ms:
+                    raise MediaError(
+                        FailureKind.TOO_LONG,
+                        f"shows frames after {config.max_duration_s} s (media.max_duration_s)",
+                    )
+                sampler.add(item)
+            elif item.start_ms <= limit_ms:
+                sound.append(item)
+        end_ms = video.end_ms
+        frames, shots = sampler.finish(end_ms)
+        if not frames:
+            damaged = video.corrupt_packets > 0
+            raise MediaError(
+                FailureKind.CORRUPT if damaged else FailureKind.NO_FRAMES,
+                f"no frame could be decoded ({video.corrupt_packets} damaged packets)",
+            )
+        return DecodedVideo(
+            info=video.info,
+            frames=frames,
+            shots=shots,
+            audio=assemble(sound, max_ms=limit_ms),
+            end_ms=end_ms,
+            counts=DecodeCounts(
+                frames_decoded=video.frames_decoded,
+                frames_sampled=len(frames),
+                near_duplicates=sampler.near_duplicates,
+                corrupt_packets=video.corrupt_packets,
+            ),
+        )

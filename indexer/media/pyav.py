@@ -1,0 +1,231 @@
+"""Decoding with PyAV: video and sound from one pass over the file's packets.
+
+What a player does and PyAV leaves to us: rotation metadata, non-square pixels, choosing among
+several streams, and going on after a damaged packet. Time is the frame's presentation time, counted
+from the start of the container.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from indexer.media.decoder import TICK_MS, StreamItem, check_size, scaled_size
+from schemas.config import MediaConfig
+from schemas.errors import FailureKind, MediaError
+from schemas.media import SAMPLE_RATE, AudioChunk, Pixels, TimedFrame, VideoInfo
+
+# Playlists and scripts (hls, concat) make the decoder open other files and hosts; image and pipe
+# formats are pictures. Only containers of video are let in.
+_CONTAINERS = frozenset(
+    "mov mp4 m4a 3gp 3g2 mj2 matroska webm avi mpegts mpeg flv asf ogg gif m4v h264 hevc ivf mxf".split()
+)
+
+
+class PyavVideo:
+    """One open container. Use `PyavVideo.open` as a context manager."""
+
+    def __init__(self, container: InputContainer, config: MediaConfig) -> None:
+        self._container = container
+        self._config = config
+        self._video = _video_stream(container)
+        self._audio = _audio_stream(container)
+        self._origin = _origin(container)
+        self.corrupt_packets = 0
+        self.frames_decoded = 0
+        self.end_ms = 0
+        # One frame thread: many files want many processes of one thread, at the same CPU.
+        self._video.codec_context.thread_count = 1
+        check_size(self._video.codec_context.width, self._video.codec_context.height, config)
+        self._frames = self._decode_all()
+        self._pending = self._until_first_picture()
+        self.info = self._describe()
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, config: MediaConfig) -> Iterator["PyavVideo"]:
+        """Open a file, or raise MediaError with the reason it is no video."""
+        try:
+            # The "file:" prefix keeps names like "-rf.mp4" or "%03d.mp4" from meaning anything.
+            container = av.open(
+                f"file:{path}", metadata_errors="replace", options={"protocol_whitelist": "file"}
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise MediaError(FailureKind.NOT_A_VIDEO, f"cannot be opened: {reason}") from error
+        with container:
+            yield cls(container, config)
+
+    def _describe(self) -> VideoInfo:
+        context = self._video.codec_context
+        width = _display_width(context.width, self._video.sample_aspect_ratio)
+        height = context.height
+        last = self._pending[-1] if self._pending else None
+        # Only a decoded frame carries the rotation matrix.
+        rotation = round(last.rotation / 90) * 90 % 360 if isinstance(last, VideoFrame) else 0
+        if rotation % 180:
+            width, height = height, width
+        duration = self._container.duration
+        return VideoInfo(
+            width=width,
+            height=height,
+            rotation=rotation,
+            codec=context.codec.canonical_name,
+            container=self._container.format.name,
+            duration_ms=duration // 1000 if duration and duration > 0 else None,
+            has_audio=self._audio is not None,
+        )
+
+    def stream(self) -> Iterator[StreamItem]:
+        """Frames at least TICK_MS apart, upright and scaled, and sound, as the packets come."""
+        resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        next_tick = 0
+        for frame in chain(self._pending, self._frames):
+            if isinstance(frame, AudioFrame):
+                yield from _audio_chunks(resampler, frame, self._origin)
+                continue
+            if frame.pts is None or frame.time_base is None:
+                continue
+            self.frames_decoded += 1
+            time_ms = _milliseconds(frame.pts * frame.time_base - self._origin)
+            length = _milliseconds((frame.duration or 0) * frame.time_base)
+            self.end_ms = max(self.end_ms, time_ms + max(length, 1))
+            # Timestamps of a damaged file may run backwards; looks at it must not.
+            if time_ms >= next_tick:
+                next_tick = time_ms + TICK_MS
+                yield TimedFrame(time_ms, self._pixels(frame))
+
+    def sound(self) -> Iterator[AudioChunk]:
+        """Only the sound, without decoding a picture, for a backend that has none."""
+        if self._audio is None:
+            return
+        resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        self._container.seek(0)
+        for packet in self._packets([self._audio]):
+            for frame in self._decode(packet):
+                if isinstance(frame, AudioFrame):
+                    yield from _audio_chunks(resampler, frame, self._origin)
+
+    def _decode_all(self) -> Iterator[VideoFrame | AudioFrame]:
+        streams = [self._video] + ([self._audio] if self._audio else [])
+        for packet in self._packets(streams):
+            yield from self._decode(packet)
+
+    def _until_first_picture(self) -> list[VideoFrame | AudioFrame]:
+        pending: list[VideoFrame | AudioFrame] = []
+        for frame in self._frames:
+            pending.append(frame)
+            if isinstance(frame, VideoFrame):
+                break
+        return pending
+
+    def _packets(
+        self, streams: list[VideoStream | AudioStream]
+    ) -> Iterator["av.Packet[VideoStream | AudioStream]"]:
+        packets = self._container.demux(streams)
+        while True:
+            try:
+                yield next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError:
+                # The demuxer itself lost its way: keep what has been decoded so far.
+                self.corrupt_packets += 1
+                return
+
+    def _decode(
+        self, packet: "av.Packet[VideoStream | AudioStream]"
+    ) -> list[VideoFrame | AudioFrame]:
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            self.corrupt_packets += 1
+            return []
+        whole = [frame for frame in frames if not frame.is_corrupt]
+        self.corrupt_packets += len(frames) - len(whole)
+        return [frame for frame in whole if isinstance(frame, VideoFrame | AudioFrame)]
+
+    def _pixels(self, frame: VideoFrame) -> Pixels:
+        # A stream may change its size on the way: each frame is measured anew.
+        check_size(frame.width, frame.height, self._config)
+        shown = _display_width(frame.width, self._video.sample_aspect_ratio)
+        width, height = scaled_size(shown, frame.height, self._config.frame_side)
+        pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+        turned = np.rot90(pixels, self.info.rotation // 90)
+        return np.ascontiguousarray(turned, dtype=np.uint8)
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    names = set(container.format.name.split(","))
+    if not names & _CONTAINERS:
+        kind = (
+            FailureKind.STILL_IMAGE
+            if any("image" in name or name.endswith("_pipe") for name in names)
+            else FailureKind.NOT_A_VIDEO
+        )
+        raise MediaError(kind, f"is {container.format.long_name}, not a video container")
+    moving = [
+        stream
+        for stream in container.streams.video
+        if "attached_pic" not in str(stream.disposition).lower()
+    ]
+    best = container.streams.best("video")
+    if not moving or best is None:
+        raise MediaError(FailureKind.NOT_A_VIDEO, "has no video stream")
+    chosen = best if best in moving else moving[0]
+    if chosen.codec_context is None:
+        raise MediaError(FailureKind.UNSUPPORTED, "its video codec is unknown to the decoder")
+    return chosen
+
+
+def _audio_stream(container: InputContainer) -> AudioStream | None:
+    best = container.streams.best("audio")
+    if best is None or best.codec_context is None:
+        return None
+    return best
+
+
+def _origin(container: InputContainer) -> Fraction:
+    """Presentation time, in seconds, of what this project calls 0.
+
+    MP4 and Matroska have a timeline of their own that starts at 0. Transport and program streams
+    are cut out of a running clock, so their start is whatever that clock showed.
+    """
+    cut_from_a_clock = container.format.name in ("mpegts", "mpeg")
+    if not cut_from_a_clock or container.start_time is None:
+        return Fraction(0)
+    return Fraction(container.start_time, av.time_base)
+
+
+def _display_width(width: int, aspect: Fraction | None) -> int:
+    """Width on a screen of square pixels."""
+    if not aspect or not Fraction(1, 4) <= aspect <= 4:
+        return width
+    return max(2, round(width * aspect))
+
+
+def _audio_chunks(
+    resampler: AudioResampler, frame: AudioFrame, origin: Fraction
+) -> Iterator[AudioChunk]:
+    try:
+        parts = resampler.resample(frame)
+    except (av.FFmpegError, ValueError):
+        return  # the layout changed in mid stream; what follows is resampled anew
+    for part in parts:
+        if part.pts is not None and part.time_base is not None:
+            start = _milliseconds(part.pts * part.time_base - origin)
+            yield AudioChunk(start, part.to_ndarray().reshape(-1).astype(np.float32))
+
+
+def _milliseconds(seconds: Fraction) -> int:
+    return round(seconds * 1000)
