@@ -89,24 +89,56 @@ class ReadingConfig(Section):
 
 
 class SenseWeights(Section):
-    """The probability that one piece of full-strength evidence of a sense makes a link."""
+    """The probability that full-strength evidence of one sense makes a link by itself.
+
+    `meaning` is for words that resemble a product's description without naming it; such evidence
+    counts for the sense that carried the words.
+    """
 
     visual: Fraction = 0.9
     ocr: Fraction = 0.95
     asr: Fraction = 0.9
+    meaning: Fraction = 0.75
     merchant: Fraction = 0.6
 
 
+class SightConfig(Section):
+    """How much likeness between a frame and a product picture is evidence.
+
+    Cosines are of centred vectors. `midpoint` is the cosine worth 0.5 in a shop like the example
+    shop; `adaptation` moves it with the noise measured in this one (0: not at all, 1: fully).
+    `slope` is how fast the score changes there, `rivalry` the difference in cosine by which one
+    product outweighs another e-fold.
+    """
+
+    midpoint: float = 0.38
+    adaptation: Fraction = 0.5
+    slope: float = 22.0
+    rivalry: Annotated[float, Field(gt=0)] = 0.04
+    keep_above: Fraction = 0.05
+
+
+class MeaningConfig(Section):
+    """The same for the words of a segment and the text of a product."""
+
+    midpoint: float = 0.42
+    slope: float = 16.0
+    rivalry: Annotated[float, Field(gt=0)] = 0.05
+    keep_above: Fraction = 0.1
+
+
 class LinkingConfig(Section):
-    """How evidence becomes a link score. See indexer/linking for what each figure does."""
+    """How evidence becomes a link score. See indexer/linking for what each figure does.
+
+    `name_midpoint` is the share of a title that must be found for 0.5. Links above `keep_above` are
+    stored, those above `link_above` are shown and counted as links.
+    """
 
     weights: SenseWeights = SenseWeights()
-    visual_midpoint: float = 4.5
-    visual_slope: float = 1.6
+    sight: SightConfig = SightConfig()
+    meaning: MeaningConfig = MeaningConfig()
     name_midpoint: Fraction = 0.72
     name_slope: float = 14.0
-    meaning_midpoint: float = 4.5
-    meaning_slope: float = 1.5
     keep_above: Fraction = 0.05
     link_above: Fraction = 0.5
     background_segments: PositiveInt = 4096

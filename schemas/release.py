@@ -97,12 +97,13 @@ class GateCheck(_Record):
 class Background(_Record):
     """What resemblance means in this shop when it means nothing, fixed at the first release.
 
-    `frame_mean` and `picture_mean` centre frames and product pictures; `product_mean` and
-    `product_std` are each product's similarity to unrelated frames, in the order of `skus`.
+    `frame_mean` and `picture_mean` centre frame vectors and product pictures; `noise` is the
+    centred cosine that a frame and a product it does not show reach now and then.
     """
 
     frame_mean: list[float]
     picture_mean: list[float]
+    noise: float
 
 
 class Release(_Record):

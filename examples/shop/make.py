@@ -1,0 +1,356 @@
+"""Make a small shop: catalogue, pictures, videos, queries and the truth about them.
+
+    python examples/shop/make.py --out examples/shop              the shop that the repository ships
+    python examples/shop/make.py --out DIR --seed 7 --videos 60   another one, to tune or test on
+
+Pictures are renders from art/ (see CREDITS.md), moved by a virtual camera. Speech comes from
+espeak-ng, which must be on the PATH here; nothing else in reelshelf needs it. The layout is that of
+any folder `python -m benchmarks.shop` reads.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import tempfile
+import wave
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+from shop import CHATTER, ITEMS, STRANGERS, TEASERS, Item
+
+HERE = Path(__file__).parent
+FPS = 24
+RATE = 22_050
+Rgb = npt.NDArray[np.uint8]
+Sound = npt.NDArray[np.float32]
+
+# Which senses carry the links of a video, in the mix of the shipped shop.
+KINDS = (
+    "visual visual visual visual visual visual ocr ocr asr asr visual+ocr visual+ocr visual+asr "
+    "visual+asr visual+ocr+asr none none none visual asr"
+).split()
+
+
+@dataclass
+class Scene:
+    """One shot: what is seen, written and said in it."""
+
+    seconds: float
+    sprite: str | None = None
+    caption: str | None = None
+    speech: str | None = None
+    links: list[tuple[Item, str]] = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    """One video before it is rendered."""
+
+    video_id: str
+    kind: str
+    scenes: list[Scene]
+    merchant: list[Item]
+    landscape: bool
+    music: bool
+
+
+def plan_video(number: int, kind: str, items: list[Item], rng: random.Random) -> Plan:
+    """Decide what a video shows."""
+    senses = set(kind.split("+")) - {"none"}
+    scenes = [Scene(rng.uniform(1.6, 2.4), caption=rng.choice(TEASERS), speech=rng.choice(CHATTER))]
+    for item in items if senses else []:
+        scene = Scene(rng.uniform(2.6, 3.6), sprite=rng.choice(STRANGERS))
+        if "visual" in senses:
+            scene.sprite = item.art
+            scene.links.append((item, "visual"))
+        if "ocr" in senses:
+            price = rng.choice(("", f"\nonly {item.price:.2f}"))
+            scene.caption = item.title + price
+            scene.links.append((item, "ocr"))
+        if "asr" in senses:
+            said = rng.choice((item.title, item.title, item.spoken))
+            scene.speech = rng.choice((f"I really like the {said}.", f"Look at {said}, it is new."))
+            scene.links.append((item, "asr"))
+        scenes.append(scene)
+        if rng.random() < 0.5:
+            scenes.append(Scene(rng.uniform(1.4, 2.2), sprite=rng.choice(STRANGERS)))
+    if not senses:
+        scenes += [Scene(rng.uniform(2.0, 3.0), sprite=s) for s in rng.sample(STRANGERS, 2)]
+    scenes[-1].speech = scenes[-1].speech or rng.choice(CHATTER)
+    merchant = [item for item in items if rng.random() < 0.3]
+    if kind == "none" and rng.random() < 0.5:
+        merchant = items[:1]  # a declaration that is wrong
+    silent = "asr" not in senses and rng.random() < 0.5
+    if silent:
+        for scene in scenes:
+            scene.speech = None
+    return Plan(
+        f"clip-{number:02d}", kind, scenes, merchant, rng.random() < 0.25, silent and number % 2 == 0
+    )
+
+
+def background(size: tuple[int, int], rng: random.Random) -> Rgb:
+    """A wall, a table or a pattern, larger than the frame so that a camera can move over it."""
+    width, height = (round(side * 1.3) for side in size)
+    a, b = (np.array([rng.randint(30, 225) for _ in range(3)], np.float32) for _ in range(2))
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    match rng.randrange(4):
+        case 0:
+            mix = y / height
+        case 1:
+            mix = ((x // rng.randint(40, 90) + y // rng.randint(40, 90)) % 2) * 0.35 + 0.2
+        case 2:
+            mix = (y > height * rng.uniform(0.5, 0.7)) * 0.8
+        case _:
+            mix = 0.5 + 0.4 * np.sin(x / rng.uniform(20, 60) + np.sin(y / 50.0))
+    grain = np.random.default_rng(rng.randrange(2**31)).normal(0, 5, (height, width, 1))
+    picture = a + (b - a) * np.asarray(mix, np.float32)[..., None] + grain
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def place(canvas: Rgb, art: str, size: float, turn: float, at: tuple[float, float], lit: float) -> Rgb:
+    """Paste a sprite: `size` and `at` are fractions of the canvas's short side and extents."""
+    sprite = Image.open(HERE / "art" / f"{art}.webp").convert("RGBA")
+    side = max(8, round(min(canvas.shape[:2]) * size))
+    sprite = sprite.resize((side, side), Image.Resampling.LANCZOS)
+    sprite = sprite.rotate(turn, Image.Resampling.BICUBIC, expand=True)
+    pixels = np.asarray(sprite).astype(np.float32)
+    base = Image.fromarray(canvas)
+    colour = Image.fromarray(np.clip(pixels[..., :3] * lit, 0, 255).astype(np.uint8))
+    mask = Image.fromarray(pixels[..., 3].astype(np.uint8))
+    left = round(at[0] * canvas.shape[1] - colour.width / 2)
+    top = round(at[1] * canvas.shape[0] - colour.height / 2)
+    base.paste(colour, (left, top), mask)
+    return np.asarray(base)
+
+
+def caption(canvas: Rgb, text: str, rng: random.Random) -> Rgb:
+    """Write a caption on a plate, as phones do."""
+    picture = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(picture, "RGBA")
+    font = ImageFont.load_default(rng.choice((22, 25)))
+    words, lines = text.replace("\n", " \n ").split(" "), [""]
+    for word in words:
+        if word == "\n" or draw.textlength(f"{lines[-1]} {word}", font) > picture.width * 0.86:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    body = "\n".join(line for line in lines if line)
+    box = draw.multiline_textbbox((0, 0), body, font)
+    left = (picture.width - box[2]) / 2
+    top = picture.height * rng.choice((0.08, 0.72))
+    draw.rectangle(
+        (left - 10, top - 8, left + box[2] + 10, top + box[3] + 10), fill=(0, 0, 0, 190)
+    )
+    draw.multiline_text((left, top), body, font=font, fill=(255, 255, 255, 255), align="center")
+    return np.asarray(picture)
+
+
+def render_scene(scene: Scene, size: tuple[int, int], rng: random.Random) -> list[Rgb]:
+    """All frames of a shot: a sprite on a background under a slow camera."""
+    wide = background(size, rng)
+    scale, turn = rng.uniform(0.5, 0.8), rng.uniform(-22, 22)
+    if scene.sprite:
+        at = (rng.uniform(0.42, 0.58), rng.uniform(0.4, 0.6))
+        wide = place(wide, scene.sprite, scale / 1.15, turn, at, rng.uniform(0.75, 1.1))
+    seed, dx, dy = rng.random(), rng.uniform(-1, 1), rng.uniform(-1, 1)
+    frames = []
+    count = round(scene.seconds * FPS)
+    width, height = size
+    for i in range(count):
+        t = i / count
+        zoom = 1.0 + 0.1 * t
+        w, h = width * 1.2 / zoom, height * 1.2 / zoom
+        centre = (
+            wide.shape[1] / 2 + dx * 12 * (t - 0.5),
+            wide.shape[0] / 2 + dy * 12 * (t - 0.5),
+        )
+        corners = np.array(
+            [[centre[0] - w / 2, centre[1] - h / 2], [centre[0] + w / 2, centre[1] - h / 2],
+             [centre[0] - w / 2, centre[1] + h / 2]], np.float32,
+        )  # fmt: skip
+        target = np.array([[0, 0], [width, 0], [0, height]], np.float32)
+        frame = cv2.warpAffine(
+            wide, cv2.getAffineTransform(corners, target), size, borderMode=cv2.BORDER_REFLECT
+        )
+        if scene.caption:
+            frame = caption(frame, scene.caption, random.Random(seed))
+        frames.append(frame)
+    return frames
+
+
+def say(text: str, voice: str) -> Sound:
+    """Speech at RATE, mono, from espeak-ng."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "said.wav"
+        subprocess.run(
+            ["espeak-ng", "-v", voice, "-s", "145", "-w", str(path), text], check=True
+        )
+        with wave.open(str(path)) as file:
+            if file.getframerate() != RATE:
+                raise SystemExit(f"espeak-ng speaks at {file.getframerate()} Hz, expected {RATE}")
+            raw = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+    return raw.astype(np.float32) / 32768.0
+
+
+def tune(seconds: float, rng: random.Random) -> Sound:
+    """A few soft notes, to be mistaken for speech."""
+    t = np.arange(int(seconds * RATE), dtype=np.float32) / RATE
+    beat = (t * 2).astype(int)
+    notes = np.array([rng.choice((220, 262, 330, 392)) for _ in range(beat.max() + 1)], np.float32)
+    return (0.15 * np.sin(2 * np.pi * notes[beat] * t) * np.exp(-3 * (t * 2 % 1))).astype(np.float32)
+
+
+def render(plan: Plan, folder: Path, rng: random.Random) -> dict[str, object]:
+    """Write one video; return its row of labels."""
+    size = (512, 288) if plan.landscape else (288, 512)
+    voice = rng.choice(("en-us", "en-gb", "en-us+f3", "en-gb+f2"))
+    frames: list[Rgb] = []
+    spoken: list[tuple[int, Sound]] = []
+    links: dict[str, dict[str, object]] = {}
+    for scene in plan.scenes:
+        sound = say(scene.speech, voice) if scene.speech else None
+        if sound is not None:
+            scene.seconds = max(scene.seconds, len(sound) / RATE + 0.4)
+        start = len(frames)
+        frames += render_scene(scene, size, rng)
+        if sound is not None:
+            spoken.append((start, sound))
+        for item, sense in scene.links:
+            row = links.setdefault(
+                f"{item.sku}@{start}",
+                {"sku": item.sku, "start_ms": start * 1000 // FPS,
+                 "end_ms": len(frames) * 1000 // FPS, "evidence": []},
+            )  # fmt: skip
+            row["evidence"].append(sense)  # type: ignore[attr-defined]
+    audio = tune(len(frames) / FPS, rng) if plan.music else None
+    if spoken:
+        audio = np.zeros(int(len(frames) / FPS * RATE), np.float32)
+        for start, sound in spoken:
+            at = int(start / FPS * RATE)
+            audio[at : at + len(sound)] += sound[: len(audio) - at]
+    file = folder / "videos" / f"{plan.video_id}.mp4"
+    write_video(file, frames, audio)
+    return {"video_id": plan.video_id, "links": list(links.values()), "duplicate_of": None,
+            "tags": [f"mode:{plan.kind}"]}  # fmt: skip
+
+
+def write_video(path: Path, frames: list[Rgb], audio: Sound | None) -> None:
+    """Encode H.264 and AAC with the codecs inside PyAV."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=FPS, options={"crf": "31", "preset": "slow"})
+        video.height, video.width = frames[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        voice = out.add_stream("aac", rate=RATE, layout="mono") if audio is not None else None
+        if voice is not None:
+            voice.bit_rate = 40_000
+        for frame in frames:
+            out.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        out.mux(video.encode(None))
+        if voice is not None and audio is not None:
+            for start in range(0, len(audio), 1024):
+                block = av.AudioFrame.from_ndarray(audio[None, start : start + 1024], "flt", "mono")
+                block.sample_rate, block.pts, block.time_base = RATE, start, Fraction(1, RATE)
+                out.mux(voice.encode(block))
+            out.mux(voice.encode(None))
+
+
+def picture(item: Item, number: int, rng: random.Random) -> Image.Image:
+    """A product picture: on white first, then as a customer might have taken it."""
+    size = (256, 256)
+    if number == 0:
+        canvas = np.full((256, 256, 3), 250, np.uint8)
+        return Image.fromarray(place(canvas, item.art, 0.85, 0, (0.5, 0.5), 1.0))
+    canvas = cv2.resize(background(size, rng), size)
+    lit = rng.uniform(0.85, 1.1)
+    return Image.fromarray(
+        place(canvas, item.art, 0.8, rng.uniform(-15, 15), (0.5, 0.5), lit)
+    )
+
+
+def write_catalogue(out: Path, rng: random.Random) -> None:
+    """Write products.jsonl and the pictures."""
+    rows = []
+    for item in ITEMS:
+        images = []
+        for number in range(2):
+            name = f"images/{item.sku}_{number}.webp"
+            picture(item, number, rng).save(out / "catalog" / name, quality=80, method=6)
+            images.append(name)
+        rows.append(
+            {"sku": item.sku, "title": item.title, "brand": item.brand,
+             "category": list(item.category), "price": item.price, "currency": "EUR",
+             "description": item.description, "images": images,
+             "attributes": dict(item.attributes)}
+        )  # fmt: skip
+    write_lines(out / "catalog" / "products.jsonl", rows)
+
+
+def write_queries(out: Path, labels: list[dict[str, object]], rng: random.Random) -> None:
+    """Text queries by title and by description, image queries, and one spoken phrase."""
+    found: dict[str, list[str]] = {}
+    spoken_in: dict[str, list[str]] = {}
+    for row in labels:
+        for link in row["links"]:  # type: ignore[attr-defined]
+            found.setdefault(link["sku"], []).append(str(row["video_id"]))
+            if link["evidence"] == ["asr"]:
+                spoken_in.setdefault(link["sku"], []).append(str(row["video_id"]))
+    shown = [item for item in ITEMS if item.sku in found]
+    (out / "query_images").mkdir(exist_ok=True)
+    rows: list[dict[str, object]] = []
+    for item in shown:
+        rows.append({"kind": "title", "text": item.title, "skus": [item.sku]})
+        rows.append({"kind": "paraphrase", "text": item.spoken, "skus": [item.sku]})
+    for item in rng.sample(shown, min(6, len(shown))):
+        name = f"query_images/{item.sku}.webp"
+        picture(item, 1, rng).save(out / name, quality=80)
+        rows.append({"kind": "image", "text": None, "image": name, "skus": [item.sku]})
+    for item in [i for i in ITEMS if i.sku in spoken_in][:1]:
+        rows.append({"kind": "speech", "text": f"I really like the {item.title}",
+                     "skus": [item.sku]})  # fmt: skip
+    for number, row in enumerate(rows):
+        skus = row.pop("skus")
+        row["query_id"] = f"q{number:03d}"
+        row["relevant_skus"] = skus
+        row["relevant_video_ids"] = sorted({v for s in skus for v in found[s]})  # type: ignore[attr-defined]
+    write_lines(out / "queries.jsonl", rows)
+
+
+def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
+    """One JSON object a line."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def main() -> None:
+    """Make the shop."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--videos", type=int, default=len(KINDS))
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    for name in ("catalog/images", "videos"):
+        (args.out / name).mkdir(parents=True, exist_ok=True)
+    write_catalogue(args.out, rng)
+    labels, rows = [], []
+    for number in range(args.videos):
+        kind = KINDS[number % len(KINDS)]
+        items = rng.sample(ITEMS, rng.choice((1, 1, 2)))
+        plan = plan_video(number + 1, kind, items, rng)
+        labels.append(render(plan, args.out, rng))
+        skus = [item.sku for item in plan.merchant]
+        rows.append({"video_id": plan.video_id, "file": f"videos/{plan.video_id}.mp4",
+                     "merchant_skus": skus})  # fmt: skip
+    write_lines(args.out / "videos.jsonl", rows)
+    write_lines(args.out / "labels.jsonl", labels)
+    write_queries(args.out, labels, rng)
+
+
+if __name__ == "__main__":
+    main()

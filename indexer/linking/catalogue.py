@@ -1,0 +1,111 @@
+"""The catalogue as the linker sees it: matrices of vectors and a vocabulary of names."""
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.catalog import EncodedProduct
+from schemas.media import Vectors
+
+# Words that say nothing of a product. Kept short: rare words get their weight from the catalogue.
+_STOPWORDS = frozenset("a an and at by for from in is it of on or the this to with".split())
+_WORD = re.compile(r"\w+(?:[.,]\d+)?", re.UNICODE)
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words of a text without accents; numbers keep their decimals."""
+    flat = unicodedata.normalize("NFKD", text.casefold())
+    flat = "".join(c for c in flat if not unicodedata.combining(c))
+    return [word.replace(",", ".") for word in _WORD.findall(flat.replace("'", ""))]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A product's name as words with their weights; rare words weigh more."""
+
+    words: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """Sum of all weights."""
+        return sum(self.weights)
+
+
+@dataclass(frozen=True)
+class LinkingCatalogue:
+    """Products in SKU order with everything that is computed once for all videos."""
+
+    products: tuple[EncodedProduct, ...]
+
+    @classmethod
+    def of(cls, products: Sequence[EncodedProduct]) -> "LinkingCatalogue":
+        """Sort by SKU, so that ties fall the same way in every run."""
+        return cls(tuple(sorted(products, key=lambda item: item.product.sku)))
+
+    def __len__(self) -> int:
+        return len(self.products)
+
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """Place of each SKU."""
+        return {item.product.sku: i for i, item in enumerate(self.products)}
+
+    @cached_property
+    def text_vectors(self) -> Vectors:
+        """`(products, text_dim)`."""
+        return np.stack([item.text_vector for item in self.products])
+
+    @cached_property
+    def image_vectors(self) -> Vectors:
+        """`(pictures, image_dim)` of all products."""
+        return np.stack([image.vector for item in self.products for image in item.images])
+
+    @cached_property
+    def image_owner(self) -> npt.NDArray[np.intp]:
+        """`(pictures,)` place of the product each picture shows."""
+        return np.array(
+            [i for i, item in enumerate(self.products) for _ in item.images], dtype=np.intp
+        )
+
+    @cached_property
+    def image_uris(self) -> tuple[str, ...]:
+        """Name of each picture."""
+        return tuple(image.uri for item in self.products for image in item.images)
+
+    @cached_property
+    def names(self) -> tuple[Name, ...]:
+        """Each product's title as weighted words (inverse document frequency; Spärck Jones 1972)."""
+        titles = [_title_words(item.product.title) for item in self.products]
+        seen = Counter(word for title in titles for word in set(title))
+        count = len(titles)
+        return tuple(
+            Name(tuple(title), tuple(math.log(1.0 + count / seen[word]) for word in title))
+            for title in titles
+        )
+
+    @cached_property
+    def rarest(self) -> float:
+        """Weight of a word that one title alone has."""
+        return math.log(1.0 + len(self.products))
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        """SKUs that cannot be mistaken for a word, in the form they have inside a text."""
+        return {
+            code: i
+            for i, item in enumerate(self.products)
+            if len(code := "".join(words(item.product.sku))) >= 5 and any(c.isdigit() for c in code)
+        }
+
+
+def _title_words(title: str) -> list[str]:
+    all_words = list(dict.fromkeys(words(title)))
+    return [word for word in all_words if word not in _STOPWORDS] or all_words

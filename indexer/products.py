@@ -1,0 +1,102 @@
+"""Encoding the catalogue: each product's text, and each of its pictures that can be read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from indexer.catalog import inside
+from models.protocols import ImageEncoder, TextEncoder
+from schemas.catalog import EncodedImage, EncodedProduct, Product, RejectedRow
+from schemas.keys import file_sha256, fingerprint
+from schemas.media import Pixels
+from schemas.release import ModelRefs
+
+# Raise when the same product and models would give other vectors.
+VERSION = 1
+
+_MAX_PIXELS = 50_000_000
+_SIDE = 640
+
+
+@dataclass(frozen=True, slots=True)
+class ProductsEncoded:
+    """Encoded products, and the pictures that could not be used. A product without one stays."""
+
+    products: tuple[EncodedProduct, ...]
+    rejected: tuple[RejectedRow, ...]
+
+
+def encoding_fingerprint(refs: ModelRefs) -> str:
+    """Fingerprint of the stage that encodes products."""
+    return fingerprint([VERSION, refs.image.model_dump(), refs.text.model_dump()])
+
+
+def content_fingerprint(product: Product, root: Path) -> str:
+    """Fingerprint of a product: what its row says, and its pictures' size and time of change."""
+    stamps: list[list[int | str]] = []
+    for name in product.images:
+        path = inside(root, name)
+        if path is not None and path.is_file():
+            stat = path.stat()
+            stamps.append([name, stat.st_size, stat.st_mtime_ns])
+    return fingerprint([_row_text(product), stamps])
+
+
+def _row_text(product: Product) -> str:
+    return repr(product)
+
+
+def encode_products(
+    products: Sequence[Product], root: Path, image: ImageEncoder, text: TextEncoder
+) -> ProductsEncoded:
+    """Encode products whose pictures lie below `root`."""
+    texts = text.encode_texts([product.text for product in products])
+    encoded: list[EncodedProduct] = []
+    rejected: list[RejectedRow] = []
+    for product, vector in zip(products, texts, strict=True):
+        images: list[EncodedImage] = []
+        for name in dict.fromkeys(product.images):
+            loaded = _load(root, name)
+            if isinstance(loaded, str):
+                rejected.append(RejectedRow("catalogue", 0, product.sku, f"picture {name!r:.200} {loaded}"))
+                continue
+            pixels, digest = loaded
+            images.append(EncodedImage(name, digest, image.encode_images([pixels])[0]))
+        encoded.append(EncodedProduct(product, vector, tuple(images)))
+    return ProductsEncoded(tuple(encoded), tuple(rejected))
+
+
+def _load(root: Path, name: str) -> tuple[Pixels, str] | str:
+    """A picture's pixels and hash, or the reason there are none."""
+    path = inside(root, name)
+    if path is None:
+        return "lies outside the catalogue's folder"
+    if not path.is_file():
+        return "is not there"
+    try:
+        return load_picture(path), file_sha256(path)
+    except ValueError as error:
+        return str(error)
+
+
+def load_picture(path: Path) -> Pixels:
+    """Read a picture upright as RGB, transparent parts white, its long side at most 640.
+
+    Raises ValueError with the reason where it is broken, no picture, or far too large.
+    """
+    try:
+        with Image.open(path) as opened:
+            if opened.width * opened.height > _MAX_PIXELS:
+                raise ValueError(f"has {opened.width}x{opened.height} pixels, too many to decode")
+            opened.draft("RGB", (_SIDE * 2, _SIDE * 2))
+            picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValueError("is no picture that can be read") from error
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"is broken: {error}") from error
+    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    white = Image.new("RGBA", picture.size, "white")
+    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
