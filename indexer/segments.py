@@ -19,6 +19,7 @@ from schemas.keys import fingerprint, segment_key
 from schemas.media import DecodedVideo, Shot, TimedFrame, Vectors
 from schemas.outcomes import VideoJob
 from schemas.release import ModelRefs
+from schemas.run import StageFingerprints
 from schemas.segments import ModelCalls, ScreenText, Segment, SegmentedVideo, Utterance
 
 Spanned = TypeVar("Spanned", ScreenText, Utterance)
@@ -27,31 +28,20 @@ Spanned = TypeVar("Spanned", ScreenText, Utterance)
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class StageFingerprints:
-    """What each stage's output depends on: its config, its model, its code version."""
-
-    media: str
-    frames: str
-    asr: str
-    ocr: str
-    text: str
-
-    @classmethod
-    def of(cls, config: Config, refs: ModelRefs) -> "StageFingerprints":
-        """The fingerprints for this config and these models."""
-        media = fingerprint([config.media.model_dump(mode="json"), decode.VERSION, VERSION])
-        frames = fingerprint([media, refs.image.model_dump()])
-        asr = fingerprint([media, config.speech.model_dump(mode="json"), refs.speech.model_dump()])
-        ocr = fingerprint(
-            [
-                media,
-                config.reading.model_dump(mode="json"),
-                refs.reader.model_dump(),
-                reading.VERSION,
-            ]
-        )
-        return cls(media, frames, asr, ocr, fingerprint([asr, ocr, refs.text.model_dump()]))
+def stage_fingerprints(config: Config, refs: ModelRefs) -> StageFingerprints:
+    """The fingerprints of every stage for this config and these models."""
+    media = fingerprint([config.media.model_dump(mode="json"), decode.VERSION, VERSION])
+    asr = fingerprint([media, config.speech.model_dump(mode="json"), refs.speech.model_dump()])
+    ocr = fingerprint(
+        [media, config.reading.model_dump(mode="json"), refs.reader.model_dump(), reading.VERSION]
+    )
+    return StageFingerprints(
+        media=media,
+        frames=fingerprint([media, refs.image.model_dump()]),
+        asr=asr,
+        ocr=ocr,
+        text=fingerprint([asr, ocr, refs.text.model_dump()]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +73,7 @@ def segment_videos(
     drafts = [_draft(job, video, models, config) for job, video in batch]
     frames = models.image.encode_images([f.pixels for d in drafts for f in d.decoded.frames])
     texts = models.text.encode_texts([text for d in drafts for text in d.texts if text])
-    segmentation = StageFingerprints.of(config, models.refs).media
+    segmentation = stage_fingerprints(config, models.refs).media
     finished = []
     frame_at = text_at = 0
     for draft in drafts:

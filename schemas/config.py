@@ -178,10 +178,10 @@ class GateConfig(Section):
 
 
 class EngineConfig(Section):
-    """Where the work runs. 0 workers means one for each core.
+    """Where the work runs. 0 model workers means one for each core, 0 decode workers a fourth of that.
 
-    A video that is not decoded, or not understood, within its deadline is given up: the deadline
-    is `deadline_s` plus `deadline_factor` times what the container says its duration is.
+    A video that is not decoded within `decode_deadline_s`, or whose models take longer than
+    `model_deadline_s`, is given up and its worker replaced; only the `ray` engine can do that.
     """
 
     kind: Literal["ray", "local"] = "ray"
@@ -191,8 +191,8 @@ class EngineConfig(Section):
     videos_per_batch: PositiveInt = 4
     videos_per_commit: PositiveInt = 32
     attempts: PositiveInt = 2
-    deadline_s: PositiveInt = 120
-    model_deadline_s: PositiveInt = 600
+    decode_deadline_s: Annotated[float, Field(gt=0)] = 600.0
+    model_deadline_s: Annotated[float, Field(gt=0)] = 3600.0
 
 
 class Config(Section):

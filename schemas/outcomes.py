@@ -9,12 +9,23 @@ from schemas.segments import SegmentedVideo
 
 
 @dataclass(frozen=True, slots=True)
+class SourceStamp:
+    """What a file system says of a file without reading it."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
 class VideoJob:
     """One video to index: where it is, under which key, and the hash of its bytes."""
 
     key: str
     source: VideoSource
     content_sha256: str
+    stamp: SourceStamp
 
 
 @dataclass(frozen=True, slots=True)

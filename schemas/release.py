@@ -98,12 +98,14 @@ class Background(_Record):
     """What resemblance means in this shop when it means nothing, fixed at the first release.
 
     `frame_mean` and `picture_mean` centre frame vectors and product pictures; `noise` is the
-    centred cosine that a frame and a product it does not show reach now and then.
+    centred cosine that a frame and a product it does not show reach now and then. `segments` is how many
+    segments the shop had when this was measured.
     """
 
     frame_mean: list[float]
     picture_mean: list[float]
     noise: float
+    segments: int
 
 
 class Release(_Record):
@@ -121,6 +123,8 @@ class Release(_Record):
     indexes: list[VectorIndex]
     quality: Quality
     gate: list[GateCheck]
+    background: Background | None
+    linking_fingerprint: str
     config: str
 
     def table_version(self, name: str) -> int:

@@ -64,6 +64,21 @@ _COMMON = _required(
 )
 
 
+def store_schema() -> pa.Schema:
+    """One row for the store itself: whose it is, and which vector spaces it holds."""
+    return pa.schema(
+        _required(
+            ("shop_id", pa.string()),
+            ("schema_version", pa.int32()),
+            ("image_space", pa.string()),
+            ("image_dim", pa.int32()),
+            ("text_space", pa.string()),
+            ("text_dim", pa.int32()),
+            ("created_at", INSTANT),
+        )
+    )
+
+
 def products_schema(text_dim: int) -> pa.Schema:
     """One row for each SKU."""
     return pa.schema(
@@ -135,7 +150,7 @@ def videos_schema() -> pa.Schema:
             ("codec", pa.string()),
             ("container", pa.string()),
             ("absent", pa.list_(pa.string())),
-            ("segments", pa.int32()),
+            ("segment_count", pa.int32()),
             ("frames_decoded", pa.int64()),
             ("frames_sampled", pa.int32()),
             ("near_duplicates", pa.int32()),

@@ -38,8 +38,8 @@ class Seen:
     picture: str
 
 
-def background_of(frames: Vectors, catalogue: LinkingCatalogue) -> Background:
-    """Means and noise of a sample of the shop's frames `(n, dim)` and of its product pictures."""
+def background_of(frames: Vectors, catalogue: LinkingCatalogue, *, segments: int) -> Background:
+    """Means and noise of a sample `(n, dim)` of the shop's frames and of its product pictures."""
     pictures = catalogue.image_vectors.mean(axis=0)
     total = frames.sum(axis=0) + _PRIOR_SEGMENTS * pictures
     mean = total / (len(frames) + _PRIOR_SEGMENTS)
@@ -53,6 +53,7 @@ def background_of(frames: Vectors, catalogue: LinkingCatalogue) -> Background:
         frame_mean=mean.tolist(),
         picture_mean=pictures.tolist(),
         noise=weight * found + (1.0 - weight) * _PRIOR_NOISE,
+        segments=segments,
     )
 
 

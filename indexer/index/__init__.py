@@ -1,0 +1,4 @@
+"""FAISS-trained IVF-PQ indexes inside Lance, full-text and scalar indexes beside them.
+
+quantizer < build
+"""

@@ -1,0 +1,376 @@
+"""Records to Arrow tables and back. The only place that knows both."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from indexer.linking.link import LinkableVideo
+from schemas import tables
+from schemas.catalog import EncodedImage, EncodedProduct, Product, RejectedRow, VideoSource
+from schemas.keys import child_key, product_key, video_key
+from schemas.links import Evidence, ProductLink, Sense, Span
+from schemas.media import Vectors
+from schemas.outcomes import Failed, Indexed
+from schemas.release import ModelRefs
+from schemas.run import StageFingerprints
+from schemas.segments import Box, ScreenText, Segment, Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What every row of a run carries."""
+
+    run_id: str
+    shop_id: str
+    started_at: dt.datetime
+    refs: ModelRefs
+    fingerprints: StageFingerprints
+
+    @property
+    def common(self) -> dict[str, str | int]:
+        """The columns that all tables share."""
+        return {
+            "shop_id": self.shop_id,
+            "schema_version": tables.SCHEMA_VERSION,
+            "run_id": self.run_id,
+        }
+
+
+def now() -> dt.datetime:
+    """This instant, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def video_rows(
+    batch: Sequence[Indexed], run: RunContext, first_seen: dict[str, dt.datetime]
+) -> pa.Table:
+    """One row for each indexed video."""
+    prints = run.fingerprints
+    rows = []
+    for done in batch:
+        source, video, stamp = done.job.source, done.video, done.job.stamp
+        rows.append(
+            run.common
+            | {
+                "video_key": done.job.key,
+                **_source_columns(source),
+                "first_seen_at": first_seen.get(done.job.key, run.started_at),
+                "content_sha256": done.job.content_sha256,
+                "duration_ms": video.end_ms,
+                "width": video.info.width,
+                "height": video.info.height,
+                "rotation": video.info.rotation,
+                "codec": video.info.codec,
+                "container": video.info.container,
+                "absent": list(video.absent),
+                "segment_count": len(video.segments),
+                **asdict(video.counts),
+                "media_fingerprint": prints.media,
+                "frames_fingerprint": prints.frames,
+                "asr_fingerprint": prints.asr,
+                "ocr_fingerprint": prints.ocr,
+                "text_fingerprint": prints.text,
+                "source_size": stamp.size,
+                "source_mtime_ns": stamp.mtime_ns,
+                "source_ctime_ns": stamp.ctime_ns,
+                "source_inode": stamp.inode,
+                "source_etag": None,
+                # Exact copies are known now; near-duplicates join their clusters later.
+                "duplicate_cluster": done.job.content_sha256,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=tables.videos_schema())
+
+
+def with_sources(
+    held: dict[str, dict[str, "object"]],
+    changed: Sequence[tuple[str, VideoSource]],
+    run: RunContext,
+) -> pa.Table:
+    """Rows of `videos` with what the shop now says of them."""
+    rows = [held[key] | run.common | _source_columns(source) for key, source in changed]
+    return pa.Table.from_pylist(rows, schema=tables.videos_schema())
+
+
+def _source_columns(source: VideoSource) -> dict[str, "object"]:
+    return asdict(source) | {
+        "path": printable(source.path),
+        "merchant_skus": list(source.merchant_skus),
+    }
+
+
+def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
+    """One row for each segment of each video."""
+    schema = tables.segments_schema(run.refs.image.dim, run.refs.text.dim)
+    rows, frames, texts = [], [], []
+    for done in batch:
+        source = done.job.source
+        for segment in done.video.segments:
+            rows.append(
+                run.common
+                | {
+                    "segment_key": segment.segment_key,
+                    "video_key": done.job.key,
+                    "video_id": source.video_id,
+                    "content_sha256": done.job.content_sha256,
+                    "start_ms": segment.start_ms,
+                    "end_ms": segment.end_ms,
+                    "shot_index": segment.shot_index,
+                    "keyframe_ms": segment.keyframe_ms,
+                    "frame_count": segment.frame_count,
+                    "text": segment.text,
+                    "screen_text": [asdict(line) for line in segment.screen_text],
+                    "utterances": [asdict(utterance) for utterance in segment.utterances],
+                    "merchant_id": source.merchant_id,
+                    "language": done.video.language,
+                    "published_at": source.published_at,
+                }
+            )
+            frames.append(segment.frame_vector)
+            texts.append(segment.text_vector)
+    columns = {
+        "frame_vector": vector_array(frames, run.refs.image.dim),
+        "text_vector": vector_array(texts, run.refs.text.dim),
+    }
+    return _with_vectors(rows, columns, schema)
+
+
+def product_rows(
+    encoded: Sequence[EncodedProduct],
+    contents: dict[str, str],
+    encoding: str,
+    run: RunContext,
+    first_seen: dict[str, dt.datetime],
+) -> pa.Table:
+    """One row for each product. `contents` maps SKUs to content fingerprints."""
+    rows = []
+    for item in encoded:
+        product = item.product
+        key = product_key(run.shop_id, product.sku)
+        rows.append(
+            asdict(product)
+            | run.common
+            | {
+                "product_key": key,
+                "attributes": [{"name": n, "value": v} for n, v in product.attributes],
+                "first_seen_at": first_seen.get(key, run.started_at),
+                "content_sha256": contents[product.sku],
+                "encoding_fingerprint": encoding,
+            }
+        )
+    dim = run.refs.text.dim
+    columns = {"text_vector": vector_array([item.text_vector for item in encoded], dim)}
+    return _with_vectors(rows, columns, tables.products_schema(dim))
+
+
+def product_image_rows(
+    encoded: Sequence[EncodedProduct], encoding: str, run: RunContext
+) -> pa.Table:
+    """One row for each readable picture of each product."""
+    rows, vectors = [], []
+    for item in encoded:
+        key = product_key(run.shop_id, item.product.sku)
+        for image in item.images:
+            rows.append(
+                run.common
+                | {
+                    "image_key": child_key(key, image.uri),
+                    "product_key": key,
+                    "sku": item.product.sku,
+                    "uri": image.uri,
+                    "content_sha256": image.content_sha256,
+                    "encoding_fingerprint": encoding,
+                }
+            )
+            vectors.append(image.vector)
+    dim = run.refs.image.dim
+    columns = {"image_vector": vector_array(vectors, dim)}
+    return _with_vectors(rows, columns, tables.product_images_schema(dim))
+
+
+def link_rows(
+    links: Iterable[tuple[str, ProductLink]], linking_fingerprint: str, run: RunContext
+) -> pa.Table:
+    """One row for each (video id, link)."""
+    rows = [
+        run.common
+        | {
+            "link_key": child_key(link.video_key, "link", link.sku),
+            "video_key": link.video_key,
+            "video_id": video_id,
+            "product_key": link.product_key,
+            "sku": link.sku,
+            "score": link.score,
+            "scores": {sense.value: score for sense, score in link.scores},
+            "spans": [asdict(span) for span in link.spans],
+            "evidence": [asdict(piece) for piece in link.evidence],
+            "linking_fingerprint": linking_fingerprint,
+            "merchant_id": None,
+        }
+        for video_id, link in links
+    ]
+    return pa.Table.from_pylist(rows, schema=tables.links_schema())
+
+
+def failure_rows(
+    failed: Sequence[Failed], rejected: Sequence[RejectedRow], run: RunContext
+) -> pa.Table:
+    """One row for each video that failed and each catalogue or manifest row that was refused."""
+    rows = [
+        run.common
+        | {
+            "failure_key": video_key(run.shop_id, item.video_id),
+            "input": "video",
+            "source": printable(item.path),
+            "item_id": item.video_id,
+            "line": None,
+            "stage": item.stage,
+            "kind": item.kind.value,
+            "message": item.message,
+            "attempt": item.attempt,
+            "at": run.started_at,
+        }
+        for item in failed
+    ]
+    for row in rejected:
+        identity = (row.source, str(row.line), row.item_id or "", row.reason)
+        rows.append(
+            run.common
+            | {
+                "failure_key": child_key(video_key(run.shop_id, "row"), *identity),
+                "input": "row",
+                "source": row.source,
+                "item_id": row.item_id,
+                "line": row.line,
+                "stage": "read",
+                "kind": "rejected_row",
+                "message": row.reason,
+                "attempt": 1,
+                "at": run.started_at,
+            }
+        )
+    unique = {row["failure_key"]: row for row in rows}
+    return pa.Table.from_pylist(list(unique.values()), schema=tables.failures_schema())
+
+
+def vector_array(vectors: Sequence[Vectors | None], dim: int) -> pa.Array:
+    """A fixed-size list column; None becomes null."""
+    valid = pa.array([vector is None for vector in vectors], pa.bool_())
+    flat = np.zeros((len(vectors), dim), np.float32)
+    for row, vector in zip(flat, vectors, strict=True):
+        if vector is not None:
+            row[:] = vector
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), dim, mask=valid)
+
+
+def vector_matrix(column: pa.ChunkedArray | pa.Array) -> Vectors:
+    """A vector column without nulls as `(n, dim)` float32."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    dim = array.type.list_size
+    return array.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim).astype(np.float32)
+
+
+def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduct]:
+    """Products with their vectors, from the rows of both tables."""
+    pictures: dict[str, list[EncodedImage]] = {}
+    if images.num_rows:
+        vectors = vector_matrix(images["image_vector"])
+        plain = images.select(["product_key", "uri", "content_sha256"]).to_pylist()
+        for row, vector in zip(plain, vectors, strict=True):
+            image = EncodedImage(row["uri"], row["content_sha256"], vector)
+            pictures.setdefault(row["product_key"], []).append(image)
+    texts = vector_matrix(products["text_vector"])
+    result = []
+    for row, text in zip(products.drop_columns(["text_vector"]).to_pylist(), texts, strict=True):
+        known = {name: row[name] for name in Product.__dataclass_fields__}
+        known["category"] = tuple(row["category"] or ())
+        known["images"] = tuple(row["images"] or ())
+        known["attributes"] = tuple((a["name"], a["value"]) for a in row["attributes"] or ())
+        # The shop's own order of pictures, whatever order the rows come in.
+        own = {image.uri: image for image in pictures.get(row["product_key"], ())}
+        ordered = tuple(own[uri] for uri in dict.fromkeys(known["images"]) if uri in own)
+        result.append(EncodedProduct(Product(**known), text, ordered))
+    return result
+
+
+def linkable_videos(
+    segments: pa.Table, merchant_skus: dict[str, tuple[str, ...]]
+) -> list[LinkableVideo]:
+    """Videos with their segments in order, from segment rows of whole videos."""
+    grouped: dict[str, list[Segment]] = {key: [] for key in merchant_skus}
+    if segments.num_rows:
+        frames = vector_matrix(segments["frame_vector"])
+        plain = segments.drop_columns(["frame_vector"]).to_pylist()
+        for row, frame in zip(plain, frames, strict=True):
+            grouped[row["video_key"]].append(_segment(row, frame))
+    return [
+        LinkableVideo(key, merchant_skus[key], tuple(sorted(found, key=lambda s: s.start_ms)))
+        for key, found in grouped.items()
+    ]
+
+
+def _segment(row: dict[str, "object"], frame: Vectors) -> Segment:
+    text_vector = row["text_vector"]
+    return Segment(
+        segment_key=row["segment_key"],
+        start_ms=row["start_ms"],
+        end_ms=row["end_ms"],
+        shot_index=row["shot_index"],
+        keyframe_ms=row["keyframe_ms"],
+        frame_count=row["frame_count"],
+        frame_vector=frame,
+        screen_text=tuple(
+            ScreenText(**{**line, "box": Box(**line["box"])}) for line in row["screen_text"]
+        ),
+        utterances=tuple(Utterance(**utterance) for utterance in row["utterances"]),
+        text=row["text"],
+        text_vector=None if text_vector is None else np.array(text_vector, np.float32),
+    )
+
+
+def links_from(rows: pa.Table) -> list[ProductLink]:
+    """Links as records, from rows of the links table."""
+    return [
+        ProductLink(
+            video_key=row["video_key"],
+            product_key=row["product_key"],
+            sku=row["sku"],
+            score=row["score"],
+            scores=tuple((Sense(name), value) for name, value in row["scores"].items()),
+            spans=tuple(Span(**span) for span in row["spans"]),
+            evidence=tuple(_evidence(piece) for piece in row["evidence"]),
+        )
+        for row in rows.to_pylist()
+    ]
+
+
+def _evidence(piece: dict[str, "object"]) -> Evidence:
+    span, box = piece["span"], piece["box"]
+    return Evidence(
+        sense=Sense(piece["sense"]),
+        span=Span(**span) if span and span["start_ms"] is not None else None,
+        at_ms=piece["at_ms"],
+        score=piece["score"],
+        text=piece["text"],
+        box=Box(**box) if box and box["left"] is not None else None,
+        image=piece["image"],
+    )
+
+
+def printable(path: str) -> str:
+    """A path as text: names of files need not be UTF-8, columns must."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _with_vectors(
+    rows: list[dict[str, "object"]], columns: dict[str, pa.Array], schema: pa.Schema
+) -> pa.Table:
+    plain = pa.schema([field for field in schema if field.name not in columns])
+    table = pa.Table.from_pylist(rows, schema=plain)
+    arrays = [
+        columns[field.name] if field.name in columns else table[field.name] for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,0 +1,330 @@
+"""The tables of a store, and the few ways they are changed.
+
+Writes are idempotent: rows are merged by derived keys. A video's segments are written before its
+row in `videos`, in that order, so a run killed in between leaves a video that counts as not done
+and is done again. Filters are made of keys only, which are UUIDs, never of a stranger's text.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+
+import lancedb
+import pyarrow as pa
+from lance.dataset import MergeInsertBuilder
+from lancedb.db import DBConnection
+from lancedb.table import Table
+
+from indexer.store import rows
+from indexer.store.rows import RunContext
+from schemas import tables
+from schemas.catalog import EncodedProduct, RejectedRow, VideoSource
+from schemas.errors import StoreError
+from schemas.links import ProductLink
+from schemas.outcomes import Failed, Indexed
+from schemas.release import ModelRefs
+from schemas.run import StageFingerprints
+
+Item = TypeVar("Item")
+
+_KEYS_PER_FILTER = 500
+
+# Tables a release pins, in the order they are written.
+DATA_TABLES = ("products", "product_images", "videos", "segments", "links", "failures")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoState:
+    """What the store knows of an indexed video, for planning."""
+
+    content_sha256: str
+    fingerprints: StageFingerprints
+    source: VideoSource
+    first_seen_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProductState:
+    """What the store knows of a product, for planning."""
+
+    content_sha256: str
+    encoding_fingerprint: str
+    first_seen_at: dt.datetime
+
+
+class Store:
+    """An open store. `Store.create` for a run, `Store.open` for a reader."""
+
+    def __init__(self, uri: str, connection: DBConnection) -> None:
+        self.uri = uri
+        self.connection = connection
+
+    @classmethod
+    def open(cls, uri: str) -> "Store":
+        """Open an existing store. Raises StoreError where there is none, or one we cannot read."""
+        store = cls(uri, _connect(uri))
+        if "store" not in store.connection.table_names(limit=1000):
+            raise StoreError(f"{uri}: holds no reelshelf store; make one with `reelshelf ingest`")
+        store._check()
+        return store
+
+    @classmethod
+    def create(cls, uri: str, shop_id: str, refs: ModelRefs) -> "Store":
+        """Open the store at `uri`, making what is missing, for vectors of these models."""
+        store = cls(uri, _connect(uri))
+        image, text = refs.image, refs.text
+        if "store" not in store.connection.table_names(limit=1000):
+            row = {
+                "shop_id": shop_id,
+                "schema_version": tables.SCHEMA_VERSION,
+                "image_space": image.space,
+                "image_dim": image.dim,
+                "text_space": text.space,
+                "text_dim": text.dim,
+                "created_at": rows.now(),
+            }
+            store.connection.create_table(
+                "store", pa.Table.from_pylist([row], schema=tables.store_schema())
+            )
+        info = store._check()
+        for role, ref in (("image", image), ("text", text)):
+            held = info[f"{role}_space"]
+            if held != ref.space:
+                raise StoreError(
+                    f"{uri}: holds {role} vectors of {held!r}, this run makes {ref.space!r}; "
+                    "use another --store for another encoder"
+                )
+        if info["shop_id"] != shop_id:
+            raise StoreError(
+                f"{uri}: belongs to the shop {info['shop_id']!r}, the config says {shop_id!r}"
+            )
+        for name, schema in _schemas(image.dim, text.dim).items():
+            store.connection.create_table(name, schema=schema, exist_ok=True)
+        return store
+
+    def table(self, name: str, version: int | None = None) -> Table:
+        """A table at its newest version, or pinned to `version`."""
+        table = self.connection.open_table(name)
+        if version is not None:
+            table.checkout(version)
+        return table
+
+    def video_states(self) -> dict[str, VideoState]:
+        """State of each indexed video by its key."""
+        stages = [field.name for field in fields(StageFingerprints)]
+        prints = [f"{stage}_fingerprint" for stage in stages]
+        source = [field.name for field in fields(VideoSource)]
+        columns = ["video_key", "content_sha256", "first_seen_at", *prints, *source]
+        states = {}
+        for row in self._scan("videos", columns).to_pylist():
+            given = {name: row[name] for name in source}
+            given["merchant_skus"] = tuple(given["merchant_skus"] or ())
+            states[row["video_key"]] = VideoState(
+                row["content_sha256"],
+                StageFingerprints(*(row[name] for name in prints)),
+                VideoSource(**given),
+                row["first_seen_at"],
+            )
+        return states
+
+    def product_states(self) -> dict[str, ProductState]:
+        """State of each product by its key."""
+        columns = ["product_key", "content_sha256", "encoding_fingerprint", "first_seen_at"]
+        return {
+            row.pop("product_key"): ProductState(**row)
+            for row in self._scan("products", columns).to_pylist()
+        }
+
+    def failed_attempts(self) -> dict[str, int]:
+        """How often each failed video has been tried, by video id."""
+        found = self._scan("failures", ["input", "item_id", "attempt"]).to_pylist()
+        return {row["item_id"]: row["attempt"] for row in found if row["input"] == "video"}
+
+    def write_videos(
+        self, batch: Sequence[Indexed], run: RunContext, states: dict[str, VideoState]
+    ) -> None:
+        """Write videos with all their segments, replacing what they had."""
+        if not batch:
+            return
+        segments = rows.segment_rows(batch, run)
+        keys = [done.job.key for done in batch]
+        self._replace("segments", "segment_key", segments, "video_key", keys)
+        seen = {key: state.first_seen_at for key, state in states.items()}
+        self._replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
+
+    def update_sources(self, changed: Sequence[tuple[str, VideoSource]], run: RunContext) -> None:
+        """Change what the shop says of videos whose bytes are the same; no model is asked."""
+        for part in _parts(changed):
+            keys = [key for key, _ in part]
+            held = {r["video_key"]: r for r in self._scan("videos", None, _among("video_key", keys)).to_pylist()}
+            table = rows.with_sources(held, part, run)
+            self._replace("videos", "video_key", table, "video_key", keys)
+            for key, source in part:
+                self.table("segments").update(
+                    where=_among("video_key", [key]),
+                    values={"merchant_id": source.merchant_id, "published_at": source.published_at},
+                )
+
+    def delete_videos(self, keys: Sequence[str]) -> None:
+        """Remove videos with their segments and links."""
+        for part in _parts(keys):
+            for name in ("videos", "links", "segments"):
+                self.table(name).delete(_among("video_key", part))
+
+    def delete_orphan_segments(self) -> None:
+        """Remove segments of videos that a killed run began and nobody finished."""
+        known = set(self._scan("videos", ["video_key"])["video_key"].to_pylist())
+        held = set(self._scan("segments", ["video_key"])["video_key"].to_pylist())
+        for part in _parts(sorted(held - known)):
+            self.table("segments").delete(_among("video_key", part))
+
+    def write_products(
+        self,
+        encoded: Sequence[EncodedProduct],
+        contents: dict[str, str],
+        encoding: str,
+        run: RunContext,
+        states: dict[str, ProductState],
+    ) -> None:
+        """Write products with their pictures, replacing what they had."""
+        if not encoded:
+            return
+        seen = {key: state.first_seen_at for key, state in states.items()}
+        table = rows.product_rows(encoded, contents, encoding, run, seen)
+        keys = table["product_key"].to_pylist()
+        images = rows.product_image_rows(encoded, encoding, run)
+        self._replace("product_images", "image_key", images, "product_key", keys)
+        self._replace("products", "product_key", table, "product_key", keys)
+
+    def delete_products(self, keys: Sequence[str]) -> None:
+        """Remove products with their pictures and links."""
+        for part in _parts(keys):
+            for name in ("products", "product_images", "links"):
+                self.table(name).delete(_among("product_key", part))
+
+    def read_products(self, versions: dict[str, int] | None = None) -> list[EncodedProduct]:
+        """All products with their vectors."""
+        pins = versions or {}
+        products = self.table("products", pins.get("products")).to_arrow()
+        images = self.table("product_images", pins.get("product_images")).to_arrow()
+        return rows.encoded_products(products, images)
+
+    def videos_not_of(self, run_ids: Collection[str]) -> list[str]:
+        """Keys of videos written by other runs than these."""
+        found = self._scan("videos", ["video_key", "run_id"]).to_pylist()
+        return sorted(row["video_key"] for row in found if row["run_id"] not in run_ids)
+
+    def videos_to_link(self, keys: Sequence[str]) -> Iterator[list[tuple[str, rows.LinkableVideo]]]:
+        """Videos with their segments, in bounded batches of (video id, video)."""
+        for part in _parts(sorted(keys)):
+            where = _among("video_key", part)
+            columns = ["video_key", "video_id", "merchant_skus"]
+            found = self._scan("videos", columns, where).to_pylist()
+            names = {row["video_key"]: row["video_id"] for row in found}
+            skus = {row["video_key"]: tuple(row["merchant_skus"] or ()) for row in found}
+            videos = rows.linkable_videos(self._scan("segments", None, where), skus)
+            yield [(names[video.video_key], video) for video in videos]
+
+    def write_links(
+        self,
+        keys: Sequence[str],
+        links: Sequence[tuple[str, ProductLink]],
+        fingerprint: str,
+        run: RunContext,
+    ) -> None:
+        """Replace all links of the videos `keys`."""
+        table = rows.link_rows(links, fingerprint, run)
+        self._replace("links", "link_key", table, "video_key", keys)
+
+    def write_failures(
+        self, failed: Sequence[Failed], rejected: Sequence[RejectedRow], run: RunContext
+    ) -> None:
+        """Make `failures` say what this run found: an input that is well again leaves it."""
+        table = rows.failure_rows(failed, rejected, run)
+        merge = self._merge("failures", "failure_key")
+        merge.when_matched_update_all().when_not_matched_insert_all()
+        merge.when_not_matched_by_source_delete().execute(table)
+
+    def write_run(self, row: dict[str, object]) -> None:
+        """Append to the log of runs."""
+        self.table("runs").add(pa.Table.from_pylist([row], schema=tables.runs_schema()))
+
+    def frame_sample(self, most: int) -> pa.Table:
+        """Frame vectors of at most `most` segments, chosen by key, so the same in every run."""
+        keys = sorted(self._scan("segments", ["segment_key"])["segment_key"].to_pylist())
+        chosen = set(keys[:: max(1, -(-len(keys) // most))])
+        scan = self.table("segments").to_lance().scanner(columns=["segment_key", "frame_vector"])
+        parts = []
+        for batch in scan.to_batches():
+            mask = pa.array([key in chosen for key in batch["segment_key"].to_pylist()], pa.bool_())
+            parts.append(pa.Table.from_batches([batch.filter(mask)]))
+        # Sums of floats depend on their order: sort, so that two runs agree to the last bit.
+        return pa.concat_tables(parts).sort_by("segment_key") if parts else pa.table({})
+
+    def _check(self) -> dict[str, str | int]:
+        info: dict[str, str | int] = self.table("store").to_arrow().to_pylist()[0]
+        version = info["schema_version"]
+        if version != tables.SCHEMA_VERSION:
+            newer = int(version) > tables.SCHEMA_VERSION
+            todo = (
+                "update reelshelf"
+                if newer
+                else "index into a new --store; there is no migration from that version"
+            )
+            raise StoreError(
+                f"{self.uri}: has schema version {version}, this reelshelf writes "
+                f"{tables.SCHEMA_VERSION}: {todo}"
+            )
+        return info
+
+    def _scan(self, name: str, columns: list[str] | None, where: str | None = None) -> pa.Table:
+        return self.table(name).to_lance().to_table(columns=columns, filter=where)
+
+    def _merge(self, name: str, key: str) -> MergeInsertBuilder:
+        # lancedb's own merge refuses nulls in vector columns or would null what is broken.
+        return self.table(name).to_lance().merge_insert(key)
+
+    def _replace(
+        self, name: str, key: str, table: pa.Table, owner: str, owners: Sequence[str]
+    ) -> None:
+        """In one commit: merge `table` by `key`, and drop other rows of the same owners."""
+        if not owners:
+            return
+        merge = self._merge(name, key)
+        merge.when_matched_update_all().when_not_matched_insert_all()
+        merge.when_not_matched_by_source_delete(_among(owner, owners)).execute(table)
+
+
+def _connect(uri: str) -> DBConnection:
+    try:
+        return lancedb.connect(uri)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise StoreError(f"{uri}: cannot be opened as a store: {error}") from error
+
+
+def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
+    return {
+        "products": tables.products_schema(text_dim),
+        "product_images": tables.product_images_schema(image_dim),
+        "videos": tables.videos_schema(),
+        "segments": tables.segments_schema(image_dim, text_dim),
+        "links": tables.links_schema(),
+        "failures": tables.failures_schema(),
+        "runs": tables.runs_schema(),
+        "releases": tables.releases_schema(),
+    }
+
+
+def _parts(items: Sequence[Item]) -> Iterator[list[Item]]:
+    for start in range(0, len(items), _KEYS_PER_FILTER):
+        yield list(items[start : start + _KEYS_PER_FILTER])
+
+
+def _among(column: str, keys: Sequence[str]) -> str:
+    """A filter on derived keys. Refuses anything that could mean more than itself."""
+    for key in keys:
+        if not all(c in "0123456789abcdef-" for c in key):
+            raise ValueError(f"{key!r} is not a derived key")
+    return f"{column} IN ({', '.join(repr(key) for key in keys)})"

@@ -1,0 +1,66 @@
+"""Where the work of one run is carried out: one contract, two engines.
+
+`local` runs everything in this process, one video after the other: for tests and debugging, with
+no protection from a decoder that hangs or crashes. `ray` spreads it over worker processes that can
+be killed. The rows that come out are the same.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
+
+from indexer.products import ProductsEncoded
+from models.protocols import ModelSet
+from schemas.catalog import Product
+from schemas.config import Config
+from schemas.errors import FailureKind, MediaError
+from schemas.outcomes import Failed, Outcome, VideoJob
+from schemas.release import ModelRefs
+
+ModelLoader: TypeAlias = Callable[[Config], ModelSet]
+
+
+class Engine(Protocol):
+    """Runs the models of one run. A context manager: entering loads them, or says what is missing."""
+
+    @property
+    def refs(self) -> ModelRefs:
+        """The models in use."""
+        ...
+
+    def encode_products(self, products: Sequence[Product], root: Path) -> Iterator[ProductsEncoded]:
+        """Encode products whose pictures lie below `root`, in batches, in any order."""
+        ...
+
+    def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
+        """Decode and understand videos, in any order. Every job gets exactly one outcome."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def failure(job: VideoJob, stage: str, error: BaseException, attempt: int = 1) -> Failed:
+    """An exception as the outcome of a video."""
+    if isinstance(error, MediaError):
+        kind, message = error.kind, str(error)
+    elif isinstance(error, MemoryError):
+        kind, message = FailureKind.TOO_LARGE, "ran out of memory"
+    else:
+        kind, message = FailureKind.INTERNAL, f"{type(error).__name__}: {error}"
+    return failed(job, stage, kind, message, attempt)
+
+
+def failed(
+    job: VideoJob, stage: str, kind: FailureKind, message: str, attempt: int = 1
+) -> Failed:
+    """The outcome of a video that has no rows."""
+    source = job.source
+    return Failed(source.video_id, source.path, stage, kind, message[:2000], attempt)
