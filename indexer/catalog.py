@@ -32,7 +32,23 @@ from schemas.errors import InputError
 from schemas.outcomes import Skipped
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .ts .m2ts .mpg .mpeg .flv .wmv .3gp .ogv .gif".split()
+    [
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".ts",
+        ".m2ts",
+        ".mpg",
+        ".mpeg",
+        ".flv",
+        ".wmv",
+        ".3gp",
+        ".ogv",
+        ".gif",
+    ]
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PLACES = decimal.Decimal("0.0001")  # what the table's decimal column holds
@@ -110,25 +126,21 @@ def _exact(value: Cell) -> Cell:
 
 Id = Annotated[str, BeforeValidator(_as_text), AfterValidator(_present), Field(max_length=500)]
 Title = Annotated[str, AfterValidator(_present), AfterValidator(_cut(_LONGEST_TITLE))]
-Text = Annotated[
-    str | None, BeforeValidator(_none_if_empty), AfterValidator(_cut(_LONGEST_TEXT))
-]
+Text = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_cut(_LONGEST_TEXT))]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
-Skus = Annotated[
-    tuple[Annotated[str, BeforeValidator(_as_text)], ...], BeforeValidator(_as_list)
-]
+Skus = Annotated[tuple[Annotated[str, BeforeValidator(_as_text)], ...], BeforeValidator(_as_list)]
 Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_as_pairs)]
-Instant = Annotated[
-    dt.datetime | None, BeforeValidator(_none_if_empty), AfterValidator(_utc)
-]
-Price = Annotated[
-    decimal.Decimal | None,
-    BeforeValidator(_exact),
+Instant = Annotated[dt.datetime | None, BeforeValidator(_none_if_empty), AfterValidator(_utc)]
+_Money = Annotated[
+    decimal.Decimal,
     Field(ge=0, lt=decimal.Decimal(10) ** 14, allow_inf_nan=False),
-    AfterValidator(lambda price: price if price is None else price.quantize(_PLACES)),
+    AfterValidator(lambda price: price.quantize(_PLACES)),
 ]
-Count = Annotated[int | None, BeforeValidator(_none_if_empty), Field(ge=0, lt=2**63)]
-Rating = Annotated[float | None, BeforeValidator(_none_if_empty), Field(ge=0, allow_inf_nan=False)]
+Price = Annotated[_Money | None, BeforeValidator(_exact)]
+Count = Annotated[Annotated[int, Field(ge=0, lt=2**63)] | None, BeforeValidator(_none_if_empty)]
+Rating = Annotated[
+    Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, BeforeValidator(_none_if_empty)
+]
 
 
 class _Row(BaseModel):
@@ -293,7 +305,9 @@ def _reason(error: ValidationError | RecursionError) -> str:
     parts = []
     for item in error.errors(include_input=True, include_url=False):
         key = ".".join(str(part) for part in item["loc"])
-        given = "" if item["type"] == "missing" else f" (got {clean_text(repr(item['input']))[:80]})"
+        given = (
+            "" if item["type"] == "missing" else f" (got {clean_text(repr(item['input']))[:80]})"
+        )
         parts.append(f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}{given}")
     return "; ".join(parts)
 
@@ -339,7 +353,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Cell] | str]]:
                 continue
             except UnicodeDecodeError as error:
                 raise InputError(f"{path}: is not UTF-8 near line {reader.line_num}") from error
-            if row.get(None):  # type: ignore[call-overload]
+            if row.get(None):
                 yield reader.line_num, "has more cells than the header"
                 continue
             # An empty cell is one that was left out.

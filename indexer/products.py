@@ -61,10 +61,17 @@ def encode_products(
         for name in dict.fromkeys(product.images):
             loaded = _load(root, name)
             if isinstance(loaded, str):
-                rejected.append(RejectedRow("catalogue", 0, product.sku, f"picture {name!r:.200} {loaded}"))
+                rejected.append(
+                    RejectedRow("catalogue", 0, product.sku, f"picture {name!r:.200} {loaded}")
+                )
                 continue
             pixels, digest = loaded
-            images.append(EncodedImage(name, digest, image.encode_images([pixels])[0]))
+            seen = image.encode_images([pixels])[0]
+            if not np.isfinite(seen).all():
+                reason = f"picture {name!r:.200} has no finite vector"
+                rejected.append(RejectedRow("catalogue", 0, product.sku, reason))
+                continue
+            images.append(EncodedImage(name, digest, seen))
         encoded.append(EncodedProduct(product, vector, tuple(images)))
     return ProductsEncoded(tuple(encoded), tuple(rejected))
 

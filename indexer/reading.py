@@ -47,8 +47,10 @@ class Reading:
 def read_frames(
     frames: Sequence[TimedFrame], reader: TextReader, config: ReadingConfig, *, end_ms: int
 ) -> Reading:
-    """Read all on-screen text of one video. `frames` are in order; a line lasts until the first
-    frame that does not show it, or until `end_ms`."""
+    """Read all on-screen text of one video.
+
+    `frames` are in order. A line lasts until the first frame that does not show it, or `end_ms`.
+    """
     open_tracks: list[_Track] = []
     closed: list[ScreenText] = []
     detected = recognised = 0
@@ -70,9 +72,7 @@ def read_frames(
         closed += [_closed(track, frame.time_ms) for track in open_tracks]
         open_tracks = seen
     closed += [_closed(track, end_ms) for track in open_tracks]
-    lines = [
-        line for line in closed if line.text and line.confidence >= config.min_confidence
-    ]
+    lines = [line for line in closed if line.text and line.confidence >= config.min_confidence]
     lines.sort(key=lambda line: (line.start_ms, line.box.top, line.box.left, line.text))
     return Reading(tuple(lines), detected, recognised)
 
@@ -113,7 +113,7 @@ def _patch(crop: Pixels) -> Vectors:
         cv2.COLOR_RGB2GRAY,
     ).astype(np.float32)
     centred = grey - grey.mean()
-    return centred / max(float(np.linalg.norm(centred)), 1e-6)
+    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
 
 
 def _overlap(a: Box, b: Box) -> float:

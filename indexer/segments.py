@@ -6,7 +6,8 @@ together, so a model that likes large batches gets them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from indexer import reading
 from indexer.media import decode
 from models.protocols import ModelSet, Transcript
 from schemas.config import Config
+from schemas.errors import FailureKind, MediaError
 from schemas.keys import fingerprint, segment_key
 from schemas.media import DecodedVideo, Shot, TimedFrame, Vectors
 from schemas.outcomes import VideoJob
@@ -95,8 +97,8 @@ def segment_videos(
 def _draft(job: VideoJob, video: DecodedVideo, models: ModelSet, config: Config) -> _Draft:
     moments = cut_moments(video.shots, video.frames, config.media.segment_ms)
     read = reading.read_frames(video.frames, models.reader, config.reading, end_ms=video.end_ms)
-    silent = video.audio is None
-    heard = Transcript((), None) if silent else models.speech.transcribe(video.audio)
+    sound = video.audio
+    heard = Transcript((), None) if sound is None else models.speech.transcribe(sound)
     texts = tuple(
         _text(_overlapping(read.lines, moment), _overlapping(heard.utterances, moment))
         for moment in moments
@@ -109,23 +111,22 @@ def cut_moments(
 ) -> tuple[_Moment, ...]:
     """Cut shots into even stretches of at most `segment_ms`, each with at least one frame.
 
-    A stretch whose frames were all near-duplicates of earlier ones joins the stretch before it
-    (of the same shot), so no time of the video is lost.
+    A stretch whose frames were all dropped as near-duplicates joins the one before it, and one
+    before the first frame joins the one after, so no time of the video is lost.
     """
     moments: list[_Moment] = []
+    start_ms = 0
     for index, shot in enumerate(shots):
         pieces = max(1, -(-(shot.end_ms - shot.start_ms) // segment_ms))
-        bounds = np.linspace(shot.start_ms, shot.end_ms, pieces + 1).round().astype(int)
-        for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        bounds = np.linspace(shot.start_ms, shot.end_ms, pieces + 1).round().astype(int).tolist()
+        for start, end in pairwise(bounds):
             inside = tuple(i for i, f in enumerate(frames) if start <= f.time_ms < end)
-            previous = moments[-1] if moments else None
-            if inside or previous is None:
-                moments.append(_Moment(start, end, index, inside))
-            else:
-                moments[-1] = _Moment(
-                    previous.start_ms, end, previous.shot_index, previous.frames
-                )
-    return tuple(moment for moment in moments if moment.frames)
+            if inside:
+                moments.append(_Moment(start_ms, end, index, inside))
+            elif moments:
+                moments[-1] = replace(moments[-1], end_ms=end)
+            start_ms = end if moments else start_ms
+    return tuple(moments)
 
 
 def _overlapping(items: Sequence[Spanned], moment: _Moment) -> tuple[Spanned, ...]:
@@ -142,6 +143,8 @@ def _finish(
     draft: _Draft, frame_vectors: Vectors, text_vectors: Vectors, segmentation: str
 ) -> SegmentedVideo:
     video = draft.decoded
+    if not (np.isfinite(frame_vectors).all() and np.isfinite(text_vectors).all()):
+        raise MediaError(FailureKind.MODEL, "an encoder gave vectors that are not finite")
     remaining = iter(text_vectors)
     segments = []
     for moment, text in zip(draft.moments, draft.texts, strict=True):

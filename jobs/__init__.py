@@ -1,1 +1,4 @@
-"""What a person or a schedule starts. The only room that knows Ray; decides nothing about videos."""
+"""What a person or a schedule starts.
+
+The only room that knows Ray. It schedules and shows, and decides nothing about videos.
+"""

@@ -22,7 +22,7 @@ ModelLoader: TypeAlias = Callable[[Config], ModelSet]
 
 
 class Engine(Protocol):
-    """Runs the models of one run. A context manager: entering loads them, or says what is missing."""
+    """Runs the models of one run. Entering it loads them, or says what is missing."""
 
     @property
     def refs(self) -> ModelRefs:
@@ -58,9 +58,7 @@ def failure(job: VideoJob, stage: str, error: BaseException, attempt: int = 1) -
     return failed(job, stage, kind, message, attempt)
 
 
-def failed(
-    job: VideoJob, stage: str, kind: FailureKind, message: str, attempt: int = 1
-) -> Failed:
+def failed(job: VideoJob, stage: str, kind: FailureKind, message: str, attempt: int = 1) -> Failed:
     """The outcome of a video that has no rows."""
     source = job.source
     return Failed(source.video_id, source.path, stage, kind, message[:2000], attempt)

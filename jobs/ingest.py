@@ -346,7 +346,9 @@ def _build_release(run: _Run, background: Background | None, linked_as: str) -> 
         models=run.engine.refs,
         indexes=indexes,
         quality=quality,
-        gate=check_release(quality, run.previous, run.config.gate),
+        gate=check_release(
+            quality, run.previous.quality if run.previous else None, run.config.gate
+        ),
         background=background,
         linking_fingerprint=linked_as,
         config=run.config.model_dump_json(),
@@ -389,4 +391,3 @@ def _result(run: _Run, release: Release, *, published: bool) -> IngestResult:
     return IngestResult(
         release, published, run.tally, tuple(run.failed), tuple(run.rejected), dict(run.calls)
     )
-

@@ -28,9 +28,7 @@ class LocalEngine:
         """The models in use."""
         return self._loaded.refs
 
-    def encode_products(
-        self, products: Sequence[Product], root: Path
-    ) -> Iterator[ProductsEncoded]:
+    def encode_products(self, products: Sequence[Product], root: Path) -> Iterator[ProductsEncoded]:
         """Encode products one by one, so that progress can be seen."""
         models = self._loaded
         for product in products:

@@ -30,6 +30,6 @@ class NoProgress:
     """For tests and programs."""
 
     @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Stage]:
+    def stage(self, name: str, total: int) -> Iterator[Stage]:  # noqa: ARG002
         """A stage nobody watches."""
         yield _Quiet()

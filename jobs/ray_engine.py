@@ -12,6 +12,7 @@ Ray Data was not taken: a task inside its pools cannot be killed alone (docs/adr
 
 import os
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -115,9 +116,7 @@ class _InFlight:
 
     @property
     def anything(self) -> bool:
-        return bool(
-            self.retries or self.decoding or self.ready or self.alone or self.understanding
-        )
+        return bool(self.retries or self.decoding or self.ready or self.alone or self.understanding)
 
 
 class RayEngine:
@@ -141,9 +140,7 @@ class RayEngine:
             raise RuntimeError("the engine is used outside its `with` block")
         return self._refs
 
-    def encode_products(
-        self, products: Sequence[Product], root: Path
-    ) -> Iterator[ProductsEncoded]:
+    def encode_products(self, products: Sequence[Product], root: Path) -> Iterator[ProductsEncoded]:
         """Encode products in small batches over all model workers."""
         pool = ray.util.ActorPool(self._models)
         parts = [
@@ -204,9 +201,7 @@ class RayEngine:
                 yield from self._understood(flight, ref)
         yield from self._kill_late(flight)
 
-    def _decoded(
-        self, flight: _InFlight, ref: "ray.ObjectRef[Failed | None]"
-    ) -> Iterator[Outcome]:
+    def _decoded(self, flight: _InFlight, ref: "ray.ObjectRef[Failed | None]") -> Iterator[Outcome]:
         task = flight.decoding.pop(ref)
         try:
             bad = ray.get(ref)
@@ -324,13 +319,15 @@ class RayEngine:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         address = self._config.engine.address
         try:
-            ray.init(
-                address=address,
-                include_dashboard=False if address is None else None,
-                configure_logging=True,
-                logging_level="ERROR",
-                log_to_driver=False,
-            )
+            with warnings.catch_warnings():
+                # Lance warns of any fork. Ray's processes exec at once and share nothing.
+                warnings.filterwarnings("ignore", message=".*fork", category=Warning)
+                ray.init(
+                    address=address,
+                    include_dashboard=False if address is None else None,
+                    logging_level="ERROR",
+                    log_to_driver=False,
+                )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigError(f"engine: Ray cannot be started or reached: {error}") from error
         self._started_ray = True

@@ -50,9 +50,7 @@ class _Graph:
         self.nodes: list[NodeProto] = []
         self.weights: list[TensorProto] = []
 
-    def conv(
-        self, source: str, conv: str, norm: str, *, stride: int = 1, relu: bool = True
-    ) -> str:
+    def conv(self, source: str, conv: str, norm: str, *, stride: int = 1, relu: bool = True) -> str:
         """Convolution with its batch norm folded in, then ReLU6 unless told otherwise."""
         from onnx import helper, numpy_helper
 

@@ -58,8 +58,7 @@ class RapidReader:
         lines = []
         for corners, crop in zip(found.boxes, crops, strict=True):
             (left, top), (right, bottom) = (
-                np.clip(edge, 0.0, 1.0)
-                for edge in (corners.min(0) / scale, corners.max(0) / scale)
+                np.clip(edge, 0.0, 1.0) for edge in (corners.min(0) / scale, corners.max(0) / scale)
             )
             box = Box(float(left), float(top), float(right), float(bottom))
             lines.append(TextLine(box, crop[..., ::-1]))

@@ -54,7 +54,7 @@ class OfflineVisual:
         for row, image in zip(vectors, images, strict=True):
             row[: efficientnet.DIM] = self._features(image)
             row[efficientnet.DIM :] = _COLOUR_WEIGHT * _colours(image)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return _unit(vectors)
 
     def _features(self, image: Pixels) -> Vectors:
         # One view a call: on a CPU a batch of one stays in the cache and is the fastest.
@@ -62,9 +62,7 @@ class OfflineVisual:
             self._session.run(None, {"pixels": _network_input(view)[None]})[0][0]
             for view in _views(image)
         ]
-        units = [view / max(float(np.linalg.norm(view)), 1e-12) for view in seen]
-        mean = np.mean(units, axis=0, dtype=np.float32)
-        return mean / max(float(np.linalg.norm(mean)), 1e-12)
+        return _unit(_unit(np.stack(seen)).mean(axis=0))
 
 
 def _views(image: Pixels) -> list[Pixels]:
@@ -90,7 +88,7 @@ def _network_input(view: Pixels) -> Vectors:
     shrinks = min(view.shape[:2]) > side
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     scaled = cv2.resize(np.ascontiguousarray(view), (side, side), interpolation=method)
-    return ((scaled.astype(np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
+    return np.asarray((scaled.astype(np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
 
 
 def _colours(image: Pixels) -> Vectors:
@@ -103,12 +101,18 @@ def _colours(image: Pixels) -> Vectors:
     ) * _VALUES + hsv[..., 2].astype(np.intp) * _VALUES // 256
     histogram = np.bincount(bins.ravel(), _CENTRE_WEIGHT.ravel(), _COLOUR_DIM)
     root = np.sqrt(histogram / histogram.sum())  # Hellinger distance: a big wall counts less
-    return root.astype(np.float32)
+    return np.asarray(root, np.float32)
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    """Scale the last axis to length 1."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), np.float32)
 
 
 def _centre_weight() -> Vectors:
     axis = np.linspace(-1.0, 1.0, 96, dtype=np.float32)
-    return np.exp(-(axis[:, None] ** 2 + axis[None, :] ** 2))
+    return np.asarray(np.exp(-(axis[:, None] ** 2 + axis[None, :] ** 2)), np.float32)
 
 
 _CENTRE_WEIGHT = _centre_weight()

@@ -111,7 +111,9 @@ def _checkpoint(architecture: str, weights: str | None) -> Path:
             f"its tags are {', '.join(tags) or 'none'}"
         )
     try:
-        return Path(open_clip.download_pretrained(open_clip.get_pretrained_cfg(architecture, weights)))
+        return Path(
+            open_clip.download_pretrained(open_clip.get_pretrained_cfg(architecture, weights))
+        )
     except Exception as error:  # the hub client raises its own, requests' and the system's errors
         raise ModelUnavailable(
             f"open_clip:{architecture}: {weights!r} is not in the local cache and cannot be "

@@ -33,7 +33,7 @@ def _installed() -> set[str]:
 
 
 def torch_device(wanted: str) -> str:
-    """The torch device for "auto", "cpu" or "cuda". Asking for a GPU that is not there is an error."""
+    """The torch device for "auto", "cpu" or "cuda". Raises where a GPU is asked for and not there."""
     import torch
 
     if wanted == "auto":

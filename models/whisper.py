@@ -28,7 +28,14 @@ class Whisper:
     """A Whisper model in CTranslate2's format."""
 
     def __init__(
-        self, folder: Path, *, name: str, sha256: str, config: SpeechConfig, device: str, threads: int
+        self,
+        folder: Path,
+        *,
+        name: str,
+        sha256: str,
+        config: SpeechConfig,
+        device: str,
+        threads: int,
     ) -> None:
         self._config = config
         # "default" would silently become float32 on a CPU.

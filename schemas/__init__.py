@@ -1,1 +1,1 @@
-"""What flows through reelshelf: typed frozen records, Arrow schemas, keys, errors and the config."""
+"""What flows through reelshelf: frozen records, Arrow schemas, keys, errors and the config."""

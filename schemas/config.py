@@ -178,7 +178,7 @@ class GateConfig(Section):
 
 
 class EngineConfig(Section):
-    """Where the work runs. 0 model workers means one for each core, 0 decode workers a fourth of that.
+    """Where the work runs. 0 model workers: one for each core; 0 decode workers: a fourth of that.
 
     A video that is not decoded within `decode_deadline_s`, or whose models take longer than
     `model_deadline_s`, is given up and its worker replaced; only the `ray` engine can do that.

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 NAMESPACE = uuid.UUID("5b1a9c1e-6a5c-5f0e-9a53-2f1f4a0c7d11")
 
-Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
 
 def video_key(shop_id: str, video_id: str) -> str:

@@ -73,7 +73,7 @@ class Tally:
         if self.submitted != self.indexed + self.skipped + self.failed:
             raise ReelshelfError(
                 f"outcomes do not add up: submitted {self.submitted}, indexed {self.indexed}, "
-                f"skipped {self.skipped}, failed {self.failed}. This is a bug; nothing was published."
+                f"skipped {self.skipped}, failed {self.failed}. This is a bug; nothing is published."
             )
 
     @property

@@ -98,8 +98,8 @@ class Background(_Record):
     """What resemblance means in this shop when it means nothing, fixed at the first release.
 
     `frame_mean` and `picture_mean` centre frame vectors and product pictures; `noise` is the
-    centred cosine that a frame and a product it does not show reach now and then. `segments` is how many
-    segments the shop had when this was measured.
+    centred cosine that a frame and a product it does not show reach now and then. `segments` is
+    how many segments the shop had when this was measured.
     """
 
     frame_mean: list[float]

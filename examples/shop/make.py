@@ -32,10 +32,28 @@ Rgb = npt.NDArray[np.uint8]
 Sound = npt.NDArray[np.float32]
 
 # Which senses carry the links of a video, in the mix of the shipped shop.
-KINDS = (
-    "visual visual visual visual visual visual ocr ocr asr asr visual+ocr visual+ocr visual+asr "
-    "visual+asr visual+ocr+asr none none none visual asr"
-).split()
+KINDS = [
+    "visual",
+    "visual",
+    "visual",
+    "visual",
+    "visual",
+    "visual",
+    "ocr",
+    "ocr",
+    "asr",
+    "asr",
+    "visual+ocr",
+    "visual+ocr",
+    "visual+asr",
+    "visual+asr",
+    "visual+ocr+asr",
+    "none",
+    "none",
+    "none",
+    "visual",
+    "asr",
+]
 
 
 @dataclass
@@ -92,7 +110,12 @@ def plan_video(number: int, kind: str, items: list[Item], rng: random.Random) ->
         for scene in scenes:
             scene.speech = None
     return Plan(
-        f"clip-{number:02d}", kind, scenes, merchant, rng.random() < 0.25, silent and number % 2 == 0
+        f"clip-{number:02d}",
+        kind,
+        scenes,
+        merchant,
+        rng.random() < 0.25,
+        silent and number % 2 == 0,
     )
 
 
@@ -115,7 +138,9 @@ def background(size: tuple[int, int], rng: random.Random) -> Rgb:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def place(canvas: Rgb, art: str, size: float, turn: float, at: tuple[float, float], lit: float) -> Rgb:
+def place(
+    canvas: Rgb, art: str, size: float, turn: float, at: tuple[float, float], lit: float
+) -> Rgb:
     """Paste a sprite: `size` and `at` are fractions of the canvas's short side and extents."""
     sprite = Image.open(HERE / "art" / f"{art}.webp").convert("RGBA")
     side = max(8, round(min(canvas.shape[:2]) * size))
@@ -145,9 +170,7 @@ def caption(canvas: Rgb, text: str, rng: random.Random) -> Rgb:
     box = draw.multiline_textbbox((0, 0), body, font)
     left = (picture.width - box[2]) / 2
     top = picture.height * rng.choice((0.08, 0.72))
-    draw.rectangle(
-        (left - 10, top - 8, left + box[2] + 10, top + box[3] + 10), fill=(0, 0, 0, 190)
-    )
+    draw.rectangle((left - 10, top - 8, left + box[2] + 10, top + box[3] + 10), fill=(0, 0, 0, 190))
     draw.multiline_text((left, top), body, font=font, fill=(255, 255, 255, 255), align="center")
     return np.asarray(picture)
 
@@ -189,9 +212,7 @@ def say(text: str, voice: str) -> Sound:
     """Speech at RATE, mono, from espeak-ng."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        subprocess.run(
-            ["espeak-ng", "-v", voice, "-s", "145", "-w", str(path), text], check=True
-        )
+        subprocess.run(["espeak-ng", "-v", voice, "-s", "145", "-w", str(path), text], check=True)
         with wave.open(str(path)) as file:
             if file.getframerate() != RATE:
                 raise SystemExit(f"espeak-ng speaks at {file.getframerate()} Hz, expected {RATE}")
@@ -204,7 +225,9 @@ def tune(seconds: float, rng: random.Random) -> Sound:
     t = np.arange(int(seconds * RATE), dtype=np.float32) / RATE
     beat = (t * 2).astype(int)
     notes = np.array([rng.choice((220, 262, 330, 392)) for _ in range(beat.max() + 1)], np.float32)
-    return (0.15 * np.sin(2 * np.pi * notes[beat] * t) * np.exp(-3 * (t * 2 % 1))).astype(np.float32)
+    return (0.15 * np.sin(2 * np.pi * notes[beat] * t) * np.exp(-3 * (t * 2 % 1))).astype(
+        np.float32
+    )
 
 
 def render(plan: Plan, folder: Path, rng: random.Random) -> dict[str, object]:
@@ -269,9 +292,7 @@ def picture(item: Item, number: int, rng: random.Random) -> Image.Image:
         return Image.fromarray(place(canvas, item.art, 0.85, 0, (0.5, 0.5), 1.0))
     canvas = cv2.resize(background(size, rng), size)
     lit = rng.uniform(0.85, 1.1)
-    return Image.fromarray(
-        place(canvas, item.art, 0.8, rng.uniform(-15, 15), (0.5, 0.5), lit)
-    )
+    return Image.fromarray(place(canvas, item.art, 0.8, rng.uniform(-15, 15), (0.5, 0.5), lit))
 
 
 def write_catalogue(out: Path, rng: random.Random) -> None:

@@ -117,10 +117,24 @@ ITEMS = (
 )  # fmt: skip
 
 # Things that videos show and the shop does not sell.
-STRANGERS = (
-    "carrot cake piano torch hammer key books bicycle boxing-glove bowling dice sunflower kite "
-    "laptop tomato wrench"
-).split()
+STRANGERS = [
+    "carrot",
+    "cake",
+    "piano",
+    "torch",
+    "hammer",
+    "key",
+    "books",
+    "bicycle",
+    "boxing-glove",
+    "bowling",
+    "dice",
+    "sunflower",
+    "kite",
+    "laptop",
+    "tomato",
+    "wrench",
+]
 
 CHATTER = (
     "Hello and welcome back to my channel.",

@@ -51,9 +51,9 @@ class IndexSizes:
 def index_sizes(rows: int, dim: int, config: IndexConfig) -> IndexSizes:
     """The documented rule, where the config does not say otherwise.
 
-    Partitions: the square root of the rows, but at least 39 training rows for each, which is where
-    FAISS starts to warn. Sub-vectors: 8 dimensions each, as near to that as divides `dim`. Probes: a
-    tenth of the partitions.
+    Partitions: the square root of the rows, but at least 39 training rows for each, which is
+    where FAISS starts to warn. Sub-vectors: 8 dimensions each, as near to that as divides `dim`.
+    Probes: a tenth of the partitions.
     """
     trainable = max(1, min(rows, config.train_rows) // 39)
     partitions = config.partitions or max(1, min(round(math.sqrt(rows)), trainable))

@@ -15,13 +15,34 @@ from schemas.catalog import EncodedProduct
 from schemas.media import Vectors
 
 # Words that say nothing of a product. Kept short: rare words get their weight from the catalogue.
-_STOPWORDS = frozenset("a an and at by for from in is it of on or the this to with".split())
+_STOPWORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "at",
+        "by",
+        "for",
+        "from",
+        "in",
+        "is",
+        "it",
+        "of",
+        "on",
+        "or",
+        "the",
+        "this",
+        "to",
+        "with",
+    ]
+)
 _WORD = re.compile(r"\w+(?:[.,]\d+)?", re.UNICODE)
 
 
 def words(text: str) -> list[str]:
     """Lower-case words of a text without accents; numbers keep their decimals."""
-    flat = unicodedata.normalize("NFKD", text.casefold())
+    # Folding case can undo a decomposition and the other way round: fold between two of them.
+    flat = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     flat = "".join(c for c in flat if not unicodedata.combining(c))
     return [word.replace(",", ".") for word in _WORD.findall(flat.replace("'", ""))]
 
@@ -82,7 +103,7 @@ class LinkingCatalogue:
 
     @cached_property
     def names(self) -> tuple[Name, ...]:
-        """Each product's title as weighted words (inverse document frequency; Spärck Jones 1972)."""
+        """Each title as words weighted by inverse document frequency (Spärck Jones 1972)."""
         titles = [_title_words(item.product.title) for item in self.products]
         seen = Counter(word for title in titles for word in set(title))
         count = len(titles)

@@ -41,7 +41,10 @@ class Linker:
     """Links videos to one catalogue. Make it once, use it for many videos."""
 
     def __init__(
-        self, catalogue: LinkingCatalogue, product_keys: Sequence[str], sight: Sight | None,
+        self,
+        catalogue: LinkingCatalogue,
+        product_keys: Sequence[str],
+        sight: Sight | None,
         config: LinkingConfig,
     ) -> None:
         self._catalogue = catalogue
@@ -71,12 +74,15 @@ class Linker:
         weight = self._config.weights.visual
         for hit in self._sight.look(np.stack([s.frame_vector for s in segments])):
             segment = segments[hit.segment]
-            yield hit.product, Evidence(
-                Sense.VISUAL,
-                Span(segment.start_ms, segment.end_ms),
-                segment.keyframe_ms,
-                weight * hit.score,
-                image=hit.picture,
+            yield (
+                hit.product,
+                Evidence(
+                    Sense.VISUAL,
+                    Span(segment.start_ms, segment.end_ms),
+                    segment.keyframe_ms,
+                    weight * hit.score,
+                    image=hit.picture,
+                ),
             )
 
     def _written(self, segments: Sequence[Segment]) -> Iterable[tuple[int, Evidence]]:
@@ -85,13 +91,16 @@ class Linker:
             span = Span(min(i.start_ms for i in lines), max(i.end_ms for i in lines))
             text = " ".join(line.text for line in lines)
             for match in find_names(text, self._catalogue):
-                yield match.product, Evidence(
-                    Sense.OCR,
-                    span,
-                    lines[0].start_ms,
-                    weight * self._named(match.coverage),
-                    text=text,
-                    box=lines[0].box,
+                yield (
+                    match.product,
+                    Evidence(
+                        Sense.OCR,
+                        span,
+                        lines[0].start_ms,
+                        weight * self._named(match.coverage),
+                        text=text,
+                        box=lines[0].box,
+                    ),
                 )
 
     def _said(self, segments: Sequence[Segment]) -> Iterable[tuple[int, Evidence]]:
@@ -99,12 +108,15 @@ class Linker:
         said = {u: None for segment in segments for u in segment.utterances}
         for utterance in said:
             for match in find_names(utterance.text, self._catalogue):
-                yield match.product, Evidence(
-                    Sense.ASR,
-                    Span(utterance.start_ms, utterance.end_ms),
-                    utterance.start_ms,
-                    weight * self._named(match.coverage),
-                    text=utterance.text,
+                yield (
+                    match.product,
+                    Evidence(
+                        Sense.ASR,
+                        Span(utterance.start_ms, utterance.end_ms),
+                        utterance.start_ms,
+                        weight * self._named(match.coverage),
+                        text=utterance.text,
+                    ),
                 )
 
     def _meant(self, segments: Sequence[Segment]) -> Iterable[tuple[int, Evidence]]:
@@ -117,12 +129,15 @@ class Linker:
             segment = segments[hit.segment]
             spoken: tuple[Utterance | ScreenText, ...] = segment.utterances
             source = spoken or segment.screen_text
-            yield hit.product, Evidence(
-                Sense.ASR if segment.utterances else Sense.OCR,
-                Span(min(i.start_ms for i in source), max(i.end_ms for i in source)),
-                source[0].start_ms,
-                self._config.weights.meaning * hit.score,
-                text=segment.text,
+            yield (
+                hit.product,
+                Evidence(
+                    Sense.ASR if segment.utterances else Sense.OCR,
+                    Span(min(i.start_ms for i in source), max(i.end_ms for i in source)),
+                    source[0].start_ms,
+                    self._config.weights.meaning * hit.score,
+                    text=segment.text,
+                ),
             )
 
     def _declared(self, skus: Sequence[str]) -> Iterable[tuple[int, Evidence]]:
@@ -136,9 +151,7 @@ class Linker:
         config = self._config
         return 1.0 / (1.0 + math.exp(-config.name_slope * (coverage - config.name_midpoint)))
 
-    def _join(
-        self, video: LinkableVideo, product: int, pieces: Sequence[Evidence]
-    ) -> ProductLink:
+    def _join(self, video: LinkableVideo, product: int, pieces: Sequence[Evidence]) -> ProductLink:
         best = {sense: max((p.score for p in pieces if p.sense is sense), default=0.0)
                 for sense in Sense}  # fmt: skip
         missed = math.prod(1.0 - score for score in best.values())

@@ -7,6 +7,7 @@ do not count again for a worse one: the words that differ decide.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rapidfuzz import fuzz, process
 
@@ -51,7 +52,7 @@ def _similar_words(
 ) -> dict[str, tuple[float, int]]:
     """For each word of the catalogue's names: how well the text has it, and where."""
     # A recogniser may split a name in two ("head phones"): neighbours are tried joined as well.
-    joined = [a + b for a, b in zip(spoken, spoken[1:], strict=False)]
+    joined = [a + b for a, b in pairwise(spoken)]
     heard = [*spoken, *joined]
     exact: dict[str, int] = {}
     for place, word in enumerate(heard):

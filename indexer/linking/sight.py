@@ -21,8 +21,8 @@ from schemas.release import Background
 
 # A shop's first videos say little about its frames; catalogue pictures stand in for this many.
 _PRIOR_SEGMENTS = 50
-# Noise is the likeness that one in 33 wrong pairs reaches; before enough pairs are known, it is what
-# the example shop shows.
+# Noise is the likeness that one in 33 wrong pairs reaches; before enough pairs are known, it is
+# what the example shop shows.
 _NOISE_QUANTILE = 0.97
 _PRIOR_NOISE = 0.18
 _PRIOR_NOISE_PAIRS = 300
@@ -59,9 +59,9 @@ def background_of(frames: Vectors, catalogue: LinkingCatalogue, *, segments: int
 
 def _best_by_product(similarity: Vectors, catalogue: LinkingCatalogue) -> Vectors:
     """`(n, pictures)` to `(n, products with a picture)`, each product's best picture counting."""
-    owners, starts = np.unique(catalogue.image_owner, return_index=True)
-    del owners  # pictures stand in product order, so each product's are one run
-    return np.maximum.reduceat(similarity, starts, axis=1)
+    # Pictures stand in product order, so each product's are one run.
+    _, starts = np.unique(catalogue.image_owner, return_index=True)
+    return np.asarray(np.maximum.reduceat(similarity, starts, axis=1), np.float32)
 
 
 class Sight:
@@ -104,4 +104,5 @@ class Sight:
 
 def _centred(vectors: Vectors, mean: Vectors) -> Vectors:
     moved = vectors - mean
-    return moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-6)
+    norms = np.linalg.norm(moved, axis=1, keepdims=True)
+    return np.asarray(moved / np.maximum(norms, 1e-6), np.float32)

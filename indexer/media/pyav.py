@@ -5,7 +5,7 @@ several streams, and going on after a damaged packet. Time is the frame's presen
 from the start of the container.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
@@ -17,6 +17,8 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -28,7 +30,28 @@ from schemas.media import SAMPLE_RATE, AudioChunk, Pixels, TimedFrame, VideoInfo
 # Playlists and scripts (hls, concat) make the decoder open other files and hosts; image and pipe
 # formats are pictures. Only containers of video are let in.
 _CONTAINERS = frozenset(
-    "mov mp4 m4a 3gp 3g2 mj2 matroska webm avi mpegts mpeg flv asf ogg gif m4v h264 hevc ivf mxf".split()
+    [
+        "mov",
+        "mp4",
+        "m4a",
+        "3gp",
+        "3g2",
+        "mj2",
+        "matroska",
+        "webm",
+        "avi",
+        "mpegts",
+        "mpeg",
+        "flv",
+        "asf",
+        "ogg",
+        "gif",
+        "m4v",
+        "h264",
+        "hevc",
+        "ivf",
+        "mxf",
+    ]
 )
 
 
@@ -129,9 +152,7 @@ class PyavVideo:
                 break
         return pending
 
-    def _packets(
-        self, streams: list[VideoStream | AudioStream]
-    ) -> Iterator["av.Packet[VideoStream | AudioStream]"]:
+    def _packets(self, streams: Sequence[Stream]) -> Iterator["Packet[Stream]"]:
         packets = self._container.demux(streams)
         while True:
             try:
@@ -143,17 +164,16 @@ class PyavVideo:
                 self.corrupt_packets += 1
                 return
 
-    def _decode(
-        self, packet: "av.Packet[VideoStream | AudioStream]"
-    ) -> list[VideoFrame | AudioFrame]:
+    def _decode(self, packet: "Packet[Stream]") -> list[VideoFrame | AudioFrame]:
         try:
             frames = packet.decode()
         except av.FFmpegError:
             self.corrupt_packets += 1
             return []
-        whole = [frame for frame in frames if not frame.is_corrupt]
-        self.corrupt_packets += len(frames) - len(whole)
-        return [frame for frame in whole if isinstance(frame, VideoFrame | AudioFrame)]
+        media = [frame for frame in frames if isinstance(frame, VideoFrame | AudioFrame)]
+        whole = [frame for frame in media if not frame.is_corrupt]
+        self.corrupt_packets += len(media) - len(whole)
+        return whole
 
     def _pixels(self, frame: VideoFrame) -> Pixels:
         # A stream may change its size on the way: each frame is measured anew.
@@ -190,9 +210,7 @@ def _video_stream(container: InputContainer) -> VideoStream:
 
 def _audio_stream(container: InputContainer) -> AudioStream | None:
     best = container.streams.best("audio")
-    if best is None or best.codec_context is None:
-        return None
-    return best
+    return best if isinstance(best, AudioStream) and best.codec_context else None
 
 
 def _origin(container: InputContainer) -> Fraction:

@@ -112,5 +112,5 @@ def _cells(pixels: Pixels) -> Vectors:
         cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
     ).astype(np.float32)
     edges = np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
-    planes = np.stack([grey, edges * 2.0]) / 255.0
-    return planes.reshape(2, _GRID, 16, _GRID, 16).mean(axis=(2, 4))
+    planes = np.stack([grey, edges * 2.0]).reshape(2, _GRID, 16, _GRID, 16) / 255.0
+    return np.asarray(planes.mean(axis=(2, 4)), np.float32)

@@ -1,11 +1,11 @@
 """The gate: a candidate release is published only if it is no worse than it may be."""
 
 from schemas.config import GateConfig
-from schemas.release import GateCheck, Quality, Release
+from schemas.release import GateCheck, Quality
 
 
 def check_release(
-    quality: Quality, previous: Release | None, config: GateConfig
+    quality: Quality, previous: Quality | None, config: GateConfig
 ) -> list[GateCheck]:
     """Every condition with what was asked and what was found."""
     considered = quality.submitted or 1
@@ -21,8 +21,8 @@ def check_release(
         checks.append(_at_most(f"bad vectors in {name}", bad, 0))
     if previous is not None:
         for name, now, before in (
-            ("videos", quality.videos, previous.quality.videos),
-            ("products", quality.products, previous.quality.products),
+            ("videos", quality.videos, previous.videos),
+            ("products", quality.products, previous.products),
         ):
             kept = (1.0 - config.max_shrink) * before
             checks.append(_at_least(f"{name} kept of {before}", now, kept))

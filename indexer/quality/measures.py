@@ -1,4 +1,4 @@
-"""The first figures of a candidate release: recall of its indexes, coverage, health of its vectors."""
+"""The first figures of a candidate: recall of its indexes, coverage, health of its vectors."""
 
 from collections import Counter
 
@@ -57,9 +57,7 @@ def measure(store: Store, indexes: list[VectorIndex], config: Config, tally: Tal
     )
 
 
-def recall_at_10(
-    store: Store, index: VectorIndex, most: int, seed: int
-) -> tuple[float, int]:
+def recall_at_10(store: Store, index: VectorIndex, most: int, seed: int) -> tuple[float, int]:
     """Recall@10 against exact search, and how many queries were asked.
 
     Queries lie between pairs of random rows, near the data but never a row themselves: a stored
@@ -77,7 +75,7 @@ def recall_at_10(
     for query in queries:
         limit = np.sort(1.0 - matrix @ query)[wanted - 1]
         hits = nearest(table, index.column, query, index, wanted, [])
-        found += sum(float(hit["_distance"]) <= limit + 1e-5 for hit in hits) / wanted
+        found += sum(hit["_distance"] <= limit + 1e-5 for hit in hits) / wanted
     return found / len(queries), len(queries)
 
 

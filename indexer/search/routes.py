@@ -12,6 +12,7 @@ from lancedb.table import Table
 
 from indexer.linking.catalogue import LinkingCatalogue, words
 from indexer.linking.names import find_names
+from indexer.store.rows import Cells
 from schemas.links import ProductLink
 from schemas.media import Vectors
 from schemas.release import VectorIndex
@@ -35,8 +36,7 @@ def products_for_text(query: str, vector: Vectors, catalogue: LinkingCatalogue) 
     A product that is named counts as far as its name was found; else its description speaks.
     """
     similarity = catalogue.text_vectors @ vector
-    meant = np.clip((similarity - 0.15) / 0.7, 0.0, 1.0) ** 2
-    relevance = meant.astype(np.float32)
+    relevance = np.asarray(np.clip((similarity - 0.15) / 0.7, 0.0, 1.0) ** 2, np.float32)
     for match in find_names(query, catalogue):
         relevance[match.product] = max(relevance[match.product], 0.6 + 0.4 * match.coverage)
     # "apple" names no variety in full, but a title that has every word asked for is asked for.
@@ -112,16 +112,14 @@ def by_vector(
 
 def nearest(
     table: Table, column: str, vector: Vectors, index: VectorIndex, depth: int, columns: list[str]
-) -> list[dict[str, "object"]]:
+) -> list[Cells]:
     """Rows nearest by cosine, flat or through the index as the release says."""
     query = table.search(vector, vector_column_name=column).distance_type("cosine")
     if index.kind == "ivf_pq":
         query = query.nprobes(index.nprobes).refine_factor(index.refine_factor)
     else:
         query = query.bypass_vector_index()
-    rows: list[dict[str, object]] = (
-        query.select([*columns, "_distance"]).limit(depth).to_arrow().to_pylist()
-    )
+    rows: list[Cells] = query.select([*columns, "_distance"]).limit(depth).to_arrow().to_pylist()
     return rows
 
 

@@ -136,8 +136,11 @@ class Searcher:
         sold = self._sold(best.keys())
         if category is not None:
             inside = self._in_category(category)
-            best = {key: by for key, by in best.items()
-                    if any(inside[self._catalogue.index_of[link.sku]] for link in sold[key])}  # fmt: skip
+            best = {
+                key: by_route
+                for key, by_route in best.items()
+                if any(inside[self._catalogue.index_of[link.sku]] for link in sold[key])
+            }
         hits = [self._hit(key, by_route, sold[key]) for key, by_route in best.items()]
         return sorted(hits, key=lambda hit: (-hit.score, hit.video_id))[:k]
 

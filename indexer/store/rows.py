@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ from schemas.release import ModelRefs
 from schemas.run import StageFingerprints
 from schemas.segments import Box, ScreenText, Segment, Utterance
 
+# One row as Arrow takes and gives it. It never leaves this room: outside, rows are records.
+Cells: TypeAlias = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
@@ -30,7 +34,7 @@ class RunContext:
     fingerprints: StageFingerprints
 
     @property
-    def common(self) -> dict[str, str | int]:
+    def common(self) -> Cells:
         """The columns that all tables share."""
         return {
             "shop_id": self.shop_id,
@@ -86,7 +90,7 @@ def video_rows(
 
 
 def with_sources(
-    held: dict[str, dict[str, "object"]],
+    held: dict[str, Cells],
     changed: Sequence[tuple[str, VideoSource]],
     run: RunContext,
 ) -> pa.Table:
@@ -95,7 +99,7 @@ def with_sources(
     return pa.Table.from_pylist(rows, schema=tables.videos_schema())
 
 
-def _source_columns(source: VideoSource) -> dict[str, "object"]:
+def _source_columns(source: VideoSource) -> Cells:
     return asdict(source) | {
         "path": printable(source.path),
         "merchant_skus": list(source.merchant_skus),
@@ -105,7 +109,9 @@ def _source_columns(source: VideoSource) -> dict[str, "object"]:
 def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
     """One row for each segment of each video."""
     schema = tables.segments_schema(run.refs.image.dim, run.refs.text.dim)
-    rows, frames, texts = [], [], []
+    rows: list[Cells] = []
+    frames: list[Vectors] = []
+    texts: list[Vectors | None] = []
     for done in batch:
         source = done.job.source
         for segment in done.video.segments:
@@ -170,7 +176,8 @@ def product_image_rows(
     encoded: Sequence[EncodedProduct], encoding: str, run: RunContext
 ) -> pa.Table:
     """One row for each readable picture of each product."""
-    rows, vectors = [], []
+    rows: list[Cells] = []
+    vectors: list[Vectors] = []
     for item in encoded:
         key = product_key(run.shop_id, item.product.sku)
         for image in item.images:
@@ -270,7 +277,8 @@ def vector_matrix(column: pa.ChunkedArray | pa.Array) -> Vectors:
     """A vector column without nulls as `(n, dim)` float32."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     dim = array.type.list_size
-    return array.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim).astype(np.float32)
+    flat = array.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, np.float32).reshape(-1, dim)
 
 
 def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduct]:
@@ -312,7 +320,7 @@ def linkable_videos(
     ]
 
 
-def _segment(row: dict[str, "object"], frame: Vectors) -> Segment:
+def _segment(row: Cells, frame: Vectors) -> Segment:
     text_vector = row["text_vector"]
     return Segment(
         segment_key=row["segment_key"],
@@ -347,7 +355,7 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
     ]
 
 
-def _evidence(piece: dict[str, "object"]) -> Evidence:
+def _evidence(piece: Cells) -> Evidence:
     span, box = piece["span"], piece["box"]
     return Evidence(
         sense=Sense(piece["sense"]),
@@ -365,9 +373,7 @@ def printable(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _with_vectors(
-    rows: list[dict[str, "object"]], columns: dict[str, pa.Array], schema: pa.Schema
-) -> pa.Table:
+def _with_vectors(rows: list[Cells], columns: dict[str, pa.Array], schema: pa.Schema) -> pa.Table:
     plain = pa.schema([field for field in schema if field.name not in columns])
     table = pa.Table.from_pylist(rows, schema=plain)
     arrays = [

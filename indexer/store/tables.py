@@ -10,13 +10,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
-
 import lancedb
 import pyarrow as pa
 from lance.dataset import MergeInsertBuilder
 from lancedb.db import DBConnection
 from lancedb.table import Table
 
+from indexer.linking.link import LinkableVideo
 from indexer.store import rows
 from indexer.store.rows import RunContext
 from schemas import tables
@@ -65,7 +65,7 @@ class Store:
     def open(cls, uri: str) -> "Store":
         """Open an existing store. Raises StoreError where there is none, or one we cannot read."""
         store = cls(uri, _connect(uri))
-        if "store" not in store.connection.table_names(limit=1000):
+        if "store" not in store.connection.list_tables().tables:
             raise StoreError(f"{uri}: holds no reelshelf store; make one with `reelshelf ingest`")
         store._check()
         return store
@@ -75,7 +75,7 @@ class Store:
         """Open the store at `uri`, making what is missing, for vectors of these models."""
         store = cls(uri, _connect(uri))
         image, text = refs.image, refs.text
-        if "store" not in store.connection.table_names(limit=1000):
+        if "store" not in store.connection.list_tables().tables:
             row = {
                 "shop_id": shop_id,
                 "schema_version": tables.SCHEMA_VERSION,
@@ -158,7 +158,10 @@ class Store:
         """Change what the shop says of videos whose bytes are the same; no model is asked."""
         for part in _parts(changed):
             keys = [key for key, _ in part]
-            held = {r["video_key"]: r for r in self._scan("videos", None, _among("video_key", keys)).to_pylist()}
+            held = {
+                r["video_key"]: r
+                for r in self._scan("videos", None, _among("video_key", keys)).to_pylist()
+            }
             table = rows.with_sources(held, part, run)
             self._replace("videos", "video_key", table, "video_key", keys)
             for key, source in part:
@@ -216,7 +219,7 @@ class Store:
         found = self._scan("videos", ["video_key", "run_id"]).to_pylist()
         return sorted(row["video_key"] for row in found if row["run_id"] not in run_ids)
 
-    def videos_to_link(self, keys: Sequence[str]) -> Iterator[list[tuple[str, rows.LinkableVideo]]]:
+    def videos_to_link(self, keys: Sequence[str]) -> Iterator[list[tuple[str, LinkableVideo]]]:
         """Videos with their segments, in bounded batches of (video id, video)."""
         for part in _parts(sorted(keys)):
             where = _among("video_key", part)

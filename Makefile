@@ -1,0 +1,33 @@
+# reelshelf: `make demo` and `make test` need Python 3.11+ with venv, and nothing else.
+#
+#   TORCH_INDEX=https://download.pytorch.org/whl/cpu   installs torch's CPU build (200 MB) in place
+#                                                      of the package index's default (gigabytes of CUDA)
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+DEMO_STORE ?= out/demo
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m examples.demo --store $(DEMO_STORE)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install --index-url $(TORCH_INDEX) torch torchvision)
+	$(BIN)/pip install -e '.[cpu,offline,decord,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) out build *.egg-info

@@ -1,0 +1,176 @@
+"""Ingest a benchmark folder and answer its queries, measured from outside.
+
+    python -m benchmarks.shop BENCH_DIR --out DIR [--config shop.toml] [--score SCORE_PY] [--twice]
+
+BENCH_DIR holds catalog/products.jsonl with catalog/images, videos.jsonl with videos/, and
+queries.jsonl. What is measured works on a copy without labels.jsonl and without the `relevant_*`
+fields: it cannot see an answer. DIR receives links.jsonl, results.jsonl, dups.jsonl, figures.json.
+With a scorer (default: score.py beside BENCH_DIR, if there) and labels, quality is scored too.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.process_tree import TreeMeter
+
+_ANSWERS = ("labels.jsonl",)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One condition: its name, what was found, what was asked."""
+
+    name: str
+    found: float
+    wanted: float
+    at_least: bool
+
+    @property
+    def reached(self) -> bool:
+        """Whether the bar was reached."""
+        return self.found >= self.wanted if self.at_least else self.found <= self.wanted
+
+
+def copy_without_answers(source: Path, target: Path) -> None:
+    """Copy a benchmark folder, leaving out everything that tells what is right."""
+    shutil.copytree(
+        source, target, ignore=shutil.ignore_patterns(*_ANSWERS), copy_function=shutil.copyfile
+    )
+    queries = target / "queries.jsonl"
+    rows = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines() if line]
+    kept = [
+        {name: value for name, value in row.items() if not name.startswith("relevant_")}
+        for row in rows
+    ]
+    queries.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+
+
+def measure(folder: Path, store: Path, out: Path, config: Path | None) -> dict[str, float]:
+    """Run the worker on `folder`; its figures, by name."""
+    command = [sys.executable, "-m", "benchmarks.shop_worker", str(folder), str(store), str(out)]
+    command += ["--config", str(config)] if config else []
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    meter = TreeMeter(worker.pid)
+    figures: dict[str, float] = {}
+    began = cpu = 0.0
+    assert worker.stdout is not None
+    for line in worker.stdout:
+        event = json.loads(line)
+        if event["event"] == "stage" and event["name"] == "plan":
+            began, cpu = time.monotonic(), meter.cpu_seconds()
+        elif event["event"] == "published":
+            figures["wall_s"] = time.monotonic() - began
+            figures["cpu_s"] = meter.cpu_seconds() - cpu
+            figures["peak_pss_gb"] = meter.peak_pss / 1e9
+            figures["submitted"], figures["indexed"], figures["failed"] = event["tally"]
+        elif event["event"] == "searched":
+            taken = event["query_ms"]
+            figures["video_minutes"] = event["minutes"]
+            figures["query_p50_ms"] = taken[len(taken) // 2]
+            figures["query_p95_ms"] = taken[int(len(taken) * 0.95)]
+    meter.stop()
+    if worker.wait() != 0:
+        raise SystemExit(f"the worker ended with exit code {worker.returncode}")
+    figures["cpu_s_per_video_minute"] = figures["cpu_s"] / figures["video_minutes"]
+    figures["wall_s_per_video_minute"] = figures["wall_s"] / figures["video_minutes"]
+    return figures
+
+
+def score(scorer: Path, bench: Path, out: Path) -> dict[str, float]:
+    """Quality as the scorer sees it. The only reader of the labels."""
+    command = [sys.executable, str(scorer), "--json", "--bench", str(bench)]
+    command += ["--links", str(out / "links.jsonl"), "--search", str(out / "results.jsonl")]
+    command += ["--dups", str(out / "dups.jsonl")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    scored = json.loads(done.stdout)
+    links, search = scored["links"], scored["search"]["by_kind"]
+    figures = {
+        "link_f1": links["given"]["f1"],
+        "link_precision": links["given"]["p"],
+        "link_recall": links["given"]["r"],
+        "average_precision": links["average_precision"],
+        "r5_all": search["all"]["r5"],
+        "mrr_all": search["all"]["mrr"],
+        "duplicates_f1": scored["duplicates"]["f1"],
+    }
+    if links["given"]["tnr"] is not None:
+        figures["true_negative_rate"] = links["given"]["tnr"]
+    return figures | {f"r5_{kind}": row["r5"] for kind, row in search.items() if kind != "all"}
+
+
+def bars(figures: dict[str, float]) -> list[Bar]:
+    """What this benchmark asks for. Six minutes for 15.4 minutes of video are 23.4 s a minute."""
+    outcomes = figures["indexed"] + figures["failed"]
+    asked = [
+        Bar("videos with an outcome", outcomes, figures["submitted"], at_least=True),
+        Bar("CPU s per video minute", figures["cpu_s_per_video_minute"], 20.0, at_least=False),
+        Bar("wall s per video minute", figures["wall_s_per_video_minute"], 23.4, at_least=False),
+        Bar("peak memory, GB of PSS", figures["peak_pss_gb"], 6.0, at_least=False),
+    ]
+    if "link_f1" in figures:
+        asked.append(Bar("link F1 at 0.5", figures["link_f1"], 0.62, at_least=True))
+        asked.append(Bar("R@5, all queries", figures["r5_all"], 0.65, at_least=True))
+    if "rows_that_differ" in figures:
+        asked.append(Bar("rows that differ", figures["rows_that_differ"], 0, at_least=False))
+    return asked
+
+
+def main() -> int:
+    """Measure, score, print, compare with the bars."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("bench", type=Path, metavar="BENCH_DIR")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--config", type=Path, metavar="TOML")
+    parser.add_argument("--score", type=Path, metavar="SCORE_PY")
+    parser.add_argument("--twice", action="store_true", help="run again and compare all rows")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    scorer = args.score or args.bench.resolve().parent / "score.py"
+    with tempfile.TemporaryDirectory() as scratch:
+        copy, store = Path(scratch) / "bench", Path(scratch) / "store"
+        copy_without_answers(args.bench, copy)
+        figures = measure(copy, store, args.out, args.config)
+        if args.twice:
+            from benchmarks.same_rows import differing_rows
+
+            measure(copy, Path(scratch) / "again", args.out, args.config)
+            differing = differing_rows(store, Path(scratch) / "again")
+            figures |= {f"{name}_that_differ": count for name, count in differing.items()}
+            figures["rows_that_differ"] = sum(differing.values())
+    if scorer.is_file() and (args.bench / "labels.jsonl").is_file():
+        figures |= score(scorer, args.bench, args.out)
+    return conclude("shop", figures, bars(figures), args.out)
+
+
+def conclude(name: str, figures: dict[str, float], asked: list[Bar], out: Path | None) -> int:
+    """Print figures and bars, then one line of JSON. The exit code."""
+    console = Console()
+    table = Table("figure", "found", title=f"benchmarks.{name}", title_justify="left")
+    for key, value in figures.items():
+        table.add_row(key, f"{value:.4g}")
+    console.print(table)
+    checks = Table("bar", "found", "wanted", "")
+    for bar in asked:
+        sign = ">=" if bar.at_least else "<="
+        reached = "reached" if bar.reached else "MISSED"
+        checks.add_row(bar.name, f"{bar.found:.4g}", f"{sign} {bar.wanted:g}", reached)
+    console.print(checks)
+    result = {"figures": figures, "bars": [asdict(bar) | {"reached": bar.reached} for bar in asked]}
+    if out is not None:
+        (out / "figures.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    print(json.dumps(result))
+    return 0 if all(bar.reached for bar in asked) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

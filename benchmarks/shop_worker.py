@@ -1,0 +1,135 @@
+"""The measured part of benchmarks.shop: ingest a folder, answer its queries.
+
+Runs as a process of its own, on a copy of the folder that holds no answers. Says on standard output
+when each stage begins, as JSON lines.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexer.products import load_picture
+from indexer.search.results import SearchHit
+from indexer.search.searcher import QueryEncoders, Searcher
+from indexer.store.links import released_links
+from indexer.store.releases import newest_release
+from indexer.store.tables import Store
+from jobs.engines import make_engine
+from jobs.ingest import IngestRequest, ingest
+from jobs.progress import Stage
+from models.registry import load_image_encoder, load_joint_text, load_text_encoder
+from schemas.config import Config, load_config
+
+_RESULTS = 20
+
+
+def say(event: str, **values: object) -> None:
+    """Tell the measuring process."""
+    print(json.dumps({"event": event, **values}), flush=True)
+
+
+class _Silent:
+    def advance(self, count: int = 1) -> None:
+        """Stages are measured from outside."""
+
+
+class EventProgress:
+    """Says when each stage begins."""
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Stage]:
+        """Begin a stage."""
+        say("stage", name=name, total=total)
+        yield _Silent()
+
+
+def run(folder: Path, store: str, out: Path, config: Config) -> None:
+    """Ingest, search, and write links.jsonl, results.jsonl and dups.jsonl."""
+    request = IngestRequest(folder / "catalog" / "products.jsonl", folder / "videos.jsonl", store)
+    result = ingest(request, config, make_engine, EventProgress())
+    say(
+        "published",
+        tally=[result.tally.submitted, result.tally.indexed, result.tally.failed],
+        calls=result.calls,
+    )
+    opened = Store.open(store)
+    release = newest_release(opened)
+    write_lines(
+        out / "links.jsonl",
+        [
+            {
+                "video_id": video_id,
+                "sku": link.sku,
+                "score": link.score,
+                "intervals": [[span.start_ms, span.end_ms] for span in link.spans],
+            }
+            for video_id, _, link in released_links(opened, release)
+        ],
+    )
+    videos = opened.table("videos", release.table_version("videos")).to_arrow()
+    minutes = sum(videos["duration_ms"].to_pylist()) / 60_000
+    write_lines(
+        out / "dups.jsonl",
+        duplicates(videos["video_id"].to_pylist(), videos["duplicate_cluster"].to_pylist()),
+    )
+    encoders = QueryEncoders(
+        load_text_encoder(config), load_image_encoder(config), load_joint_text(config)
+    )
+    searcher = Searcher(opened, release, encoders, config.search)
+    answers, taken = answer(searcher, folder)
+    write_lines(out / "results.jsonl", answers)
+    say("searched", minutes=minutes, query_ms=sorted(taken))
+
+
+def answer(searcher: Searcher, folder: Path) -> tuple[list[dict[str, object]], list[float]]:
+    """Answer queries.jsonl; also the milliseconds that each answer took."""
+    answers: list[dict[str, object]] = []
+    taken: list[float] = []
+    for line in (folder / "queries.jsonl").read_text(encoding="utf-8").splitlines():
+        query = json.loads(line)
+        began = time.perf_counter()
+        hits: list[SearchHit]
+        if query.get("image"):
+            hits = searcher.search_image(load_picture(folder / query["image"]), k=_RESULTS)
+        else:
+            hits = searcher.search_text(query["text"], k=_RESULTS)
+        taken.append((time.perf_counter() - began) * 1000)
+        answers.append({"query_id": query["query_id"], "results": [hit.video_id for hit in hits]})
+    return answers, taken
+
+
+def duplicates(ids: list[str], clusters: list[str]) -> list[dict[str, object]]:
+    """Every video but the first of its cluster, with that first one."""
+    first: dict[str, str] = {}
+    rows: list[dict[str, object]] = []
+    for video_id, cluster in sorted(zip(ids, clusters, strict=True)):
+        original = first.setdefault(cluster, video_id)
+        if original != video_id:
+            rows.append({"video_id": video_id, "duplicate_of": original})
+    return rows
+
+
+def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
+    """One JSON object a line."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    path.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    """Parse the command line of the measuring process."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("store")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--config", type=Path)
+    args = parser.parse_args()
+    run(args.folder, args.store, args.out, load_config(args.config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Reading the links of a release."""
+
+from indexer.store.rows import links_from
+from indexer.store.tables import Store
+from schemas.keys import product_key, video_key
+from schemas.links import ProductLink
+from schemas.release import Release
+
+
+def released_links(
+    store: Store,
+    release: Release,
+    *,
+    video_id: str | None = None,
+    sku: str | None = None,
+    min_score: float = 0.0,
+) -> list[tuple[str, str, ProductLink]]:
+    """Links as (video id, product title, link), by video and falling score."""
+    # Filters hold derived keys, never the id itself, whatever characters a stranger put into it.
+    conditions = [f"score >= {float(min_score)!r}"]
+    if video_id is not None:
+        conditions.append(f"video_key = '{video_key(release.shop_id, video_id)}'")
+    if sku is not None:
+        conditions.append(f"product_key = '{product_key(release.shop_id, sku)}'")
+    links = store.table("links", release.table_version("links")).to_lance()
+    rows = links.to_table(filter=" AND ".join(conditions))
+    products = store.table("products", release.table_version("products")).to_lance()
+    titles = {
+        row["product_key"]: row["title"]
+        for row in products.to_table(columns=["product_key", "title"]).to_pylist()
+    }
+    found = zip(rows["video_id"].to_pylist(), links_from(rows), strict=True)
+    result = [(video, titles.get(link.product_key, ""), link) for video, link in found]
+    return sorted(result, key=lambda item: (item[0], -item[2].score, item[2].sku))

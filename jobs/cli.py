@@ -1,0 +1,266 @@
+"""The command `reelshelf`.
+
+Only argparse is imported at the top: `--help` must answer at once, and a search must not pay for
+Ray. Results go to standard output, progress and errors to standard error.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from schemas.errors import ConfigError, ReelshelfError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from indexer.search.results import SearchHit
+    from indexer.store.tables import Store
+    from schemas.config import Config
+    from schemas.links import ProductLink
+    from schemas.release import Release
+
+_EXIT_CODES = """exit codes:
+  0    done (ingest: published, or nothing was new)
+  1    a bug in reelshelf
+  2    the command line, the config or an input file is wrong
+  3    a model, a package or a GPU that the profile needs is missing
+  4    the quality gate refused the release; the last one stays
+  5    too many videos failed; the last release stays
+  6    the store is missing, of another schema, or holds other vectors
+  130  interrupted; run the same command again to complete the store
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="reelshelf",
+        description="Turn a shop's videos and its catalogue into a searchable, published release.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_ingest(commands)
+    _add_search(commands)
+    _add_links(commands)
+    report = _command(commands, "report", "show the quality of the newest release", _report)
+    report.add_argument("--out", type=Path, metavar="DIR", help="also write report.md, report.json")
+    releases = _command(commands, "releases", "list what was published", _releases)
+    for sub in (report, releases):
+        sub.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    text: str,
+    run: Callable[[argparse.Namespace], None],
+) -> argparse.ArgumentParser:
+    sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    sub.set_defaults(run=run)
+    sub.add_argument("--store", required=True, metavar="URI", help="a folder, or s3://bucket/path")
+    return sub
+
+
+def _add_ingest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sub = _command(commands, "ingest", "index videos and a catalogue, and publish", _ingest)
+    sub.add_argument(
+        "--catalog", required=True, type=Path, metavar="FILE", help="products: .jsonl .csv .parquet"
+    )
+    sub.add_argument(
+        "--videos",
+        required=True,
+        type=Path,
+        metavar="PATH",
+        help="a folder, or a manifest: .jsonl .csv .parquet",
+    )
+    sub.add_argument("--profile", choices=["offline", "clip"], help="which models (offline)")
+    sub.add_argument("--config", type=Path, metavar="TOML", help="settings, see docs/config.md")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sub = _command(commands, "search", "find videos by words or by a picture", _search)
+    sub.add_argument("text", nargs="?", metavar="TEXT", help="what a shopper would type")
+    sub.add_argument("--image", type=Path, metavar="FILE", help="a picture instead of words")
+    sub.add_argument("-k", type=int, default=10, metavar="N", help="how many results (10)")
+    sub.add_argument("--category", metavar="C", help="only videos that sell from this category")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_links(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sub = _command(commands, "links", "show which videos sell which products, and why", _links)
+    which = sub.add_mutually_exclusive_group()
+    which.add_argument("--video", metavar="ID", help="only links of this video")
+    which.add_argument("--sku", metavar="SKU", help="only links to this product")
+    sub.add_argument(
+        "--min-score", type=float, metavar="S", help="weakest link shown (linking.link_above)"
+    )
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    args = build_parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        args.run(args)
+    except ReelshelfError as error:
+        print(f"reelshelf: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("reelshelf: interrupted. Run the same command again to complete.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone; Python would complain once more while shutting down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _interrupt(_signum: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _ingest(args: argparse.Namespace) -> None:
+    from jobs.engines import make_engine
+    from jobs.ingest import IngestRequest, ingest
+    from jobs.progress import NoProgress
+    from jobs.show import BarProgress, show_ingest
+    from schemas.config import load_config
+
+    config = load_config(args.config, profile=args.profile)
+    request = IngestRequest(args.catalog, args.videos, args.store)
+    progress = NoProgress() if args.json else BarProgress()
+    result = ingest(request, config, make_engine, progress)
+    if args.json:
+        _print_json(
+            {
+                "published": result.published,
+                "outcomes": asdict(result.tally),
+                "failed": [asdict(item) for item in result.failed],
+                "rejected": [asdict(item) for item in result.rejected],
+                "calls": result.calls,
+                "release": result.release.model_dump(mode="json", exclude={"background"}),
+            }
+        )
+    else:
+        show_ingest(result, _console())
+
+
+def _search(args: argparse.Namespace) -> None:
+    from jobs.show import show_hits
+
+    if (args.text is None) == (args.image is None):
+        raise ConfigError("search: give either TEXT or --image FILE")
+    if args.k < 1:
+        raise ConfigError(f"search: -k: got {args.k}; it must be at least 1")
+    hits = find(args.store, args.text, args.image, k=args.k, category=args.category)
+    if args.json:
+        _print_json([asdict(hit) for hit in hits])
+    else:
+        show_hits(args.text or str(args.image), hits, _console())
+
+
+def find(
+    uri: str, text: str | None, image: Path | None, *, k: int, category: str | None
+) -> "list[SearchHit]":
+    """Search the newest release with the models that it names."""
+    from indexer.products import load_picture
+    from indexer.search.searcher import QueryEncoders, Searcher
+    from models.registry import load_image_encoder, load_joint_text, load_text_encoder
+
+    store, release, config = _newest(uri)
+    if text is not None:
+        encoders = QueryEncoders(text=load_text_encoder(config), joint_text=load_joint_text(config))
+        return Searcher(store, release, encoders, config.search).search_text(
+            text, k=k, category=category
+        )
+    assert image is not None
+    try:
+        pixels = load_picture(image)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"search: --image {image}: {error}") from error
+    encoders = QueryEncoders(image=load_image_encoder(config))
+    return Searcher(store, release, encoders, config.search).search_image(
+        pixels, k=k, category=category
+    )
+
+
+def _links(args: argparse.Namespace) -> None:
+    from indexer.store.links import released_links
+    from jobs.show import show_links
+
+    store, release, config = _newest(args.store)
+    least = config.linking.link_above if args.min_score is None else args.min_score
+    found = released_links(store, release, video_id=args.video, sku=args.sku, min_score=least)
+    if args.json:
+        _print_json([_link_json(video, title, link) for video, title, link in found])
+    else:
+        show_links(found, _console())
+
+
+def _link_json(video_id: str, title: str, link: "ProductLink") -> dict[str, object]:
+    return asdict(link) | {"video_id": video_id, "title": title, "scores": dict(link.scores)}
+
+
+def _report(args: argparse.Namespace) -> None:
+    from rich.markdown import Markdown
+
+    from indexer.report import as_markdown, report_facts
+
+    store, release, _ = _newest(args.store)
+    facts = report_facts(store, release)
+    if args.out is not None:
+        try:
+            args.out.mkdir(parents=True, exist_ok=True)
+            (args.out / "report.md").write_text(as_markdown(facts), encoding="utf-8")
+            (args.out / "report.json").write_text(facts.to_json(), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"report: --out {args.out}: {error.strerror}") from error
+    if args.json:
+        print(facts.to_json())
+    else:
+        _console().print(Markdown(as_markdown(facts)))
+
+
+def _releases(args: argparse.Namespace) -> None:
+    from indexer.store.releases import list_releases
+    from indexer.store.tables import Store
+    from jobs.show import show_releases
+
+    found = list_releases(Store.open(args.store))
+    if args.json:
+        _print_json([r.model_dump(mode="json", exclude={"background"}) for r in found])
+    else:
+        show_releases(found, _console())
+
+
+def _newest(uri: str) -> "tuple[Store, Release, Config]":
+    from indexer.store.releases import newest_release
+    from indexer.store.tables import Store
+    from schemas.config import parse_config
+
+    store = Store.open(uri)
+    release = newest_release(store)
+    return store, release, parse_config(json.loads(release.config), where=release.release_id)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

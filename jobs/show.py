@@ -1,0 +1,184 @@
+"""Tables and progress bars for people. Everything a stranger wrote is shown as plain text."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from indexer.catalog import clean_text
+from indexer.search.results import SearchHit
+from jobs.ingest import IngestResult
+from jobs.progress import Stage
+from schemas.links import Evidence, ProductLink, Sense
+from schemas.release import Release
+
+_MOST_FAILURES = 20
+
+
+def plain(text: str) -> Text:
+    """A stranger's text: no markup, no escape codes, no line breaks."""
+    return Text(" ".join(clean_text(text).split()), overflow="fold")
+
+
+def clock(ms: int) -> str:
+    """A time in a video as m:ss.s."""
+    return f"{ms // 60_000}:{ms % 60_000 / 1000:04.1f}"
+
+
+def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table whose cells are plain text."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("score", "count") else "left")
+    for row in rows:
+        table.add_row(*(plain(cell) for cell in row))
+    return table
+
+
+class _BarStage:
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def advance(self, count: int = 1) -> None:
+        """Move the bar."""
+        self._bar.advance(self._task, count)
+
+
+class BarProgress:
+    """A progress bar for each stage, on standard error."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description:<14}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Stage]:
+        """One bar, which ends full even where there was nothing to do."""
+        task = self._bar.add_task(name, total=total)
+        self._bar.start()
+        try:
+            yield _BarStage(self._bar, task)
+            self._bar.update(task, total=max(total, 1), completed=max(total, 1))
+        finally:
+            self._bar.stop()
+            self._bar.remove_task(task)
+
+
+def show_ingest(result: IngestResult, console: Console) -> None:
+    """What was indexed and linked, what failed, and whether it was published."""
+    tally, quality = result.tally, result.release.quality
+    console.print(
+        make_table(
+            "This run",
+            ["outcome", "count"],
+            [
+                ["videos submitted", str(tally.submitted)],
+                ["indexed", str(tally.indexed)],
+                ["skipped (unchanged, or no video by name)", str(tally.skipped)],
+                ["failed", str(tally.failed)],
+                ["rows and pictures refused", str(len(result.rejected))],
+            ],
+        )
+    )
+    if result.failed:
+        rows = [[f.video_id, f.stage, f.kind.value, f.message] for f in result.failed]
+        columns = ["video", "stage", "kind", "why"]
+        console.print(make_table("Failed videos", columns, rows[:_MOST_FAILURES]))
+        _more(len(rows), console)
+    if result.rejected:
+        refused = [[f"{r.source}:{r.line}", r.item_id or "", r.reason] for r in result.rejected]
+        columns = ["row", "item", "why"]
+        console.print(make_table("Refused", columns, refused[:_MOST_FAILURES]))
+        _more(len(refused), console)
+    console.print(
+        f"{quality.links} links: {quality.videos_linked} of {quality.videos} videos, "
+        f"{quality.products_linked} of {quality.products} products.",
+        markup=False,
+    )
+    name = result.release.release_id
+    done = f"Published release {name}." if result.published else f"Nothing new; {name} stays."
+    console.print(done, style="bold", markup=False, highlight=False)
+
+
+def _more(count: int, console: Console) -> None:
+    if count > _MOST_FAILURES:
+        console.print(f"... and {count - _MOST_FAILURES} more; `reelshelf report` has the counts")
+
+
+def show_hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
+    """Search results: video, moment, SKUs and the evidence."""
+    rows = []
+    for place, hit in enumerate(hits, start=1):
+        sold = ", ".join(f"{p.sku} {p.title} ({p.score:.2f})" for p in hit.products[:3])
+        found = ", ".join(f"{name} {points:.2f}" for name, points in hit.routes)
+        why = "; ".join(describe(piece) for piece in hit.evidence[:2]) or hit.text
+        moment = f"{clock(hit.start_ms)} - {clock(hit.end_ms)}"
+        rows.append([str(place), hit.video_id, moment, f"{hit.score:.2f}", sold, why, found])
+    columns = ["", "video", "moment", "score", "sells", "evidence", "found by"]
+    console.print(make_table(title, columns, rows) if rows else f"{title}: nothing found")
+
+
+def describe(piece: Evidence) -> str:
+    """One piece of evidence in words."""
+    at = f" at {clock(piece.at_ms)}" if piece.at_ms is not None else ""
+    match piece.sense:
+        case Sense.VISUAL:
+            return f"looks like {piece.image}{at}"
+        case Sense.OCR:
+            return f"on screen{at}: {_short(piece.text)}"
+        case Sense.ASR:
+            return f"said{at}: {_short(piece.text)}"
+        case Sense.MERCHANT:
+            return "declared by the merchant"
+
+
+def _short(text: str | None) -> str:
+    flat = " ".join((text or "").split())
+    return f'"{flat[:70]}…"' if len(flat) > 70 else f'"{flat}"'
+
+
+def show_links(links: Sequence[tuple[str, str, ProductLink]], console: Console) -> None:
+    """Links as (video id, product title, link)."""
+    rows = []
+    for video_id, title, link in links:
+        senses = ", ".join(f"{sense.value} {score:.2f}" for sense, score in link.scores if score)
+        spans = ", ".join(f"{clock(s.start_ms)} - {clock(s.end_ms)}" for s in link.spans)
+        why = "; ".join(describe(piece) for piece in link.evidence[:2])
+        rows.append([video_id, link.sku, title, f"{link.score:.2f}", spans, senses, why])
+    columns = ["video", "SKU", "title", "score", "moments", "senses", "evidence"]
+    console.print(make_table("Links", columns, rows) if rows else "No links.")
+
+
+def show_releases(releases: Sequence[Release], console: Console) -> None:
+    """All releases, newest first."""
+    rows = [
+        [
+            r.release_id,
+            r.created_at[:19].replace("T", " "),
+            r.profile,
+            str(r.quality.videos),
+            str(r.quality.products),
+            str(r.quality.links),
+            f"{min(r.quality.recall_at_10.values(), default=1.0):.3f}",
+        ]
+        for r in reversed(releases)
+    ]
+    columns = ["release", "made (UTC)", "profile", "videos", "products", "links", "least recall@10"]
+    console.print(make_table("Releases", columns, rows))

@@ -1,0 +1,66 @@
+"""Tiny real videos, made with the codecs inside PyAV."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+Colour = tuple[int, int, int]
+RED, GREEN, BLUE, WHITE, BLACK = (
+    (200, 30, 30),
+    (30, 180, 40),
+    (40, 60, 200),
+    (255, 255, 255),
+    (5, 5, 5),
+)
+RATE = 16_000
+
+
+def textured(colour: Colour, width: int, height: int, corner: Colour | None = None) -> np.ndarray:
+    """A picture of one colour with a fixed pattern, and maybe a block in its top left corner."""
+    rng = np.random.default_rng(sum(colour))
+    grid = rng.integers(-25, 25, (8, 8, 1)).repeat(-(-height // 8), 0).repeat(-(-width // 8), 1)
+    picture = np.clip(np.array(colour) + grid[:height, :width], 0, 255).astype(np.uint8)
+    if corner is not None:
+        picture[: height // 4, : width // 4] = corner
+    return picture
+
+
+def write_clip(
+    path: Path,
+    colours: Sequence[Colour],
+    *,
+    size: tuple[int, int] = (96, 64),
+    fps: int = 10,
+    sound: bool = False,
+    corner: Colour | None = None,
+    times_ms: Sequence[int] | None = None,
+) -> Path:
+    """One second of each colour, or one frame of each at `times_ms`; a tone where asked."""
+    width, height = size
+    frames = [c for c in colours for _ in range(1 if times_ms else fps)]
+    stamps = times_ms or [i * 1000 // fps for i in range(len(frames))]
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "ultrafast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.time_base = Fraction(1, 1000)
+        video.codec_context.time_base = Fraction(1, 1000)
+        audio = out.add_stream("aac", rate=RATE, layout="mono") if sound else None
+        for colour, stamp in zip(frames, stamps, strict=True):
+            picture = textured(colour, width, height, corner)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if audio is not None:
+            seconds = len(frames) / fps
+            t = np.arange(int(seconds * RATE), dtype=np.float32) / RATE
+            tone = 0.5 * np.sin(2 * np.pi * 440 * t)
+            for start in range(0, len(tone), 1024):
+                part = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], "flt", "mono")
+                part.sample_rate, part.pts, part.time_base = RATE, start, Fraction(1, RATE)
+                out.mux(audio.encode(part))
+            out.mux(audio.encode(None))
+    return path

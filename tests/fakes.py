@@ -1,0 +1,125 @@
+"""Deterministic stand-ins for models: small, fast, and a function of their input alone.
+
+They live beside the tests so that worker processes can import them too.
+"""
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from jobs import work
+from models.protocols import ModelSet, TextLine, Transcript
+from schemas.config import Config
+from schemas.errors import ModelUnavailable
+from schemas.media import DecodedVideo, Pixels, Samples, Vectors
+from schemas.outcomes import Failed, VideoJob
+from schemas.release import ModelRef
+from schemas.segments import Box, Utterance
+
+IMAGE_DIM, TEXT_DIM = 32, 32
+
+
+def unit(vectors: Vectors) -> Vectors:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+
+
+class FakeImages:
+    """Mean colours over a 2 x 2 grid, and their squares: alike pictures get alike vectors."""
+
+    ref = ModelRef(name="fake-images", revision="1", sha256="0", dim=IMAGE_DIM, space="fake-images")
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        rows = np.zeros((len(images), IMAGE_DIM), np.float32)
+        for row, image in zip(rows, images, strict=True):
+            h, w = (max(1, side // 2) for side in image.shape[:2])
+            cells = [image[:h, :w], image[h:, :w], image[:h, w:], image[h:, w:]]
+            means = [c.mean(axis=(0, 1)) / 255.0 if c.size else np.zeros(3) for c in cells]
+            flat = np.concatenate(means)
+            row[:12], row[12:24], row[24] = flat, flat**2, 0.1
+        return unit(rows)
+
+
+class FakeTexts:
+    """A bag of hashed words."""
+
+    ref = ModelRef(name="fake-texts", revision="1", sha256="0", dim=TEXT_DIM, space="fake-texts")
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        rows = np.zeros((len(texts), TEXT_DIM), np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            row[0] = 0.05
+            for word in text.lower().split():
+                row[int(hashlib.sha256(word.encode()).hexdigest(), 16) % TEXT_DIM] += 1
+        return unit(rows)
+
+
+class FakeSpeech:
+    """Hears a fixed sentence wherever there is sound."""
+
+    ref = ModelRef(name="fake-speech", revision="1", sha256="0")
+
+    def transcribe(self, audio: Samples) -> Transcript:
+        if not np.abs(audio).max() > 0.01:
+            return Transcript((), None)
+        return Transcript((Utterance("a crimson kettle", 0, len(audio) // 16, -0.1),), "en")
+
+
+class FakeReader:
+    """Sees one line where the top left corner is white, and reads how white it is."""
+
+    ref = ModelRef(name="fake-reader", revision="1", sha256="0")
+
+    def detect(self, image: Pixels) -> tuple[TextLine, ...]:
+        height, width = image.shape[:2]
+        corner = image[: height // 4, : width // 4]
+        if corner.mean() < 200:
+            return ()
+        return (TextLine(Box(0.0, 0.0, 0.25, 0.25), corner),)
+
+    def recognise(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+        return [("written words", 0.9) for _ in crops]
+
+
+class HangingSpeech(FakeSpeech):
+    """Never comes back from sound."""
+
+    def transcribe(self, audio: Samples) -> Transcript:
+        time.sleep(3600)
+        return super().transcribe(audio)
+
+
+class CrashingSpeech(FakeSpeech):
+    """Takes its process down on sound, as broken native code does."""
+
+    def transcribe(self, audio: Samples) -> Transcript:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return super().transcribe(audio)
+
+
+def load_fakes(config: Config) -> ModelSet:
+    return ModelSet(FakeImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)
+
+
+def load_hanging(config: Config) -> ModelSet:
+    return ModelSet(FakeImages(), FakeTexts(), HangingSpeech(), FakeReader(), None)
+
+
+def load_crashing(config: Config) -> ModelSet:
+    return ModelSet(FakeImages(), FakeTexts(), CrashingSpeech(), FakeReader(), None)
+
+
+def load_missing(config: Config) -> ModelSet:
+    raise ModelUnavailable("the weights are on holiday: run `pip install holiday`")
+
+
+def decode_or_misbehave(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+    """The real decoder, except for videos named after what is to go wrong."""
+    if job.source.video_id.startswith("hang"):
+        time.sleep(3600)
+    if job.source.video_id.startswith("crash"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return work.decode(job, config)

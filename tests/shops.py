@@ -1,0 +1,81 @@
+"""Tiny shops on disk, for tests with fake models."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from jobs.engine import ModelLoader
+from jobs.ingest import IngestRequest, IngestResult, ingest
+from jobs.local import LocalEngine
+from jobs.progress import NoProgress
+from schemas.config import Config, parse_config
+from tests.clips import BLUE, GREEN, RED, textured, write_clip
+from tests.fakes import load_fakes
+
+COLOURS = {"red": RED, "green": GREEN, "blue": BLUE}
+
+
+@dataclass
+class Shop:
+    """A folder with a catalogue and videos."""
+
+    root: Path
+
+    @property
+    def request(self) -> IngestRequest:
+        return IngestRequest(
+            self.root / "catalog" / "products.jsonl",
+            self.root / "videos.jsonl",
+            str(self.root / "store"),
+        )
+
+    def ingest(
+        self, config: Config | None = None, loader: ModelLoader = load_fakes
+    ) -> IngestResult:
+        settings = config or small_config()
+        return ingest(self.request, settings, lambda c: LocalEngine(c, loader), NoProgress())
+
+    def set_products(self, rows: list[dict[str, object]]) -> None:
+        write_lines(self.root / "catalog" / "products.jsonl", rows)
+
+    def set_videos(self, rows: list[dict[str, object]]) -> None:
+        write_lines(self.root / "videos.jsonl", rows)
+
+
+def small_config(**sections: dict[str, object]) -> Config:
+    return parse_config({"engine": {"kind": "local"}, **sections})
+
+
+def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def product_row(name: str) -> dict[str, object]:
+    titles = {"red": "Crimson Kettle", "green": "Fern Lamp", "blue": "Cobalt Vase"}
+    return {
+        "sku": f"SKU-{name}",
+        "title": titles[name],
+        "images": [f"images/{name}.png"],
+        "category": ["Home"],
+        "price": 9.5,
+        "currency": "EUR",
+    }
+
+
+def make_shop(root: Path) -> Shop:
+    """Three products of three colours and three videos; the first video also has a tone."""
+    (root / "catalog" / "images").mkdir(parents=True)
+    (root / "videos").mkdir()
+    for name, colour in COLOURS.items():
+        picture = Image.fromarray(textured(colour, 64, 64))
+        picture.save(root / "catalog" / "images" / f"{name}.png")
+    shop = Shop(root)
+    shop.set_products([product_row(name) for name in COLOURS])
+    rows: list[dict[str, object]] = []
+    for name, colours in (("a", [RED, GREEN]), ("b", [BLUE]), ("c", [GREEN, GREEN, BLUE])):
+        write_clip(root / "videos" / f"{name}.mp4", colours, sound=name == "a")
+        rows.append({"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": []})
+    shop.set_videos(rows)
+    return shop

@@ -1,0 +1,152 @@
+import json
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from indexer.catalog import clean_text, inside, read_catalogue, read_videos
+from schemas.errors import InputError
+
+ROWS = [
+    {
+        "sku": "A-1",
+        "title": "Red Lamp",
+        "category": ["Home", "Light"],
+        "price": 2.74,
+        "images": ["a.png", "b.png"],
+        "attributes": {"colour": "red"},
+    },
+    {"sku": "A-2", "title": "Blue Vase"},
+]
+
+
+def write_jsonl(path: Path, rows: list[object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_jsonl_csv_and_parquet_give_the_same_products(tmp_path: Path) -> None:
+    lines = write_jsonl(tmp_path / "p.jsonl", list(ROWS))
+    table = tmp_path / "p.csv"
+    table.write_text(
+        "sku,title,category,price,images,attributes\n"
+        'A-1,Red Lamp,Home|Light,2.74,a.png|b.png,"{""colour"": ""red""}"\n'
+        "A-2,Blue Vase,,,,\n"
+    )
+    columns = tmp_path / "p.parquet"
+    pq.write_table(pa.Table.from_pylist(ROWS), columns)
+    first, second, third = (read_catalogue(p).products for p in (lines, table, columns))
+    assert first == second == third
+    assert first[0].price == Decimal("2.74")
+    assert first[0].attributes == (("colour", "red"),)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"title": "x"}, "sku: field required"),
+        ({"sku": " ", "title": "x"}, "sku: .*must not be empty"),
+        ({"sku": "S", "title": None}, "title: "),
+        ({"sku": "S", "title": "x", "price": "12,99 kr"}, "price: .*got '12,99 kr'"),
+        ({"sku": "S", "title": "x", "price": float("nan")}, "price: "),
+        ({"sku": "S", "title": "x", "price": -1}, "price: .*greater than or equal to 0"),
+        ({"sku": "S", "title": "x", "attributes": 7}, "attributes: .*must be a JSON object"),
+        (["a", "list"], "is not a JSON object"),
+    ],
+)
+def test_a_bad_row_is_reported_and_does_not_stop_the_rest(
+    tmp_path: Path, row: object, reason: str
+) -> None:
+    path = write_jsonl(tmp_path / "p.jsonl", [ROWS[0], row, ROWS[1]])
+    read = read_catalogue(path)
+    assert [p.sku for p in read.products] == ["A-1", "A-2"]
+    (refused,) = read.rejected
+    assert (refused.source, refused.line) == ("p.jsonl", 2)
+    assert re.search(reason, refused.reason), refused.reason
+
+
+def test_the_first_of_two_rows_with_one_sku_wins(tmp_path: Path) -> None:
+    again = {"sku": "A-1", "title": "Another"}
+    read = read_catalogue(write_jsonl(tmp_path / "p.jsonl", [*ROWS, again]))
+    assert read.products[0].title == "Red Lamp"
+    assert (read.rejected[0].line, read.rejected[0].item_id) == (3, "A-1")
+
+
+def test_a_number_as_sku_is_taken_as_text(tmp_path: Path) -> None:
+    read = read_catalogue(write_jsonl(tmp_path / "p.jsonl", [{"sku": 12345, "title": "x"}]))
+    assert read.products[0].sku == "12345"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+fields = st.sampled_from(["sku", "title", "price", "images", "category", "attributes", "rating"])
+rows = st.lists(st.dictionaries(fields, json_values, max_size=7) | json_values, max_size=6)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows)
+def test_every_line_becomes_a_product_or_a_reason(tmp_path: Path, given_rows: list[object]) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in given_rows))
+    read = read_catalogue(path)
+    assert len(read.products) + len(read.rejected) == len(given_rows)
+
+
+@given(st.text(st.characters()))
+def test_cleaned_text_can_be_stored_and_shown(text: str) -> None:
+    cleaned = clean_text(text)
+    cleaned.encode("utf-8")
+    assert not any(ord(c) < 32 and c not in "\t\n\r" for c in cleaned)
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "http://localhost/x", "a\0b"])
+def test_pictures_outside_the_folder_are_not_reached(tmp_path: Path, name: str) -> None:
+    assert inside(tmp_path, name) is None
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.mp4").write_bytes(b"x")
+    (root / "link.mp4").symlink_to(tmp_path / "secret.mp4")
+    assert inside(root, "link.mp4") is None
+    read = read_videos(root)
+    assert not read.videos
+    assert read.rejected[0].item_id == "link.mp4"
+
+
+def test_a_folder_lists_videos_and_says_what_it_left_out(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a.mp4", "sub/b.MOV", "notes.txt", "bare"):
+        (tmp_path / name).write_bytes(b"x")
+    read = read_videos(tmp_path)
+    assert [v.video_id for v in read.videos] == ["a.mp4", "bare", "sub/b.MOV"]
+    assert [s.video_id for s in read.skipped] == ["notes.txt"]
+
+
+def test_a_file_name_that_is_not_utf8_gets_a_readable_id(tmp_path: Path) -> None:
+    (tmp_path / "ok.mp4").write_bytes(b"x")
+    with open(bytes(tmp_path) + b"/bad\xff.mp4", "wb") as file:  # noqa: PTH123
+        file.write(b"x")
+    assert [v.video_id for v in read_videos(tmp_path).videos] == ["bad\\xff.mp4", "ok.mp4"]
+
+
+def test_a_manifest_row_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
+    rows = [{"video_id": "v", "file": "../x.mp4"}, {"video_id": "w", "file": "w.mp4"}]
+    read = read_videos(write_jsonl(tmp_path / "v.jsonl", list(rows)))
+    assert [v.video_id for v in read.videos] == ["w"]
+    assert read.rejected[0].reason == "file: lies outside the manifest's folder"
+
+
+@pytest.mark.parametrize("name", ["p.xlsx", "missing.jsonl"])
+def test_a_catalogue_that_cannot_be_read_at_all_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=name):
+        read_catalogue(tmp_path / name)

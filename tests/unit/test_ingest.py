@@ -1,0 +1,372 @@
+"""Whole runs with fake models, real files, real Lance, in this process."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from indexer.quality.measures import bad_vectors
+from indexer.search.searcher import QueryEncoders, Searcher
+from indexer.store.links import released_links
+from indexer.store.releases import list_releases, newest_release
+from indexer.store.tables import Store
+from models.protocols import ModelSet
+from schemas.config import Config
+from schemas.errors import (
+    ConfigError,
+    FailureKind,
+    GateRefused,
+    InputError,
+    ModelUnavailable,
+    SpaceMismatch,
+    StoreError,
+    TooManyFailures,
+)
+from schemas.keys import video_key
+from schemas.media import Pixels, Vectors
+from schemas.release import ModelRef
+from tests.clips import BLUE, RED, textured, write_clip
+from tests.fakes import FakeImages, FakeTexts, load_fakes, load_missing
+from tests.shops import Shop, product_row, small_config
+
+
+def store_of(shop: Shop) -> Store:
+    return Store.open(shop.request.store)
+
+
+def links_of(shop: Shop) -> dict[tuple[str, str], float]:
+    store = store_of(shop)
+    found = released_links(store, newest_release(store))
+    return {(video, link.sku): link.score for video, _, link in found}
+
+
+def video_rows(names: str, **extra: object) -> list[dict[str, object]]:
+    rows = [{"video_id": n, "file": f"videos/{n}.mp4", "merchant_skus": []} for n in names]
+    return [row | extra for row in rows]
+
+
+def test_a_run_publishes_what_the_videos_show_and_say(shop: Shop) -> None:
+    result = shop.ingest()
+    assert result.published
+    assert (result.tally.submitted, result.tally.indexed) == (3, 3)
+    links = links_of(shop)
+    assert links["b", "SKU-blue"] > 0.5
+    assert links["a", "SKU-red"] > 0.5  # "a crimson kettle" is said over it
+    assert ("b", "SKU-red") not in links
+    store = store_of(shop)
+    videos = {row["video_id"]: row for row in store.table("videos").to_arrow().to_pylist()}
+    assert videos["b"]["absent"] == ["audio"]
+    assert videos["a"]["absent"] == []
+    assert videos["c"]["duration_ms"] == 3000
+
+
+def test_a_second_run_does_no_work_and_publishes_nothing(shop: Shop) -> None:
+    first = shop.ingest()
+    second = shop.ingest()
+    assert not second.published
+    assert second.release.release_id == first.release.release_id
+    assert second.calls == {}
+    assert second.tally.skipped == 3
+
+
+def test_a_changed_video_alone_is_done_again(shop: Shop) -> None:
+    shop.ingest()
+    write_clip(shop.root / "videos" / "b.mp4", [RED])
+    result = shop.ingest()
+    assert (result.tally.indexed, result.tally.skipped) == (1, 2)
+    assert result.calls["frames_encoded"] == 1
+    links = links_of(shop)
+    assert ("b", "SKU-blue") not in links
+    assert links["b", "SKU-red"] > 0.5
+
+
+def test_what_left_the_source_leaves_the_store(shop: Shop) -> None:
+    shop.ingest()
+    shop.set_videos(video_rows("ac"))
+    shop.set_products([product_row("red"), product_row("green")])
+    shop.ingest()
+    store = store_of(shop)
+    assert store.table("videos").count_rows() == 2
+    gone = video_key("shop", "b")
+    assert store.table("segments").count_rows(f"video_key = '{gone}'") == 0
+    assert {sku for _, sku in links_of(shop)} == {"SKU-red", "SKU-green"}
+
+
+def test_a_new_declaration_is_believed_without_asking_a_model(shop: Shop) -> None:
+    shop.ingest()
+    shop.set_videos([*video_rows("ac"), *video_rows("b", merchant_skus=["SKU-green"])])
+    result = shop.ingest()
+    assert result.published
+    assert result.calls == {}
+    assert links_of(shop)["b", "SKU-green"] > 0.5
+
+
+def test_a_new_title_asks_no_model_about_videos(shop: Shop) -> None:
+    shop.ingest()
+    renamed = product_row("blue") | {"title": "Crimson Kettle Deluxe"}
+    shop.set_products([product_row("red"), product_row("green"), renamed])
+    result = shop.ingest()
+    assert result.calls == {"products_encoded": 1, "pictures_encoded": 1}
+
+
+def test_a_changed_model_setting_redoes_the_videos(shop: Shop) -> None:
+    shop.ingest()
+    result = shop.ingest(small_config(media={"sample_ms": 500}))
+    assert result.tally.indexed == 3
+
+
+def test_a_bad_video_gets_a_row_that_says_why_and_its_neighbours_are_indexed(shop: Shop) -> None:
+    (shop.root / "videos" / "b.mp4").write_text("<html>404</html>")
+    result = shop.ingest(small_config(gate={"max_failure_rate": 0.5}))
+    assert (result.tally.indexed, result.tally.failed) == (2, 1)
+    (row,) = store_of(shop).table("failures").to_arrow().to_pylist()
+    assert (row["item_id"], row["stage"], row["kind"]) == ("b", "decode", "not_a_video")
+    assert row["attempt"] == 1
+
+
+def test_a_video_that_fails_again_counts_its_attempts_and_one_that_is_well_leaves(
+    shop: Shop,
+) -> None:
+    config = small_config(gate={"max_failure_rate": 0.5})
+    (shop.root / "videos" / "b.mp4").write_text("broken")
+    shop.ingest(config)
+    shop.ingest(config)
+    assert store_of(shop).table("failures").to_arrow()["attempt"].to_pylist() == [2]
+    write_clip(shop.root / "videos" / "b.mp4", [BLUE])
+    shop.ingest(config)
+    assert store_of(shop).table("failures").count_rows() == 0
+
+
+def test_a_video_that_went_bad_keeps_no_rows(shop: Shop) -> None:
+    shop.ingest()
+    (shop.root / "videos" / "b.mp4").write_bytes(b"")
+    shop.ingest(small_config(gate={"max_failure_rate": 0.5}))
+    ids = store_of(shop).table("videos").to_arrow()["video_id"].to_pylist()
+    assert sorted(ids) == ["a", "c"]
+
+
+def test_too_many_failures_publish_nothing(shop: Shop) -> None:
+    shop.ingest()
+    for name in "bc":
+        (shop.root / "videos" / f"{name}.mp4").write_text("broken")
+    with pytest.raises(TooManyFailures, match=r"2 of 3 videos failed \(2 not_a_video\)"):
+        shop.ingest()
+    store = store_of(shop)
+    assert len(list_releases(store)) == 1
+    statuses = store.table("runs").to_arrow()["status"].to_pylist()
+    assert sorted(statuses) == ["published", "too_many_failures"]
+    # The published release still shows what it showed.
+    release = newest_release(store)
+    assert store.table("videos", release.table_version("videos")).count_rows() == 3
+
+
+def test_the_gate_refuses_and_the_last_release_stays(shop: Shop) -> None:
+    shop.ingest()
+    shop.set_videos(video_rows("b"))
+    with pytest.raises(GateRefused, match=r"videos kept of 3: wanted >= 1\.5, found 1"):
+        shop.ingest()
+    assert len(list_releases(store_of(shop))) == 1
+
+
+class BrokenImages(FakeImages):
+    """Gives no number for anything mostly blue."""
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        vectors = super().encode_images(images)
+        blue = [image.mean(axis=(0, 1)).argmax() == 2 for image in images]
+        vectors[blue, 0] = np.nan
+        return vectors
+
+
+def load_broken(config: Config) -> ModelSet:
+    fakes = load_fakes(config)
+    return ModelSet(BrokenImages(), fakes.text, fakes.speech, fakes.reader, None)
+
+
+def test_a_vector_that_is_no_number_costs_its_video_and_no_other(shop: Shop) -> None:
+    result = shop.ingest(small_config(gate={"max_failure_rate": 0.9}), load_broken)
+    assert {f.video_id: f.kind for f in result.failed} == {
+        "b": FailureKind.MODEL,
+        "c": FailureKind.MODEL,
+    }
+    assert result.tally.indexed == 1
+    assert [r.item_id for r in result.rejected] == ["SKU-blue"]
+
+
+def test_bad_vectors_in_a_table_are_counted(shop: Shop) -> None:
+    shop.ingest()
+    table = store_of(shop).table("segments")
+    assert bad_vectors(table.to_lance(), "frame_vector") == 0
+    table.update(where="video_id = 'b'", values={"frame_vector": [3.0] * 32})
+    assert bad_vectors(table.to_lance(), "frame_vector") == 1
+
+
+def test_a_missing_model_fails_before_any_video_is_touched(shop: Shop) -> None:
+    with pytest.raises(ModelUnavailable, match="on holiday"):
+        shop.ingest(loader=load_missing)
+    assert not (shop.root / "store").exists()
+
+
+def test_bad_rows_and_pictures_are_reported_and_the_product_stays(shop: Shop) -> None:
+    (shop.root / "catalog" / "images" / "blue.png").write_bytes(b"no picture")
+    shop.set_products([product_row("red"), product_row("blue"), {"sku": "X"}])
+    result = shop.ingest()
+    reasons = {row.item_id: row.reason for row in result.rejected}
+    assert "title: field required" in reasons["X"]
+    assert "is no picture that can be read" in reasons["SKU-blue"]
+    assert result.release.quality.products == 2
+    assert result.release.quality.products_with_picture == 1
+
+
+def test_a_catalogue_without_pictures_links_by_words(shop: Shop) -> None:
+    shop.set_products([product_row("red") | {"images": []}])
+    result = shop.ingest()
+    assert result.published
+    assert links_of(shop)["a", "SKU-red"] > 0.5
+
+
+def test_a_catalogue_with_no_usable_row_is_an_error(shop: Shop) -> None:
+    shop.set_products([{"sku": "X"}])
+    with pytest.raises(InputError, match=r"no usable product \(line 1: title: field required"):
+        shop.ingest()
+
+
+@pytest.mark.parametrize(
+    "name", ["o'brien", 'a"b', "x' OR '1'='1", "../../etc", "新しい靴", "a\nb", "[bold]x[/bold]"]
+)
+def test_a_strangers_id_stays_data(shop: Shop, name: str) -> None:
+    shop.set_videos([{"video_id": name, "file": "videos/b.mp4", "merchant_skus": [name]}])
+    shop.set_products([product_row("blue") | {"sku": name}])
+    shop.ingest()
+    store = store_of(shop)
+    release = newest_release(store)
+    # Control characters alone are taken out of ids.
+    stored = re.sub(r"[\x00-\x08]", "", name)
+    (found,) = released_links(store, release, video_id=stored)
+    assert (found[0], found[2].sku) == (stored, stored)
+    assert released_links(store, release, sku="someone else") == []
+
+
+def test_exact_copies_keep_rows_of_their_own_and_share_a_cluster(shop: Shop) -> None:
+    copy = {"video_id": "copy", "file": "videos/b.mp4", "merchant_skus": []}
+    shop.set_videos([*video_rows("ab"), copy])
+    shop.ingest()
+    rows = store_of(shop).table("videos").to_arrow().to_pylist()
+    clusters = {row["video_id"]: row["duplicate_cluster"] for row in rows}
+    assert clusters["copy"] == clusters["b"] != clusters["a"]
+
+
+def test_a_store_of_another_schema_version_is_refused_in_words(shop: Shop) -> None:
+    shop.ingest()
+    store = store_of(shop)
+    store.table("store").update(values={"schema_version": 99})
+    with pytest.raises(StoreError, match=r"has schema version 99, .*update reelshelf"):
+        Store.open(shop.request.store)
+
+
+class OtherImages(FakeImages):
+    ref = ModelRef(name="other", revision="1", sha256="1", dim=32, space="other-space")
+
+
+def load_other(config: Config) -> ModelSet:
+    fakes = load_fakes(config)
+    return ModelSet(OtherImages(), fakes.text, fakes.speech, fakes.reader, None)
+
+
+def test_vectors_of_another_encoder_never_enter_a_store(shop: Shop) -> None:
+    shop.ingest()
+    with pytest.raises(StoreError, match=r"image vectors of 'fake-images', .* 'other-space'"):
+        shop.ingest(loader=load_other)
+
+
+def test_another_shop_does_not_write_into_a_store(shop: Shop) -> None:
+    shop.ingest()
+    config = Config(**{**dict(small_config()), "shop_id": "rival"})
+    with pytest.raises(StoreError, match="belongs to the shop 'shop'"):
+        shop.ingest(config)
+
+
+def test_a_folder_without_a_store_says_how_to_make_one(tmp_path) -> None:
+    with pytest.raises(StoreError, match="reelshelf ingest"):
+        Store.open(str(tmp_path))
+
+
+def searcher(shop: Shop, images: FakeImages | None = None) -> Searcher:
+    store = store_of(shop)
+    config = small_config()
+    encoders = QueryEncoders(text=FakeTexts(), image=images or FakeImages())
+    return Searcher(store, newest_release(store), encoders, config.search)
+
+
+def test_words_find_the_video_its_moment_and_its_product(shop: Shop) -> None:
+    shop.ingest()
+    best = searcher(shop).search_text("cobalt vase")[0]
+    assert best.video_id in ("b", "c")
+    assert "SKU-blue" in {p.sku for p in best.products}
+    assert dict(best.routes)["product"] > 0
+    hit = next(h for h in searcher(shop).search_text("cobalt vase") if h.video_id == "c")
+    assert 2000 <= hit.start_ms <= 2250  # cuts are looked for four times a second
+
+
+def test_a_spoken_phrase_is_found_in_the_transcript(shop: Shop) -> None:
+    shop.set_products([product_row("blue")])
+    shop.ingest()
+    best = searcher(shop).search_text("crimson kettle")[0]
+    assert best.video_id == "a"
+    assert dict(best.routes)["words"] > 0
+
+
+def test_a_picture_finds_the_video_that_shows_it(shop: Shop) -> None:
+    shop.ingest()
+    best = searcher(shop).search_image(textured(BLUE, 80, 80))[0]
+    assert best.video_id == "b"
+
+
+def test_a_category_keeps_other_videos_out(shop: Shop) -> None:
+    shop.set_products(
+        [product_row("red") | {"category": ["Kitchen"]}, product_row("blue"), product_row("green")]
+    )
+    shop.ingest()
+    hits = searcher(shop).search_text("crimson kettle", category="kitchen")
+    assert {hit.video_id for hit in hits} == {"a"}
+    assert searcher(shop).search_text("crimson kettle", category="Garden") == []
+
+
+def test_a_query_made_with_another_encoder_is_refused(shop: Shop) -> None:
+    shop.ingest()
+    with pytest.raises(SpaceMismatch, match="'fake-images', the query encoder makes 'other-space'"):
+        searcher(shop, OtherImages())
+
+
+def test_a_searcher_without_an_encoder_says_so(shop: Shop) -> None:
+    shop.ingest()
+    store = store_of(shop)
+    blind = Searcher(
+        store, newest_release(store), QueryEncoders(text=FakeTexts()), small_config().search
+    )
+    with pytest.raises(ConfigError, match="without an image encoder"):
+        blind.search_image(textured(BLUE, 8, 8))
+
+
+def test_a_pinned_searcher_does_not_see_later_writes(shop: Shop) -> None:
+    shop.ingest()
+    before = searcher(shop)
+    asked = [(h.video_id, h.score) for h in before.search_text("cobalt vase")]
+    write_clip(shop.root / "videos" / "b.mp4", [RED])
+    shop.ingest()
+    assert [(h.video_id, h.score) for h in before.search_text("cobalt vase")] == asked
+    assert "b" not in {h.video_id for h in searcher(shop).search_text("cobalt vase", k=1)}
+
+
+def test_segments_of_a_killed_run_are_swept_away(shop: Shop) -> None:
+    shop.ingest()
+    store = store_of(shop)
+    rows = store.table("segments").to_arrow().slice(0, 1).to_pylist()
+    orphan = rows[0] | {"segment_key": "0000-0", "video_key": "0000-1"}
+    schema = store.table("segments").schema
+    store.table("segments").to_lance().insert(pa.Table.from_pylist([orphan], schema=schema))
+    write_clip(shop.root / "videos" / "b.mp4", [RED])
+    shop.ingest()
+    assert "0000-0" not in store.table("segments").to_arrow()["segment_key"].to_pylist()

