@@ -318,7 +318,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Cell] | str]]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(
-            f"{path}: unknown kind of file; allowed are {', '.join(readers)} (or a folder of videos)"
+            f"{path}: unknown kind of file; allowed are {', '.join(readers)}, or a folder of videos"
         )
     try:
         yield from reader(path)

@@ -33,7 +33,7 @@ def _installed() -> set[str]:
 
 
 def torch_device(wanted: str) -> str:
-    """The torch device for "auto", "cpu" or "cuda". Raises where a GPU is asked for and not there."""
+    """The torch device for "auto", "cpu" or "cuda"; an error where that GPU is not there."""
     import torch
 
     if wanted == "auto":

@@ -8,7 +8,7 @@
     ├── TooManyFailures      5  more videos failed than `gate.max_failure_rate` allows
     ├── StoreError           6  the store is missing, of another schema, or inconsistent
     │   └── SpaceMismatch    6  a query was encoded in another vector space than the release's
-    └── MediaError           -  one video cannot be indexed: a row in `failures`, not the end of a run
+    └── MediaError           -  one video cannot be indexed: a row in `failures`, no more
 
 An exit code of 1 is a bug in reelshelf, 130 is Ctrl-C. Messages say what failed, on which input,
 and what to do about it.

@@ -72,8 +72,8 @@ class Tally:
         """Raise if an input got lost on the way or was counted twice."""
         if self.submitted != self.indexed + self.skipped + self.failed:
             raise ReelshelfError(
-                f"outcomes do not add up: submitted {self.submitted}, indexed {self.indexed}, "
-                f"skipped {self.skipped}, failed {self.failed}. This is a bug; nothing is published."
+                f"outcomes do not add up: of {self.submitted}, indexed {self.indexed}, skipped "
+                f"{self.skipped}, failed {self.failed}. This is a bug: nothing is published."
             )
 
     @property
