@@ -15,10 +15,12 @@ from models.protocols import ModelSet
 from schemas.catalog import Product
 from schemas.config import Config
 from schemas.errors import FailureKind, MediaError
+from schemas.media import DecodedVideo
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 
 ModelLoader: TypeAlias = Callable[[Config], ModelSet]
+Decode: TypeAlias = Callable[[VideoJob, Config], DecodedVideo | Failed]
 
 
 class Engine(Protocol):

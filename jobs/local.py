@@ -7,7 +7,7 @@ from typing import Self
 
 from indexer.products import ProductsEncoded, encode_products
 from jobs import work
-from jobs.engine import ModelLoader
+from jobs.engine import Decode, ModelLoader
 from models.protocols import ModelSet
 from schemas.catalog import Product
 from schemas.config import Config
@@ -18,8 +18,9 @@ from schemas.release import ModelRefs
 class LocalEngine:
     """One process, one video at a time. Deadlines are not kept: nothing here can be killed."""
 
-    def __init__(self, config: Config, loader: ModelLoader) -> None:
+    def __init__(self, config: Config, loader: ModelLoader, decode: Decode = work.decode) -> None:
         self._config = config
+        self._decode = decode
         self._loader = loader
         self._models: ModelSet | None = None
 
@@ -37,7 +38,7 @@ class LocalEngine:
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
         """Decode and understand videos in the order they come."""
         for job in jobs:
-            decoded = work.decode(job, self._config)
+            decoded = self._decode(job, self._config)
             if isinstance(decoded, Failed):
                 yield decoded
             else:

@@ -27,7 +27,7 @@ from ray.exceptions import RayActorError, RayError
 
 from indexer.products import ProductsEncoded, encode_products
 from jobs import work
-from jobs.engine import ModelLoader, failed
+from jobs.engine import Decode, ModelLoader, failed
 from models.protocols import ModelSet
 from schemas.catalog import Product
 from schemas.config import Config
@@ -41,13 +41,14 @@ _POLL_S = 1.0
 
 
 class _DecodeWorker:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, decode: Decode) -> None:
         work.use_one_thread()
         self._config = config
+        self._decode = decode
 
     def decode(self, job: VideoJob) -> tuple[Failed | None, DecodedVideo | None]:
         """Two objects: a small one for the driver, a large one that only a model worker reads."""
-        result = work.decode(job, self._config)
+        result = self._decode(job, self._config)
         return (result, None) if isinstance(result, Failed) else (None, result)
 
 
@@ -122,9 +123,10 @@ class _InFlight:
 class RayEngine:
     """Decode and model workers on a Ray node or cluster."""
 
-    def __init__(self, config: Config, loader: ModelLoader) -> None:
+    def __init__(self, config: Config, loader: ModelLoader, decode: Decode = work.decode) -> None:
         self._config = config
         self._loader = loader
+        self._decode = decode
         self._started_ray = False
         # Workers with nothing to do. A busy one stands in _InFlight, a dead one nowhere.
         self._decoders: list[ActorHandle] = []
@@ -272,7 +274,7 @@ class RayEngine:
 
     def _new_decoder(self) -> ActorHandle:
         decoder = ray.remote(_DecodeWorker).options(num_cpus=0.5, max_restarts=0)
-        worker = decoder.remote(self._config)
+        worker = decoder.remote(self._config, self._decode)
         self._alive.add(worker)
         return worker
 

@@ -199,7 +199,6 @@ class Config(Section):
     """The whole config. `profile` fills in `models` where the file does not name them."""
 
     shop_id: str = Field(default="shop", min_length=1, max_length=200)
-    language: str | None = None
     profile: Profile = Profile.OFFLINE
     models: ModelsConfig
     media: MediaConfig = MediaConfig()

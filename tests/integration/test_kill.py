@@ -1,0 +1,92 @@
+"""A run that is killed, at any point between two videos, is completed by the next one."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.same_rows import differing_rows
+from indexer.store.releases import list_releases
+from indexer.store.tables import Store
+from tests.conftest import ROOT
+from tests.shops import Shop, make_shop, small_config
+
+pytestmark = pytest.mark.integration
+
+SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+from indexer.store.tables import Store
+from jobs.local import LocalEngine
+from tests.fakes import load_fakes
+from tests.shops import Shop, small_config
+
+when, how = sys.argv[2], getattr(signal, sys.argv[3])
+
+def killing(name, at):
+    original = getattr(Store, name)
+    count = 0
+    def wrapped(self, *args):
+        nonlocal count
+        count += 1
+        if count == at:
+            os.kill(os.getpid(), how)
+        return original(self, *args)
+    setattr(Store, name, wrapped)
+
+killing(*when.split(":")[:1], int(when.split(":")[1]))
+Shop(Path(sys.argv[1])).ingest(small_config(engine={"kind": "local", "videos_per_commit": 1}))
+"""
+
+POINTS = [
+    "write_products:1",
+    "write_videos:1",
+    "write_videos:3",
+    "_replace:4",  # between a video's segments and its row in `videos`
+    "delete_orphan_segments:1",
+    "write_failures:1",
+    "write_links:1",
+    "write_run:1",  # after the release was published
+]
+
+
+def run_and_die(shop: Shop, when: str, how: str) -> int:
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(shop.root), when, how],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    ).returncode
+
+
+@pytest.mark.parametrize("when", POINTS)
+def test_after_a_kill_the_next_run_ends_in_the_same_rows(tmp_path: Path, when: str) -> None:
+    killed = make_shop(tmp_path / "killed")
+    assert run_and_die(killed, when, "SIGKILL") == -signal.SIGKILL
+    config = small_config(engine={"kind": "local", "videos_per_commit": 1})
+    killed.ingest(config)
+    untouched = make_shop(tmp_path / "untouched")
+    untouched.ingest(config)
+    stores = (Path(killed.request.store), Path(untouched.request.store))
+    differing = differing_rows(*stores)
+    # The pictures of the two shops were written at different times, which products remember.
+    assert differing.pop("products") in (0, 3)
+    assert set(differing.values()) == {0}
+    assert len(list_releases(Store.open(killed.request.store))) == 1
+
+
+def test_work_that_was_committed_is_not_done_again(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    assert run_and_die(shop, "write_videos:3", "SIGKILL") == -signal.SIGKILL
+    result = shop.ingest(small_config(engine={"kind": "local", "videos_per_commit": 1}))
+    assert (result.tally.indexed, result.tally.skipped) == (1, 2)
+
+
+def test_a_killed_run_publishes_nothing(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    run_and_die(shop, "write_links:1", "SIGKILL")
+    assert list_releases(Store.open(shop.request.store)) == []
