@@ -35,18 +35,17 @@ def encoding_fingerprint(refs: ModelRefs) -> str:
 
 
 def content_fingerprint(product: Product, root: Path) -> str:
-    """Fingerprint of a product: what its row says, and its pictures' size and time of change."""
-    stamps: list[list[int | str]] = []
-    for name in product.images:
-        path = inside(root, name)
-        if path is not None and path.is_file():
-            stat = path.stat()
-            stamps.append([name, stat.st_size, stat.st_mtime_ns])
-    return fingerprint([_row_text(product), stamps])
+    """Fingerprint of a product: what its row says, and the bytes of its pictures."""
+    pictures = {name: _picture_sha256(root, name) for name in product.images}
+    return fingerprint([repr(product), pictures])
 
 
-def _row_text(product: Product) -> str:
-    return repr(product)
+def _picture_sha256(root: Path, name: str) -> str | None:
+    path = inside(root, name)
+    try:
+        return file_sha256(path) if path is not None and path.is_file() else None
+    except OSError:
+        return None  # unreadable counts as absent here; encoding it reports why
 
 
 def encode_products(

@@ -20,7 +20,7 @@ from indexer.linking.sight import Sight, background_of
 from indexer.media.decoder import check_file
 from indexer.products import content_fingerprint, encoding_fingerprint
 from indexer.quality.gate import check_release
-from indexer.quality.measures import measure
+from indexer.quality.measures import measure, widen
 from indexer.segments import stage_fingerprints
 from indexer.store import releases
 from indexer.store.rows import RunContext, now, vector_matrix
@@ -328,7 +328,8 @@ def _background(run: _Run, catalogue: LinkingCatalogue) -> Background | None:
 
 def _build_release(run: _Run, background: Background | None, linked_as: str) -> Release:
     with run.progress.stage("index", 1) as stage:
-        indexes = build_indexes(run.store, run.config.index)
+        built = build_indexes(run.store, run.config.index)
+        indexes = [widen(run.store, index, run.config) for index in built]
         stage.advance()
     with run.progress.stage("quality", 1) as stage:
         quality = measure(run.store, indexes, run.config, run.tally)

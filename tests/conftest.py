@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import ingest
 from tests.shops import Shop, make_shop
 
 # Tests never reach for a network; a model that would be downloaded is a failure.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-
-ROOT = Path(__file__).parent.parent
-EXAMPLE_SHOP = ROOT / "examples" / "shop"
 
 
 @pytest.fixture
@@ -38,3 +36,16 @@ def ray_node() -> Iterator[None]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def example_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example shop, indexed once by the command line with Ray and the real models.
+
+    Tests that write into it take a copy.
+    """
+    path = tmp_path_factory.mktemp("example") / "store"
+    result = ingest(path)
+    assert result["published"]
+    assert result["outcomes"] == {"submitted": 20, "indexed": 20, "skipped": 0, "failed": 0}
+    return path

@@ -1,6 +1,7 @@
 """The first figures of a candidate: recall of its indexes, coverage, health of its vectors."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import lance
 import numpy as np
@@ -58,6 +59,33 @@ def measure(store: Store, indexes: list[VectorIndex], config: Config, tally: Tal
         bad_vectors=bad,
         rejected_rows=sum(row["input"] == "row" for row in failures),
     )
+
+
+def widen(store: Store, index: VectorIndex, config: Config) -> VectorIndex:
+    """The same index, searched more widely until it reaches `gate.min_recall`, if it ever does.
+
+    Probes double up to all partitions, then the refine factor doubles up to eight times. Settings
+    that the config names are kept.
+    """
+    if index.kind == "flat" or config.index.nprobes:
+        return index
+    wider = index
+    for step in _widths(index):
+        wider = step
+        recall, _ = recall_at_10(store, step, config.gate.recall_queries, config.index.seed)
+        if recall >= config.gate.min_recall:
+            break
+    return wider
+
+
+def _widths(index: VectorIndex) -> Iterator[VectorIndex]:
+    probes, refine = index.nprobes, index.refine_factor
+    while probes < index.partitions:
+        yield index.model_copy(update={"nprobes": probes})
+        probes *= 2
+    for factor in (1, 2, 4, 8):
+        widest = {"nprobes": index.partitions, "refine_factor": refine * factor}
+        yield index.model_copy(update=widest)
 
 
 def recall_at_10(store: Store, index: VectorIndex, most: int, seed: int) -> tuple[float, int]:

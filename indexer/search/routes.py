@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from lancedb.query import LanceVectorQueryBuilder
 from lancedb.table import Table
 
 from indexer.linking.catalogue import LinkingCatalogue, words
@@ -114,13 +115,19 @@ def nearest(
     table: Table, column: str, vector: Vectors, index: VectorIndex, depth: int, columns: list[str]
 ) -> list[Cells]:
     """Rows nearest by cosine, flat or through the index as the release says."""
+    query = query_for(table, column, vector, index).select([*columns, "_distance"]).limit(depth)
+    rows: list[Cells] = query.to_arrow().to_pylist()
+    return rows
+
+
+def query_for(
+    table: Table, column: str, vector: Vectors, index: VectorIndex
+) -> LanceVectorQueryBuilder:
+    """A query of one vector column with the release's parameters."""
     query = table.search(vector, vector_column_name=column).distance_type("cosine")
     if index.kind == "ivf_pq":
-        query = query.nprobes(index.nprobes).refine_factor(index.refine_factor)
-    else:
-        query = query.bypass_vector_index()
-    rows: list[Cells] = query.select([*columns, "_distance"]).limit(depth).to_arrow().to_pylist()
-    return rows
+        return query.nprobes(index.nprobes).refine_factor(index.refine_factor)
+    return query.bypass_vector_index()
 
 
 def _moment(link: ProductLink) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from jobs.local import LocalEngine
 from jobs.progress import NoProgress
 from models.registry import load_models
 from schemas.config import MediaConfig
-from tests.conftest import EXAMPLE_SHOP
+from tests.commands import EXAMPLE_SHOP
 from tests.shops import small_config, write_lines
 
 pytestmark = pytest.mark.integration

@@ -13,7 +13,7 @@ from models.protocols import ModelSet
 from models.registry import load_image_encoder, load_joint_text, load_models
 from schemas.config import MediaConfig, load_config, parse_config
 from schemas.errors import ConfigError, ModelUnavailable
-from tests.conftest import EXAMPLE_SHOP
+from tests.commands import EXAMPLE_SHOP
 
 pytestmark = pytest.mark.integration
 

@@ -1,60 +1,23 @@
 """The example shop through the command line, Ray and the real models."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.same_rows import differing_rows
 from indexer.store.tables import Store
-from tests.conftest import EXAMPLE_SHOP, ROOT
+from tests.commands import EXAMPLE_SHOP, ingest, reelshelf
 
 pytestmark = pytest.mark.integration
-
-
-def reelshelf(*words: str) -> object:
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.cli", *words, "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def ingest(store: Path, *words: str) -> dict[str, object]:
-    result = reelshelf(
-        "ingest",
-        *("--catalog", str(EXAMPLE_SHOP / "catalog" / "products.jsonl")),
-        *("--videos", str(EXAMPLE_SHOP / "videos.jsonl")),
-        *("--store", str(store)),
-        *words,
-    )
-    assert isinstance(result, dict)
-    return result
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("example") / "store"
-    result = ingest(path)
-    assert result["published"]
-    assert result["outcomes"] == {"submitted": 20, "indexed": 20, "skipped": 0, "failed": 0}
-    return path
 
 
 def truth() -> list[dict[str, object]]:
     return [json.loads(line) for line in (EXAMPLE_SHOP / "labels.jsonl").read_text().splitlines()]
 
 
-def test_links_by_sight_alone_are_found_well_above_chance(store: Path) -> None:
-    links = reelshelf("links", "--store", str(store), "--min-score", "0.05")
+def test_links_by_sight_alone_are_found_well_above_chance(example_store: Path) -> None:
+    links = reelshelf("links", "--store", str(example_store), "--min-score", "0.05")
     by_sight = {(i["video_id"], i["sku"]) for i in links if i["scores"]["visual"] >= 0.5}
     shown = {
         (row["video_id"], link["sku"])
@@ -68,8 +31,8 @@ def test_links_by_sight_alone_are_found_well_above_chance(store: Path) -> None:
     assert len(true_pairs & by_sight) / len(by_sight) >= 0.7
 
 
-def test_captions_and_speech_are_found_with_their_moments(store: Path) -> None:
-    links = reelshelf("links", "--store", str(store))
+def test_captions_and_speech_are_found_with_their_moments(example_store: Path) -> None:
+    links = reelshelf("links", "--store", str(example_store))
     for sense in ("ocr", "visual"):
         assert any(i["scores"][sense] > 0.5 for i in links)
     spans = {(i["video_id"], i["sku"]): i["spans"] for i in links}
@@ -88,17 +51,19 @@ def test_captions_and_speech_are_found_with_their_moments(store: Path) -> None:
     ("query", "sku"),
     [("Serata Stiletto", "SH-7125"), ("I really like the retro television", "EL-9190")],
 )
-def test_words_find_the_right_product(store: Path, query: str, sku: str) -> None:
-    (best,) = reelshelf("search", "--store", str(store), query, "-k", "1")
+def test_words_find_the_right_product(example_store: Path, query: str, sku: str) -> None:
+    (best,) = reelshelf("search", "--store", str(example_store), query, "-k", "1")
     labelled = {r["video_id"] for r in truth() if any(i["sku"] == sku for i in r["links"])}
     assert best["video_id"] in labelled
 
 
-def test_a_picture_finds_its_product(store: Path) -> None:
+def test_a_picture_finds_its_product(example_store: Path) -> None:
     right = 0
     pictures = sorted((EXAMPLE_SHOP / "query_images").glob("*.webp"))
     for picture in pictures:
-        (best,) = reelshelf("search", "--store", str(store), "--image", str(picture), "-k", "1")
+        (best,) = reelshelf(
+            "search", "--store", str(example_store), "--image", str(picture), "-k", "1"
+        )
         labelled = {
             r["video_id"] for r in truth() if any(i["sku"] == picture.stem for i in r["links"])
         }
@@ -106,16 +71,16 @@ def test_a_picture_finds_its_product(store: Path) -> None:
     assert right >= len(pictures) - 2
 
 
-def test_the_local_engine_ends_in_the_same_rows(store: Path, tmp_path: Path) -> None:
+def test_the_local_engine_ends_in_the_same_rows(example_store: Path, tmp_path: Path) -> None:
     config = tmp_path / "local.toml"
     config.write_text('[engine]\nkind = "local"\n')
     again = tmp_path / "again"
     ingest(again, "--config", str(config))
-    assert set(differing_rows(store, again).values()) == {0}
+    assert set(differing_rows(example_store, again).values()) == {0}
 
 
-def test_nothing_is_done_twice(store: Path) -> None:
-    result = ingest(store)
+def test_nothing_is_done_twice(example_store: Path) -> None:
+    result = ingest(example_store)
     assert not result["published"]
     assert result["calls"] == {}
-    assert Store.open(str(store)).table("releases").count_rows() == 1
+    assert Store.open(str(example_store)).table("releases").count_rows() == 1

@@ -5,7 +5,7 @@ import re
 from pydantic import BaseModel
 
 from schemas.config import Config
-from tests.conftest import ROOT
+from tests.commands import ROOT
 
 
 def settings(section: type[BaseModel], prefix: str = "") -> set[str]:
@@ -38,7 +38,9 @@ def test_every_decision_record_has_its_parts() -> None:
     assert records
     for record in records:
         text = record.read_text()
-        assert all(part in text for part in ("## Context", "## Decision", "## Consequences")), record
+        assert all(part in text for part in ("## Context", "## Decision", "## Consequences")), (
+            record
+        )
 
 
 def test_the_cluster_file_names_what_ray_requires() -> None:
