@@ -255,7 +255,8 @@ def _newest(uri: str) -> "tuple[Store, Release, Config]":
 def _console() -> "Console":
     from rich.console import Console
 
-    return Console()
+    # Tables written to a file or a pipe have room; a terminal has the width it has.
+    return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def _print_json(value: object) -> None:

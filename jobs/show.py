@@ -160,7 +160,7 @@ def show_links(links: Sequence[tuple[str, str, ProductLink]], console: Console) 
     for video_id, title, link in links:
         senses = ", ".join(f"{sense.value} {score:.2f}" for sense, score in link.scores if score)
         spans = ", ".join(f"{clock(s.start_ms)} - {clock(s.end_ms)}" for s in link.spans)
-        why = "; ".join(describe(piece) for piece in link.evidence[:2])
+        why = "; ".join(describe(piece) for piece in link.evidence[:1])
         rows.append([video_id, link.sku, title, f"{link.score:.2f}", spans, senses, why])
     columns = ["video", "SKU", "title", "score", "moments", "senses", "evidence"]
     console.print(make_table("Links", columns, rows) if rows else "No links.")

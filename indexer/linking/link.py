@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.linking.catalogue import LinkingCatalogue
+from indexer.linking.catalogue import LinkingCatalogue, words
 from indexer.linking.meaning import find_meant
 from indexer.linking.names import find_names
 from indexer.linking.sight import Sight
 from schemas.config import LinkingConfig
 from schemas.links import Evidence, ProductLink, Sense, Span
-from schemas.segments import ScreenText, Segment, Utterance
+from schemas.segments import ScreenText, Segment
 
 # Raise when the same segments, catalogue and config would give other links.
 VERSION = 1
@@ -127,18 +127,30 @@ class Linker:
         places = [i for i, _ in worded]
         for hit in find_meant(vectors, places, self._catalogue, self._config.meaning):
             segment = segments[hit.segment]
-            spoken: tuple[Utterance | ScreenText, ...] = segment.utterances
-            source = spoken or segment.screen_text
+            sense, text = self._carrier(segment, hit.product)
             yield (
                 hit.product,
                 Evidence(
-                    Sense.ASR if segment.utterances else Sense.OCR,
-                    Span(min(i.start_ms for i in source), max(i.end_ms for i in source)),
-                    source[0].start_ms,
+                    sense,
+                    Span(segment.start_ms, segment.end_ms),
+                    segment.start_ms,
                     self._config.weights.meaning * hit.score,
-                    text=segment.text,
+                    text=text,
                 ),
             )
+
+    def _carrier(self, segment: Segment, product: int) -> tuple[Sense, str]:
+        """Whether the writing or the speech of a segment has more of a product's words.
+
+        One vector covers both; the same words must not count for two senses.
+        """
+        described = set(words(self._catalogue.products[product].product.text))
+        written = " ".join(line.text for line in segment.screen_text)
+        said = " ".join(utterance.text for utterance in segment.utterances)
+        shared = [len(described.intersection(words(text))) for text in (written, said)]
+        if not said or (written and shared[0] > shared[1]):
+            return Sense.OCR, written
+        return Sense.ASR, said
 
     def _declared(self, skus: Sequence[str]) -> Iterable[tuple[int, Evidence]]:
         for sku in skus:
