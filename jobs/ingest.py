@@ -24,11 +24,11 @@ from indexer.quality.measures import measure, widen
 from indexer.segments import stage_fingerprints
 from indexer.store import releases
 from indexer.store.rows import RunContext, now, vector_matrix
-from indexer.store.tables import Store, VideoState
+from indexer.store.tables import DATA_TABLES, Store, VideoState
 from jobs.engine import Engine, failure
 from jobs.progress import Progress
 from schemas.catalog import EncodedProduct, RejectedRow, VideoSource
-from schemas.config import Config
+from schemas.config import Config, parse_config
 from schemas.errors import GateRefused, InputError, MediaError, TooManyFailures
 from schemas.keys import file_sha256, fingerprint, product_key, video_key
 from schemas.links import ProductLink
@@ -86,7 +86,6 @@ class _Run:
     submitted: int = 0
     skipped: int = 0
     indexed: int = 0
-    changes: int = 0
     calls: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -147,7 +146,7 @@ def _run(
         _record(run, "too_many_failures", str(error), None)
         raise error
     background, linked_as = _link(run, {release.run_id for release in published})
-    if previous is not None and not run.changes:
+    if previous is not None and not _has_news(run, previous, linked_as):
         _record(run, "nothing_new", None, previous.release_id)
         return _result(run, previous, published=False)
     release = _build_release(run, background, linked_as)
@@ -185,7 +184,6 @@ def _index_products(run: _Run, catalogue: CatalogueRead) -> None:
         run.store.write_products(pending, contents, encoding, run.context, states)
     gone = sorted(states.keys() - set(keys.values()))
     run.store.delete_products(gone)
-    run.changes += len(todo) + len(gone)
 
 
 def _index_videos(run: _Run, read: VideosRead) -> None:
@@ -211,11 +209,9 @@ def _index_videos(run: _Run, read: VideosRead) -> None:
                 pending = []
         _commit(run, pending, states)
     run.store.delete_orphan_segments()
-    run.changes += len(plan.changed_source) + len(plan.gone) + run.indexed
     # A video that can no longer be read keeps no rows: its bytes are not what was indexed.
     lost = {video_key(run.config.shop_id, item.video_id) for item in run.failed} & states.keys()
     run.store.delete_videos(sorted(lost))
-    run.changes += len(lost)
 
 
 def _counted(outcome: Failed, attempts: dict[str, int]) -> Failed:
@@ -296,7 +292,6 @@ def _link(run: _Run, published_runs: set[str]) -> tuple[Background | None, str]:
     )
     same = run.previous is not None and run.previous.linking_fingerprint == linked_as
     keys = run.store.videos_not_of(published_runs if same else set())
-    run.changes += 0 if same else 1
     sight = Sight(catalogue, background, config.sight) if background else None
     product_keys = [product_key(run.config.shop_id, p.product.sku) for p in catalogue.products]
     linker = Linker(catalogue, product_keys, sight, config)
@@ -319,11 +314,30 @@ def _background(run: _Run, catalogue: LinkingCatalogue) -> Background | None:
     if not len(catalogue) or not len(catalogue.image_owner):
         return None
     count = run.store.table("segments").count_rows()
+    if not count:
+        return None
     held = run.previous.background if run.previous else None
     if held is not None and count < 2 * held.segments:
         return held
     sample = run.store.frame_sample(run.config.linking.background_segments)
     return background_of(vector_matrix(sample["frame_vector"]), catalogue, segments=count)
+
+
+def _has_news(run: _Run, previous: Release, linked_as: str) -> bool:
+    """Whether a release made now would differ from the last one.
+
+    Table versions tell of this run's changes and of those that a killed run left unpublished.
+    """
+    settings = parse_config(json.loads(previous.config))
+    if previous.linking_fingerprint != linked_as:
+        return True
+    if (settings.index, settings.search) != (run.config.index, run.config.search):
+        return True
+    return any(
+        run.store.table(name).version != previous.table_version(name)
+        for name in DATA_TABLES
+        if name != "failures"  # written by every run
+    )
 
 
 def _build_release(run: _Run, background: Background | None, linked_as: str) -> Release:

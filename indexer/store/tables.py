@@ -74,22 +74,10 @@ class Store:
     def create(cls, uri: str, shop_id: str, refs: ModelRefs) -> "Store":
         """Open the store at `uri`, making what is missing, for vectors of these models."""
         store = cls(uri, _connect(uri))
-        image, text = refs.image, refs.text
         if "store" not in store.connection.list_tables().tables:
-            row = {
-                "shop_id": shop_id,
-                "schema_version": tables.SCHEMA_VERSION,
-                "image_space": image.space,
-                "image_dim": image.dim,
-                "text_space": text.space,
-                "text_dim": text.dim,
-                "created_at": rows.now(),
-            }
-            store.connection.create_table(
-                "store", pa.Table.from_pylist([row], schema=tables.store_schema())
-            )
+            store._make(shop_id, refs)
         info = store._check()
-        for role, ref in (("image", image), ("text", text)):
+        for role, ref in (("image", refs.image), ("text", refs.text)):
             held = info[f"{role}_space"]
             if held != ref.space:
                 raise StoreError(
@@ -100,9 +88,24 @@ class Store:
             raise StoreError(
                 f"{uri}: belongs to the shop {info['shop_id']!r}, the config says {shop_id!r}"
             )
-        for name, schema in _schemas(image.dim, text.dim).items():
-            store.connection.create_table(name, schema=schema, exist_ok=True)
         return store
+
+    def _make(self, shop_id: str, refs: ModelRefs) -> None:
+        """Make all tables; the one that says what the store is comes last."""
+        for name, schema in _schemas(refs.image.dim, refs.text.dim).items():
+            self.connection.create_table(name, schema=schema, exist_ok=True)
+        row = {
+            "shop_id": shop_id,
+            "schema_version": tables.SCHEMA_VERSION,
+            "image_space": refs.image.space,
+            "image_dim": refs.image.dim,
+            "text_space": refs.text.space,
+            "text_dim": refs.text.dim,
+            "created_at": rows.now(),
+        }
+        self.connection.create_table(
+            "store", pa.Table.from_pylist([row], schema=tables.store_schema())
+        )
 
     def table(self, name: str, version: int | None = None) -> Table:
         """A table at its newest version, or pinned to `version`."""
@@ -264,7 +267,7 @@ class Store:
             mask = pa.array([key in chosen for key in batch["segment_key"].to_pylist()], pa.bool_())
             parts.append(pa.Table.from_batches([batch.filter(mask)]))
         # Sums of floats depend on their order: sort, so that two runs agree to the last bit.
-        return pa.concat_tables(parts).sort_by("segment_key") if parts else pa.table({})
+        return pa.concat_tables(parts).sort_by("segment_key")
 
     def _check(self) -> dict[str, str | int]:
         info: dict[str, str | int] = self.table("store").to_arrow().to_pylist()[0]

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.same_rows import differing_rows
+from indexer.store.links import released_links
 from indexer.store.releases import list_releases
 from indexer.store.tables import Store
+from tests.clips import RED, write_clip
 from tests.commands import ROOT
 from tests.shops import Shop, make_shop, small_config
 
@@ -22,6 +24,7 @@ from pathlib import Path
 from indexer.store.tables import Store
 from jobs.local import LocalEngine
 from tests.fakes import load_fakes
+from tests.clips import RED, write_clip
 from tests.shops import Shop, small_config
 
 when, how = sys.argv[2], getattr(signal, sys.argv[3])
@@ -87,3 +90,26 @@ def test_a_killed_run_publishes_nothing(tmp_path: Path) -> None:
     shop = make_shop(tmp_path / "shop")
     run_and_die(shop, "write_links:1", "SIGKILL")
     assert list_releases(Store.open(shop.request.store)) == []
+
+
+def test_what_a_killed_run_committed_is_published_by_the_next(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    shop.ingest()
+    write_clip(shop.root / "videos" / "b.mp4", [RED])
+    # All rows are written; the run dies before it can link and publish them.
+    assert run_and_die(shop, "delete_orphan_segments:1", "SIGKILL") == -signal.SIGKILL
+    result = shop.ingest()
+    assert result.calls == {}
+    assert result.published
+    store = Store.open(shop.request.store)
+    assert ("b", "SKU-red") in {
+        (video, link.sku) for video, _, link in released_links(store, result.release)
+    }
+
+
+def test_ctrl_c_leaves_a_store_that_the_next_run_completes(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    assert run_and_die(shop, "write_videos:2", "SIGINT") != 0
+    result = shop.ingest(small_config(engine={"kind": "local", "videos_per_commit": 1}))
+    assert result.published
+    assert result.tally.skipped >= 1

@@ -370,3 +370,23 @@ def test_segments_of_a_killed_run_are_swept_away(shop: Shop) -> None:
     write_clip(shop.root / "videos" / "b.mp4", [RED])
     shop.ingest()
     assert "0000-0" not in store.table("segments").to_arrow()["segment_key"].to_pylist()
+
+
+def test_a_run_in_which_every_video_failed_publishes_the_catalogue_only_if_allowed(
+    shop: Shop,
+) -> None:
+    for name in "abc":
+        (shop.root / "videos" / f"{name}.mp4").write_text("broken")
+    allowed = small_config(gate={"max_failure_rate": 1.0, "min_videos": 0})
+    result = shop.ingest(allowed)
+    assert result.published
+    assert result.release.quality.videos == 0
+    assert searcher(shop).search_text("cobalt vase") == []
+    assert searcher(shop).search_image(textured(BLUE, 80, 80)) == []
+
+
+def test_a_changed_index_setting_makes_a_new_release_without_asking_a_model(shop: Shop) -> None:
+    shop.ingest()
+    result = shop.ingest(small_config(index={"refine_factor": 20}))
+    assert result.published
+    assert result.calls == {}
