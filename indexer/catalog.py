@@ -73,9 +73,11 @@ def _as_text(value: Cell) -> Cell:
 def _as_list(value: Cell) -> Cell:
     if value is None or value == "":
         return ()
-    if isinstance(value, str):
-        return tuple(part for part in value.split("|") if part)
-    return value
+    return tuple(value.split("|")) if isinstance(value, str) else value
+
+
+def _clean_each(items: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(cleaned for item in items if (cleaned := clean_text(item)))
 
 
 def _as_pairs(value: Cell) -> Cell:
@@ -127,8 +129,12 @@ def _exact(value: Cell) -> Cell:
 Id = Annotated[str, BeforeValidator(_as_text), AfterValidator(_present), Field(max_length=500)]
 Title = Annotated[str, AfterValidator(_present), AfterValidator(_cut(_LONGEST_TITLE))]
 Text = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_cut(_LONGEST_TEXT))]
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
-Skus = Annotated[tuple[Annotated[str, BeforeValidator(_as_text)], ...], BeforeValidator(_as_list)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), AfterValidator(_clean_each)]
+Skus = Annotated[
+    tuple[Annotated[str, BeforeValidator(_as_text)], ...],
+    BeforeValidator(_as_list),
+    AfterValidator(_clean_each),
+]
 Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_as_pairs)]
 Instant = Annotated[dt.datetime | None, BeforeValidator(_none_if_empty), AfterValidator(_utc)]
 _Money = Annotated[
@@ -258,7 +264,7 @@ def inside(root: Path, name: str) -> Path | None:
     try:
         resolved = (root / name).resolve()
         home = root.resolve()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
         return None
     return resolved if resolved.is_relative_to(home) else None
 
@@ -267,7 +273,12 @@ def _read_folder(folder: Path) -> VideosRead:
     videos: list[VideoSource] = []
     rejected: list[RejectedRow] = []
     skipped: list[Skipped] = []
-    for parent, folders, files in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:
+        name = os.fsencode(error.filename or folder).decode("utf-8", "backslashreplace")
+        rejected.append(RejectedRow(folder.name, 0, name, f"cannot be listed: {error.strerror}"))
+
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
         for name in sorted(files):
             path = Path(parent) / name
@@ -275,7 +286,9 @@ def _read_folder(folder: Path) -> VideosRead:
             # A name need not be UTF-8; its id must be text.
             video_id = os.fsencode(relative).decode("utf-8", "backslashreplace")
             suffix = path.suffix.lower()
-            if suffix and suffix not in VIDEO_SUFFIXES:
+            if name.startswith("."):
+                skipped.append(Skipped(video_id, "hidden file"))
+            elif suffix and suffix not in VIDEO_SUFFIXES:
                 skipped.append(Skipped(video_id, f"not a video by its name ({suffix})"))
             elif inside(folder, str(relative)) is None:
                 reason = "is a link that leaves the folder, or leads nowhere"
@@ -292,16 +305,18 @@ def _parsed(path: Path, model: type[Row]) -> Iterator[tuple[int, Row | RejectedR
             continue
         try:
             yield line, model.model_validate(cells)
-        except (ValidationError, RecursionError) as error:
+        except (ValidationError, RecursionError, TypeError, OverflowError) as error:
             key = next(iter(model.model_fields))
             item_id = cells.get(key)
             name = clean_text(str(item_id))[:200] if item_id not in (None, "") else None
             yield line, RejectedRow(path.name, line, name, _reason(error))
 
 
-def _reason(error: ValidationError | RecursionError) -> str:
+def _reason(error: ValidationError | RecursionError | TypeError | OverflowError) -> str:
     if isinstance(error, RecursionError):
         return "is nested too deeply"
+    if not isinstance(error, ValidationError):
+        return f"holds a value that cannot be used: {error}"
     parts = []
     for item in error.errors(include_input=True, include_url=False):
         key = ".".join(str(part) for part in item["loc"])
@@ -333,7 +348,7 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Cell] | str]]:
                 value = json.loads(raw.decode("utf-8-sig" if line == 1 else "utf-8"))
             except UnicodeDecodeError as error:
                 yield line, f"is not UTF-8 (byte {error.start})"
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 empty = not raw.strip()
                 yield line, "is empty" if empty else f"is not JSON: {error}"
             else:

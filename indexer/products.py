@@ -41,8 +41,8 @@ def content_fingerprint(product: Product, root: Path) -> str:
 
 
 def _picture_sha256(root: Path, name: str) -> str | None:
-    path = inside(root, name)
     try:
+        path = inside(root, name)
         return file_sha256(path) if path is not None and path.is_file() else None
     except OSError:
         return None  # unreadable counts as absent here; encoding it reports why
@@ -80,11 +80,11 @@ def _load(root: Path, name: str) -> tuple[Pixels, str] | str:
     path = inside(root, name)
     if path is None:
         return "lies outside the catalogue's folder"
-    if not path.is_file():
-        return "is not there"
     try:
+        if not path.is_file():
+            return "is not there"
         return load_picture(path), file_sha256(path)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         return str(error)
 
 
@@ -101,7 +101,11 @@ def load_picture(path: Path) -> Pixels:
             picture = ImageOps.exif_transpose(opened).convert("RGBA")
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValueError("is no picture that can be read") from error
-    except (OSError, SyntaxError) as error:
+    except ValueError:
+        raise
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
         raise ValueError(f"is broken: {error}") from error
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     white = Image.new("RGBA", picture.size, "white")

@@ -145,6 +145,7 @@ def _ingest(args: argparse.Namespace) -> None:
                 "published": result.published,
                 "outcomes": asdict(result.tally),
                 "failed": [asdict(item) for item in result.failed],
+                "skipped": [asdict(item) for item in result.skipped],
                 "rejected": [asdict(item) for item in result.rejected],
                 "calls": result.calls,
                 "release": result.release.model_dump(mode="json", exclude={"background"}),

@@ -29,7 +29,7 @@ from jobs.engine import Engine, failure
 from jobs.progress import Progress
 from schemas.catalog import EncodedProduct, RejectedRow, VideoSource
 from schemas.config import Config, parse_config
-from schemas.errors import GateRefused, InputError, MediaError, TooManyFailures
+from schemas.errors import FailureKind, GateRefused, InputError, MediaError, TooManyFailures
 from schemas.keys import file_sha256, fingerprint, product_key, video_key
 from schemas.links import ProductLink
 from schemas.outcomes import Failed, Indexed, Skipped, SourceStamp, Tally, VideoJob
@@ -37,6 +37,8 @@ from schemas.release import Background, Release
 from schemas.tables import SCHEMA_VERSION
 
 EngineFactory = Callable[[Config], Engine]
+
+_PRODUCTS_PER_COMMIT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class IngestResult:
     published: bool
     tally: Tally
     failed: tuple[Failed, ...]
+    skipped: tuple[Skipped, ...]
     rejected: tuple[RejectedRow, ...]
     calls: dict[str, int]
 
@@ -83,14 +86,15 @@ class _Run:
     previous: Release | None
     failed: list[Failed] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
+    links_moved: bool = False
     submitted: int = 0
-    skipped: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
     indexed: int = 0
     calls: Counter[str] = field(default_factory=Counter)
 
     @property
     def tally(self) -> Tally:
-        return Tally(self.submitted, self.indexed, self.skipped, len(self.failed))
+        return Tally(self.submitted, self.indexed, len(self.skipped), len(self.failed))
 
 
 def ingest(
@@ -137,14 +141,18 @@ def _run(
     previous = published[-1] if published else None
     run = _Run(config, engine, store, context, progress, previous)
     run.rejected += [*catalogue.rejected, *videos.rejected]
+    run.links_moved = previous is None or any(
+        store.table(name).version != previous.table_version(name) for name in ("links", "products")
+    )
     _index_products(run, catalogue)
-    _index_videos(run, videos)
+    stale = _index_videos(run, videos)
     run.tally.check()
     store.write_failures(run.failed, run.rejected, context)
     if run.tally.failure_rate > config.gate.max_failure_rate:
         error = _too_many(run)
         _record(run, "too_many_failures", str(error), None)
         raise error
+    store.delete_videos(stale)
     background, linked_as = _link(run, {release.run_id for release in published})
     if previous is not None and not _has_news(run, previous, linked_as):
         _record(run, "nothing_new", None, previous.release_id)
@@ -177,6 +185,9 @@ def _index_products(run: _Run, catalogue: CatalogueRead) -> None:
         pending: list[EncodedProduct] = []
         for part in run.engine.encode_products(todo, catalogue.root):
             pending += part.products
+            if len(pending) >= _PRODUCTS_PER_COMMIT:
+                run.store.write_products(pending, contents, encoding, run.context, states)
+                pending = []
             run.rejected += part.rejected
             stage.advance(len(part.products))
             run.calls["products_encoded"] += len(part.products)
@@ -186,16 +197,20 @@ def _index_products(run: _Run, catalogue: CatalogueRead) -> None:
     run.store.delete_products(gone)
 
 
-def _index_videos(run: _Run, read: VideosRead) -> None:
-    """Index new and changed videos, remove those that left the source."""
+def _index_videos(run: _Run, read: VideosRead) -> list[str]:
+    """Index new and changed videos, remove those that left the source.
+
+    Returns the keys of videos whose bytes have changed into something that cannot be indexed: what
+    the store holds of them is stale.
+    """
     states = run.store.video_states()
     plan = _plan_videos(run, read.videos, states)
     run.submitted = len(read.videos) + len(read.skipped)
-    run.failed += plan.failed
-    run.skipped += len(plan.unchanged) + len(read.skipped)
+    attempts = run.store.failed_attempts()
+    run.failed += [_counted(item, attempts) for item in plan.failed]
+    run.skipped += [*plan.unchanged, *read.skipped]
     run.store.delete_videos(plan.gone)
     run.store.update_sources(plan.changed_source, run.context)
-    attempts = run.store.failed_attempts()
     pending: list[Indexed] = []
     with run.progress.stage("videos", len(plan.todo)) as stage:
         for outcome in run.engine.index_videos(plan.todo):
@@ -209,9 +224,14 @@ def _index_videos(run: _Run, read: VideosRead) -> None:
                 pending = []
         _commit(run, pending, states)
     run.store.delete_orphan_segments()
-    # A video that can no longer be read keeps no rows: its bytes are not what was indexed.
-    lost = {video_key(run.config.shop_id, item.video_id) for item in run.failed} & states.keys()
-    run.store.delete_videos(sorted(lost))
+    failed = {item.video_id for item in run.failed}
+    return sorted(
+        job.key
+        for job in plan.todo
+        if job.source.video_id in failed
+        and job.key in states
+        and states[job.key].content_sha256 != job.content_sha256
+    )
 
 
 def _counted(outcome: Failed, attempts: dict[str, int]) -> Failed:
@@ -262,14 +282,17 @@ def _plan_videos(
 def _identify(key: str, source: VideoSource, config: Config) -> VideoJob:
     path = Path(source.path)
     check_file(path, config.media)
-    stat = path.stat()
-    stamp = SourceStamp(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-    return VideoJob(key, source, file_sha256(path), stamp)
+    try:
+        stat = path.stat()
+        stamp = SourceStamp(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+        return VideoJob(key, source, file_sha256(path), stamp)
+    except OSError as error:
+        raise MediaError(FailureKind.UNREADABLE, f"cannot be read: {error.strerror}") from error
 
 
 def _says_the_same(held: VideoSource, given: VideoSource) -> bool:
     """Whether links and filters of a video would come out the same. Its path may change freely."""
-    names = ("merchant_skus", "merchant_id", "title", "published_at")
+    names = ("merchant_skus", "merchant_id", "title", "language", "published_at")
     return all(getattr(held, name) == getattr(given, name) for name in names)
 
 
@@ -290,7 +313,10 @@ def _link(run: _Run, published_runs: set[str]) -> tuple[Background | None, str]:
             contents,
         ]
     )
-    same = run.previous is not None and run.previous.linking_fingerprint == linked_as
+    # Links of an unpublished run, or ones it deleted, are not those of the last release.
+    same = run.previous is not None and (
+        run.previous.linking_fingerprint == linked_as and not run.links_moved
+    )
     keys = run.store.videos_not_of(published_runs if same else set())
     sight = Sight(catalogue, background, config.sight) if background else None
     product_keys = [product_key(run.config.shop_id, p.product.sku) for p in catalogue.products]
@@ -329,7 +355,7 @@ def _has_news(run: _Run, previous: Release, linked_as: str) -> bool:
     Table versions tell of this run's changes and of those that a killed run left unpublished.
     """
     settings = parse_config(json.loads(previous.config))
-    if previous.linking_fingerprint != linked_as:
+    if (previous.linking_fingerprint, previous.models) != (linked_as, run.engine.refs):
         return True
     if (settings.index, settings.search) != (run.config.index, run.config.search):
         return True
@@ -404,5 +430,11 @@ def _record(run: _Run, status: str, message: str | None, release_id: str | None)
 
 def _result(run: _Run, release: Release, *, published: bool) -> IngestResult:
     return IngestResult(
-        release, published, run.tally, tuple(run.failed), tuple(run.rejected), dict(run.calls)
+        release,
+        published,
+        run.tally,
+        tuple(run.failed),
+        tuple(run.skipped),
+        tuple(run.rejected),
+        dict(run.calls),
     )

@@ -23,7 +23,7 @@ from typing import Self
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from indexer.products import ProductsEncoded, encode_products
 from jobs import work
@@ -31,13 +31,16 @@ from jobs.engine import Decode, ModelLoader, failed
 from models.protocols import ModelSet
 from schemas.catalog import Product
 from schemas.config import Config
-from schemas.errors import ConfigError, FailureKind, ReelshelfError
+from schemas.errors import ConfigError, FailureKind, ModelUnavailable, ReelshelfError
 from schemas.media import DecodedVideo
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 
 _PRODUCTS_PER_TASK = 8
 _POLL_S = 1.0
+_START_S = 120.0
+# Small enough that one model worker for each core and their decoders fit on one or two cores.
+_MODEL_CPUS, _DECODE_CPUS = 0.6, 0.4
 
 
 class _DecodeWorker:
@@ -207,8 +210,9 @@ class RayEngine:
         task = flight.decoding.pop(ref)
         try:
             bad = ray.get(ref)
-        except RayActorError:
-            self._alive.discard(task.worker)
+        except RayError:
+            # Died, or was killed by Ray for want of memory.
+            self._kill(task.worker)
             self._decoders.append(self._new_decoder())
             yield from self._retry_or_fail(flight, task)
             return
@@ -234,11 +238,11 @@ class RayEngine:
             outcomes = ray.get(ref)
         except RayError as error:
             # A dead worker, or decoded frames lost with a node. Each video is tried by itself.
-            if isinstance(error, RayActorError):
-                self._alive.discard(task.worker)
-                self._models.append(self._new_model_worker())
-            else:
+            if isinstance(error, RayTaskError):
                 self._models.append(task.worker)
+            else:
+                self._kill(task.worker)
+                self._models.append(self._new_model_worker())
             for item in task.batch:
                 if item.attempt < self._config.engine.attempts:
                     flight.alone.append(_Decoded(item.job, item.pixels, item.attempt + 1))
@@ -253,14 +257,14 @@ class RayEngine:
         now = time.monotonic()
         engine = self._config.engine
         for ref, task in list(flight.decoding.items()):
-            if now > task.deadline:
+            if now > task.deadline and not _is_done(ref):
                 del flight.decoding[ref]
                 self._kill(task.worker)
                 self._decoders.append(self._new_decoder())
                 message = f"was not decoded within {engine.decode_deadline_s:g} s"
                 yield failed(task.job, "decode", FailureKind.DEADLINE, message, task.attempt)
         for result, work_item in list(flight.understanding.items()):
-            if now <= work_item.deadline:
+            if now <= work_item.deadline or _is_done(result):
                 continue
             del flight.understanding[result]
             self._kill(work_item.worker)
@@ -273,9 +277,11 @@ class RayEngine:
             yield failed(job, "models", FailureKind.DEADLINE, message)
 
     def _new_decoder(self) -> ActorHandle:
-        decoder = ray.remote(_DecodeWorker).options(num_cpus=0.5, max_restarts=0)
+        decoder = ray.remote(_DecodeWorker).options(num_cpus=_DECODE_CPUS, max_restarts=0)
         worker = decoder.remote(self._config, self._decode)
         self._alive.add(worker)
+        # A deadline is for the video, not for starting the process that decodes it.
+        _wait_until_up(worker)
         return worker
 
     def _new_model_worker(self) -> ActorHandle:
@@ -286,7 +292,9 @@ class RayEngine:
 
     def _start_model_worker(self) -> ActorHandle:
         gpus = 1 if self._config.models.device == "cuda" else 0
-        model = ray.remote(_ModelWorker).options(num_cpus=0.75, num_gpus=gpus, max_restarts=0)
+        model = ray.remote(_ModelWorker).options(
+            num_cpus=_MODEL_CPUS, num_gpus=gpus, max_restarts=0
+        )
         worker = model.remote(self._config, self._loader)
         self._alive.add(worker)
         return worker
@@ -300,10 +308,20 @@ class RayEngine:
         self._connect()
         try:
             cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-            self._model_workers = engine.model_workers or cores
+            gpus = int(ray.cluster_resources().get("GPU", 0))
+            on_gpu = self._config.models.device == "cuda"
+            if on_gpu and not gpus:
+                raise ModelUnavailable("models.device is 'cuda' but Ray knows of no GPU")
+            self._model_workers = engine.model_workers or (gpus if on_gpu else cores)
+            if on_gpu and self._model_workers > gpus:
+                raise ConfigError(
+                    f"engine.model_workers is {self._model_workers}, Ray has {gpus} GPUs"
+                )
             decoders = engine.decode_workers or max(1, cores // 4)
             self._decoders = [self._new_decoder() for _ in range(decoders)]
             self._models = [self._start_model_worker() for _ in range(self._model_workers)]
+            for worker in self._models:
+                _wait_until_up(worker)
             for loaded in ray.get([worker.load.remote() for worker in self._models]):
                 if isinstance(loaded, ReelshelfError):
                     raise loaded
@@ -351,3 +369,19 @@ class RayEngine:
         for worker in list(self._alive):
             with suppress(RayError, ValueError):
                 self._kill(worker)
+
+
+def _is_done(ref: "ray.ObjectRef[object]") -> bool:
+    """Whether a result is there and only waits to be collected."""
+    done, _ = ray.wait([ref], timeout=0)
+    return bool(done)
+
+
+def _wait_until_up(worker: ActorHandle) -> None:
+    try:
+        ray.get(worker.__ray_ready__.remote(), timeout=_START_S)
+    except GetTimeoutError as error:
+        raise ConfigError(
+            f"engine: Ray could not start a worker within {_START_S:g} s; it has "
+            f"{ray.available_resources()} left: lower engine.decode_workers or model_workers"
+        ) from error

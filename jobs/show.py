@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -18,10 +19,12 @@ from rich.text import Text
 
 from indexer.catalog import clean_text
 from indexer.search.results import SearchHit
-from jobs.ingest import IngestResult
 from jobs.progress import Stage
 from schemas.links import Evidence, ProductLink, Sense
 from schemas.release import Release
+
+if TYPE_CHECKING:
+    from jobs.ingest import IngestResult
 
 _MOST_FAILURES = 20
 
@@ -38,7 +41,7 @@ def clock(ms: int) -> str:
 
 def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A table whose cells are plain text."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(title=plain(title), title_justify="left", title_style="bold", header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in ("score", "count") else "left")
     for row in rows:
@@ -81,7 +84,7 @@ class BarProgress:
             self._bar.remove_task(task)
 
 
-def show_ingest(result: IngestResult, console: Console) -> None:
+def show_ingest(result: "IngestResult", console: Console) -> None:
     """What was indexed and linked, what failed, and whether it was published."""
     tally, quality = result.tally, result.release.quality
     console.print(
@@ -102,6 +105,10 @@ def show_ingest(result: IngestResult, console: Console) -> None:
         columns = ["video", "stage", "kind", "why"]
         console.print(make_table("Failed videos", columns, rows[:_MOST_FAILURES]))
         _more(len(rows), console)
+    unnamed = [[s.video_id, s.reason] for s in result.skipped if s.reason != "unchanged"]
+    if unnamed:
+        console.print(make_table("Skipped", ["file", "why"], unnamed[:_MOST_FAILURES]))
+        _more(len(unnamed), console)
     if result.rejected:
         refused = [[f"{r.source}:{r.line}", r.item_id or "", r.reason] for r in result.rejected]
         columns = ["row", "item", "why"]
@@ -119,7 +126,7 @@ def show_ingest(result: IngestResult, console: Console) -> None:
 
 def _more(count: int, console: Console) -> None:
     if count > _MOST_FAILURES:
-        console.print(f"... and {count - _MOST_FAILURES} more; `reelshelf report` has the counts")
+        console.print(f"... and {count - _MOST_FAILURES} more; --json lists them all")
 
 
 def show_hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
@@ -132,7 +139,7 @@ def show_hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
         moment = f"{clock(hit.start_ms)} - {clock(hit.end_ms)}"
         rows.append([str(place), hit.video_id, moment, f"{hit.score:.2f}", sold, why, found])
     columns = ["", "video", "moment", "score", "sells", "evidence", "found by"]
-    console.print(make_table(title, columns, rows) if rows else f"{title}: nothing found")
+    console.print(make_table(title, columns, rows) if rows else plain(f"{title}: nothing found"))
 
 
 def describe(piece: Evidence) -> str:

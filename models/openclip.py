@@ -4,6 +4,7 @@ open_clip gives random weights and only a warning where none are named; here tha
 Checkpoints are `.safetensors` or torch files, both read without unpickling code.
 """
 
+import pickle
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -38,9 +39,12 @@ class OpenClip:
         self._device = torch_device(device)
         try:
             model, _, self._preprocess = open_clip.create_model_and_transforms(
-                architecture, pretrained=str(path), device=self._device, weights_only=True
+                architecture,
+                pretrained=_source(path, weights),
+                device=self._device,
+                weights_only=True,
             )
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, OSError, pickle.UnpicklingError) as error:
             raise ModelUnavailable(
                 f"checkpoint {path} does not fit {architecture}: {error}"
             ) from error
@@ -93,6 +97,11 @@ def load_openclip(
 ) -> OpenClip:
     """The model, loaded once though it serves two roles."""
     return OpenClip(architecture, weights, revision, device=device)
+
+
+def _source(path: Path, weights: str | None) -> str:
+    """A path for a checkpoint of one's own; a tag by its name, which brings its preprocessing."""
+    return str(path) if weights is None or Path(weights).is_file() else weights
 
 
 def _checkpoint(architecture: str, weights: str | None) -> Path:

@@ -18,6 +18,7 @@ Factory = Callable[[ModelChoice, Config], Model]
 
 
 def _offline_visual(choice: ModelChoice, config: Config) -> ImageEncoder:
+    _fixed(choice)
     require("onnxruntime", extra="cpu", what="the offline image encoder")
     from models.offline_visual import OfflineVisual
 
@@ -37,12 +38,14 @@ def _openclip_text(choice: ModelChoice, config: Config) -> TextEncoder:
 
 
 def _minilm(choice: ModelChoice, config: Config) -> TextEncoder:
+    _fixed(choice)
     from models.minilm import MiniLM
 
     return MiniLM(device=config.models.device, threads=config.models.threads)
 
 
 def _wheel_whisper(choice: ModelChoice, config: Config) -> SpeechRecogniser:
+    _fixed(choice)
     from models.whisper import load_wheel_whisper
 
     models = config.models
@@ -62,6 +65,7 @@ def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecogniser:
 
 
 def _rapidocr(choice: ModelChoice, config: Config) -> TextReader:
+    _fixed(choice)
     require("rapidocr", extra="cpu", what="reading on-screen text")
     from models.ocr import RapidReader
 
@@ -129,6 +133,14 @@ def _pick(table: Mapping[str, Factory[Model]], choice: ModelChoice, role: str) -
             f"models.{role}.name: got {choice.name!r}; allowed are {', '.join(sorted(table))}"
         )
     return table[family]
+
+
+def _fixed(choice: ModelChoice) -> None:
+    """Refuse settings that a model with weights of its own would ignore."""
+    if choice.weights or choice.revision or ":" in choice.name:
+        raise ConfigError(
+            f"models: {choice.name!r} brings its weights; it takes no variant, weights or revision"
+        )
 
 
 def _variant(choice: ModelChoice) -> str:

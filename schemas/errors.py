@@ -74,7 +74,6 @@ class FailureKind(StrEnum):
     STILL_IMAGE = "still_image"
     NO_FRAMES = "no_frames"
     CORRUPT = "corrupt"
-    ENCRYPTED = "encrypted"
     TOO_LARGE = "too_large"
     TOO_LONG = "too_long"
     DEADLINE = "deadline"

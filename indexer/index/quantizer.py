@@ -10,7 +10,6 @@ import hashlib
 import math
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 
 from schemas.config import IndexConfig
@@ -56,7 +55,7 @@ def index_sizes(rows: int, dim: int, config: IndexConfig) -> IndexSizes:
     Probes: a tenth of the partitions.
     """
     trainable = max(1, min(rows, config.train_rows) // 39)
-    partitions = config.partitions or max(1, min(round(math.sqrt(rows)), trainable))
+    partitions = min(config.partitions, rows) or max(1, min(round(math.sqrt(rows)), trainable))
     sub_vectors = config.sub_vectors or _divisor_near(dim, dim / 8)
     if dim % sub_vectors:
         raise StoreError(
@@ -71,6 +70,8 @@ def train(sample: Vectors, sizes: IndexSizes, *, seed: int) -> Quantizer:
 
     The GPU path is written against FAISS's API and has not been run on a GPU.
     """
+    import faiss
+
     count, dim = sample.shape
     if count < 256:
         raise StoreError(f"quantizer: {count} rows are too few to train 256 codes on")

@@ -111,11 +111,11 @@ class PyavVideo:
 
     def stream(self) -> Iterator[StreamItem]:
         """Frames at least TICK_MS apart, upright and scaled, and sound, as the packets come."""
-        resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        sound = _Sound(self._origin)
         next_tick = 0
         for frame in chain(self._pending, self._frames):
             if isinstance(frame, AudioFrame):
-                yield from _audio_chunks(resampler, frame, self._origin)
+                yield from sound.chunks(frame)
                 continue
             if frame.pts is None or frame.time_base is None:
                 continue
@@ -132,12 +132,12 @@ class PyavVideo:
         """Only the sound, without decoding a picture, for a backend that has none."""
         if self._audio is None:
             return
-        resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        sound = _Sound(self._origin)
         self._container.seek(0)
         for packet in self._packets([self._audio]):
             for frame in self._decode(packet):
                 if isinstance(frame, AudioFrame):
-                    yield from _audio_chunks(resampler, frame, self._origin)
+                    yield from sound.chunks(frame)
 
     def _decode_all(self) -> Iterator[VideoFrame | AudioFrame]:
         streams = [self._video] + ([self._audio] if self._audio else [])
@@ -232,17 +232,32 @@ def _display_width(width: int, aspect: Fraction | None) -> int:
     return max(2, round(width * aspect))
 
 
-def _audio_chunks(
-    resampler: AudioResampler, frame: AudioFrame, origin: Fraction
-) -> Iterator[AudioChunk]:
-    try:
-        parts = resampler.resample(frame)
-    except (av.FFmpegError, ValueError):
-        return  # the layout changed in mid stream; what follows is resampled anew
-    for part in parts:
-        if part.pts is not None and part.time_base is not None:
-            start = _milliseconds(part.pts * part.time_base - origin)
-            yield AudioChunk(start, part.to_ndarray().reshape(-1).astype(np.float32))
+class _Sound:
+    """Frames of sound to 16 kHz mono, at their presentation times."""
+
+    def __init__(self, origin: Fraction) -> None:
+        self._origin = origin
+        self._resampler = _new_resampler()
+
+    def chunks(self, frame: AudioFrame) -> Iterator[AudioChunk]:
+        """The frame as samples; none where it is beyond use."""
+        try:
+            parts = self._resampler.resample(frame)
+        except (av.FFmpegError, ValueError):
+            # The format changed in mid stream; a resampler serves one format only.
+            self._resampler = _new_resampler()
+            try:
+                parts = self._resampler.resample(frame)
+            except (av.FFmpegError, ValueError):
+                return
+        for part in parts:
+            if part.pts is not None and part.time_base is not None:
+                start = _milliseconds(part.pts * part.time_base - self._origin)
+                yield AudioChunk(start, part.to_ndarray().reshape(-1).astype(np.float32))
+
+
+def _new_resampler() -> AudioResampler:
+    return AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
 
 
 def _milliseconds(seconds: Fraction) -> int:

@@ -4,6 +4,7 @@ It sees the tables, indexes and parameters of its release until it is closed, wh
 meanwhile. A query made with another encoder than the release's is refused.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,12 @@ from indexer.search.routes import Found
 from indexer.store.rows import links_from
 from indexer.store.tables import Store
 from models.protocols import ImageEncoder, TextEncoder
-from schemas.config import SearchConfig
+from schemas.config import SearchConfig, parse_config
 from schemas.errors import ConfigError, SpaceMismatch
 from schemas.links import ProductLink
 from schemas.media import Pixels, Vectors
 from schemas.release import ModelRef, Release, VectorIndex
 
-_LINK_ABOVE = 0.5
 _FEW = 3
 
 
@@ -49,6 +49,7 @@ class Searcher:
         self.release = release
         self._encoders = encoders
         self._config = config
+        self._link_above = parse_config(json.loads(release.config)).linking.link_above
         versions = {table.name: table.version for table in release.tables}
         self._catalogue = LinkingCatalogue.of(store.read_products(versions))
         self._segments = store.table("segments", versions["segments"])
@@ -172,7 +173,7 @@ class Searcher:
     def _sold(self, keys: Iterable[str]) -> dict[str, list[ProductLink]]:
         sold: dict[str, list[ProductLink]] = {key: [] for key in keys}
         for link in self._links:
-            if link.score >= _LINK_ABOVE and link.video_key in sold:
+            if link.score >= self._link_above and link.video_key in sold:
                 sold[link.video_key].append(link)
         for links in sold.values():
             links.sort(key=lambda link: (-link.score, link.sku))

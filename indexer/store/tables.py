@@ -8,6 +8,7 @@ and is done again. Filters are made of keys only, which are UUIDs, never of a st
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TypeVar
 
 import lancedb
@@ -64,6 +65,8 @@ class Store:
     @classmethod
     def open(cls, uri: str) -> "Store":
         """Open an existing store. Raises StoreError where there is none, or one we cannot read."""
+        if "://" not in uri and not Path(uri).is_dir():
+            raise StoreError(f"{uri}: there is no such folder")
         store = cls(uri, _connect(uri))
         if "store" not in store.connection.list_tables().tables:
             raise StoreError(f"{uri}: holds no reelshelf store; make one with `reelshelf ingest`")
@@ -153,6 +156,9 @@ class Store:
             return
         segments = rows.segment_rows(batch, run)
         keys = [done.job.key for done in batch]
+        if any(key in states for key in keys):
+            # Until its new row is there, a video that is being replaced counts as not done.
+            self.table("videos").delete(_among("video_key", keys))
         self._replace("segments", "segment_key", segments, "video_key", keys)
         seen = {key: state.first_seen_at for key, state in states.items()}
         self._replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
@@ -165,13 +171,14 @@ class Store:
                 r["video_key"]: r
                 for r in self._scan("videos", None, _among("video_key", keys)).to_pylist()
             }
-            table = rows.with_sources(held, part, run)
-            self._replace("videos", "video_key", table, "video_key", keys)
             for key, source in part:
                 self.table("segments").update(
                     where=_among("video_key", [key]),
                     values={"merchant_id": source.merchant_id, "published_at": source.published_at},
                 )
+            # Last, since this row is what the next run compares with.
+            table = rows.with_sources(held, part, run)
+            self._replace("videos", "video_key", table, "video_key", keys)
 
     def delete_videos(self, keys: Sequence[str]) -> None:
         """Remove videos with their segments and links."""

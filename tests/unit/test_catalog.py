@@ -150,3 +150,25 @@ def test_a_manifest_row_that_leaves_its_folder_is_refused(tmp_path: Path) -> Non
 def test_a_catalogue_that_cannot_be_read_at_all_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=name):
         read_catalogue(tmp_path / name)
+
+
+def test_lists_in_csv_are_trimmed(tmp_path: Path) -> None:
+    path = tmp_path / "v.csv"
+    path.write_text("video_id,file,merchant_skus\nv,v.mp4,A-1 | A-2\n")
+    assert read_videos(path).videos[0].merchant_skus == ("A-1", "A-2")
+
+
+@pytest.mark.parametrize(
+    "row", ['{"sku": "S", "title": "x", "updated_at": "0001-01-01T00:00:00+01:00"}', "1" * 5000]
+)
+def test_values_at_the_edge_are_refused_with_their_row(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text(row + "\n" + json.dumps(ROWS[1]) + "\n")
+    read = read_catalogue(path)
+    assert [p.sku for p in read.products] == ["A-2"]
+    assert read.rejected[0].line == 1
+
+
+def test_hidden_files_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    assert [s.reason for s in read_videos(tmp_path).skipped] == ["hidden file"]

@@ -35,6 +35,8 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 def test_a_missing_store_has_its_exit_code_and_a_message(
     tmp_path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["releases", "--store", str(tmp_path / "typo")]) == 6
+    assert not (tmp_path / "typo").exists()
     assert main(["releases", "--store", str(tmp_path)]) == 6
     assert "holds no reelshelf store" in capsys.readouterr().err
 
@@ -82,7 +84,7 @@ def test_a_strangers_text_is_shown_as_it_is() -> None:
     evil = "[red]x[/red]\x1b[31m\u202etxt"
     hit = SearchHit(evil, 1.0, 0, 1000, (SoldProduct("S", evil, 0.9),), (), (), evil)
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    show.show_hits("q", [hit], console)
+    show.show_hits("[/]", [hit], console)
     text = console.export_text()
     assert "[red]x[/red][31mtxt" in text
     assert "\x1b" not in text

@@ -139,12 +139,40 @@ def test_a_video_that_fails_again_counts_its_attempts_and_one_that_is_well_leave
     assert store_of(shop).table("failures").count_rows() == 0
 
 
-def test_a_video_that_went_bad_keeps_no_rows(shop: Shop) -> None:
+def test_a_video_whose_bytes_went_bad_keeps_no_rows(shop: Shop) -> None:
     shop.ingest()
-    (shop.root / "videos" / "b.mp4").write_bytes(b"")
+    (shop.root / "videos" / "b.mp4").write_text("overwritten")
     shop.ingest(small_config(gate={"max_failure_rate": 0.5}))
     ids = store_of(shop).table("videos").to_arrow()["video_id"].to_pylist()
     assert sorted(ids) == ["a", "c"]
+
+
+def test_a_video_that_cannot_be_read_tonight_keeps_what_is_known_of_it(shop: Shop) -> None:
+    shop.ingest()
+    (shop.root / "videos" / "b.mp4").rename(shop.root / "videos" / "elsewhere.mp4")
+    result = shop.ingest(small_config(gate={"max_failure_rate": 0.5}))
+    assert [f.kind for f in result.failed] == [FailureKind.UNREADABLE]
+    assert store_of(shop).table("videos").count_rows() == 3
+
+
+def test_an_outage_costs_nothing_but_the_night(shop: Shop) -> None:
+    shop.ingest()
+    (shop.root / "videos").rename(shop.root / "unmounted")
+    with pytest.raises(TooManyFailures):
+        shop.ingest()
+    (shop.root / "unmounted").rename(shop.root / "videos")
+    assert shop.ingest().calls == {}
+
+
+def test_links_that_a_refused_run_deleted_come_back(shop: Shop) -> None:
+    shop.ingest()
+    before = links_of(shop)
+    shop.set_products([product_row("red")])
+    with pytest.raises(GateRefused, match="products kept of 3"):
+        shop.ingest()
+    shop.set_products([product_row(name) for name in ("red", "green", "blue")])
+    shop.ingest()
+    assert links_of(shop) == before
 
 
 def test_too_many_failures_publish_nothing(shop: Shop) -> None:

@@ -46,3 +46,9 @@ def test_a_gpu_that_is_not_there_is_said_to_be_missing() -> None:
     config = parse_config({"models": {"device": "cuda"}})
     with pytest.raises(ModelUnavailable, match="cuda"):
         load_models(config)
+
+
+def test_settings_that_a_model_would_ignore_are_refused() -> None:
+    config = parse_config({"models": {"text": {"name": "minilm", "weights": "mine.bin"}}})
+    with pytest.raises(ConfigError, match="'minilm' brings its weights"):
+        load_models(config)
