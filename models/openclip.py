@@ -29,9 +29,7 @@ _BATCH = {"cpu": 8, "cuda": 256}
 class OpenClip:
     """Both towers of one CLIP model. Not run on a GPU yet; the same code runs on both."""
 
-    def __init__(
-        self, architecture: str, weights: str | None, revision: str | None, *, device: str
-    ) -> None:
+    def __init__(self, architecture: str, weights: str | None, *, device: str) -> None:
         if architecture not in open_clip.list_models():
             known = ", ".join(open_clip.list_models())
             raise ModelUnavailable(f"open_clip has no model {architecture!r}; it has {known}")
@@ -54,7 +52,7 @@ class OpenClip:
         # The weights' hash is the space: another checkpoint of one name is another space.
         self.ref = ModelRef(
             name=f"open_clip:{architecture}",
-            revision=revision or weights or "",
+            revision=weights or "",
             sha256=digest,
             dim=int(self.encode_texts(["x"]).shape[1]),
             preprocessing="open_clip",
@@ -92,11 +90,9 @@ class OpenClip:
 
 
 @lru_cache(maxsize=2)
-def load_openclip(
-    architecture: str, weights: str | None, revision: str | None, device: str
-) -> OpenClip:
+def load_openclip(architecture: str, weights: str | None, device: str) -> OpenClip:
     """The model, loaded once though it serves two roles."""
-    return OpenClip(architecture, weights, revision, device=device)
+    return OpenClip(architecture, weights, device=device)
 
 
 def _source(path: Path, weights: str | None) -> str:

@@ -28,13 +28,15 @@ def _offline_visual(choice: ModelChoice, config: Config) -> ImageEncoder:
 def _openclip_image(choice: ModelChoice, config: Config) -> ImageEncoder:
     from models.openclip import load_openclip
 
-    return load_openclip(_variant(choice), choice.weights, choice.revision, config.models.device)
+    _unpinned(choice)
+    return load_openclip(_variant(choice), choice.weights, config.models.device)
 
 
 def _openclip_text(choice: ModelChoice, config: Config) -> TextEncoder:
     from models.openclip import load_openclip
 
-    return load_openclip(_variant(choice), choice.weights, choice.revision, config.models.device)
+    _unpinned(choice)
+    return load_openclip(_variant(choice), choice.weights, config.models.device)
 
 
 def _minilm(choice: ModelChoice, config: Config) -> TextEncoder:
@@ -140,6 +142,14 @@ def _fixed(choice: ModelChoice) -> None:
     if choice.weights or choice.revision or ":" in choice.name:
         raise ConfigError(
             f"models: {choice.name!r} brings its weights; it takes no variant, weights or revision"
+        )
+
+
+def _unpinned(choice: ModelChoice) -> None:
+    if choice.revision:
+        raise ConfigError(
+            f"models: {choice.name!r} takes no revision: its tags are pinned by open_clip, and the "
+            "release records the SHA-256 of the weights"
         )
 
 
