@@ -27,6 +27,7 @@ from indexer.store.rows import RunContext, now, vector_matrix
 from indexer.store.tables import DATA_TABLES, Store, VideoState
 from jobs.engine import Engine, failure
 from jobs.progress import Progress
+from models.weights import require
 from schemas.catalog import EncodedProduct, RejectedRow, VideoSource
 from schemas.config import Config, parse_config
 from schemas.errors import FailureKind, GateRefused, InputError, MediaError, TooManyFailures
@@ -101,6 +102,9 @@ def ingest(
     request: IngestRequest, config: Config, engine_for: EngineFactory, progress: Progress
 ) -> IngestResult:
     """Run everything once. Raises TooManyFailures or GateRefused where nothing may be published."""
+    require("faiss", extra="cpu", what="training an index")
+    if config.media.backend == "decord":
+        require("decord", extra="decord", what='media.backend = "decord"')
     catalogue = read_catalogue(request.catalogue)
     videos = read_videos(request.videos)
     if not catalogue.products:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from indexer.media.audio import assemble
-from indexer.media.decoder import open_video
+from indexer.media.backends import open_video
 from indexer.media.sampling import FrameSampler
 from schemas.config import MediaConfig
 from schemas.errors import FailureKind, MediaError

@@ -1,11 +1,10 @@
-"""What a decoding backend must do, and which ones there are.
+"""What a decoding backend must do, and the checks that all of them share.
 
 A backend turns a file into a stream of upright, scaled frames and of sound. It knows nothing of
 shots or sampling, so the two backends are exchangeable and one test holds for both.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -32,19 +31,8 @@ class OpenVideo(Protocol):
         ...
 
 
-Opener: TypeAlias = Callable[[Path, MediaConfig], AbstractContextManager[OpenVideo]]
-
 # Cuts are found at four looks a second; more costs time and finds no more of them.
 TICK_MS = 250
-
-
-def open_video(path: Path, config: MediaConfig) -> AbstractContextManager[OpenVideo]:
-    """Open `path` with the configured backend, after the checks that need no decoder.
-
-    Raises MediaError where the file cannot be a video we index.
-    """
-    check_file(path, config)
-    return _BACKENDS[config.backend](path, config)
 
 
 def check_file(path: Path, config: MediaConfig) -> None:
@@ -82,18 +70,3 @@ def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Even width and height with the long side at most `side`; never enlarged."""
     scale = min(1.0, side / max(width, height))
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
-
-
-def _open_pyav(path: Path, config: MediaConfig) -> AbstractContextManager[OpenVideo]:
-    from indexer.media.pyav import PyavVideo
-
-    return PyavVideo.open(path, config)
-
-
-def _open_decord(path: Path, config: MediaConfig) -> AbstractContextManager[OpenVideo]:
-    from indexer.media.decord import DecordVideo
-
-    return DecordVideo.open(path, config)
-
-
-_BACKENDS: Mapping[str, Opener] = {"pyav": _open_pyav, "decord": _open_decord}

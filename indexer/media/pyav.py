@@ -54,6 +54,9 @@ _CONTAINERS = frozenset(
     ]
 )
 
+# Frames of sound that are held while looking for the first picture: some minutes' worth.
+_MOST_BEFORE_PICTURE = 20_000
+
 
 class PyavVideo:
     """One open container. Use `PyavVideo.open` as a context manager."""
@@ -148,7 +151,7 @@ class PyavVideo:
         pending: list[VideoFrame | AudioFrame] = []
         for frame in self._frames:
             pending.append(frame)
-            if isinstance(frame, VideoFrame):
+            if isinstance(frame, VideoFrame) or len(pending) >= _MOST_BEFORE_PICTURE:
                 break
         return pending
 

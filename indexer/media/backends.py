@@ -1,0 +1,35 @@
+"""Which decoding backends there are. A backend's library is imported when it is asked for."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeAlias
+
+from indexer.media.decoder import OpenVideo, check_file
+from schemas.config import MediaConfig
+
+Opener: TypeAlias = Callable[[Path, MediaConfig], AbstractContextManager[OpenVideo]]
+
+
+def open_video(path: Path, config: MediaConfig) -> AbstractContextManager[OpenVideo]:
+    """Open `path` with the configured backend, after the checks that need no decoder.
+
+    Raises MediaError where the file cannot be a video we index.
+    """
+    check_file(path, config)
+    return _BACKENDS[config.backend](path, config)
+
+
+def _open_pyav(path: Path, config: MediaConfig) -> AbstractContextManager[OpenVideo]:
+    from indexer.media.pyav import PyavVideo
+
+    return PyavVideo.open(path, config)
+
+
+def _open_decord(path: Path, config: MediaConfig) -> AbstractContextManager[OpenVideo]:
+    from indexer.media.decord import DecordVideo
+
+    return DecordVideo.open(path, config)
+
+
+_BACKENDS: Mapping[str, Opener] = {"pyav": _open_pyav, "decord": _open_decord}
