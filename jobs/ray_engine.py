@@ -285,9 +285,12 @@ class RayEngine:
         return worker
 
     def _new_model_worker(self) -> ActorHandle:
+        """A replacement, with its models loaded: a deadline is not for that either."""
         worker = self._start_model_worker()
-        # Calls to one actor run in order: whatever it is given next waits for its models.
-        worker.load.remote()
+        _wait_until_up(worker)
+        loaded = ray.get(worker.load.remote())
+        if isinstance(loaded, ReelshelfError):
+            raise loaded
         return worker
 
     def _start_model_worker(self) -> ActorHandle:
