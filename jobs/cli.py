@@ -129,6 +129,9 @@ def _interrupt(_signum: int, _frame: object) -> NoReturn:
 
 
 def _ingest(args: argparse.Namespace) -> None:
+    # Whisper's words change with the number of OpenMP threads. Ray gives its workers one; the local
+    # engine must have the same, and the variable counts only before a library is loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from jobs.engines import make_engine
     from jobs.ingest import IngestRequest, ingest
     from jobs.progress import NoProgress

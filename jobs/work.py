@@ -4,7 +4,6 @@ This is the worker boundary: the one place where any exception becomes an outcom
 video never stops a run.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,12 +19,7 @@ from schemas.outcomes import Failed, Indexed, Outcome, VideoJob
 
 
 def use_one_thread() -> None:
-    """Keep libraries from starting a thread for each core in every worker.
-
-    Whisper's words change with the number of OpenMP threads, so both engines must have the same;
-    the variable is read when the library is loaded, with the models.
-    """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    """Keep OpenCV from starting a thread for each core in every worker."""
     cv2.setNumThreads(1)
 
 
