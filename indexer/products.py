@@ -8,14 +8,16 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from indexer.catalog import inside
-from models.protocols import ImageEncoder, TextEncoder
+from indexer.reading import read_picture
+from models.protocols import ModelSet
 from schemas.catalog import EncodedImage, EncodedProduct, Product, RejectedRow
+from schemas.config import ReadingConfig
 from schemas.keys import file_sha256, fingerprint
 from schemas.media import Pixels
 from schemas.release import ModelRefs
 
 # Raise when the same product and models would give other vectors.
-VERSION = 1
+VERSION = 2
 
 _MAX_PIXELS = 50_000_000
 _SIDE = 640
@@ -29,9 +31,10 @@ class ProductsEncoded:
     rejected: tuple[RejectedRow, ...]
 
 
-def encoding_fingerprint(refs: ModelRefs) -> str:
+def encoding_fingerprint(refs: ModelRefs, reading: ReadingConfig) -> str:
     """Fingerprint of the stage that encodes products."""
-    return fingerprint([VERSION, refs.image.model_dump(), refs.text.model_dump()])
+    models = [ref.model_dump() for ref in (refs.image, refs.text, refs.reader)]
+    return fingerprint([VERSION, *models, reading.model_dump(mode="json")])
 
 
 def content_fingerprint(product: Product, root: Path) -> str:
@@ -49,10 +52,10 @@ def _picture_sha256(root: Path, name: str) -> str | None:
 
 
 def encode_products(
-    products: Sequence[Product], root: Path, image: ImageEncoder, text: TextEncoder
+    products: Sequence[Product], root: Path, models: ModelSet, reading: ReadingConfig
 ) -> ProductsEncoded:
-    """Encode products whose pictures lie below `root`."""
-    texts = text.encode_texts([product.text for product in products])
+    """Encode products whose pictures lie below `root`, and read what their pictures say."""
+    texts = models.text.encode_texts([product.text for product in products])
     encoded: list[EncodedProduct] = []
     rejected: list[RejectedRow] = []
     for product, vector in zip(products, texts, strict=True):
@@ -65,12 +68,13 @@ def encode_products(
                 )
                 continue
             pixels, digest = loaded
-            seen = image.encode_images([pixels])[0]
+            seen = models.image.encode_images([pixels])[0]
             if not np.isfinite(seen).all():
                 reason = f"picture {name!r:.200} has no finite vector"
                 rejected.append(RejectedRow("catalogue", 0, product.sku, reason))
                 continue
-            images.append(EncodedImage(name, digest, seen))
+            printed = read_picture(pixels, models.reader, reading)
+            images.append(EncodedImage(name, digest, seen, printed))
         encoded.append(EncodedProduct(product, vector, tuple(images)))
     return ProductsEncoded(tuple(encoded), tuple(rejected))
 

@@ -21,6 +21,7 @@ from schemas.segments import Box, ScreenText
 VERSION = 1
 
 _PATCH = (96, 16)
+_PICTURE_SIDE = 640
 
 
 @dataclass(slots=True)
@@ -75,6 +76,16 @@ def read_frames(
     lines = [line for line in closed if line.text and line.confidence >= config.min_confidence]
     lines.sort(key=lambda line: (line.start_ms, line.box.top, line.box.left, line.text))
     return Reading(tuple(lines), detected, recognised)
+
+
+def read_picture(pixels: Pixels, reader: TextReader, config: ReadingConfig) -> tuple[str, ...]:
+    """The lines on one still picture, top to bottom: what is printed on a product."""
+    # Catalogue pictures are often small, and print on a pack is smaller; letters need pixels.
+    scale = _PICTURE_SIDE / max(pixels.shape[:2])
+    if scale > 1.0:
+        pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    read = reader.recognise([line.crop for line in reader.detect(pixels)])
+    return tuple(text for text, confidence in read if text and confidence >= config.min_confidence)
 
 
 def may_bear_text(pixels: Pixels, min_edge_density: float) -> bool:

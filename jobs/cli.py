@@ -49,6 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_ingest(commands)
     _add_search(commands)
     _add_links(commands)
+    _add_explain(commands)
+    _add_calibrate(commands)
     report = _command(commands, "report", "show the quality of the newest release", _report)
     report.add_argument("--out", type=Path, metavar="DIR", help="also write report.md, report.json")
     releases = _command(commands, "releases", "list what was published", _releases)
@@ -103,6 +105,31 @@ def _add_links(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     sub.add_argument(
         "--min-score", type=float, metavar="S", help="weakest link shown (linking.link_above)"
     )
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sub = _command(commands, "explain", "tell why a video is linked, or why not", _explain)
+    sub.add_argument("--video", required=True, metavar="ID", help="the video")
+    sub.add_argument("--sku", metavar="SKU", help="only this product, linked or not")
+    sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sub = _command(
+        commands, "calibrate", "fit link scores on judged videos, for the next ingest", _calibrate
+    )
+    sub.add_argument(
+        "--labels",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help='JSON lines: {"video_id": ..., "links": [{"sku": ...}]}',
+    )
+    sub.add_argument(
+        "--from-nothing", action="store_true", help="do not start from the weights that ship"
+    )
+    sub.add_argument("--out", type=Path, metavar="FILE", help="also write the weights as JSON")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -212,6 +239,49 @@ def _links(args: argparse.Namespace) -> None:
 
 def _link_json(video_id: str, title: str, link: "ProductLink") -> dict[str, object]:
     return asdict(link) | {"video_id": video_id, "title": title, "scores": dict(link.scores)}
+
+
+def _explain(args: argparse.Namespace) -> None:
+    from indexer.quality.explain import explain
+    from jobs.show import show_explanations
+
+    store, release, config = _newest(args.store)
+    found = explain(store, release, config.linking, args.video, args.sku)
+    if args.json:
+        _print_json([asdict(item) for item in found])
+    else:
+        show_explanations(args.video, found, config.linking.link_above, _console())
+
+
+def _calibrate(args: argparse.Namespace) -> None:
+    from indexer.linking.calibration import UNFITTED, default_calibration
+    from indexer.quality.labelled import calibrate, labelled_pairs, out_of_fold, read_labels
+    from indexer.store.calibrations import save_calibration
+    from jobs.show import show_calibration
+
+    store, release, config = _newest(args.store)
+    truth = read_labels(args.labels)
+    labelled = labelled_pairs(store, release, truth, config.linking)
+    prior = UNFITTED if args.from_nothing else default_calibration()
+    fitted = calibrate(labelled.pairs, prior, fitted_on=f"{args.labels.name} of {release.shop_id}")
+    unseen = out_of_fold(labelled.pairs, prior)
+    if args.out is not None:
+        try:
+            args.out.write_text(fitted.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"calibrate: --out {args.out}: {error.strerror}") from error
+    save_calibration(store, fitted)
+    if args.json:
+        _print_json(
+            {
+                "calibration": fitted.model_dump(mode="json"),
+                "videos": labelled.videos,
+                "unknown_videos": labelled.unknown,
+                "silent_links": labelled.silent,
+            }
+        )
+    else:
+        show_calibration(fitted, prior, labelled, unseen, _console())
 
 
 def _report(args: argparse.Namespace) -> None:

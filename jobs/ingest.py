@@ -21,20 +21,24 @@ from indexer.media.decoder import check_file
 from indexer.products import content_fingerprint, encoding_fingerprint
 from indexer.quality.gate import check_release
 from indexer.quality.measures import measure, widen
+from indexer.search.duplicates import cluster_duplicates
 from indexer.segments import stage_fingerprints
 from indexer.store import releases
+from indexer.store.calibrations import newest_calibration
+from indexer.store.linking import copies_of
 from indexer.store.rows import RunContext, now, vector_matrix
 from indexer.store.tables import DATA_TABLES, Store, VideoState
 from jobs.engine import Engine, failure
 from jobs.progress import Progress
 from models.weights import require
+from schemas.calibration import Calibration
 from schemas.catalog import EncodedProduct, RejectedRow, VideoSource
 from schemas.config import Config, parse_config
 from schemas.errors import FailureKind, GateRefused, InputError, MediaError, TooManyFailures
 from schemas.keys import file_sha256, fingerprint, product_key, video_key
 from schemas.links import ProductLink
 from schemas.outcomes import Failed, Indexed, Skipped, SourceStamp, Tally, VideoJob
-from schemas.release import Background, Release
+from schemas.release import Background, Release, VectorIndex
 from schemas.tables import SCHEMA_VERSION
 
 EngineFactory = Callable[[Config], Engine]
@@ -73,6 +77,15 @@ class _VideoPlan:
     unchanged: list[Skipped]
     failed: list[Failed]
     gone: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """What the links of a run were made with."""
+
+    background: Background | None
+    calibration: Calibration
+    fingerprint: str
 
 
 @dataclass(slots=True)
@@ -157,11 +170,14 @@ def _run(
         _record(run, "too_many_failures", str(error), None)
         raise error
     store.delete_videos(stale)
-    background, linked_as = _link(run, {release.run_id for release in published})
-    if previous is not None and not _has_news(run, previous, linked_as):
+    indexes = _indexes(run)
+    background = _background(run)
+    _find_duplicates(run, indexes, background)
+    linked = _link(run, {release.run_id for release in published}, background)
+    if previous is not None and not _has_news(run, previous, linked.fingerprint):
         _record(run, "nothing_new", None, previous.release_id)
         return _result(run, previous, published=False)
-    release = _build_release(run, background, linked_as)
+    release = _build_release(run, indexes, linked)
     refused = [check for check in release.gate if not check.passed]
     if refused:
         message = "; ".join(f"{c.name}: wanted {c.wanted}, found {c.found}" for c in refused)
@@ -175,7 +191,7 @@ def _run(
 def _index_products(run: _Run, catalogue: CatalogueRead) -> None:
     """Encode new and changed products, remove those that left the catalogue."""
     states = run.store.product_states()
-    encoding = encoding_fingerprint(run.engine.refs)
+    encoding = encoding_fingerprint(run.engine.refs, run.config.reading)
     shop = run.config.shop_id
     contents = {p.sku: content_fingerprint(p, catalogue.root) for p in catalogue.products}
     keys = {product.sku: product_key(shop, product.sku) for product in catalogue.products}
@@ -300,19 +316,20 @@ def _says_the_same(held: VideoSource, given: VideoSource) -> bool:
     return all(getattr(held, name) == getattr(given, name) for name in names)
 
 
-def _link(run: _Run, published_runs: set[str]) -> tuple[Background | None, str]:
+def _link(run: _Run, published_runs: set[str], background: Background | None) -> _Linked:
     """Link what is new, or everything where catalogue, background or settings have changed."""
     products = run.store.read_products()
     catalogue = LinkingCatalogue.of(products)
     config = run.config.linking
-    background = _background(run, catalogue)
+    calibration = newest_calibration(run.store)
     contents = sorted(s.content_sha256 for s in run.store.product_states().values())
-    encoding = encoding_fingerprint(run.engine.refs)
+    encoding = encoding_fingerprint(run.engine.refs, run.config.reading)
     linked_as = fingerprint(
         [
             linking.VERSION,
             config.model_dump(mode="json"),
             background.model_dump() if background else None,
+            calibration.model_dump(mode="json"),
             encoding,
             contents,
         ]
@@ -321,27 +338,42 @@ def _link(run: _Run, published_runs: set[str]) -> tuple[Background | None, str]:
     same = run.previous is not None and (
         run.previous.linking_fingerprint == linked_as and not run.links_moved
     )
-    keys = run.store.videos_not_of(published_runs if same else set())
-    sight = Sight(catalogue, background, config.sight) if background else None
+    groups = _groups_to_link(run, published_runs if same else set())
+    sight = Sight(catalogue, background) if background else None
     product_keys = [product_key(run.config.shop_id, p.product.sku) for p in catalogue.products]
-    linker = Linker(catalogue, product_keys, sight, config)
-    with run.progress.stage("links", len(keys)) as stage:
-        for batch in run.store.videos_to_link(keys):
+    linker = Linker(catalogue, product_keys, sight, calibration, config)
+    with run.progress.stage("links", sum(len(group) for group in groups)) as stage:
+        for batch in run.store.videos_to_link(groups):
             links: list[tuple[str, ProductLink]] = []
-            for video_id, video in batch:
-                links += [(video_id, link) for link in linker.link(video)]
-                stage.advance()
-            batch_keys = [video.video_key for _, video in batch]
+            for copies in batch:
+                found = linker.link([video for _, video in copies])
+                for (video_id, _), own in zip(copies, found, strict=True):
+                    links += [(video_id, link) for link in own]
+                    stage.advance()
+            batch_keys = [video.video_key for copies in batch for _, video in copies]
             run.store.write_links(batch_keys, links, linked_as, run.context)
-    return background, linked_as
+    return _Linked(background, calibration, linked_as)
 
 
-def _background(run: _Run, catalogue: LinkingCatalogue) -> Background | None:
+def _groups_to_link(run: _Run, published_runs: set[str]) -> list[list[str]]:
+    """New videos, each with its copies, and videos whose copies are no longer the same ones."""
+    new = run.store.videos_not_of(published_runs)
+    clusters = run.store.clusters()
+    if run.previous is None or not published_runs:
+        return copies_of(clusters, new)
+    before = copies_of(held := run.store.clusters(run.previous.table_version("videos")), held)
+    unchanged = {tuple(group) for group in before}
+    groups = copies_of(clusters, clusters)
+    started = set(new)
+    return [g for g in groups if tuple(g) not in unchanged or not started.isdisjoint(g)]
+
+
+def _background(run: _Run) -> Background | None:
     """What likeness means in this shop; measured anew only when the shop has doubled.
 
     A background that moved a little every night would change every link every night.
     """
-    if not len(catalogue) or not len(catalogue.image_owner):
+    if not run.store.table("product_images").count_rows():
         return None
     count = run.store.table("segments").count_rows()
     if not count:
@@ -350,6 +382,7 @@ def _background(run: _Run, catalogue: LinkingCatalogue) -> Background | None:
     if held is not None and count < 2 * held.segments:
         return held
     sample = run.store.frame_sample(run.config.linking.background_segments)
+    catalogue = LinkingCatalogue.of(run.store.read_products())
     return background_of(vector_matrix(sample["frame_vector"]), catalogue, segments=count)
 
 
@@ -361,7 +394,11 @@ def _has_news(run: _Run, previous: Release, linked_as: str) -> bool:
     settings = parse_config(json.loads(previous.config))
     if (previous.linking_fingerprint, previous.models) != (linked_as, run.engine.refs):
         return True
-    if (settings.index, settings.search) != (run.config.index, run.config.search):
+    if (settings.index, settings.search, settings.duplicates) != (
+        run.config.index,
+        run.config.search,
+        run.config.duplicates,
+    ):
         return True
     return any(
         run.store.table(name).version != previous.table_version(name)
@@ -370,11 +407,32 @@ def _has_news(run: _Run, previous: Release, linked_as: str) -> bool:
     )
 
 
-def _build_release(run: _Run, background: Background | None, linked_as: str) -> Release:
+def _indexes(run: _Run) -> list[VectorIndex]:
+    """The vector indexes, built anew only where their tables or their settings have changed."""
+    previous = run.previous
+    if previous is not None:
+        settings = parse_config(json.loads(previous.config))
+        tables = {index.table for index in previous.indexes}
+        if settings.index == run.config.index and all(
+            run.store.table(name).version == previous.table_version(name) for name in tables
+        ):
+            return previous.indexes
     with run.progress.stage("index", 1) as stage:
         built = build_indexes(run.store, run.config.index)
         indexes = [widen(run.store, index, run.config) for index in built]
         stage.advance()
+    return indexes
+
+
+def _find_duplicates(
+    run: _Run, indexes: Sequence[VectorIndex], background: Background | None
+) -> None:
+    with run.progress.stage("duplicates", 1) as stage:
+        cluster_duplicates(run.store, indexes, background, run.config.duplicates)
+        stage.advance()
+
+
+def _build_release(run: _Run, indexes: list[VectorIndex], linked: _Linked) -> Release:
     with run.progress.stage("quality", 1) as stage:
         quality = measure(run.store, indexes, run.config, run.tally)
         stage.advance()
@@ -394,8 +452,9 @@ def _build_release(run: _Run, background: Background | None, linked_as: str) -> 
         gate=check_release(
             quality, run.previous.quality if run.previous else None, run.config.gate
         ),
-        background=background,
-        linking_fingerprint=linked_as,
+        background=linked.background,
+        calibration=linked.calibration,
+        linking_fingerprint=linked.fingerprint,
         config=run.config.model_dump_json(),
     )
 

@@ -33,7 +33,7 @@ class LocalEngine:
         """Encode products one by one, so that progress can be seen."""
         models = self._loaded
         for product in products:
-            yield encode_products([product], root, models.image, models.text)
+            yield encode_products([product], root, models, self._config.reading)
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
         """Decode and understand videos in the order they come."""

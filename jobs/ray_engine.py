@@ -78,7 +78,7 @@ class _ModelWorker:
     def encode_products(self, products: Sequence[Product], root: Path) -> ProductsEncoded:
         if self._models is None:
             raise RuntimeError("load() comes first")
-        return encode_products(products, root, self._models.image, self._models.text)
+        return encode_products(products, root, self._models, self._config.reading)
 
 
 @dataclass(slots=True)

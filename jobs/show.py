@@ -19,7 +19,10 @@ from rich.text import Text
 
 from indexer.catalog import clean_text
 from indexer.search.results import SearchHit
+from indexer.quality.explain import Explanation
+from indexer.quality.labelled import Labelled
 from jobs.progress import Stage
+from schemas.calibration import Calibration, Signal
 from schemas.links import Evidence, ProductLink, Sense
 from schemas.release import Release
 
@@ -171,6 +174,64 @@ def show_links(links: Sequence[tuple[str, str, ProductLink]], console: Console) 
         rows.append([video_id, link.sku, title, f"{link.score:.2f}", spans, senses, why])
     columns = ["video", "SKU", "title", "score", "moments", "senses", "evidence"]
     console.print(make_table("Links", columns, rows) if rows else "No links.")
+
+
+_MOST_EXPLAINED = 5
+
+
+def show_explanations(
+    video_id: str, found: Sequence[Explanation], link_above: float, console: Console
+) -> None:
+    """Each pair: its score in words, the evidence, and the sum behind it."""
+    if not found:
+        console.print(plain(f"{video_id}: no sense speaks for any product"))
+    for item in found[:_MOST_EXPLAINED]:
+        name = f"{video_id} and {item.sku} {item.title}"
+        if item.link is None:
+            console.print(plain(f"{name}: not linked, no sense speaks for it"))
+            continue
+        verdict = "linked" if item.link.score >= link_above else "not linked"
+        console.print(
+            plain(f"{name}: {verdict}, {item.link.score:.2f} (a link from {link_above:.2f} on)")
+        )
+        for piece in item.link.evidence[:5]:
+            console.print(plain(f"  {describe(piece)} (alone {piece.score:.2f})"))
+        rows = [["start", "", f"{item.bias:+.2f}"]]
+        rows += [[c.signal.value, f"{c.value:.2f}", f"{c.adds:+.2f}"] for c in item.contributions]
+        total = item.bias + sum(c.adds for c in item.contributions)
+        rows.append(["log-odds", "", f"{total:+.2f}"])
+        console.print(make_table("", ["signal", "value", "adds"], rows))
+    if len(found) > _MOST_EXPLAINED:
+        console.print(f"... and {len(found) - _MOST_EXPLAINED} weaker; --json lists them all")
+
+
+def show_calibration(
+    fitted: Calibration,
+    prior: Calibration,
+    labelled: Labelled,
+    unseen: Sequence[float],
+    console: Console,
+) -> None:
+    """Weights before and after, and how well they do on videos they were not fitted on."""
+    rows = [
+        [name.value, f"{prior.weights.get(name, 0.0):.2f}", f"{fitted.weights[name]:.2f}"]
+        for name in Signal
+    ]
+    rows.insert(0, ["bias", f"{prior.bias:.2f}", f"{fitted.bias:.2f}"])
+    console.print(make_table("Weights", ["signal", "before", "after"], rows))
+    true = sum(pair.linked for pair in labelled.pairs) + len(labelled.silent)
+    hits = sum(p.linked and s >= 0.5 for p, s in zip(labelled.pairs, unseen, strict=True))
+    said = sum(score >= 0.5 for score in unseen)
+    console.print(
+        f"Fitted on {fitted.pairs} pairs ({fitted.positives} links) of {labelled.videos} videos. "
+        f"On unseen folds, at 0.5: precision {hits / max(said, 1):.2f}, "
+        f"recall {hits / max(true, 1):.2f} of {true} true links "
+        f"({len(labelled.silent)} of them without any evidence).",
+        markup=False,
+    )
+    if labelled.unknown:
+        console.print(plain(f"{len(labelled.unknown)} judged videos are not in the release."))
+    console.print("The next `reelshelf ingest` links with these weights.")
 
 
 def show_releases(releases: Sequence[Release], console: Console) -> None:

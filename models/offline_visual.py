@@ -1,9 +1,9 @@
 """The offline profile's image space: ImageNet features and colours, with no download.
 
-A picture is seen in several views, whose pooled EfficientNet-Lite0 features are averaged: one look
-at a small product in a wide frame is mostly background. A colour histogram is appended, since
-ImageNet features are made to ignore what tells a red apple from a green one. This is no trained
-text-image space: words reach pictures through the catalogue (see indexer/search).
+A picture is seen in several views, since one look at a small product in a wide frame is mostly
+background. Each view gives EfficientNet-Lite0 features and a colour histogram: ImageNet features
+are made to ignore what tells a red apple from a green one. The views' vectors are averaged. This is
+no trained text-image space: words reach pictures through the catalogue (see indexer/search).
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,11 @@ from schemas.release import ModelRef
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _HUES, _SATURATIONS, _VALUES = 16, 4, 2  # 128 bins: product quantisers want round numbers
 _COLOUR_DIM = _HUES * _SATURATIONS * _VALUES
-_COLOUR_WEIGHT = 0.6
-# Views as (centre along the long side, side as a share of the short side, mirrored).
-_VIEWS = ((0.5, 1.0, False), (0.0, 1.0, False), (1.0, 1.0, False), (0.5, 0.66, True))
+_COLOUR_WEIGHT = 0.5
+# Square views as (place along the long side, side as a share of the short side).
+_VIEWS = ((0.5, 1.0), (0.2, 0.66), (0.5, 0.66), (0.8, 0.66))
 DIM = efficientnet.DIM + _COLOUR_DIM
+_NONE: Vectors = np.empty((0, DIM), np.float32)
 
 
 class OfflineVisual:
@@ -44,38 +45,34 @@ class OfflineVisual:
             revision="0.1.0",
             sha256=SHA256,
             dim=DIM,
-            preprocessing=f"views={_VIEWS} hsv={_HUES}x{_SATURATIONS}x{_VALUES}*{_COLOUR_WEIGHT}",
-            space="offline-visual-1",
+            preprocessing=f"views={_VIEWS} gem hsv={_HUES}x{_SATURATIONS}x{_VALUES}*{_COLOUR_WEIGHT}",
+            space="offline-visual-2",
         )
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
         """Encode n images into `(n, 1408)` unit vectors."""
-        vectors = np.empty((len(images), DIM), np.float32)
-        for row, image in zip(vectors, images, strict=True):
-            row[: efficientnet.DIM] = self._features(image)
-            row[efficientnet.DIM :] = _COLOUR_WEIGHT * _colours(image)
-        return _unit(vectors)
+        return np.stack([self._encode(image) for image in images]) if images else _NONE
 
-    def _features(self, image: Pixels) -> Vectors:
-        # One view a call: on a CPU a batch of one stays in the cache and is the fastest.
-        seen = [
-            self._session.run(None, {"pixels": _network_input(view)[None]})[0][0]
-            for view in _views(image)
-        ]
-        return _unit(_unit(np.stack(seen)).mean(axis=0))
+    def _encode(self, image: Pixels) -> Vectors:
+        views = np.empty((len(_VIEWS), DIM), np.float32)
+        for row, view in zip(views, _views(image), strict=True):
+            # One view a call: on a CPU a batch of one stays in the cache and is the fastest.
+            seen = self._session.run(None, {"pixels": _network_input(view)[None]})[0][0]
+            row[: efficientnet.DIM] = _unit(seen)
+            row[efficientnet.DIM :] = _COLOUR_WEIGHT * _colours(view)
+        return _unit(views.mean(axis=0))
 
 
 def _views(image: Pixels) -> list[Pixels]:
-    """The whole picture squeezed into a square, then square crops along its long side."""
+    """Square crops along the long side of a picture."""
     height, width = image.shape[:2]
     short = min(height, width)
-    views = [image]
-    for place, share, mirrored in _VIEWS:
+    views = []
+    for place, share in _VIEWS:
         side = max(1, round(short * share))
         top = round((height - side) * (place if height >= width else 0.5))
         left = round((width - side) * (place if width > height else 0.5))
-        crop = image[top : top + side, left : left + side]
-        views.append(crop[:, ::-1] if mirrored else crop)
+        views.append(image[top : top + side, left : left + side])
     return views
 
 

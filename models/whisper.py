@@ -21,6 +21,7 @@ from schemas.media import Samples
 from schemas.release import ModelRef
 from schemas.segments import Utterance
 
+_BEAM, _NO_REPEAT = 5, 3
 _WHEEL_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
 
@@ -54,7 +55,7 @@ class Whisper:
             name=name,
             revision=sha256[:12],
             sha256=sha256,
-            preprocessing=f"16 kHz mono, {compute}, beam 1, temperature 0, vad",
+            preprocessing=f"16 kHz mono, {compute}, beam {_BEAM}, no repeated {_NO_REPEAT}-gram, vad",
         )
 
     def transcribe(self, audio: Samples) -> Transcript:
@@ -62,8 +63,10 @@ class Whisper:
         segments, info = self._model.transcribe(
             audio,
             language=self._config.language or (None if self._model.model.is_multilingual else "en"),
-            beam_size=1,
+            beam_size=_BEAM,
             temperature=0.0,
+            # Under noise the decoder falls into loops ("thank you very much" 28 times).
+            no_repeat_ngram_size=_NO_REPEAT,
             condition_on_previous_text=False,
             vad_filter=True,
             vad_parameters={"min_silence_duration_ms": 300},

@@ -51,11 +51,12 @@ class EncodedProduct:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """One product picture that could be read."""
+    """One product picture that could be read. `printed` holds the lines on what it shows."""
 
     uri: str
     content_sha256: str
     vector: Vectors
+    printed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

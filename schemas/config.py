@@ -74,7 +74,7 @@ class SpeechConfig(Section):
     """How speech is recognised, and which recognised words are not believed."""
 
     language: str | None = None
-    min_log_probability: float = -1.0
+    min_log_probability: float = -1.3
     max_no_speech: Fraction = 0.6
     max_compression_ratio: float = 2.4
 
@@ -88,60 +88,28 @@ class ReadingConfig(Section):
     same_text: Fraction = 0.9
 
 
-class SenseWeights(Section):
-    """The probability that full-strength evidence of one sense makes a link by itself.
-
-    `meaning` is for words that resemble a product's description without naming it; such evidence
-    counts for the sense that carried the words.
-    """
-
-    visual: Fraction = 0.9
-    ocr: Fraction = 0.95
-    asr: Fraction = 0.9
-    meaning: Fraction = 0.75
-    merchant: Fraction = 0.6
-
-
-class SightConfig(Section):
-    """How much likeness between a frame and a product picture is evidence.
-
-    Cosines are of centred vectors. `midpoint` is the cosine worth 0.5 in a shop like the example
-    shop; `adaptation` moves it with the noise measured in this one (0: not at all, 1: fully).
-    `slope` is how fast the score changes there, `rivalry` the difference in cosine by which one
-    product outweighs another e-fold.
-    """
-
-    midpoint: float = 0.38
-    adaptation: Fraction = 0.5
-    slope: float = 22.0
-    rivalry: Annotated[float, Field(gt=0)] = 0.04
-    keep_above: Fraction = 0.05
-
-
-class MeaningConfig(Section):
-    """The same for the words of a segment and the text of a product."""
-
-    midpoint: float = 0.42
-    slope: float = 16.0
-    rivalry: Annotated[float, Field(gt=0)] = 0.05
-    keep_above: Fraction = 0.1
-
-
 class LinkingConfig(Section):
-    """How evidence becomes a link score. See indexer/linking for what each figure does.
+    """Which links are kept. What evidence is worth stands in the calibration, not here.
 
-    `name_midpoint` is the share of a title that must be found for 0.5. Links above `keep_above` are
-    stored, those above `link_above` are shown and counted as links.
+    Links above `keep_above` are stored, those above `link_above` are shown and counted as links.
     """
 
-    weights: SenseWeights = SenseWeights()
-    sight: SightConfig = SightConfig()
-    meaning: MeaningConfig = MeaningConfig()
-    name_midpoint: Fraction = 0.72
-    name_slope: float = 14.0
     keep_above: Fraction = 0.05
     link_above: Fraction = 0.5
     background_segments: PositiveInt = 4096
+
+
+class DuplicatesConfig(Section):
+    """When two videos are the same one, re-encoded, cropped, mirrored or captioned anew.
+
+    `min_cover` is how well each must show what the other shows: the mean over a video's moments,
+    by length, of the centred cosine to the likest moment of the other. `candidates` is how many
+    near moments are looked at for each moment.
+    """
+
+    min_cover: Fraction = 0.68
+    max_length_ratio: Annotated[float, Field(ge=1.0)] = 1.5
+    candidates: PositiveInt = 20
 
 
 class IndexConfig(Section):
@@ -157,13 +125,22 @@ class IndexConfig(Section):
 
 
 class SearchConfig(Section):
-    """How much each route to a result counts, and how deep each one looks."""
+    """How much each route to a result counts, and each feature of the final stage.
+
+    `depth` is how many candidates a route may give. `authority` (of what a video sells, from
+    ratings and sales) and `freshness` (halved every `freshness_days`) order what is otherwise about
+    equal. `spread` is what a result loses for each earlier one that sells the same SKU.
+    """
 
     depth: PositiveInt = 50
     product: Fraction = 1.0
     words: Fraction = 0.5
     meaning: Fraction = 0.3
     frame: Fraction = 0.6
+    authority: Fraction = 0.02
+    freshness: Fraction = 0.02
+    freshness_days: Annotated[float, Field(gt=0)] = 30.0
+    spread: Fraction = 0.01
 
 
 class GateConfig(Section):
@@ -205,6 +182,7 @@ class Config(Section):
     speech: SpeechConfig = SpeechConfig()
     reading: ReadingConfig = ReadingConfig()
     linking: LinkingConfig = LinkingConfig()
+    duplicates: DuplicatesConfig = DuplicatesConfig()
     index: IndexConfig = IndexConfig()
     search: SearchConfig = SearchConfig()
     gate: GateConfig = GateConfig()

@@ -7,6 +7,8 @@ it moves on.
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.calibration import Calibration
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -124,6 +126,7 @@ class Release(_Record):
     quality: Quality
     gate: list[GateCheck]
     background: Background | None
+    calibration: Calibration
     linking_fingerprint: str
     config: str
 

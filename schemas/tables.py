@@ -7,7 +7,7 @@ words. Instants are UTC microseconds, spans int64 milliseconds, vectors float32 
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 INSTANT = pa.timestamp("us", tz="UTC")
 SPAN = pa.struct([("start_ms", pa.int64()), ("end_ms", pa.int64())])
@@ -119,6 +119,7 @@ def product_images_schema(image_dim: int) -> pa.Schema:
             ("sku", pa.string()),
             ("uri", pa.string()),
             ("content_sha256", pa.string()),
+            ("printed", pa.list_(pa.string())),
         )
         + _COMMON
         + _required(
@@ -167,6 +168,8 @@ def videos_schema() -> pa.Schema:
             ("source_ctime_ns", pa.int64()),
             ("source_inode", pa.int64()),
             ("source_etag", pa.string()),
+            ("duplicates", pa.list_(pa.string())),
+            ("duplicates_fingerprint", pa.string()),
             ("duplicate_cluster", pa.string()),
         )
     )
@@ -268,6 +271,17 @@ def releases_schema() -> pa.Schema:
             ("release_id", pa.string()),
             ("sequence", pa.int64()),
             ("schema_version", pa.int32()),
+            ("created_at", INSTANT),
+            ("record", pa.string()),
+        )
+    )
+
+
+def calibrations_schema() -> pa.Schema:
+    """One row for each calibration fitted on this shop's labels; the newest counts."""
+    return pa.schema(
+        _required(
+            ("calibration_id", pa.string()),
             ("created_at", INSTANT),
             ("record", pa.string()),
         )

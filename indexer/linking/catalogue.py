@@ -1,9 +1,10 @@
 """The catalogue as the linker sees it: matrices of vectors and a vocabulary of names."""
 
+import decimal
 import math
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,6 +114,20 @@ class LinkingCatalogue:
         )
 
     @cached_property
+    def prints(self) -> dict[str, npt.NDArray[np.intp]]:
+        """Words that may stand on products (on their pictures, in title and brand), and on which."""
+        owners: dict[str, list[int]] = defaultdict(list)
+        for i, item in enumerate(self.products):
+            for word in _print_words(item):
+                owners[word].append(i)
+        return {word: np.array(places, np.intp) for word, places in sorted(owners.items())}
+
+    @cached_property
+    def prices(self) -> Counter[decimal.Decimal]:
+        """How many products cost each price."""
+        return Counter(p.product.price for p in self.products if p.product.price is not None)
+
+    @cached_property
     def rarest(self) -> float:
         """Weight of a word that one title alone has."""
         return math.log(1.0 + len(self.products))
@@ -130,3 +145,11 @@ class LinkingCatalogue:
 def _title_words(title: str) -> list[str]:
     all_words = list(dict.fromkeys(words(title)))
     return [word for word in all_words if word not in _STOPWORDS] or all_words
+
+
+def _print_words(item: EncodedProduct) -> list[str]:
+    """Words of three letters and more; shorter ones are misread too easily."""
+    lines = [*(line for image in item.images for line in image.printed), item.product.title]
+    lines.append(item.product.brand or "")
+    found = dict.fromkeys(word for line in lines for word in words(line))
+    return [word for word in found if len(word) >= 3 and any(c.isalpha() for c in word)]

@@ -1,30 +1,31 @@
-"""Evidence of all senses, joined into one score for each product of a video.
+"""The clues of all senses, joined into one calibrated score for each product of a video.
 
-Each piece of evidence is a probability that it alone makes the link. Senses are taken as
-independent witnesses: the link is missed only if all of them are wrong (noisy-or; Pearl 1988).
-Within a sense the best piece counts, since ten readings of one caption are one caption.
+Within a sense the strongest clue of each kind counts, since ten readings of one caption are one
+caption. What all senses say together becomes a probability by the shop's calibration.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from indexer.linking.catalogue import LinkingCatalogue, words
-from indexer.linking.meaning import find_meant
-from indexer.linking.names import find_names
+from indexer.linking.calibration import probability, sense_probabilities
+from indexer.linking.catalogue import LinkingCatalogue
+from indexer.linking.clues import Clue
+from indexer.linking.meaning import meant
 from indexer.linking.sight import Sight
+from indexer.linking.sound import SoundIndex
+from indexer.linking.speech import spoken
+from indexer.linking.writing import written
+from schemas.calibration import Calibration, Signal
 from schemas.config import LinkingConfig
 from schemas.links import Evidence, ProductLink, Sense, Span
-from schemas.segments import ScreenText, Segment
+from schemas.segments import Segment
 
-# Raise when the same segments, catalogue and config would give other links.
-VERSION = 1
+# Raise when the same segments, catalogue, calibration and config would give other links.
+VERSION = 2
 
-# Evidence below this does not widen a link's spans: a doubtful glimpse is no moment.
-_SPAN_ABOVE = 0.25
+# A clue this much weaker than the best one of its link does not widen the link's spans.
+_SPAN_SHARE = 0.5
 _MOST_EVIDENCE = 12
 
 
@@ -37,6 +38,15 @@ class LinkableVideo:
     segments: tuple[Segment, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A product that a video may sell: the signals that decide, and the clues behind them."""
+
+    product: int
+    signals: Mapping[Signal, float]
+    clues: tuple[Clue, ...]
+
+
 class Linker:
     """Links videos to one catalogue. Make it once, use it for many videos."""
 
@@ -45,155 +55,109 @@ class Linker:
         catalogue: LinkingCatalogue,
         product_keys: Sequence[str],
         sight: Sight | None,
+        calibration: Calibration,
         config: LinkingConfig,
     ) -> None:
         self._catalogue = catalogue
         self._keys = product_keys
         self._sight = sight
+        self._sounds = SoundIndex(catalogue)
+        self._calibration = calibration
         self._config = config
 
-    def link(self, video: LinkableVideo) -> list[ProductLink]:
-        """Links of one video that score above `linking.keep_above`, best first."""
-        evidence: dict[int, list[Evidence]] = defaultdict(list)
-        for product, piece in self._all_evidence(video):
-            evidence[product].append(piece)
-        links = [self._join(video, product, pieces) for product, pieces in evidence.items()]
-        kept = [link for link in links if link.score >= self._config.keep_above]
-        return sorted(kept, key=lambda link: (-link.score, link.sku))
+    def link(self, copies: Sequence[LinkableVideo]) -> list[list[ProductLink]]:
+        """Links of each of some videos that are copies of each other, mostly one alone.
 
-    def _all_evidence(self, video: LinkableVideo) -> Iterable[tuple[int, Evidence]]:
-        yield from self._seen(video.segments)
-        yield from self._written(video.segments)
-        yield from self._said(video.segments)
-        yield from self._meant(video.segments)
-        yield from self._declared(video.merchant_skus)
-
-    def _seen(self, segments: Sequence[Segment]) -> Iterable[tuple[int, Evidence]]:
-        if self._sight is None or not segments:
-            return
-        weight = self._config.weights.visual
-        for hit in self._sight.look(np.stack([s.frame_vector for s in segments])):
-            segment = segments[hit.segment]
-            yield (
-                hit.product,
-                Evidence(
-                    Sense.VISUAL,
-                    Span(segment.start_ms, segment.end_ms),
-                    segment.keyframe_ms,
-                    weight * hit.score,
-                    image=hit.picture,
-                ),
-            )
-
-    def _written(self, segments: Sequence[Segment]) -> Iterable[tuple[int, Evidence]]:
-        weight = self._config.weights.ocr
-        for lines in _captions(segments):
-            span = Span(min(i.start_ms for i in lines), max(i.end_ms for i in lines))
-            text = " ".join(line.text for line in lines)
-            for match in find_names(text, self._catalogue):
-                yield (
-                    match.product,
-                    Evidence(
-                        Sense.OCR,
-                        span,
-                        lines[0].start_ms,
-                        weight * self._named(match.coverage),
-                        text=text,
-                        box=lines[0].box,
-                    ),
-                )
-
-    def _said(self, segments: Sequence[Segment]) -> Iterable[tuple[int, Evidence]]:
-        weight = self._config.weights.asr
-        said = {u: None for segment in segments for u in segment.utterances}
-        for utterance in said:
-            for match in find_names(utterance.text, self._catalogue):
-                yield (
-                    match.product,
-                    Evidence(
-                        Sense.ASR,
-                        Span(utterance.start_ms, utterance.end_ms),
-                        utterance.start_ms,
-                        weight * self._named(match.coverage),
-                        text=utterance.text,
-                    ),
-                )
-
-    def _meant(self, segments: Sequence[Segment]) -> Iterable[tuple[int, Evidence]]:
-        worded = [(i, s) for i, s in enumerate(segments) if s.text_vector is not None]
-        if not worded:
-            return
-        vectors = np.stack([s.text_vector for _, s in worded if s.text_vector is not None])
-        places = [i for i, _ in worded]
-        for hit in find_meant(vectors, places, self._catalogue, self._config.meaning):
-            segment = segments[hit.segment]
-            sense, text = self._carrier(segment, hit.product)
-            yield (
-                hit.product,
-                Evidence(
-                    sense,
-                    Span(segment.start_ms, segment.end_ms),
-                    segment.start_ms,
-                    self._config.weights.meaning * hit.score,
-                    text=text,
-                ),
-            )
-
-    def _carrier(self, segment: Segment, product: int) -> tuple[Sense, str]:
-        """Whether the writing or the speech of a segment has more of a product's words.
-
-        One vector covers both; the same words must not count for two senses.
+        Only those that score above `linking.keep_above`, best first.
         """
-        described = set(words(self._catalogue.products[product].product.text))
-        written = " ".join(line.text for line in segment.screen_text)
-        said = " ".join(utterance.text for utterance in segment.utterances)
-        shared = [len(described.intersection(words(text))) for text in (written, said)]
-        if not said or (written and shared[0] > shared[1]):
-            return Sense.OCR, written
-        return Sense.ASR, said
+        linked = []
+        for video, candidates in zip(copies, self.candidates(copies), strict=True):
+            links = [self.weigh(video, candidate) for candidate in candidates]
+            kept = [link for link in links if link.score >= self._config.keep_above]
+            linked.append(sorted(kept, key=lambda link: (-link.score, link.sku)))
+        return linked
 
-    def _declared(self, skus: Sequence[str]) -> Iterable[tuple[int, Evidence]]:
-        for sku in skus:
-            product = self._catalogue.index_of.get(sku)
-            if product is not None:
-                score = self._config.weights.merchant
-                yield product, Evidence(Sense.MERCHANT, None, None, score)
+    def candidates(self, copies: Sequence[LinkableVideo]) -> list[list[Candidate]]:
+        """For each copy, every product that any sense speaks for in any of them, by product.
 
-    def _named(self, coverage: float) -> float:
-        config = self._config
-        return 1.0 / (1.0 + math.exp(-config.name_slope * (coverage - config.name_midpoint)))
+        What one copy shows badly another may show well, so the strongest clues of all of them
+        decide for each. A copy's own clues are its evidence, if it has any.
+        """
+        found: dict[int, list[list[Clue]]] = defaultdict(lambda: [[] for _ in copies])
+        for place, video in enumerate(copies):
+            for clue in self._clues(video):
+                found[clue.product][place].append(clue)
+        by_copy: list[list[Candidate]] = [[] for _ in copies]
+        for product, clues in sorted(found.items()):
+            pooled = tuple(clue for own in clues for clue in own)
+            signals = _signals(pooled)
+            for place, own in enumerate(clues):
+                evidence = tuple(own) if any(clue.span for clue in own) else pooled
+                by_copy[place].append(Candidate(product, signals, evidence))
+        return by_copy
 
-    def _join(self, video: LinkableVideo, product: int, pieces: Sequence[Evidence]) -> ProductLink:
-        best = {sense: max((p.score for p in pieces if p.sense is sense), default=0.0)
-                for sense in Sense}  # fmt: skip
-        missed = math.prod(1.0 - score for score in best.values())
-        ordered = sorted(pieces, key=lambda p: (-p.score, p.sense, p.at_ms or 0, p.text or ""))
+    def sku(self, candidate: Candidate) -> str:
+        """The SKU of a candidate."""
+        return self._catalogue.products[candidate.product].product.sku
+
+    def weigh(self, video: LinkableVideo, candidate: Candidate) -> ProductLink:
+        """The link that a candidate makes, however weak."""
+        scores = sense_probabilities(self._calibration, candidate.signals)
+        pieces = sorted(
+            (self._evidence(clue) for clue in candidate.clues),
+            key=lambda p: (-p.score, p.sense, p.at_ms or 0, p.text or ""),
+        )
         return ProductLink(
             video_key=video.video_key,
-            product_key=self._keys[product],
-            sku=self._catalogue.products[product].product.sku,
-            score=1.0 - missed,
-            scores=tuple(best.items()),
-            spans=_joined_spans(ordered),
-            evidence=tuple(ordered[:_MOST_EVIDENCE]),
+            product_key=self._keys[candidate.product],
+            sku=self.sku(candidate),
+            score=probability(self._calibration, candidate.signals),
+            scores=tuple(scores.items()),
+            spans=_joined_spans(pieces),
+            evidence=tuple(pieces[:_MOST_EVIDENCE]),
+        )
+
+    def _clues(self, video: LinkableVideo) -> Iterable[Clue]:
+        if self._sight is not None:
+            yield from self._sight.clues(video.segments)
+        yield from written(video.segments, self._catalogue)
+        yield from spoken(video.segments, self._catalogue)
+        yield from self._sounds.clues(video.segments)
+        yield from meant(video.segments, self._catalogue)
+        for sku in video.merchant_skus:
+            product = self._catalogue.index_of.get(sku)
+            if product is not None:
+                yield Clue(product, Sense.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
+
+    def _evidence(self, clue: Clue) -> Evidence:
+        return Evidence(
+            sense=clue.sense,
+            span=clue.span,
+            at_ms=clue.at_ms,
+            score=probability(self._calibration, clue.signals),
+            text=clue.text,
+            box=clue.box,
+            image=clue.image,
         )
 
 
-def _captions(segments: Sequence[Segment]) -> Iterable[tuple[ScreenText, ...]]:
-    """Lines that stand on screen together: a title is often broken over two lines."""
-    lines = sorted(
-        {line for segment in segments for line in segment.screen_text},
-        key=lambda line: (line.start_ms, line.box.top, line.box.left, line.text),
-    )
-    for start in sorted({line.start_ms for line in lines}):
-        shown = tuple(line for line in lines if line.start_ms <= start < line.end_ms)
-        yield shown
+def _signals(clues: Iterable[Clue]) -> dict[Signal, float]:
+    """Of each kind of clue the strongest one's signals."""
+    best: dict[frozenset[Signal], Clue] = {}
+    for clue in clues:
+        kind = frozenset(clue.signals)
+        if kind not in best or clue.strength > best[kind].strength:
+            best[kind] = clue
+    signals = {name: value for clue in best.values() for name, value in clue.signals.items()}
+    if Signal.MERCHANT in signals and len(best) > 1:
+        signals[Signal.MERCHANT_BACKED] = 1.0
+    return signals
 
 
 def _joined_spans(pieces: Sequence[Evidence]) -> tuple[Span, ...]:
-    """Union of the spans of evidence strong enough, or of the best piece where none is."""
+    """Union of the spans of the strong pieces; `pieces` are best first."""
     spanned = [p for p in pieces if p.span is not None]
-    strong = [p for p in spanned if p.score >= _SPAN_ABOVE] or spanned[:1]
+    strong = [p for p in spanned if p.score >= _SPAN_SHARE * spanned[0].score]
     joined: list[Span] = []
     for span in sorted((p.span for p in strong if p.span), key=lambda s: (s.start_ms, s.end_ms)):
         if joined and span.start_ms <= joined[-1].end_ms:

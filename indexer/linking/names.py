@@ -37,11 +37,14 @@ def find_names(text: str, catalogue: LinkingCatalogue) -> list[NameMatch]:
         coverage, used = _coverage(name, similar, catalogue.rarest)
         if coverage > 0.3:
             scored.append((coverage, product, used))
-    scored.sort(key=lambda item: (-item[0], item[1]))
+    # "Red Juice" is in "Orange Red Juice" as well: of two full names the longer one is meant.
+    scored.sort(key=lambda item: (-item[0], -len(item[2]), item[1]))
     claimed: list[tuple[float, frozenset[int]]] = []
     for coverage, product, used in scored:
         # Equal siblings (the same title twice) both stand; weaker ones need a word of their own.
-        if not any(used <= better and coverage < best for best, better in claimed):
+        if not any(
+            used < better or (used == better and coverage < best) for best, better in claimed
+        ):
             found.append(NameMatch(product, coverage))
             claimed.append((coverage, used))
     return found

@@ -18,10 +18,12 @@ class SoldProduct:
 class SearchHit:
     """One found video, its best moment, what it sells, and why it was found.
 
-    `routes` holds the weighted score of each route that found the video; they sum up to `score`.
+    `copies` are the other videos of its duplicate cluster, likeliest first; they are no results of
+    their own. `routes` holds what each route that found the video, and each feature, adds to `score`.
     """
 
     video_id: str
+    copies: tuple[str, ...]
     score: float
     start_ms: int
     end_ms: int

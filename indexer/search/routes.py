@@ -4,15 +4,13 @@ In the offline profile words and frames share no space, so words reach pictures 
 catalogue: words to product text, product to the videos linked to it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from lancedb.query import LanceVectorQueryBuilder
 from lancedb.table import Table
 
 from indexer.linking.catalogue import LinkingCatalogue, words
-from indexer.linking.names import find_names
 from indexer.store.rows import Cells
 from schemas.links import ProductLink
 from schemas.media import Vectors
@@ -29,33 +27,6 @@ class Found:
     end_ms: int
     text: str = ""
     link: ProductLink | None = None
-
-
-def products_for_text(query: str, vector: Vectors, catalogue: LinkingCatalogue) -> Vectors:
-    """How much each product is what the words ask for, `(products,)` in 0..1.
-
-    A product that is named counts as far as its name was found; else its description speaks.
-    """
-    similarity = catalogue.text_vectors @ vector
-    relevance = np.asarray(np.clip((similarity - 0.15) / 0.7, 0.0, 1.0) ** 2, np.float32)
-    for match in find_names(query, catalogue):
-        relevance[match.product] = max(relevance[match.product], 0.6 + 0.4 * match.coverage)
-    # "apple" names no variety in full, but a title that has every word asked for is asked for.
-    asked = set(words(query))
-    for i, name in enumerate(catalogue.names):
-        if asked and asked <= set(name.words):
-            relevance[i] = max(relevance[i], 0.8)
-    return relevance
-
-
-def products_for_image(similarity: Mapping[int, float], count: int) -> Vectors:
-    """The same for a picture, from the cosine of each product's best picture."""
-    relevance = np.zeros(count, np.float32)
-    if similarity:
-        best = max(similarity.values())
-        for product, cosine in similarity.items():
-            relevance[product] = float(np.clip(cosine, 0, 1) * np.exp((cosine - best) / 0.1))
-    return relevance
 
 
 def by_links(

@@ -4,15 +4,19 @@ It sees the tables, indexes and parameters of its release until it is closed, wh
 meanwhile. A query made with another encoder than the release's is refused.
 """
 
+import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from indexer.linking.catalogue import LinkingCatalogue
+from indexer.linking.catalogue import LinkingCatalogue, words
 from indexer.search import routes
+from indexer.search.query import PriceRange, Query, QueryAnalyser
+from indexer.search.ranking import Ranked, authority, freshness, mix
+from indexer.search.relevance import ProductRelevance
 from indexer.search.results import SearchHit, SoldProduct
 from indexer.search.routes import Found
 from indexer.store.rows import links_from
@@ -40,8 +44,14 @@ class Searcher:
     """Answers queries from one pinned release."""
 
     def __init__(
-        self, store: Store, release: Release, encoders: QueryEncoders, config: SearchConfig
+        self,
+        store: Store,
+        release: Release,
+        encoders: QueryEncoders,
+        config: SearchConfig,
+        links: Sequence[ProductLink] | None = None,
     ) -> None:
+        """Open a release. `links` stand in for the release's own, to try others out."""
         models = release.models
         _same_space(encoders.text, models.text, release)
         _same_space(encoders.image, models.image, release)
@@ -52,12 +62,26 @@ class Searcher:
         self._link_above = parse_config(json.loads(release.config)).linking.link_above
         versions = {table.name: table.version for table in release.tables}
         self._catalogue = LinkingCatalogue.of(store.read_products(versions))
+        products = [item.product for item in self._catalogue.products]
+        self._analyser = QueryAnalyser(self._catalogue)
+        self._relevance = ProductRelevance(self._catalogue)
+        self._authority = authority(products)
         self._segments = store.table("segments", versions["segments"])
         self._pictures = store.table("product_images", versions["product_images"])
-        self._links = links_from(store.table("links", versions["links"]).to_arrow())
-        videos = store.table("videos", versions["videos"]).to_lance()
-        names = videos.to_table(columns=["video_key", "video_id"]).to_pylist()
-        self._names = {row["video_key"]: row["video_id"] for row in names}
+        released = links_from(store.table("links", versions["links"]).to_arrow())
+        self._links = released if links is None else list(links)
+        self._videos = store.video_facts(versions["videos"])
+        self._members: dict[str, list[str]] = defaultdict(list)
+        for key, facts in sorted(self._videos.items()):
+            self._members[facts.cluster].append(key)
+        self._sold: dict[str, list[ProductLink]] = defaultdict(list)
+        for link in sorted(self._links, key=lambda link: (-link.score, link.sku)):
+            if link.score >= self._link_above:
+                self._sold[link.video_key].append(link)
+
+    def analyse(self, text: str) -> Query:
+        """How a text would be understood: mended spelling, brand, category, price."""
+        return self._analyser.analyse(text)
 
     def search_text(
         self, text: str, *, k: int = 10, category: str | None = None
@@ -66,17 +90,19 @@ class Searcher:
         if self._encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
         config = self._config
-        vector = self._encoders.text.encode_texts([text])[0]
-        relevance = routes.products_for_text(text, vector, self._catalogue)
+        query = self._analyser.analyse(text)
+        vector = self._encoders.text.encode_texts([query.text])[0]
+        relevance = self._relevance.of_text(query, vector)
         found = {
             "product": (config.product, self._linked(relevance, category)),
-            "words": (config.words, routes.by_words(self._segments, text, config.depth)),
+            "words": (config.words, self._worded(query)),
             "meaning": (config.meaning, self._near("text_vector", vector)),
         }
         if self._encoders.joint_text is not None:
-            seen = self._encoders.joint_text.encode_texts([text])[0]
+            seen = self._encoders.joint_text.encode_texts([query.text])[0]
             found["frame"] = (config.frame, self._near("frame_vector", seen))
-        return self._fuse(found, k, category)
+        allowed = self._allowed(category, query.price)
+        return self._rank(found, k, allowed)
 
     def search_image(
         self, image: Pixels, *, k: int = 10, category: str | None = None
@@ -85,18 +111,23 @@ class Searcher:
         if self._encoders.image is None:
             raise ConfigError("this searcher was made without an image encoder")
         vector = self._encoders.image.encode_images([image])[0]
-        relevance = routes.products_for_image(
-            self._likeness_to_products(vector), len(self._catalogue)
-        )
+        relevance = self._relevance.of_image(self._likeness_to_products(vector))
         found = {
             "product": (self._config.product, self._linked(relevance, category)),
             "frame": (self._config.frame, self._near("frame_vector", vector)),
         }
-        return self._fuse(found, k, category)
+        return self._rank(found, k, self._allowed(category, None))
 
     def _linked(self, relevance: Vectors, category: str | None) -> list[Found]:
         wanted = relevance if category is None else relevance * self._in_category(category)
         return routes.by_links(wanted, self._catalogue, self._links)
+
+    def _worded(self, query: Query) -> list[Found]:
+        """Full text for the words as typed and as mended: what is said may be spelt either way."""
+        typed = " ".join(words(query.text))
+        texts = dict.fromkeys([typed, query.mended])
+        found = [routes.by_words(self._segments, text, self._config.depth) for text in texts]
+        return [item for items in found for item in items]
 
     def _near(self, column: str, vector: Vectors) -> list[Found]:
         index = self._index("segments", column)
@@ -123,38 +154,72 @@ class Searcher:
             best[product] = max(cosine, best.get(product, -1.0))
         return best
 
-    def _fuse(
-        self, found: dict[str, tuple[float, list[Found]]], k: int, category: str | None
+    def _allowed(self, category: str | None, price: PriceRange | None) -> set[str] | None:
+        """Keys of the videos that sell something inside the filters; None where there are none."""
+        if category is None and price is None:
+            return None
+        inside = np.ones(len(self._catalogue), bool)
+        if category is not None:
+            inside &= self._in_category(category) > 0
+        if price is not None:
+            inside &= [price.admits(item.product.price) for item in self._catalogue.products]
+        return {
+            key
+            for key, links in self._sold.items()
+            if any(inside[self._catalogue.index_of[link.sku]] for link in links)
+        }
+
+    def _rank(
+        self, found: dict[str, tuple[float, list[Found]]], k: int, allowed: set[str] | None
     ) -> list[SearchHit]:
-        """Weighted sum of each route's best score for a video (CombSUM; Fox and Shaw 1994)."""
         best: dict[str, dict[str, tuple[float, Found]]] = defaultdict(dict)
         for route, (weight, items) in found.items():
             for item in items:
+                if allowed is not None and item.video_key not in allowed:
+                    continue
                 score = weight * item.score
                 known = best[item.video_key].get(route)
                 if known is None or score > known[0]:
                     best[item.video_key][route] = (score, item)
-        sold = self._sold(best.keys())
-        if category is not None:
-            inside = self._in_category(category)
-            best = {
-                key: by_route
-                for key, by_route in best.items()
-                if any(inside[self._catalogue.index_of[link.sku]] for link in sold[key])
-            }
-        hits = [self._hit(key, by_route, sold[key]) for key, by_route in best.items()]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.video_id))[:k]
+        now = dt.datetime.now(dt.UTC)
+        ranked = [self._ranked(key, by_route, now) for key, by_route in best.items()]
+        return [
+            self._hit(item, copies, best[item.video_key])
+            for item, copies in mix(ranked, self._config)[:k]
+        ]
+
+    def _ranked(
+        self, key: str, by_route: dict[str, tuple[float, Found]], now: dt.datetime
+    ) -> Ranked:
+        config, video = self._config, self._videos[key]
+        link = _carrier(by_route)
+        parts = [(route, points) for route, (points, _) in by_route.items()]
+        if link is not None:
+            standing = self._authority[self._catalogue.index_of[link.sku]]
+            parts.append(("authority", config.authority * standing))
+        fresh = freshness(video.published_at, now, config.freshness_days)
+        parts.append(("freshness", config.freshness * fresh))
+        return Ranked(
+            video_key=key,
+            cluster=video.cluster,
+            score=sum(points for _, points in parts),
+            parts=tuple(sorted(((n, p) for n, p in parts if p), key=lambda x: -x[1])),
+            sku=link.sku if link else None,
+        )
 
     def _hit(
-        self, key: str, by_route: dict[str, tuple[float, Found]], links: Sequence[ProductLink]
+        self, item: Ranked, copies: Sequence[str], by_route: dict[str, tuple[float, Found]]
     ) -> SearchHit:
-        score = sum(points for points, _ in by_route.values())
         _, moment = max(by_route.values(), key=lambda pair: pair[0])
-        link = next((f.link for _, f in by_route.values() if f.link is not None), None)
+        link = _carrier(by_route)
         products = self._catalogue.products
+        # Copies that no route found belong to the cluster all the same.
+        cluster = [k for k in self._members[item.cluster] if k != item.video_key]
+        ordered = [*copies, *(key for key in cluster if key not in copies)]
         return SearchHit(
-            video_id=self._names[key],
-            score=score,
+            video_id=self._videos[item.video_key].video_id,
+            copies=tuple(self._videos[key].video_id for key in ordered),
+            score=item.score,
             start_ms=moment.start_ms,
             end_ms=moment.end_ms,
             products=tuple(
@@ -163,21 +228,12 @@ class Searcher:
                     products[self._catalogue.index_of[sold.sku]].product.title,
                     sold.score,
                 )
-                for sold in links
+                for sold in self._sold.get(item.video_key, ())
             ),
-            routes=tuple(sorted(((r, p) for r, (p, _) in by_route.items()), key=lambda x: -x[1])),
+            routes=item.parts,
             evidence=link.evidence[:_FEW] if link else (),
             text=moment.text,
         )
-
-    def _sold(self, keys: Iterable[str]) -> dict[str, list[ProductLink]]:
-        sold: dict[str, list[ProductLink]] = {key: [] for key in keys}
-        for link in self._links:
-            if link.score >= self._link_above and link.video_key in sold:
-                sold[link.video_key].append(link)
-        for links in sold.values():
-            links.sort(key=lambda link: (-link.score, link.sku))
-        return sold
 
     def _in_category(self, category: str) -> Vectors:
         wanted = category.casefold()
@@ -194,6 +250,11 @@ class Searcher:
             if (index.table, index.column) == (table, column):
                 return index
         raise KeyError(f"release {self.release.release_id} has no index on {table}.{column}")
+
+
+def _carrier(by_route: dict[str, tuple[float, Found]]) -> ProductLink | None:
+    """The product link that led to a video, if one did."""
+    return next((found.link for _, found in by_route.values() if found.link is not None), None)
 
 
 def _same_space(

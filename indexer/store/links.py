@@ -24,11 +24,7 @@ def released_links(
         conditions.append(f"product_key = '{product_key(release.shop_id, sku)}'")
     links = store.table("links", release.table_version("links")).to_lance()
     rows = links.to_table(filter=" AND ".join(conditions))
-    products = store.table("products", release.table_version("products")).to_lance()
-    titles = {
-        row["product_key"]: row["title"]
-        for row in products.to_table(columns=["product_key", "title"]).to_pylist()
-    }
+    titles = store.product_titles(release.table_version("products"))
     found = zip(rows["video_id"].to_pylist(), links_from(rows), strict=True)
     result = [(video, titles.get(link.product_key, ""), link) for video, link in found]
     return sorted(result, key=lambda item: (item[0], -item[2].score, item[2].sku))

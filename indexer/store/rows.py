@@ -83,6 +83,8 @@ def video_rows(
                 "source_inode": stamp.inode,
                 "source_etag": None,
                 # Exact copies are known now; near-duplicates join their clusters later.
+                "duplicates": None,
+                "duplicates_fingerprint": None,
                 "duplicate_cluster": done.job.content_sha256,
             }
         )
@@ -189,6 +191,7 @@ def product_image_rows(
                     "sku": item.product.sku,
                     "uri": image.uri,
                     "content_sha256": image.content_sha256,
+                    "printed": list(image.printed),
                     "encoding_fingerprint": encoding,
                 }
             )
@@ -286,9 +289,10 @@ def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduc
     pictures: dict[str, list[EncodedImage]] = {}
     if images.num_rows:
         vectors = vector_matrix(images["image_vector"])
-        plain = images.select(["product_key", "uri", "content_sha256"]).to_pylist()
+        plain = images.select(["product_key", "uri", "content_sha256", "printed"]).to_pylist()
         for row, vector in zip(plain, vectors, strict=True):
-            image = EncodedImage(row["uri"], row["content_sha256"], vector)
+            printed = tuple(row["printed"])
+            image = EncodedImage(row["uri"], row["content_sha256"], vector, printed)
             pictures.setdefault(row["product_key"], []).append(image)
     texts = vector_matrix(products["text_vector"])
     result = []

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import lancedb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from lance.dataset import MergeInsertBuilder
 from lancedb.db import DBConnection
@@ -24,6 +26,7 @@ from schemas import tables
 from schemas.catalog import EncodedProduct, RejectedRow, VideoSource
 from schemas.errors import StoreError
 from schemas.links import ProductLink
+from schemas.media import Vectors
 from schemas.outcomes import Failed, Indexed
 from schemas.release import ModelRefs
 from schemas.run import StageFingerprints
@@ -53,6 +56,24 @@ class ProductState:
     content_sha256: str
     encoding_fingerprint: str
     first_seen_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What a searcher needs to know of a video beside its segments."""
+
+    video_id: str
+    cluster: str
+    published_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFrames:
+    """The pictures of a video: `(moments, dim)` frame vectors and `(moments,)` lengths in ms."""
+
+    content_sha256: str
+    vectors: Vectors
+    lengths: npt.NDArray[np.float64]
 
 
 class Store:
@@ -224,21 +245,47 @@ class Store:
         images = self.table("product_images", pins.get("product_images")).to_arrow()
         return rows.encoded_products(products, images)
 
+    def video_facts(self, version: int) -> dict[str, VideoFacts]:
+        """What a searcher needs of each video by its key, at one version of `videos`."""
+        columns = ["video_key", "video_id", "duplicate_cluster", "published_at"]
+        found = self.table("videos", version).to_lance().to_table(columns=columns).to_pylist()
+        return {
+            row["video_key"]: VideoFacts(
+                row["video_id"], row["duplicate_cluster"], row["published_at"]
+            )
+            for row in found
+        }
+
+    def product_titles(self, version: int) -> dict[str, str]:
+        """The title of each product by its key, at one version of `products`."""
+        columns = ["product_key", "title"]
+        found = self.table("products", version).to_lance().to_table(columns=columns).to_pylist()
+        return {row["product_key"]: row["title"] for row in found}
+
     def videos_not_of(self, run_ids: Collection[str]) -> list[str]:
         """Keys of videos written by other runs than these."""
         found = self._scan("videos", ["video_key", "run_id"]).to_pylist()
         return sorted(row["video_key"] for row in found if row["run_id"] not in run_ids)
 
-    def videos_to_link(self, keys: Sequence[str]) -> Iterator[list[tuple[str, LinkableVideo]]]:
-        """Videos with their segments, in bounded batches of (video id, video)."""
-        for part in _parts(sorted(keys)):
-            where = _among("video_key", part)
-            columns = ["video_key", "video_id", "merchant_skus"]
-            found = self._scan("videos", columns, where).to_pylist()
+    def videos_to_link(
+        self, groups: Sequence[Sequence[str]], versions: dict[str, int] | None = None
+    ) -> Iterator[list[list[tuple[str, LinkableVideo]]]]:
+        """Groups of videos, given as keys, as (video id, video with its segments).
+
+        They come in batches of bounded size; a group is never split.
+        """
+        pins = versions or {}
+        videos_table = self.table("videos", pins.get("videos")).to_lance()
+        segments_table = self.table("segments", pins.get("segments")).to_lance()
+        columns = ["video_key", "video_id", "merchant_skus"]
+        for batch in _grouped(groups):
+            where = _among("video_key", [key for group in batch for key in group])
+            found = videos_table.to_table(columns=columns, filter=where).to_pylist()
             names = {row["video_key"]: row["video_id"] for row in found}
             skus = {row["video_key"]: tuple(row["merchant_skus"] or ()) for row in found}
-            videos = rows.linkable_videos(self._scan("segments", None, where), skus)
-            yield [(names[video.video_key], video) for video in videos]
+            videos = rows.linkable_videos(segments_table.to_table(filter=where), skus)
+            by_key = {video.video_key: (names[video.video_key], video) for video in videos}
+            yield [[by_key[key] for key in group if key in by_key] for group in batch]
 
     def write_links(
         self,
@@ -250,6 +297,75 @@ class Store:
         """Replace all links of the videos `keys`."""
         table = rows.link_rows(links, fingerprint, run)
         self._replace("links", "link_key", table, "video_key", keys)
+
+    def videos_to_compare(self, settings: str) -> Iterator[dict[str, VideoFrames]]:
+        """Frames by video key, in bounded batches, of videos not yet compared with `settings`."""
+        found = self._scan("videos", ["video_key", "duplicates_fingerprint"]).to_pylist()
+        keys = sorted(r["video_key"] for r in found if r["duplicates_fingerprint"] != settings)
+        for part in _parts(keys):
+            yield self.video_frames(part)
+
+    def video_frames(self, keys: Sequence[str]) -> dict[str, VideoFrames]:
+        """Frames by video key."""
+        if not keys:
+            return {}
+        columns = ["video_key", "content_sha256", "start_ms", "end_ms", "frame_vector"]
+        found = self._scan("segments", columns, _among("video_key", keys))
+        found = found.sort_by([("video_key", "ascending"), ("start_ms", "ascending")])
+        vectors = rows.vector_matrix(found["frame_vector"])
+        plain = found.drop_columns(["frame_vector"]).to_pylist()
+        places: dict[str, list[int]] = {}
+        for i, row in enumerate(plain):
+            places.setdefault(row["video_key"], []).append(i)
+        return {
+            key: VideoFrames(
+                plain[own[0]]["content_sha256"],
+                vectors[own],
+                np.array([plain[i]["end_ms"] - plain[i]["start_ms"] for i in own], np.float64),
+            )
+            for key, own in places.items()
+        }
+
+    def write_duplicates(self, found: dict[str, list[str]], settings: str) -> None:
+        """Note which contents duplicate each video."""
+        self._change_videos(
+            {
+                key: {"duplicates": contents, "duplicates_fingerprint": settings}
+                for key, contents in found.items()
+            }
+        )
+
+    def duplicate_edges(self) -> dict[str, set[str]]:
+        """For the content of each video, the contents that duplicate it."""
+        edges: dict[str, set[str]] = {}
+        for row in self._scan("videos", ["content_sha256", "duplicates"]).to_pylist():
+            edges.setdefault(row["content_sha256"], set()).update(row["duplicates"] or ())
+        return edges
+
+    def clusters(self, version: int | None = None) -> dict[str, str]:
+        """The duplicate cluster of each video by its key, at one version of `videos`."""
+        columns = ["video_key", "duplicate_cluster"]
+        found = self.table("videos", version).to_lance().to_table(columns=columns).to_pylist()
+        return {row["video_key"]: row["duplicate_cluster"] for row in found}
+
+    def write_clusters(self, clusters: dict[str, str]) -> None:
+        """Name each video's cluster, given the cluster of each content."""
+        columns = ["video_key", "content_sha256", "duplicate_cluster"]
+        self._change_videos(
+            {
+                row["video_key"]: {"duplicate_cluster": clusters[row["content_sha256"]]}
+                for row in self._scan("videos", columns).to_pylist()
+                if row["duplicate_cluster"] != clusters[row["content_sha256"]]
+            }
+        )
+
+    def _change_videos(self, changes: dict[str, rows.Cells]) -> None:
+        """Set some columns of some videos."""
+        for part in _parts(sorted(changes)):
+            held = self._scan("videos", None, _among("video_key", part)).to_pylist()
+            changed = [row | changes[row["video_key"]] for row in held]
+            table = pa.Table.from_pylist(changed, schema=tables.videos_schema())
+            self._replace("videos", "video_key", table, "video_key", part)
 
     def write_failures(
         self, failed: Sequence[Failed], rejected: Sequence[RejectedRow], run: RunContext
@@ -327,12 +443,27 @@ def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
         "failures": tables.failures_schema(),
         "runs": tables.runs_schema(),
         "releases": tables.releases_schema(),
+        "calibrations": tables.calibrations_schema(),
     }
 
 
 def _parts(items: Sequence[Item]) -> Iterator[list[Item]]:
     for start in range(0, len(items), _KEYS_PER_FILTER):
         yield list(items[start : start + _KEYS_PER_FILTER])
+
+
+def _grouped(groups: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+    """Groups in batches of about as many keys as a filter takes."""
+    batch: list[Sequence[str]] = []
+    size = 0
+    for group in groups:
+        if batch and size + len(group) > _KEYS_PER_FILTER:
+            yield batch
+            batch, size = [], 0
+        batch.append(group)
+        size += len(group)
+    if batch:
+        yield batch
 
 
 def _among(column: str, keys: Sequence[str]) -> str:

@@ -1,0 +1,405 @@
+"""Quality of linking and search on a labelled shop, on folds that no calibration has seen.
+
+    python -m benchmarks.quality BENCH_DIR --out DIR [--second SHOP_DIR] [--score SCORE_PY]
+
+BENCH_DIR is a folder as benchmarks.shop reads it, with labels.jsonl. It is ingested from a copy
+without answers. Then five calibrations are fitted, each on four fifths of the videos (duplicates
+stay together, seed 0), and each links the fifth it has not seen; search runs over these links.
+labels.jsonl is read by the calibrations, each on its training folds, and by the scorer. Printed
+beside the bars: the same with one sense taken away, each sense alone, and what is lost when weights
+fitted on one shop link another (SHOP_DIR, by default examples/shop).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.shop import Bar, conclude, copy_without_answers
+from benchmarks.shop_worker import answer, duplicates, write_lines
+from indexer.linking.calibration import UNFITTED, default_calibration, probability
+from indexer.quality.labelled import (
+    Labelled,
+    LabelledPair,
+    calibrate,
+    folds_of,
+    labelled_pairs,
+    out_of_fold,
+    read_labels,
+)
+from indexer.search.searcher import QueryEncoders, Searcher
+from indexer.store.linking import released_linker, released_videos
+from indexer.store.releases import newest_release
+from indexer.store.tables import Store
+from jobs.engines import make_engine
+from jobs.ingest import IngestRequest, ingest
+from jobs.progress import NoProgress
+from models.registry import load_image_encoder, load_joint_text, load_text_encoder
+from schemas.calibration import SIGNALS_OF, Calibration, Signal
+from schemas.config import Config, load_config
+from schemas.links import ProductLink, Sense
+from schemas.release import Release
+
+_FOLDS = 5
+_SEEDS = 10
+_CONTENT = (Sense.VISUAL, Sense.OCR, Sense.ASR)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """An ingested shop and what its labels say of it."""
+
+    folder: Path
+    store: Store
+    release: Release
+    labelled: Labelled
+
+
+def open_shop(folder: Path, scratch: Path, config: Config) -> Shop:
+    """Ingest a copy without answers, then measure the signals of the labelled videos."""
+    copy = scratch / "bench"
+    copy_without_answers(folder, copy)
+    uri = str(scratch / "store")
+    request = IngestRequest(copy / "catalog" / "products.jsonl", copy / "videos.jsonl", uri)
+    ingest(request, config, make_engine, NoProgress())
+    return measured(folder, uri, config)
+
+
+def measured(folder: Path, uri: str, config: Config) -> Shop:
+    """A shop that has been ingested already."""
+    store = Store.open(uri)
+    release = newest_release(store)
+    truth = read_labels(folder / "labels.jsonl")
+    return Shop(folder, store, release, labelled_pairs(store, release, truth, config.linking))
+
+
+def without(pairs: Sequence[LabelledPair], senses: Iterable[Sense]) -> list[LabelledPair]:
+    """The pairs as they would be if some senses were silent."""
+    dropped = {name for sense in senses for name in SIGNALS_OF[sense]}
+    # A declaration counts as backed by what the video itself has to say.
+    kept = []
+    for pair in pairs:
+        signals = {name: value for name, value in pair.signals.items() if name not in dropped}
+        if not signals.keys() - set(SIGNALS_OF[Sense.MERCHANT]):
+            signals.pop(Signal.MERCHANT_BACKED, None)
+        kept.append(replace(pair, signals=signals))
+    return kept
+
+
+def score(
+    scorer: Path, folder: Path, out: Path, pairs: Sequence[LabelledPair], scores: Sequence[float]
+) -> dict[str, dict[str, float]]:
+    """What the scorer says of scored pairs."""
+    rows: list[dict[str, object]] = [
+        {"video_id": pair.video_id, "sku": pair.sku, "score": value}
+        for pair, value in zip(pairs, scores, strict=True)
+    ]
+    write_lines(out, rows)
+    return dict(ask(scorer, folder, "--links", out)["links"])
+
+
+def ask(
+    scorer: Path, folder: Path, *arguments: str | Path
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Run the scorer."""
+    command = [sys.executable, str(scorer), "--json", "--bench", str(folder)]
+    done = subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    return dict(json.loads(done.stdout))
+
+
+def precision_at(recall: float, labelled: Labelled, scores: Sequence[float]) -> float:
+    """The highest precision at any threshold whose recall is at least `recall`."""
+    ranked = sorted(
+        zip(scores, (pair.linked for pair in labelled.pairs), strict=True), key=lambda x: -x[0]
+    )
+    true = sum(pair.linked for pair in labelled.pairs) + len(labelled.silent)
+    best, hits = 0.0, 0
+    for place, (value, linked) in enumerate(ranked, start=1):
+        hits += linked
+        tied = place < len(ranked) and ranked[place][0] == value
+        if not tied and hits / max(true, 1) >= recall:
+            best = max(best, hits / place)
+    return best
+
+
+def calibration_error(scores: np.ndarray, linked: np.ndarray) -> float:
+    """Expected calibration error over ten bins of equal mass (Naeini et al., 2015)."""
+    order = np.argsort(scores, kind="stable")
+    bins = np.array_split(order, 10)
+    gaps = [len(b) * abs(scores[b].mean() - linked[b].mean()) for b in bins if len(b)]
+    return float(sum(gaps) / max(len(scores), 1))
+
+
+def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str, float]:
+    """The error, its 95 % bootstrap interval over videos, and what perfect scores would show.
+
+    `ece_if_perfect` is the mean error of as many scores whose links are drawn with exactly the
+    probability they say: what the number of pairs alone makes of a perfect calibration.
+    """
+    # A true pair that no sense speaks for is below 0.05 by definition; it is no scored candidate.
+    scores = np.array(values)
+    linked = np.array([pair.linked for pair in labelled.pairs], float)
+    clusters = np.array([pair.cluster for pair in labelled.pairs])
+    kept = scores >= 0.05
+    scores, linked, clusters = scores[kept], linked[kept], clusters[kept]
+    rng = np.random.default_rng(0)
+    names = np.unique(clusters)
+    places = {name: np.flatnonzero(clusters == name) for name in names}
+    drawn = [
+        np.concatenate([places[name] for name in rng.choice(names, len(names))])
+        for _ in range(1000)
+    ]
+    errors = [calibration_error(scores[i], linked[i]) for i in drawn]
+    perfect = [
+        calibration_error(scores, (rng.random(len(scores)) < scores).astype(float))
+        for _ in range(1000)
+    ]
+    low, high = np.quantile(errors, [0.025, 0.975])
+    return {
+        "ece": calibration_error(scores, linked),
+        "ece_low": float(low),
+        "ece_high": float(high),
+        "ece_if_perfect": float(np.mean(perfect)),
+    }
+
+
+def unseen_links(shop: Shop, config: Config, seed: int) -> list[tuple[str, ProductLink]]:
+    """(video id, link) of every video, by the calibration that has not seen it."""
+    pairs = shop.labelled.pairs
+    fold = folds_of((pair.cluster for pair in pairs), _FOLDS, seed)
+    clusters = shop.store.clusters(shop.release.table_version("videos"))
+    linkers = []
+    for held_out in range(_FOLDS):
+        training = [pair for pair in pairs if fold[pair.cluster] != held_out]
+        fitted = calibrate(training, default_calibration(), fitted_on="the other folds")
+        release = shop.release.model_copy(update={"calibration": fitted})
+        linkers.append(released_linker(shop.store, release, config.linking))
+    links: list[tuple[str, ProductLink]] = []
+    for copies in released_videos(shop.store, shop.release, sorted(clusters)):
+        # A video that no sense says anything of is in no fold, and any linker links it to nothing.
+        linker = linkers[fold.get(clusters[copies[0][1].video_key], 0)]
+        found = linker.link([video for _, video in copies])
+        for (video_id, _), own in zip(copies, found, strict=True):
+            links += [(video_id, link) for link in own]
+    return links
+
+
+def chatter_links(folder: Path, pairs: Sequence[LabelledPair], fitted: Calibration) -> float:
+    """Links made by speech alone in videos where nobody speaks of a product."""
+    labels = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
+    silent = {
+        row["video_id"]
+        for row in labels
+        if not any("asr" in link["evidence"] for link in row["links"])
+    }
+    heard = without(pairs, set(Sense) - {Sense.ASR})
+    return float(
+        sum(pair.video_id in silent and probability(fitted, pair.signals) >= 0.5 for pair in heard)
+    )
+
+
+def link_figures(scored: dict[str, dict[str, float]]) -> dict[str, float]:
+    """The scorer's answer as flat figures."""
+    given = scored["given"]
+    figures = {
+        "link_f1": given["f1"],
+        "link_precision": given["p"],
+        "link_recall": given["r"],
+        "average_precision": float(scored["average_precision"]),  # type: ignore[arg-type]
+    }
+    if given["tnr"] is not None:
+        figures["true_negative_rate"] = given["tnr"]
+    return figures
+
+
+def linking(shop: Shop, scorer: Path, scratch: Path) -> dict[str, float]:
+    """Link quality on unseen folds: seed 0, and how much the choice of folds matters."""
+    prior, labelled = default_calibration(), shop.labelled
+    scores = out_of_fold(labelled.pairs, prior)
+    found = link_figures(score(scorer, shop.folder, scratch / "oof.jsonl", labelled.pairs, scores))
+    found["precision_at_recall_0.55"] = precision_at(0.55, labelled, scores)
+    found |= calibration_figures(labelled, scores)
+    seeds = []
+    for seed in range(_SEEDS):
+        values = out_of_fold(labelled.pairs, prior, seed=seed)
+        path = scratch / "seed.jsonl"
+        seeds.append(link_figures(score(scorer, shop.folder, path, labelled.pairs, values)))
+    for name in ("link_f1", "average_precision", "true_negative_rate"):
+        if all(name in one for one in seeds):
+            found[f"{name}_of_{_SEEDS}_seeds"] = float(np.mean([one[name] for one in seeds]))
+    shipped = [probability(prior, pair.signals) for pair in labelled.pairs]
+    path = scratch / "shipped.jsonl"
+    as_shipped = link_figures(score(scorer, shop.folder, path, labelled.pairs, shipped))
+    return found | {f"shipped_{name}": value for name, value in as_shipped.items()}
+
+
+def ablations(shop: Shop, scorer: Path, scratch: Path, console: Console) -> dict[str, float]:
+    """Every sense taken away, and alone; fitted anew each time. Prints recall by evidence tag."""
+    cases: dict[str, tuple[Sense, ...]] = {"all": ()}
+    cases |= {f"without {sense.value}": (sense,) for sense in Sense}
+    cases |= {
+        f"{sense.value} alone": tuple(set(Sense) - {sense, Sense.MERCHANT}) + (Sense.MERCHANT,)
+        for sense in _CONTENT
+    }
+    figures: dict[str, float] = {}
+    rows: dict[str, dict[str, float]] = {}
+    for name, dropped in cases.items():
+        pairs = without(shop.labelled.pairs, dropped)
+        scores = out_of_fold(pairs, UNFITTED)
+        answer_ = score(scorer, shop.folder, scratch / "ablation.jsonl", pairs, scores)
+        figures[f"f1 {name}"] = answer_["given"]["f1"]
+        rows[name] = recall_by_tag(shop.folder, pairs, scores) | {"F1": answer_["given"]["f1"]}
+    tags = list(rows["all"])
+    table = Table("senses", *tags, title="Recall at 0.5 by the evidence a video has", min_width=100)
+    for name, row in rows.items():
+        table.add_row(name, *(f"{row[tag]:.3f}" for tag in tags))
+    console.print(table)
+    single = max(figures[f"f1 {sense.value} alone"] for sense in _CONTENT)
+    return figures | {"fusion_gain_f1": figures["f1 all"] - single}
+
+
+def recall_by_tag(
+    folder: Path, pairs: Sequence[LabelledPair], scores: Sequence[float]
+) -> dict[str, float]:
+    """Share of true pairs found at 0.5, by the senses that show them according to the labels."""
+    found = {(p.video_id, p.sku) for p, s in zip(pairs, scores, strict=True) if s >= 0.5}
+    hits: dict[str, list[bool]] = {}
+    for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        senses: dict[str, set[str]] = {}
+        for link in row["links"]:
+            senses.setdefault(link["sku"], set()).update(set(link["evidence"]) - {"merchant"})
+        for sku, evidence in senses.items():
+            tag = "+".join(sense.value for sense in _CONTENT if sense.value in evidence)
+            hits.setdefault(tag, []).append((row["video_id"], sku) in found)
+    return {tag: sum(values) / len(values) for tag, values in sorted(hits.items())}
+
+
+def transfer(shop: Shop, second: Shop, scorer: Path, scratch: Path) -> dict[str, float]:
+    """F1 at 0.5 with weights of the other shop, and what that loses against unseen own folds."""
+    figures = {}
+    for name, fitted_on, used_on in (
+        ("second shop to this one", second, shop),
+        ("this shop to second one", shop, second),
+    ):
+        fitted = calibrate(fitted_on.labelled.pairs, UNFITTED, fitted_on=name)
+        pairs = used_on.labelled.pairs
+        path = scratch / "transfer.jsonl"
+        foreign = [probability(fitted, pair.signals) for pair in pairs]
+        own = out_of_fold(pairs, UNFITTED)
+        foreign_f1 = score(scorer, used_on.folder, path, pairs, foreign)["given"]["f1"]
+        own_f1 = score(scorer, used_on.folder, path, pairs, own)["given"]["f1"]
+        figures[f"f1 {name}"] = foreign_f1
+        figures[f"f1 lost, {name}"] = own_f1 - foreign_f1
+    return figures
+
+
+def search(shop: Shop, config: Config, scorer: Path, out: Path) -> dict[str, float]:
+    """Links, results and duplicates as a user would see them, scored."""
+    links = unseen_links(shop, config, 0)
+    write_lines(
+        out / "links.jsonl",
+        [
+            {
+                "video_id": video_id,
+                "sku": link.sku,
+                "score": link.score,
+                "intervals": [[span.start_ms, span.end_ms] for span in link.spans],
+            }
+            for video_id, link in links
+        ],
+    )
+    videos = shop.store.video_facts(shop.release.table_version("videos")).values()
+    ids, clusters = [v.video_id for v in videos], [v.cluster for v in videos]
+    write_lines(out / "dups.jsonl", duplicates(ids, clusters))
+    encoders = QueryEncoders(
+        load_text_encoder(config), load_image_encoder(config), load_joint_text(config)
+    )
+    searcher = Searcher(
+        shop.store, shop.release, encoders, config.search, [link for _, link in links]
+    )
+    answer(searcher, shop.folder)  # a warm process
+    answers, taken = answer(searcher, shop.folder)
+    write_lines(out / "results.jsonl", answers)
+    scored = ask(
+        scorer, shop.folder, "--links", out / "links.jsonl", "--search", out / "results.jsonl",
+        "--dups", out / "dups.jsonl",
+    )  # fmt: skip
+    figures = {"duplicates_f1": float(scored["duplicates"]["f1"])}  # type: ignore[arg-type]
+    figures["tiou_mean"] = scored["links"]["tiou_all"]["mean"]
+    for kind, row in scored["search"]["by_kind"].items():  # type: ignore[attr-defined]
+        figures |= {f"r5_{kind}": row["r5"], f"mrr_{kind}": row["mrr"]}
+    text = sorted(taken["text"])
+    figures["text_query_p95_ms"] = text[int(len(text) * 0.95)]
+    return figures
+
+
+def bars(figures: dict[str, float]) -> list[Bar]:
+    """What issue and documentation ask for; only what could be measured."""
+    asked = [
+        ("link F1 at 0.5", "link_f1", 0.82, True),
+        ("average precision", "average_precision", 0.84, True),
+        ("precision at recall 0.55", "precision_at_recall_0.55", 0.92, True),
+        ("true-negative rate", "true_negative_rate", 0.85, True),
+        ("expected calibration error", "ece", 0.05, False),
+        ("R@5, text", "r5_text", 0.88, True),
+        ("MRR, text", "mrr_text", 0.85, True),
+        ("R@5, paraphrases", "r5_paraphrase", 0.75, True),
+        ("R@5, pictures", "r5_image", 0.75, True),
+        ("duplicates F1", "duplicates_f1", 0.95, True),
+        ("fusion beats the best single sense by F1", "fusion_gain_f1", 0.10, True),
+        ("links by speech where nobody names a product", "chatter_links", 0.0, False),
+        ("text query, 95th percentile, ms", "text_query_p95_ms", 60.0, False),
+    ]
+    return [Bar(name, figures[key], w, at_least=a) for name, key, w, a in asked if key in figures]
+
+
+def main() -> int:
+    """Measure, score, print, compare with the bars."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("bench", type=Path, metavar="BENCH_DIR")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--second", type=Path, default=Path("examples/shop"), metavar="SHOP_DIR")
+    parser.add_argument("--config", type=Path, metavar="TOML")
+    parser.add_argument("--score", type=Path, metavar="SCORE_PY")
+    parser.add_argument("--store", metavar="URI", help="a store of BENCH_DIR, already ingested")
+    parser.add_argument("--second-store", metavar="URI", help="the same for SHOP_DIR")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    scorer = args.score or args.bench.resolve().parent / "score.py"
+    config, console = load_config(args.config), Console()
+    with tempfile.TemporaryDirectory() as scratch:
+        first, other = Path(scratch) / "first", Path(scratch) / "second"
+        shop = (
+            measured(args.bench, args.store, config)
+            if args.store
+            else open_shop(args.bench, first, config)
+        )
+        second = (
+            measured(args.second, args.second_store, config)
+            if args.second_store
+            else open_shop(args.second, other, config)
+        )
+        figures = linking(shop, scorer, args.out)
+        figures |= ablations(shop, scorer, args.out, console)
+        figures |= transfer(shop, second, scorer, args.out)
+        figures |= search(shop, config, scorer, args.out)
+        fitted = calibrate(shop.labelled.pairs, default_calibration(), fitted_on="all")
+        figures["chatter_links"] = chatter_links(shop.folder, shop.labelled.pairs, fitted)
+        silent = len(shop.labelled.silent)
+        figures["true_links_without_evidence"] = float(silent)
+    return conclude("quality", figures, bars(figures), args.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""A clue: one observation in a video that speaks for a product, with the signals it gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.calibration import Signal
+from schemas.links import Sense, Span
+from schemas.media import Vectors
+from schemas.segments import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """What was observed, where, and how strongly.
+
+    `strength` only orders the clues of one sense; probabilities come from the calibration.
+    """
+
+    product: int
+    sense: Sense
+    strength: float
+    signals: Mapping[Signal, float]
+    span: Span | None = None
+    at_ms: int | None = None
+    text: str | None = None
+    box: Box | None = None
+    image: str | None = None
+
+
+def leads(scores: Vectors) -> Vectors:
+    """How far each score of a row is ahead of the best other one; negative where behind."""
+    if scores.shape[-1] < 2:
+        return scores.copy()
+    ranked = np.sort(scores, axis=-1)
+    first, second = ranked[..., -1:], ranked[..., -2:-1]
+    return np.asarray(scores - np.where(scores == first, second, first), np.float32)

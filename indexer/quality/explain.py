@@ -1,0 +1,89 @@
+"""Why a video is linked to a product, or why not: every signal with what it adds.
+
+The release's own linker is asked again over its pinned tables, so pairs that were too weak to be
+stored are explained as well.
+"""
+
+from dataclasses import dataclass
+
+from indexer.store.linking import released_linker, released_videos
+from indexer.store.tables import Store
+from schemas.calibration import Calibration, Signal
+from schemas.config import LinkingConfig
+from schemas.errors import InputError
+from schemas.keys import product_key, video_key
+from schemas.links import ProductLink
+from schemas.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One signal: its value, and what it adds to the log-odds (value times weight)."""
+
+    signal: Signal
+    value: float
+    adds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A pair with its evidence and the sum behind its score.
+
+    `bias` is where the sum starts; `link` is None where no sense speaks for the pair.
+    """
+
+    sku: str
+    title: str
+    bias: float
+    contributions: tuple[Contribution, ...]
+    link: ProductLink | None
+
+
+def explain(
+    store: Store,
+    release: Release,
+    config: LinkingConfig,
+    video_id: str,
+    sku: str | None = None,
+) -> list[Explanation]:
+    """Every candidate of a video, best first, or the one pair asked for.
+
+    Raises InputError where the release has no such video or product.
+    """
+    versions = {table.name: table.version for table in release.tables}
+    titles = store.product_titles(versions["products"])
+    if sku is not None and product_key(release.shop_id, sku) not in titles:
+        raise InputError(f"{sku!r}: release {release.release_id} has no such SKU")
+    key = video_key(release.shop_id, video_id)
+    groups = list(released_videos(store, release, [key]))
+    copies = [video for group in groups for _, video in group]
+    place = next((i for i, video in enumerate(copies) if video.video_key == key), None)
+    if place is None:
+        raise InputError(f"{video_id!r}: release {release.release_id} has no such video")
+    video = copies[place]
+    linker = released_linker(store, release, config)
+    found = [
+        Explanation(
+            sku=linker.sku(candidate),
+            title=titles[product_key(release.shop_id, linker.sku(candidate))],
+            bias=release.calibration.bias,
+            contributions=_contributions(dict(candidate.signals), release.calibration),
+            link=linker.weigh(video, candidate),
+        )
+        for candidate in linker.candidates(copies)[place]
+        if sku is None or linker.sku(candidate) == sku
+    ]
+    if sku is not None and not found:
+        title = titles[product_key(release.shop_id, sku)]
+        return [Explanation(sku, title, release.calibration.bias, (), None)]
+    return sorted(found, key=lambda e: (-(e.link.score if e.link else 0.0), e.sku))
+
+
+def _contributions(
+    signals: dict[Signal, float], calibration: Calibration
+) -> tuple[Contribution, ...]:
+    added = [
+        Contribution(name, value, value * calibration.weights.get(name, 0.0))
+        for name, value in signals.items()
+    ]
+    return tuple(sorted(added, key=lambda c: (-abs(c.adds), c.signal)))

@@ -1,0 +1,127 @@
+"""Calibrating on a shop's own labels: from judged videos to fitted weights.
+
+Labels are JSON lines, one for each judged video: `{"video_id": ..., "links": [{"sku": ...}, ...]}`; other
+fields are ignored. A judged video without links says that it sells nothing of the catalogue, which
+is as worth knowing as a link. Videos that are not judged are left out.
+"""
+
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.linking.calibration import fit, probability
+from indexer.store.linking import released_linker, released_videos
+from indexer.store.tables import Store
+from schemas.calibration import Calibration, Signal
+from schemas.config import LinkingConfig
+from schemas.errors import InputError
+from schemas.keys import video_key
+from schemas.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPair:
+    """A (video, SKU) pair that some sense speaks for, and whether it is truly a link."""
+
+    video_id: str
+    cluster: str
+    sku: str
+    signals: Mapping[Signal, float]
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What a release shows of the judged videos.
+
+    `unknown` are judged videos that the release does not hold; `silent` are true links that no
+    sense speaks for, which no calibration can find.
+    """
+
+    pairs: tuple[LabelledPair, ...]
+    videos: int
+    unknown: tuple[str, ...]
+    silent: tuple[tuple[str, str], ...]
+
+
+def read_labels(path: Path) -> dict[str, frozenset[str]]:
+    """The SKUs that each judged video sells. Raises InputError with the line that is wrong."""
+    truth: dict[str, frozenset[str]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"labels {path}: cannot be read: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            video_id, skus = str(row["video_id"]), [str(link["sku"]) for link in row["links"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f'labels {path}:{number}: wanted {{"video_id": ..., "links": [{{"sku": ...}}]}}, '
+                f"got {line[:80]!r}"
+            ) from error
+        truth[video_id] = truth.get(video_id, frozenset()) | frozenset(skus)
+    if not truth:
+        raise InputError(f"labels {path}: holds no label")
+    return truth
+
+
+def labelled_pairs(
+    store: Store, release: Release, truth: Mapping[str, frozenset[str]], config: LinkingConfig
+) -> Labelled:
+    """Every candidate pair of the judged videos, with its signals as this release measures them."""
+    linker = released_linker(store, release, config)
+    keys = {video_key(release.shop_id, video_id): video_id for video_id in truth}
+    clusters = store.clusters(release.table_version("videos"))
+    pairs: list[LabelledPair] = []
+    silent: list[tuple[str, str]] = []
+    known = sorted(keys.keys() & clusters.keys())
+    for copies in released_videos(store, release, known):
+        candidates = linker.candidates([video for _, video in copies])
+        for (video_id, video), found in zip(copies, candidates, strict=True):
+            if video_id not in truth:
+                continue
+            by_sku = {linker.sku(candidate): candidate for candidate in found}
+            silent += [(video_id, sku) for sku in sorted(truth[video_id] - by_sku.keys())]
+            cluster, true = clusters[video.video_key], truth[video_id]
+            pairs += [
+                LabelledPair(video_id, cluster, sku, candidate.signals, sku in true)
+                for sku, candidate in by_sku.items()
+            ]
+    unknown = tuple(sorted(keys[key] for key in keys.keys() - clusters.keys()))
+    return Labelled(tuple(pairs), len(known), unknown, tuple(silent))
+
+
+def calibrate(pairs: Sequence[LabelledPair], prior: Calibration, *, fitted_on: str) -> Calibration:
+    """Fit on labelled pairs. Raises InputError where they cannot teach anything."""
+    try:
+        signals = [pair.signals for pair in pairs]
+        return fit(signals, [pair.linked for pair in pairs], prior, fitted_on=fitted_on)
+    except ValueError as error:
+        raise InputError(f"calibrate: {error}; label more videos") from error
+
+
+def folds_of(clusters: Iterable[str], folds: int, seed: int) -> dict[str, int]:
+    """The fold of each cluster: duplicates of one video never stand on both sides."""
+    names = sorted(set(clusters))
+    random.Random(seed).shuffle(names)
+    return {name: i % folds for i, name in enumerate(names)}
+
+
+def out_of_fold(
+    pairs: Sequence[LabelledPair], prior: Calibration, *, folds: int = 5, seed: int = 0
+) -> list[float]:
+    """Each pair's probability by a calibration that has not seen its video or a duplicate of it."""
+    fold = folds_of([pair.cluster for pair in pairs], folds, seed)
+    scores = [0.0] * len(pairs)
+    for held_out in range(folds):
+        training = [pair for pair in pairs if fold[pair.cluster] != held_out]
+        fitted = calibrate(training, prior, fitted_on=f"all folds but {held_out}")
+        for i, pair in enumerate(pairs):
+            if fold[pair.cluster] == held_out:
+                scores[i] = probability(fitted, pair.signals)
+    return scores

@@ -1,0 +1,91 @@
+"""From what the routes found to a list of results: score, one for each cluster, SKUs spread.
+
+The first stage is a weighted sum of each route's best score for a video (CombSUM; Fox and Shaw,
+"Combination of Multiple Searches", 1994). The final stage adds features that no route knows: the
+authority of what is sold and the freshness of the video. Both are small and neutral for what has no
+history, so they order what is otherwise equal and bury nothing that is new.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.catalog import Product
+from schemas.config import SearchConfig
+
+# A product's rating counts as far as it has been reviewed: with none it is the shop's mean, with
+# this many it is half its own (a Bayesian mean).
+_PRIOR_REVIEWS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A video with its score and the parts of it; `sku` is the product that carries it, if any."""
+
+    video_key: str
+    cluster: str
+    score: float
+    parts: tuple[tuple[str, float], ...]
+    sku: str | None
+
+
+def authority(products: Sequence[Product]) -> list[float]:
+    """Each product's standing in -1..1 against the shop's mean, from reviews and sales.
+
+    0 is the mean, and a product without reviews and sales is there: new is not bad.
+    """
+    rated = [(p.rating, p.review_count or 0) for p in products if p.rating is not None]
+    mean = sum(r for r, _ in rated) / len(rated) if rated else 0.0
+    most_sold = math.log1p(max((p.sales or 0 for p in products), default=0))
+    sold = [math.log1p(p.sales) / most_sold for p in products if p.sales and most_sold]
+    mean_sold = sum(sold) / len(sold) if sold else 0.0
+    standing = []
+    for product in products:
+        value = 0.0
+        if product.rating is not None:
+            reviews = product.review_count or 0
+            value += 0.5 * (product.rating - mean) / 5.0 * reviews / (reviews + _PRIOR_REVIEWS)
+        if product.sales and most_sold:
+            value += 0.5 * (math.log1p(product.sales) / most_sold - mean_sold)
+        standing.append(max(-1.0, min(1.0, value)))
+    return standing
+
+
+def freshness(published: dt.datetime | None, now: dt.datetime, half_life_days: float) -> float:
+    """1 for a video published now, halved after each half-life; 0 where the date is not known."""
+    if published is None:
+        return 0.0
+    age = max(0.0, (now - published).total_seconds() / 86_400)
+    return float(0.5 ** (age / half_life_days))
+
+
+def mix(ranked: Sequence[Ranked], config: SearchConfig) -> list[tuple[Ranked, list[str]]]:
+    """One result for each duplicate cluster, with its other members' keys; SKUs spread.
+
+    Results are taken greedily; each one that sells what an earlier one sold loses a little, as in
+    maximal marginal relevance (Carbonell and Goldstein, 1998).
+    """
+    ordered = sorted(ranked, key=lambda r: (-r.score, r.video_key))
+    best: dict[str, Ranked] = {}
+    copies: dict[str, list[str]] = {}
+    for item in ordered:
+        if item.cluster in best:
+            copies[item.cluster].append(item.video_key)
+        else:
+            best[item.cluster], copies[item.cluster] = item, []
+    remaining = list(best.values())
+    shown: dict[str | None, int] = {}
+    result: list[tuple[Ranked, list[str]]] = []
+    while remaining:
+        chosen = max(remaining, key=lambda r: r.score - _repeats(r, shown) * config.spread)
+        remaining.remove(chosen)
+        shown[chosen.sku] = shown.get(chosen.sku, 0) + 1
+        result.append((chosen, copies[chosen.cluster]))
+        if len(result) == config.depth:
+            break
+    return result
+
+
+def _repeats(item: Ranked, shown: Mapping[str | None, int]) -> int:
+    return 0 if item.sku is None else shown.get(item.sku, 0)

@@ -1,0 +1,131 @@
+"""Which products a query asks for: relevance in 0..1 for each product of the catalogue.
+
+Words first: a product is asked for as far as the query's words, rare ones counting more, stand in
+what the shop says of it, and as far as its name stands in the query. Meaning second: query and
+product text as sentences. The best product holds the field, and the others fall behind it fast: a
+shopper who names one apple does not ask for all of them.
+"""
+
+import decimal
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from indexer.linking.catalogue import LinkingCatalogue, words
+from indexer.linking.names import find_names
+from indexer.search.query import Query
+from schemas.catalog import Product
+from schemas.media import Vectors
+
+_TITLE, _CATEGORY, _DESCRIPTION = 1.0, 0.9, 0.6
+# Cosines of sentences below the first have nothing in common, above the second say the same.
+_UNLIKE, _ALIKE = 0.15, 0.7
+_RIVALRY = 0.12
+# A product outside of a brand or category that the query names is hardly what it asks for.
+_OUTSIDE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """The words of a product with what a match there is worth."""
+
+    words: Mapping[str, float]
+    brand: tuple[str, ...]
+    categories: frozenset[tuple[str, ...]]
+    price: decimal.Decimal | None
+
+
+class ProductRelevance:
+    """The catalogue prepared for many queries."""
+
+    def __init__(self, catalogue: LinkingCatalogue) -> None:
+        self._catalogue = catalogue
+        self._described = [_describe(item.product) for item in catalogue.products]
+        seen = Counter(word for item in self._described for word in item.words)
+        count = max(len(self._described), 1)
+        self._rarity = {word: math.log(1.0 + count / n) for word, n in seen.items()}
+        self._rarest = math.log(1.0 + count)
+
+    def of_text(self, query: Query, vector: Vectors) -> Vectors:
+        """`(products,)` relevance of an analysed query whose sentence vector is `vector`."""
+        similarity = self._catalogue.text_vectors @ vector
+        meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
+        relevance = 0.5 * self._lexical(query) + 0.5 * meaning
+        for match in find_names(query.mended, self._catalogue):
+            named = 0.6 + 0.4 * match.coverage
+            relevance[match.product] = max(relevance[match.product], named)
+        return _rivalled(relevance * self._admitted(query))
+
+    def of_image(self, similarity: Mapping[int, float]) -> Vectors:
+        """The same for a picture, from the cosine of each near product's best picture."""
+        relevance = np.zeros(len(self._catalogue), np.float32)
+        for product, cosine in similarity.items():
+            relevance[product] = max(cosine, 0.0)
+        return _rivalled(relevance)
+
+    def _lexical(self, query: Query) -> Vectors:
+        """Share of the query's words, by rarity, that stand in each product."""
+        asked = [word for word in dict.fromkeys(words(query.mended)) if len(word) > 1]
+        weights = {word: self._weight(word) for word in asked}
+        total = sum(weights.values()) or 1.0
+        return np.array(
+            [
+                sum(weight * _found(word, item.words) for word, weight in weights.items()) / total
+                for item in self._described
+            ],
+            np.float32,
+        )
+
+    def _weight(self, word: str) -> float:
+        """Words that the catalogue never uses count half: nobody can match them."""
+        forms = [self._rarity[form] for form in _forms(word) if form in self._rarity]
+        return min(forms) if forms else 0.5 * self._rarest
+
+    def _admitted(self, query: Query) -> Vectors:
+        """1 for products inside the filters that the query names; outside of the price 0."""
+        factors = np.ones(len(self._described), np.float32)
+        for i, item in enumerate(self._described):
+            if query.price is not None and not query.price.admits(item.price):
+                factors[i] = 0.0
+            if query.brands and item.brand not in query.brands:
+                factors[i] *= _OUTSIDE
+            if query.categories and not query.categories & item.categories:
+                factors[i] *= _OUTSIDE
+        return factors
+
+
+def _describe(product: Product) -> _Described:
+    worth: dict[str, float] = {}
+    values = [value for _, value in product.attributes]
+    for texts, value in (
+        ([product.title, product.brand or ""], _TITLE),
+        ([*product.category, *values], _CATEGORY),
+        ([product.description or ""], _DESCRIPTION),
+    ):
+        for word in (word for text in texts for word in words(text)):
+            worth.setdefault(word, value)
+    return _Described(
+        worth,
+        tuple(words(product.brand or "")),
+        frozenset(tuple(words(part)) for part in product.category),
+        product.price,
+    )
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    """A word and its plain plural or singular."""
+    return (word, word[:-1]) if word.endswith("s") and len(word) > 3 else (word, f"{word}s")
+
+
+def _found(word: str, held: Mapping[str, float]) -> float:
+    return max(held.get(form, 0.0) for form in _forms(word))
+
+
+def _rivalled(relevance: Vectors) -> Vectors:
+    """Each relevance, falling off with its distance to the best one."""
+    if not relevance.size:
+        return relevance
+    return np.asarray(relevance * np.exp((relevance - relevance.max()) / _RIVALRY), np.float32)
