@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -96,25 +97,25 @@ def without(pairs: Sequence[LabelledPair], senses: Iterable[Sense]) -> list[Labe
 
 def score(
     scorer: Path, folder: Path, out: Path, pairs: Sequence[LabelledPair], scores: Sequence[float]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Any]:
     """What the scorer says of scored pairs."""
     rows: list[dict[str, object]] = [
         {"video_id": pair.video_id, "sku": pair.sku, "score": value}
         for pair, value in zip(pairs, scores, strict=True)
     ]
     write_lines(out, rows)
-    return dict(ask(scorer, folder, "--links", out)["links"])
+    links: dict[str, Any] = ask(scorer, folder, "--links", out)["links"]
+    return links
 
 
-def ask(
-    scorer: Path, folder: Path, *arguments: str | Path
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Run the scorer."""
+def ask(scorer: Path, folder: Path, *arguments: str | Path) -> dict[str, Any]:
+    """Run the scorer; its answer as its docstring tells it."""
     command = [sys.executable, str(scorer), "--json", "--bench", str(folder)]
     done = subprocess.run(
         [*command, *map(str, arguments)], capture_output=True, text=True, check=True
     )
-    return dict(json.loads(done.stdout))
+    answered: dict[str, Any] = json.loads(done.stdout)
+    return answered
 
 
 def precision_at(recall: float, labelled: Labelled, scores: Sequence[float]) -> float:
@@ -208,14 +209,14 @@ def chatter_links(folder: Path, pairs: Sequence[LabelledPair], fitted: Calibrati
     )
 
 
-def link_figures(scored: dict[str, dict[str, float]]) -> dict[str, float]:
+def link_figures(scored: dict[str, Any]) -> dict[str, float]:
     """The scorer's answer as flat figures."""
     given = scored["given"]
     figures = {
         "link_f1": given["f1"],
         "link_precision": given["p"],
         "link_recall": given["r"],
-        "average_precision": float(scored["average_precision"]),  # type: ignore[arg-type]
+        "average_precision": float(scored["average_precision"]),
     }
     if given["tnr"] is not None:
         figures["true_negative_rate"] = given["tnr"]
@@ -248,8 +249,7 @@ def ablations(shop: Shop, scorer: Path, scratch: Path, console: Console) -> dict
     cases: dict[str, tuple[Sense, ...]] = {"all": ()}
     cases |= {f"without {sense.value}": (sense,) for sense in Sense}
     cases |= {
-        f"{sense.value} alone": tuple(set(Sense) - {sense, Sense.MERCHANT}) + (Sense.MERCHANT,)
-        for sense in _CONTENT
+        f"{sense.value} alone": (*(set(_CONTENT) - {sense}), Sense.MERCHANT) for sense in _CONTENT
     }
     figures: dict[str, float] = {}
     rows: dict[str, dict[str, float]] = {}
@@ -335,9 +335,9 @@ def search(shop: Shop, config: Config, scorer: Path, out: Path) -> dict[str, flo
         scorer, shop.folder, "--links", out / "links.jsonl", "--search", out / "results.jsonl",
         "--dups", out / "dups.jsonl",
     )  # fmt: skip
-    figures = {"duplicates_f1": float(scored["duplicates"]["f1"])}  # type: ignore[arg-type]
+    figures = {"duplicates_f1": float(scored["duplicates"]["f1"])}
     figures["tiou_mean"] = scored["links"]["tiou_all"]["mean"]
-    for kind, row in scored["search"]["by_kind"].items():  # type: ignore[attr-defined]
+    for kind, row in scored["search"]["by_kind"].items():
         figures |= {f"r5_{kind}": row["r5"], f"mrr_{kind}": row["mrr"]}
     text = sorted(taken["text"])
     figures["text_query_p95_ms"] = text[int(len(text) * 0.95)]

@@ -58,7 +58,8 @@ def encode_products(
     texts = models.text.encode_texts([product.text for product in products])
     encoded: list[EncodedProduct] = []
     rejected: list[RejectedRow] = []
-    for product, vector in zip(products, texts, strict=True):
+    facts = models.text.encode_texts([product.facts for product in products])
+    for product, vector, fact in zip(products, texts, facts, strict=True):
         images: list[EncodedImage] = []
         for name in dict.fromkeys(product.images):
             loaded = _load(root, name)
@@ -75,7 +76,7 @@ def encode_products(
                 continue
             printed = read_picture(pixels, models.reader, reading)
             images.append(EncodedImage(name, digest, seen, printed))
-        encoded.append(EncodedProduct(product, vector, tuple(images)))
+        encoded.append(EncodedProduct(product, vector, fact, tuple(images)))
     return ProductsEncoded(tuple(encoded), tuple(rejected))
 
 

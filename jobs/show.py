@@ -18,9 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from indexer.catalog import clean_text
-from indexer.search.results import SearchHit
 from indexer.quality.explain import Explanation
 from indexer.quality.labelled import Labelled
+from indexer.search.results import SearchHit
 from jobs.progress import Stage
 from schemas.calibration import Calibration, Signal
 from schemas.links import Evidence, ProductLink, Sense

@@ -45,7 +45,8 @@ class OfflineVisual:
             revision="0.1.0",
             sha256=SHA256,
             dim=DIM,
-            preprocessing=f"views={_VIEWS} gem hsv={_HUES}x{_SATURATIONS}x{_VALUES}*{_COLOUR_WEIGHT}",
+            preprocessing=f"views={_VIEWS} gem hsv={_HUES}x{_SATURATIONS}x{_VALUES}"
+            f"*{_COLOUR_WEIGHT}",
             space="offline-visual-2",
         )
 

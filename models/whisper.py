@@ -55,7 +55,8 @@ class Whisper:
             name=name,
             revision=sha256[:12],
             sha256=sha256,
-            preprocessing=f"16 kHz mono, {compute}, beam {_BEAM}, no repeated {_NO_REPEAT}-gram, vad",
+            preprocessing=f"16 kHz mono, {compute}, beam {_BEAM}, no repeated {_NO_REPEAT}-gram, "
+            "vad",
         )
 
     def transcribe(self, audio: Samples) -> Transcript:

@@ -30,6 +30,17 @@ class Product:
     updated_at: dt.datetime | None = None
 
     @property
+    def facts(self) -> str:
+        """The product in few words, as a shopper would put it: title and attributes.
+
+        A description says much that nobody asks for; it stands in only where there are no
+        attributes.
+        """
+        if not self.attributes:
+            return self.text
+        return ", ".join([self.title, *(f"{value} {name}" for name, value in self.attributes)])
+
+    @property
     def text(self) -> str:
         """What a sentence encoder reads of the product: title first, then what narrows it."""
         parts = [self.title, self.brand, " ".join(self.category), self.description]
@@ -39,13 +50,14 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class EncodedProduct:
-    """A product with its vectors: one of its text, one of each picture that could be read.
+    """A product with its vectors: of its text, of its facts, of each picture that could be read.
 
     `images` pairs each picture's place in `product.images` with its SHA-256 and a unit vector.
     """
 
     product: Product
     text_vector: Vectors
+    facts_vector: Vectors
     images: tuple["EncodedImage", ...]
 
 

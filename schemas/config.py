@@ -94,7 +94,7 @@ class LinkingConfig(Section):
     Links above `keep_above` are stored, those above `link_above` are shown and counted as links.
     """
 
-    keep_above: Fraction = 0.05
+    keep_above: Fraction = 0.02
     link_above: Fraction = 0.5
     background_segments: PositiveInt = 4096
 
@@ -134,9 +134,9 @@ class SearchConfig(Section):
 
     depth: PositiveInt = 50
     product: Fraction = 1.0
-    words: Fraction = 0.5
-    meaning: Fraction = 0.3
-    frame: Fraction = 0.6
+    words: Fraction = 0.3
+    meaning: Fraction = 0.1
+    frame: Fraction = 1.0
     authority: Fraction = 0.02
     freshness: Fraction = 0.02
     freshness_days: Annotated[float, Field(gt=0)] = 30.0

@@ -106,6 +106,7 @@ def products_schema(text_dim: int) -> pa.Schema:
             ("content_sha256", pa.string()),
             ("encoding_fingerprint", pa.string()),
             ("text_vector", vector(text_dim)),
+            ("facts_vector", vector(text_dim)),
         )
     )
 

@@ -86,6 +86,11 @@ class LinkingCatalogue:
         return np.stack([item.text_vector for item in self.products])
 
     @cached_property
+    def facts_vectors(self) -> Vectors:
+        """`(products, text_dim)`."""
+        return np.stack([item.facts_vector for item in self.products])
+
+    @cached_property
     def image_vectors(self) -> Vectors:
         """`(pictures, image_dim)` of all products."""
         return np.stack([image.vector for item in self.products for image in item.images])
@@ -115,7 +120,7 @@ class LinkingCatalogue:
 
     @cached_property
     def prints(self) -> dict[str, npt.NDArray[np.intp]]:
-        """Words that may stand on products (on their pictures, in title and brand), and on which."""
+        """Words that may stand on products (of pictures, title and brand), and on which."""
         owners: dict[str, list[int]] = defaultdict(list)
         for i, item in enumerate(self.products):
             for word in _print_words(item):

@@ -5,8 +5,8 @@ do all studio pictures of one catalogue. Three things are learned from the shop 
 labels. Frames and pictures are centred, each on their own mean. Likeness is measured from the
 shop's own noise upwards: how much frames resemble products they do not show, as score normalisation
 in speaker verification does with a cohort of impostors (Auckenthaler et al., "Score Normalization
-for Text-Independent Speaker Verification Systems", 2000). And a product's lead over its best rival in
-the same moment says more than its likeness alone: siblings are told apart by it.
+for Text-Independent Speaker Verification Systems", 2000). And a product's lead over its best rival
+in the same moment says more than its likeness alone: siblings are told apart by it.
 """
 
 from collections.abc import Iterable, Sequence

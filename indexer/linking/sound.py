@@ -9,6 +9,7 @@ strings of that length reach in speech that does not name them.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import jellyfish
 import numpy as np
@@ -87,4 +88,4 @@ def _passages(segments: Sequence[Segment]) -> list[tuple[Utterance, ...]]:
     """Each utterance, and each two that follow: a name may be broken over two."""
     said = list(dict.fromkeys(u for segment in segments for u in segment.utterances))
     said.sort(key=lambda u: (u.start_ms, u.end_ms))
-    return [(u,) for u in said] + list(zip(said, said[1:], strict=False))
+    return [(u,) for u in said] + list(pairwise(said))

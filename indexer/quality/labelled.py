@@ -1,8 +1,8 @@
 """Calibrating on a shop's own labels: from judged videos to fitted weights.
 
-Labels are JSON lines, one for each judged video: `{"video_id": ..., "links": [{"sku": ...}, ...]}`; other
-fields are ignored. A judged video without links says that it sells nothing of the catalogue, which
-is as worth knowing as a link. Videos that are not judged are left out.
+Labels are JSON lines, one for each judged video: `{"video_id": ..., "links": [{"sku": ...}, ...]}`;
+other fields are ignored. A judged video without links says that it sells nothing of the catalogue,
+which is as worth knowing as a link. Videos that are not judged are left out.
 """
 
 import json
@@ -108,7 +108,7 @@ def calibrate(pairs: Sequence[LabelledPair], prior: Calibration, *, fitted_on: s
 def folds_of(clusters: Iterable[str], folds: int, seed: int) -> dict[str, int]:
     """The fold of each cluster: duplicates of one video never stand on both sides."""
     names = sorted(set(clusters))
-    random.Random(seed).shuffle(names)
+    random.Random(seed).shuffle(names)  # noqa: S311: no secret hangs on it
     return {name: i % folds for i, name in enumerate(names)}
 
 

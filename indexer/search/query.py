@@ -68,9 +68,11 @@ class QueryAnalyser:
 
     def __init__(self, catalogue: LinkingCatalogue) -> None:
         products = [item.product for item in catalogue.products]
-        self._brands = _phrases(p.brand for p in products if p.brand)
         self._categories = _phrases(part for p in products for part in p.category)
         self._values = _phrases(value for p in products for _, value in p.attributes)
+        # "apple" is a brand and a fruit: where a word may mean either, nothing is left out for it.
+        brands = _phrases(p.brand for p in products if p.brand)
+        self._brands = brands - self._categories - self._values
         named = [w for p in products for text in _names(p) for w in words(text)]
         self._vocabulary = sorted({word for word in named if len(word) >= 4})
         # A word that any description uses is spelt right, whatever it resembles.

@@ -22,10 +22,13 @@ from schemas.media import Vectors
 
 _TITLE, _CATEGORY, _DESCRIPTION = 1.0, 0.9, 0.6
 # Cosines of sentences below the first have nothing in common, above the second say the same.
-_UNLIKE, _ALIKE = 0.15, 0.7
+_UNLIKE, _ALIKE = 0.15, 0.95
+# A name found this far counts as named; less of it is a few shared words.
+_NAMED = 0.6
+_BESIDES = 0.8
 _RIVALRY = 0.12
 # A product outside of a brand or category that the query names is hardly what it asks for.
-_OUTSIDE = 0.3
+_OUTSIDE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,14 @@ class ProductRelevance:
 
     def of_text(self, query: Query, vector: Vectors) -> Vectors:
         """`(products,)` relevance of an analysed query whose sentence vector is `vector`."""
-        similarity = self._catalogue.text_vectors @ vector
+        similarity = self._catalogue.facts_vectors @ vector
         meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
         relevance = 0.5 * self._lexical(query) + 0.5 * meaning
+        relevance *= self._inside(query)
         for match in find_names(query.mended, self._catalogue):
-            named = 0.6 + 0.4 * match.coverage
-            relevance[match.product] = max(relevance[match.product], named)
-        return _rivalled(relevance * self._admitted(query))
+            if match.coverage >= _NAMED:
+                relevance[match.product] = max(relevance[match.product], match.coverage)
+        return _rivalled(relevance * self._affordable(query))
 
     def of_image(self, similarity: Mapping[int, float]) -> Vectors:
         """The same for a picture, from the cosine of each near product's best picture."""
@@ -67,34 +71,41 @@ class ProductRelevance:
         return _rivalled(relevance)
 
     def _lexical(self, query: Query) -> Vectors:
-        """Share of the query's words, by rarity, that stand in each product."""
+        """Share of the query's words, by rarity, that stand in each product.
+
+        Of two products that have them all, the one whose title says less besides is meant.
+        """
         asked = [word for word in dict.fromkeys(words(query.mended)) if len(word) > 1]
-        weights = {word: self._weight(word) for word in asked}
+        weights = {word: self.weight(word) for word in asked}
         total = sum(weights.values()) or 1.0
-        return np.array(
-            [
-                sum(weight * _found(word, item.words) for word, weight in weights.items()) / total
-                for item in self._described
-            ],
-            np.float32,
-        )
+        said = {form for word in asked for form in _forms(word)}
+        share = []
+        for item, name in zip(self._described, self._catalogue.names, strict=True):
+            found = sum(weight * _found(word, item.words) for word, weight in weights.items())
+            own = sum(w for word, w in zip(name.words, name.weights, strict=True) if word in said)
+            share.append(found / total * (_BESIDES + (1.0 - _BESIDES) * own / (name.total or 1.0)))
+        return np.array(share, np.float32) ** 2
 
-    def _weight(self, word: str) -> float:
-        """Words that the catalogue never uses count half: nobody can match them."""
+    def weight(self, word: str) -> float:
+        """How much a word narrows down what is asked for; one that no product has does most."""
         forms = [self._rarity[form] for form in _forms(word) if form in self._rarity]
-        return min(forms) if forms else 0.5 * self._rarest
+        return min(forms) if forms else self._rarest
 
-    def _admitted(self, query: Query) -> Vectors:
-        """1 for products inside the filters that the query names; outside of the price 0."""
+    def _inside(self, query: Query) -> Vectors:
+        """1 for products of the brand and category that the query names, else less."""
         factors = np.ones(len(self._described), np.float32)
         for i, item in enumerate(self._described):
-            if query.price is not None and not query.price.admits(item.price):
-                factors[i] = 0.0
             if query.brands and item.brand not in query.brands:
                 factors[i] *= _OUTSIDE
             if query.categories and not query.categories & item.categories:
                 factors[i] *= _OUTSIDE
         return factors
+
+    def _affordable(self, query: Query) -> Vectors:
+        price = query.price
+        if price is None:
+            return np.ones(len(self._described), np.float32)
+        return np.array([price.admits(item.price) for item in self._described], np.float32)
 
 
 def _describe(product: Product) -> _Described:

@@ -4,7 +4,7 @@ In the offline profile words and frames share no space, so words reach pictures 
 catalogue: words to product text, product to the videos linked to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lancedb.query import LanceVectorQueryBuilder
@@ -15,6 +15,9 @@ from indexer.store.rows import Cells
 from schemas.links import ProductLink
 from schemas.media import Vectors
 from schemas.release import VectorIndex
+
+# How fast a moment that has only a part of the query's words falls behind one that has them all.
+_PARTIAL = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +39,39 @@ def by_links(
     found = []
     for link in links:
         product = catalogue.index_of.get(link.sku)
-        score = float(relevance[product]) * link.score if product is not None else 0.0
+        # The root keeps doubtful links of what is asked for ahead of sure links of something else.
+        score = float(relevance[product]) * link.score**0.5 if product is not None else 0.0
         if score > 0.01:
             start, end = _moment(link)
             found.append(Found(link.video_key, score, start, end, link=link))
     return found
 
 
-def by_words(table: Table, query: str, depth: int) -> list[Found]:
-    """Full text over what is written and said (BM25), relative to the best hit."""
-    terms = " ".join(words(query))
-    if not terms:
+def by_words(table: Table, query: str, weight: Callable[[str], float], depth: int) -> list[Found]:
+    """Full text over what is written and said: candidates by BM25, scored by coverage.
+
+    The score is a power of the share of the query's words, weighed by `weight`, that the moment
+    has: one word of eight in common is no match, however rare it is.
+    """
+    asked = list(dict.fromkeys(words(query)))
+    if not asked:
         return []
     hits = (
-        table.search(terms, query_type="fts", fts_columns="text")
+        table.search(" ".join(asked), query_type="fts", fts_columns="text")
         .select(["video_key", "start_ms", "end_ms", "text", "_score"])
         .limit(depth)
         .to_list()
     )
-    best = max((hit["_score"] for hit in hits), default=0.0)
-    # A query of many words that matches one of them is no match: BM25 of one rare word is about
-    # 5, so that much is needed for the full score.
-    scale = max(best, 5.0)
-    return [
-        Found(hit["video_key"], hit["_score"] / scale, hit["start_ms"], hit["end_ms"], hit["text"])
-        for hit in hits
-    ]
+    best = max((hit["_score"] for hit in hits), default=1.0)
+    total = sum(weight(word) for word in asked) or 1.0
+    found = []
+    for hit in hits:
+        held = set(words(hit["text"]))
+        share = sum(weight(word) for word in asked if word in held) / total
+        # BM25 orders what covers the query equally well.
+        score = share**_PARTIAL * (0.9 + 0.1 * hit["_score"] / best)
+        found.append(Found(hit["video_key"], score, hit["start_ms"], hit["end_ms"], hit["text"]))
+    return found
 
 
 def by_vector(

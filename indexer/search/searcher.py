@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from lancedb.table import Table
 
 from indexer.linking.catalogue import LinkingCatalogue, words
 from indexer.search import routes
@@ -19,7 +20,7 @@ from indexer.search.ranking import Ranked, authority, freshness, mix
 from indexer.search.relevance import ProductRelevance
 from indexer.search.results import SearchHit, SoldProduct
 from indexer.search.routes import Found
-from indexer.store.rows import links_from
+from indexer.store.rows import Cells, links_from
 from indexer.store.tables import Store
 from models.protocols import ImageEncoder, TextEncoder
 from schemas.config import SearchConfig, parse_config
@@ -114,7 +115,7 @@ class Searcher:
         relevance = self._relevance.of_image(self._likeness_to_products(vector))
         found = {
             "product": (self._config.product, self._linked(relevance, category)),
-            "frame": (self._config.frame, self._near("frame_vector", vector)),
+            "frame": (self._config.frame, self._shown(vector)),
         }
         return self._rank(found, k, self._allowed(category, None))
 
@@ -126,7 +127,8 @@ class Searcher:
         """Full text for the words as typed and as mended: what is said may be spelt either way."""
         typed = " ".join(words(query.text))
         texts = dict.fromkeys([typed, query.mended])
-        found = [routes.by_words(self._segments, text, self._config.depth) for text in texts]
+        weight, depth = self._relevance.weight, self._config.depth
+        found = [routes.by_words(self._segments, text, weight, depth) for text in texts]
         return [item for items in found for item in items]
 
     def _near(self, column: str, vector: Vectors) -> list[Found]:
@@ -136,23 +138,45 @@ class Searcher:
         return routes.by_vector(self._segments, column, vector, index, self._config.depth)
 
     def _likeness_to_products(self, vector: Vectors) -> dict[int, float]:
-        """Cosine to each near product's best picture, centred as the release's links were."""
+        """Cosine to each near product's best picture, centred."""
         index = self._index("product_images", "image_vector")
         if not index.rows:
             return {}
-        hits = routes.nearest(
-            self._pictures, "image_vector", vector, index, self._config.depth,
-            ["sku", "image_vector"],
-        )  # fmt: skip
-        background = self.release.background
-        mean = np.array(background.picture_mean if background else 0.0, np.float32)
-        query = _unit(vector - mean)
+        hits = self._likest(self._pictures, "image_vector", vector, index, ["sku"])
         best: dict[int, float] = {}
-        for hit in hits:
+        for hit, cosine in hits:
             product = self._catalogue.index_of[str(hit["sku"])]
-            cosine = float(query @ _unit(np.array(hit["image_vector"], np.float32) - mean))
             best[product] = max(cosine, best.get(product, -1.0))
         return best
+
+    def _shown(self, vector: Vectors) -> list[Found]:
+        """Moments that look like a picture."""
+        index = self._index("segments", "frame_vector")
+        if not index.rows:
+            return []
+        columns = ["video_key", "start_ms", "end_ms", "text"]
+        return [
+            Found(hit["video_key"], max(0.0, cosine), hit["start_ms"], hit["end_ms"], hit["text"])
+            for hit, cosine in self._likest(self._segments, "frame_vector", vector, index, columns)
+        ]
+
+    def _likest(
+        self, table: Table, column: str, vector: Vectors, index: VectorIndex, columns: list[str]
+    ) -> list[tuple[Cells, float]]:
+        """The nearest rows, each with its centred cosine.
+
+        Pictures of a catalogue resemble each other, as do frames of a shop's videos, so each side
+        is centred on its own mean. A shopper's picture may be of either kind and takes the middle.
+        """
+        background = self.release.background
+        pictures = np.array(background.picture_mean if background else 0.0, np.float32)
+        frames = np.array(background.frame_mean if background else 0.0, np.float32)
+        own = pictures if column == "image_vector" else frames
+        query = _unit(vector - (pictures + frames) / 2.0)
+        hits = routes.nearest(table, column, vector, index, self._config.depth, [*columns, column])
+        return [
+            (hit, float(query @ _unit(np.array(hit[column], np.float32) - own))) for hit in hits
+        ]
 
     def _allowed(self, category: str | None, price: PriceRange | None) -> set[str] | None:
         """Keys of the videos that sell something inside the filters; None where there are none."""

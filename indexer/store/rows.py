@@ -170,7 +170,10 @@ def product_rows(
             }
         )
     dim = run.refs.text.dim
-    columns = {"text_vector": vector_array([item.text_vector for item in encoded], dim)}
+    columns = {
+        "text_vector": vector_array([item.text_vector for item in encoded], dim),
+        "facts_vector": vector_array([item.facts_vector for item in encoded], dim),
+    }
     return _with_vectors(rows, columns, tables.products_schema(dim))
 
 
@@ -295,8 +298,10 @@ def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduc
             image = EncodedImage(row["uri"], row["content_sha256"], vector, printed)
             pictures.setdefault(row["product_key"], []).append(image)
     texts = vector_matrix(products["text_vector"])
+    facts = vector_matrix(products["facts_vector"])
+    plain = products.drop_columns(["text_vector", "facts_vector"]).to_pylist()
     result = []
-    for row, text in zip(products.drop_columns(["text_vector"]).to_pylist(), texts, strict=True):
+    for row, text, fact in zip(plain, texts, facts, strict=True):
         known = {name: row[name] for name in Product.__dataclass_fields__}
         known["category"] = tuple(row["category"] or ())
         known["images"] = tuple(row["images"] or ())
@@ -304,7 +309,7 @@ def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduc
         # The shop's own order of pictures, whatever order the rows come in.
         own = {image.uri: image for image in pictures.get(row["product_key"], ())}
         ordered = tuple(own[uri] for uri in dict.fromkeys(known["images"]) if uri in own)
-        result.append(EncodedProduct(Product(**known), text, ordered))
+        result.append(EncodedProduct(Product(**known), text, fact, ordered))
     return result
 
 

@@ -7,6 +7,8 @@ from indexer.linking.catalogue import LinkingCatalogue, words
 from indexer.linking.link import LinkableVideo, Linker
 from indexer.linking.names import find_names
 from indexer.linking.sight import Sight, background_of
+from indexer.linking.writing import written
+from schemas.calibration import Calibration, Signal
 from schemas.catalog import EncodedImage, EncodedProduct, Product
 from schemas.config import LinkingConfig
 from schemas.links import Sense
@@ -15,6 +17,29 @@ from schemas.segments import Box, ScreenText, Segment, Utterance
 
 DIM = 64
 CONFIG = LinkingConfig()
+# Written by hand, so that what is tested does not move with the calibration that ships.
+CALIBRATION = Calibration(
+    fitted_on="tests",
+    pairs=0,
+    positives=0,
+    bias=-4.0,
+    weights={
+        Signal.LIKENESS: 7.0,
+        Signal.LIKENESS_LEAD: 4.0,
+        Signal.PRINT: 0.5,
+        Signal.PRINT_LEAD: 2.0,
+        Signal.CAPTION: 3.0,
+        Signal.CAPTION_LEAD: 3.0,
+        Signal.SPOKEN: 3.0,
+        Signal.SPOKEN_LEAD: 3.0,
+        Signal.SOUND: 0.1,
+        Signal.SOUND_LEAD: 1.0,
+        Signal.MEANING: 1.0,
+        Signal.MEANING_LEAD: 1.0,
+        Signal.MERCHANT: 1.0,
+        Signal.MERCHANT_BACKED: 3.0,
+    },
+)
 
 
 def axis(*places: int) -> Vectors:
@@ -27,7 +52,7 @@ def product(place: int, title: str, sku: str | None = None) -> EncodedProduct:
     """A product whose picture and text lie on an axis of their own."""
     code = sku or f"PROD-{place:03d}"
     image = EncodedImage(f"{place}.png", "0", axis(place))
-    return EncodedProduct(Product(code, title), axis(place), (image,))
+    return EncodedProduct(Product(code, title), axis(place), axis(place), (image,))
 
 
 CATALOGUE = LinkingCatalogue.of(
@@ -79,7 +104,7 @@ def test_a_sku_in_the_text_names_its_product() -> None:
 
 @pytest.mark.parametrize("chatter", ["", "hello and welcome back", "so good", "apple"])
 def test_chatter_and_common_words_name_nothing_in_full(chatter: str) -> None:
-    assert all(coverage < CONFIG.name_midpoint for coverage in named(chatter).values())
+    assert all(coverage < 0.6 for coverage in named(chatter).values())
 
 
 @given(st.text(max_size=200))
@@ -89,11 +114,11 @@ def test_any_text_can_be_searched_for_names(text: str) -> None:
     assert all(word == word.casefold() for word in words(text))
 
 
-def look(frames: Vectors, background_frames: Vectors | None = None) -> dict[int, float]:
-    shop = frames if background_frames is None else background_frames
+def look(frame: Vectors, shop: Vectors) -> dict[int, float]:
+    """Likeness of each product that one frame resembles."""
     background = background_of(shop, CATALOGUE, segments=len(shop))
-    seen = Sight(CATALOGUE, background, CONFIG.sight).look(frames)
-    return {hit.product: hit.score for hit in seen}
+    clues = Sight(CATALOGUE, background).clues([segment(0, frame)])
+    return {clue.product: clue.signals[Signal.LIKENESS] for clue in clues}
 
 
 def noise(seed: int, count: int) -> Vectors:
@@ -103,28 +128,46 @@ def noise(seed: int, count: int) -> Vectors:
 
 def test_a_frame_of_a_product_is_seen_and_an_unrelated_one_is_not() -> None:
     shop = noise(0, 100)
-    frame = axis(3)[None] + 0.3 * noise(1, 1)
-    assert look(frame, shop)[3] > 0.8
-    assert look(axis(40)[None], shop) == {}
+    frame = (axis(3)[None] + 0.3 * noise(1, 1))[0]
+    seen = look(frame, shop)
+    assert max(seen, key=seen.__getitem__) == 3
+    assert seen[3] > 0.5
+    assert look(axis(40), shop) == {}
 
 
-def test_siblings_that_a_frame_resembles_equally_share_its_evidence() -> None:
-    shop = noise(0, 100)
-    alone = look(axis(3)[None], shop)[3]
-    shared = look((axis(3) + axis(4))[None], shop)
-    assert shared[3] == pytest.approx(shared[4], rel=0.05)
-    assert shared[3] < 0.6 * alone
+def test_siblings_that_a_frame_resembles_equally_have_no_lead() -> None:
+    background = background_of(noise(0, 100), CATALOGUE, segments=100)
+    sight = Sight(CATALOGUE, background)
+    (alone,) = sight.clues([segment(0, axis(3))])
+    shared = list(sight.clues([segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))]))
+    assert alone.signals[Signal.LIKENESS_LEAD] > 0.5
+    assert {clue.product for clue in shared} == {3, 4}
+    assert all(abs(clue.signals[Signal.LIKENESS_LEAD]) < 0.05 for clue in shared)
 
 
 def test_likeness_counts_less_in_a_shop_where_everything_looks_alike() -> None:
-    half_like = (axis(3) + 2 * axis(40))[None] / np.sqrt(5)
+    half_like = segment(0, (axis(3) + axis(40)) / np.sqrt(2.0))
     calm = background_of(noise(0, 200), CATALOGUE, segments=200)
     noisy = calm.model_copy(update={"noise": calm.noise + 0.3})
-    scores = [
-        {h.product: h.score for h in Sight(CATALOGUE, b, CONFIG.sight).look(half_like)}.get(3, 0.0)
+    found = [
+        next(c.signals[Signal.LIKENESS] for c in Sight(CATALOGUE, b).clues([half_like]))
         for b in (calm, noisy)
     ]
-    assert scores[0] > 2 * scores[1]
+    assert found[0] > 1.5 * found[1]
+
+
+def test_a_product_like_its_neighbours_must_be_likened_more() -> None:
+    background = background_of(noise(0, 200), CATALOGUE, segments=200)
+    twins = LinkingCatalogue.of([*CATALOGUE.products, product(3, "Hush Headphones II", "TWIN")])
+    own = [
+        next(
+            clue.signals[Signal.LIKENESS_OWN]
+            for clue in Sight(catalogue, background).clues([segment(0, axis(3))])
+            if catalogue.products[clue.product].product.sku == "PROD-003"
+        )
+        for catalogue in (CATALOGUE, twins)
+    ]
+    assert own[1] < own[0]
 
 
 def segment(
@@ -150,11 +193,13 @@ def segment(
 def linker() -> Linker:
     background = background_of(noise(0, 200), CATALOGUE, segments=200)
     keys = [f"key-{i}" for i in range(len(CATALOGUE))]
-    return Linker(CATALOGUE, keys, Sight(CATALOGUE, background, CONFIG.sight), CONFIG)
+    return Linker(CATALOGUE, keys, Sight(CATALOGUE, background), CALIBRATION, CONFIG)
 
 
 def link(*segments: Segment, merchant: tuple[str, ...] = ()) -> dict[str, float]:
-    return {i.sku: i.score for i in linker().link(LinkableVideo("v", merchant, segments))}
+    """Score of each product that is linked at all."""
+    (links,) = linker().link([LinkableVideo("v", merchant, segments)])
+    return {i.sku: i.score for i in links if i.score >= 0.05}
 
 
 def test_each_sense_alone_makes_a_link() -> None:
@@ -163,16 +208,71 @@ def test_each_sense_alone_makes_a_link() -> None:
     assert link(segment(0, plain, written="Red Delicious Apple"))["PROD-001"] > 0.8
     assert link(segment(0, plain, said="this avocado is ripe"))["PROD-004"] > 0.7
     assert link(segment(0, plain, said="that one", text=axis(2)))["PROD-002"] > 0.5
-    assert link(segment(0, plain), merchant=("PROD-005",)) == {
-        "PROD-005": pytest.approx(CONFIG.weights.merchant)
-    }
+
+
+def test_a_declaration_that_nothing_agrees_with_makes_no_link() -> None:
+    alone = link(segment(0, axis(50)), merchant=("PROD-005",))
+    backed = link(segment(0, axis(5) * 0.35 + axis(50) * 0.937), merchant=("PROD-005",))
+    seen = link(segment(0, axis(5) * 0.35 + axis(50) * 0.937))
+    assert alone.get("PROD-005", 0.0) < 0.5
+    assert backed["PROD-005"] > 0.5 > seen.get("PROD-005", 0.0)
 
 
 def test_two_senses_make_a_stronger_link_than_either() -> None:
     seen = link(segment(0, axis(4)))["PROD-004"]
     said = link(segment(0, axis(50), said="avocado"))["PROD-004"]
     both = link(segment(0, axis(4), said="avocado"))["PROD-004"]
-    assert both == pytest.approx(1 - (1 - seen) * (1 - said), abs=1e-6)
+    assert both > max(seen, said)
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("today I am talking about grunny smit tapple", "PROD-002"),
+        ("we restocked hash ova ear head fones", "PROD-003"),
+    ],
+)
+def test_a_title_is_known_by_its_sound(heard: str, meant: str) -> None:
+    (found,) = linker().candidates([LinkableVideo("v", (), (segment(0, axis(50), said=heard),))])
+    sound = {
+        c.product: c.signals.get(Signal.SOUND, 0.0) + c.signals.get(Signal.SOUND_LEAD, 0.0)
+        for c in found
+    }
+    best = max(sound, key=sound.__getitem__)
+    assert CATALOGUE.products[best].product.sku == meant
+
+
+def test_words_seen_on_a_pack_are_known_from_the_catalogues_pictures() -> None:
+    printed = EncodedImage("5.png", "0", axis(5), ("SOMMARMJÖLK", "Laktosfri"))
+    other = EncodedImage("6.png", "0", axis(6), ("SOMMARMJÖLK",))
+    catalogue = LinkingCatalogue.of(
+        [
+            *(item for item in CATALOGUE.products if item.product.sku[-1] not in "56"),
+            EncodedProduct(Product("PROD-005", "Whole Milk"), axis(5), axis(5), (printed,)),
+            EncodedProduct(Product("PROD-006", "Skimmed Milk"), axis(6), axis(6), (other,)),
+        ]
+    )
+    clues = list(written([segment(0, axis(50), written="sommarmjolk LAKT0SFRI")], catalogue))
+    seen = {c.product: c.signals[Signal.PRINT] for c in clues if Signal.PRINT in c.signals}
+    assert set(seen) == {catalogue.index_of["PROD-005"], catalogue.index_of["PROD-006"]}
+    assert seen[catalogue.index_of["PROD-005"]] > seen[catalogue.index_of["PROD-006"]]
+
+
+def test_a_longer_title_that_holds_a_shorter_one_is_the_one_that_is_named() -> None:
+    catalogue = LinkingCatalogue.of(
+        [product(0, "Red Grapefruit Juice"), product(1, "Orange Red Grapefruit Juice")]
+    )
+    found = find_names("orange red grapefruit juice", catalogue)
+    assert [catalogue.products[m.product].product.sku for m in found] == ["PROD-001"]
+
+
+def test_copies_of_a_video_share_what_they_show() -> None:
+    clear = LinkableVideo("a", (), (segment(0, axis(50), written="Red Delicious Apple"),))
+    cropped = LinkableVideo("b", (), (segment(0, axis(50)),))
+    first, second = linker().link([clear, cropped])
+    assert [link.sku for link in first] == [link.sku for link in second] == ["PROD-001"]
+    assert first[0].score == second[0].score
+    assert (first[0].video_key, second[0].video_key) == ("a", "b")
 
 
 def test_a_video_with_nothing_from_the_catalogue_gets_no_link() -> None:
@@ -187,7 +287,7 @@ def test_a_link_tells_when_and_why() -> None:
     video = LinkableVideo(
         "v", ("PROD-003",), (segment(0, axis(50)), segment(2000, axis(3), written="so good"))
     )
-    (found,) = linker().link(video)
+    ((found, *_),) = linker().link([video])
     assert found.product_key == "key-3"
     assert [(s.start_ms, s.end_ms) for s in found.spans] == [(2000, 4000)]
     by_sense = {piece.sense: piece for piece in found.evidence}
@@ -206,5 +306,6 @@ def test_a_title_broken_over_two_lines_is_read_as_one() -> None:
 
 
 def test_evidence_in_touching_moments_makes_one_span() -> None:
-    (found,) = linker().link(LinkableVideo("v", (), (segment(0, axis(3)), segment(2000, axis(3)))))
+    video = LinkableVideo("v", (), (segment(0, axis(3)), segment(2000, axis(3))))
+    ((found,),) = linker().link([video])
     assert [(s.start_ms, s.end_ms) for s in found.spans] == [(0, 4000)]
