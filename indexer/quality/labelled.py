@@ -108,7 +108,7 @@ def calibrate(pairs: Sequence[LabelledPair], prior: Calibration, *, fitted_on: s
 def folds_of(clusters: Iterable[str], folds: int, seed: int) -> dict[str, int]:
     """The fold of each cluster: duplicates of one video never stand on both sides."""
     names = sorted(set(clusters))
-    random.Random(seed).shuffle(names)  # noqa: S311: no secret hangs on it
+    random.Random(seed).shuffle(names)  # noqa: S311 - no secret hangs on it
     return {name: i % folds for i, name in enumerate(names)}
 
 
