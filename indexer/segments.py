@@ -5,14 +5,14 @@ written and said during it. Pictures and texts of all videos of a batch go throu
 together, so a model that likes large batches gets them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 
-from indexer import reading
+from indexer import reading, transcript
 from indexer.media import decode
 from models.protocols import ModelSet, Transcript
 from schemas.config import Config
@@ -25,6 +25,7 @@ from schemas.run import StageFingerprints
 from schemas.segments import ModelCalls, ScreenText, Segment, SegmentedVideo, Utterance
 
 Spanned = TypeVar("Spanned", ScreenText, Utterance)
+Item = TypeVar("Item")
 
 # Raise when the same frames, text and speech would be cut or joined into other segments.
 VERSION = 1
@@ -42,7 +43,7 @@ def stage_fingerprints(config: Config, refs: ModelRefs) -> StageFingerprints:
         frames=fingerprint([media, refs.image.model_dump()]),
         asr=asr,
         ocr=ocr,
-        text=fingerprint([asr, ocr, refs.text.model_dump()]),
+        text=fingerprint([asr, ocr, refs.text.model_dump(), transcript.VERSION]),
     )
 
 
@@ -64,8 +65,23 @@ class _Draft:
     decoded: DecodedVideo
     moments: tuple[_Moment, ...]
     read: reading.Reading
-    heard: Transcript
+    sentences: tuple[Utterance, ...]
+    language: str | None
     texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """The vectors of one video: of its frames, of each moment's text, of each sentence."""
+
+    frames: Vectors
+    texts: Vectors
+    sentences: Vectors
+
+    def check(self) -> None:
+        """Raise where an encoder gave what is no vector."""
+        if not all(np.isfinite(v).all() for v in (self.frames, self.texts, self.sentences)):
+            raise MediaError(FailureKind.MODEL, "an encoder gave vectors that are not finite")
 
 
 def segment_videos(
@@ -73,25 +89,26 @@ def segment_videos(
 ) -> list[SegmentedVideo]:
     """Run every model over a batch of decoded videos. The order is kept."""
     drafts = [_draft(job, video, models, config) for job, video in batch]
-    frames = models.image.encode_images([f.pixels for d in drafts for f in d.decoded.frames])
-    texts = models.text.encode_texts([text for d in drafts for text in d.texts if text])
+    pictures = [[frame.pixels for frame in draft.decoded.frames] for draft in drafts]
+    texts = [[text for text in draft.texts if text] for draft in drafts]
+    sentences = [[sentence.text for sentence in draft.sentences] for draft in drafts]
     segmentation = stage_fingerprints(config, models.refs).media
-    finished = []
-    frame_at = text_at = 0
-    for draft in drafts:
-        frame_count = len(draft.decoded.frames)
-        text_count = sum(bool(text) for text in draft.texts)
-        finished.append(
-            _finish(
-                draft,
-                frames[frame_at : frame_at + frame_count],
-                texts[text_at : text_at + text_count],
-                segmentation,
-            )
-        )
-        frame_at += frame_count
-        text_at += text_count
-    return finished
+    parts = zip(
+        drafts,
+        _encoded(models.image.encode_images, pictures),
+        _encoded(models.text.encode_texts, texts),
+        _encoded(models.text.encode_texts, sentences),
+        strict=True,
+    )
+    return [_finish(draft, _Encoded(*vectors), segmentation) for draft, *vectors in parts]
+
+
+def _encoded(
+    encode: Callable[[Sequence[Item]], Vectors], groups: Sequence[Sequence[Item]]
+) -> list[Vectors]:
+    """Encode the items of all groups in one call; the vectors of each group."""
+    vectors = encode([item for group in groups for item in group])
+    return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
 
 
 def _draft(job: VideoJob, video: DecodedVideo, models: ModelSet, config: Config) -> _Draft:
@@ -99,11 +116,12 @@ def _draft(job: VideoJob, video: DecodedVideo, models: ModelSet, config: Config)
     read = reading.read_frames(video.frames, models.reader, config.reading, end_ms=video.end_ms)
     sound = video.audio
     heard = Transcript((), None) if sound is None else models.speech.transcribe(sound)
+    sentences = transcript.sentences_of(heard.utterances)
     texts = tuple(
-        _text(_overlapping(read.lines, moment), _overlapping(heard.utterances, moment))
+        _text(_overlapping(read.lines, moment), _overlapping(sentences, moment))
         for moment in moments
     )
-    return _Draft(job, video, moments, read, heard, texts)
+    return _Draft(job, video, moments, read, sentences, heard.language, texts)
 
 
 def cut_moments(
@@ -139,16 +157,15 @@ def _text(lines: Sequence[ScreenText], spoken: Sequence[Utterance]) -> str:
     return "\n".join(dict.fromkeys(parts))
 
 
-def _finish(
-    draft: _Draft, frame_vectors: Vectors, text_vectors: Vectors, segmentation: str
-) -> SegmentedVideo:
+def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVideo:
     video = draft.decoded
-    if not (np.isfinite(frame_vectors).all() and np.isfinite(text_vectors).all()):
-        raise MediaError(FailureKind.MODEL, "an encoder gave vectors that are not finite")
-    remaining = iter(text_vectors)
+    vectors.check()
+    remaining = iter(vectors.texts)
+    spoken = dict(zip(draft.sentences, vectors.sentences, strict=True))
     segments = []
     for moment, text in zip(draft.moments, draft.texts, strict=True):
-        rows = frame_vectors[list(moment.frames)]
+        rows = vectors.frames[list(moment.frames)]
+        sentences = _overlapping(draft.sentences, moment)
         mean = rows.mean(axis=0)
         mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
         # The frame nearest to the mean stands for the moment.
@@ -169,7 +186,10 @@ def _finish(
                 frame_count=len(moment.frames),
                 frame_vector=mean.astype(np.float32),
                 screen_text=_overlapping(draft.read.lines, moment),
-                utterances=_overlapping(draft.heard.utterances, moment),
+                utterances=sentences,
+                utterance_vectors=np.array([spoken[s] for s in sentences], np.float32).reshape(
+                    len(sentences), vectors.sentences.shape[1]
+                ),
                 text=text,
                 text_vector=next(remaining) if text else None,
             )
@@ -179,13 +199,13 @@ def _finish(
         end_ms=video.end_ms,
         counts=video.counts,
         segments=tuple(segments),
-        language=draft.heard.language,
+        language=draft.language,
         calls=ModelCalls(
             frames_encoded=len(video.frames),
             frames_detected=draft.read.frames_detected,
             lines_recognised=draft.read.lines_recognised,
             audio_ms_heard=0 if video.audio is None else len(video.audio) // 16,
-            texts_encoded=len(text_vectors),
+            texts_encoded=len(vectors.texts) + len(vectors.sentences),
         ),
         absent=() if video.audio is not None else ("audio",),
     )

@@ -178,7 +178,7 @@ def _ingest(args: argparse.Namespace) -> None:
                 "skipped": [asdict(item) for item in result.skipped],
                 "rejected": [asdict(item) for item in result.rejected],
                 "calls": result.calls,
-                "release": result.release.model_dump(mode="json", exclude={"background"}),
+                "release": result.release.model_dump(mode="json"),
             }
         )
     else:
@@ -311,7 +311,7 @@ def _releases(args: argparse.Namespace) -> None:
 
     found = list_releases(Store.open(args.store))
     if args.json:
-        _print_json([r.model_dump(mode="json", exclude={"background"}) for r in found])
+        _print_json([r.model_dump(mode="json") for r in found])
     else:
         show_releases(found, _console())
 

@@ -15,8 +15,9 @@ from indexer.catalog import CatalogueRead, VideosRead, read_catalogue, read_vide
 from indexer.index.build import build_indexes
 from indexer.linking import link as linking
 from indexer.linking.catalogue import LinkingCatalogue
+from indexer.linking.likeness import background_of
 from indexer.linking.link import Linker
-from indexer.linking.sight import Sight, background_of
+from indexer.linking.sight import Sight
 from indexer.media.decoder import check_file
 from indexer.products import content_fingerprint, encoding_fingerprint
 from indexer.quality.gate import check_release
@@ -24,13 +25,15 @@ from indexer.quality.measures import measure, widen
 from indexer.search.duplicates import cluster_duplicates
 from indexer.segments import stage_fingerprints
 from indexer.store import releases
+from indexer.store.backgrounds import read_background, save_background
 from indexer.store.calibrations import newest_calibration
 from indexer.store.linking import copies_of
-from indexer.store.rows import RunContext, now, vector_matrix
+from indexer.store.rows import RunContext, now
 from indexer.store.tables import DATA_TABLES, Store, VideoState
 from jobs.engine import Engine, failure
 from jobs.progress import Progress
 from models.weights import require
+from schemas.background import Background
 from schemas.calibration import Calibration
 from schemas.catalog import EncodedProduct, RejectedRow, VideoSource
 from schemas.config import Config, parse_config
@@ -38,7 +41,7 @@ from schemas.errors import FailureKind, GateRefused, InputError, MediaError, Too
 from schemas.keys import file_sha256, fingerprint, product_key, video_key
 from schemas.links import ProductLink
 from schemas.outcomes import Failed, Indexed, Skipped, SourceStamp, Tally, VideoJob
-from schemas.release import Background, Release, VectorIndex
+from schemas.release import Release, VectorIndex
 from schemas.tables import SCHEMA_VERSION
 
 EngineFactory = Callable[[Config], Engine]
@@ -328,7 +331,7 @@ def _link(run: _Run, published_runs: set[str], background: Background | None) ->
         [
             linking.VERSION,
             config.model_dump(mode="json"),
-            background.model_dump() if background else None,
+            background.background_id if background else None,
             calibration.model_dump(mode="json"),
             encoding,
             contents,
@@ -378,12 +381,14 @@ def _background(run: _Run) -> Background | None:
     count = run.store.table("segments").count_rows()
     if not count:
         return None
-    held = run.previous.background if run.previous else None
+    held = read_background(run.store, run.previous.background_id) if run.previous else None
     if held is not None and count < 2 * held.segments:
         return held
-    sample = run.store.frame_sample(run.config.linking.background_segments)
+    frames, shots = run.store.frame_sample(run.config.linking.background_segments)
     catalogue = LinkingCatalogue.of(run.store.read_products())
-    return background_of(vector_matrix(sample["frame_vector"]), catalogue, segments=count)
+    background = background_of(frames, shots, catalogue, segments=count)
+    save_background(run.store, background)
+    return background
 
 
 def _has_news(run: _Run, previous: Release, linked_as: str) -> bool:
@@ -452,7 +457,7 @@ def _build_release(run: _Run, indexes: list[VectorIndex], linked: _Linked) -> Re
         gate=check_release(
             quality, run.previous.quality if run.previous else None, run.config.gate
         ),
-        background=linked.background,
+        background_id=linked.background.background_id if linked.background else None,
         calibration=linked.calibration,
         linking_fingerprint=linked.fingerprint,
         config=run.config.model_dump_json(),

@@ -96,20 +96,6 @@ class GateCheck(_Record):
     found: str
 
 
-class Background(_Record):
-    """What resemblance means in this shop when it means nothing, fixed at the first release.
-
-    `frame_mean` and `picture_mean` centre frame vectors and product pictures; `noise` is the
-    centred cosine that a frame and a product it does not show reach now and then. `segments` is
-    how many segments the shop had when this was measured.
-    """
-
-    frame_mean: list[float]
-    picture_mean: list[float]
-    noise: float
-    segments: int
-
-
 class Release(_Record):
     """The record of one release."""
 
@@ -125,7 +111,7 @@ class Release(_Record):
     indexes: list[VectorIndex]
     quality: Quality
     gate: list[GateCheck]
-    background: Background | None
+    background_id: str | None
     calibration: Calibration
     linking_fingerprint: str
     config: str

@@ -28,7 +28,7 @@ class ScreenText:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One stretch of speech as recognised."""
+    """One stretch of speech as recognised; in a segment, one sentence."""
 
     text: str
     start_ms: int
@@ -41,7 +41,8 @@ class Segment:
     """A moment of one video.
 
     `frame_vector` is the unit-length mean of the moment's frame vectors; `text_vector` encodes
-    `text`, and is None where nothing was said or written.
+    `text`, and is None where nothing was said or written. `utterances` are sentences, and
+    `utterance_vectors` is `(sentences, text_dim)`.
     """
 
     segment_key: str
@@ -53,6 +54,7 @@ class Segment:
     frame_vector: Vectors
     screen_text: tuple[ScreenText, ...]
     utterances: tuple[Utterance, ...]
+    utterance_vectors: Vectors
     text: str
     text_vector: Vectors | None
 

@@ -195,6 +195,8 @@ def segments_schema(image_dim: int, text_dim: int) -> pa.Schema:
             ("text", pa.string()),
             ("screen_text", pa.list_(SCREEN_TEXT)),
             ("utterances", pa.list_(UTTERANCE)),
+            # One after the other: Lance knows no lists of vectors.
+            ("utterance_vectors", pa.list_(pa.float32())),
             ("frame_vector", vector(image_dim)),
         )
         + _optional(
@@ -274,6 +276,22 @@ def releases_schema() -> pa.Schema:
             ("schema_version", pa.int32()),
             ("created_at", INSTANT),
             ("record", pa.string()),
+        )
+    )
+
+
+def backgrounds_schema(image_dim: int) -> pa.Schema:
+    """One row for each background measured; a release names the one its links were made with."""
+    return pa.schema(
+        _required(
+            ("background_id", pa.string()),
+            ("created_at", INSTANT),
+            ("frame_mean", vector(image_dim)),
+            ("picture_mean", vector(image_dim)),
+            ("nuisance", pa.list_(pa.float32())),
+            ("shrinkage", pa.list_(pa.float32())),
+            ("noise", pa.float64()),
+            ("segments", pa.int64()),
         )
     )
 

@@ -1,7 +1,7 @@
 """Products meant but not named: "a loud clock with two bells".
 
-What is said in a moment and the description of a product are compared as sentences. As with sight,
-likeness alone is not enough: what is said must be closer to this product than to its rivals.
+Each sentence that is said is compared with what the shop says of each product. As with sight,
+likeness alone is not enough: a sentence must be closer to this product than to its rivals.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,18 +15,22 @@ from schemas.links import Sense, Span
 from schemas.segments import Segment
 
 _CANDIDATES = 5
-_LEAST = 0.2  # cosine below which two sentences have nothing in common
+_LEAST = 0.3  # cosine below which two sentences have nothing in common
 
 
 def meant(segments: Sequence[Segment], catalogue: LinkingCatalogue) -> Iterable[Clue]:
-    """Products whose description resembles what segments say."""
-    told = [s for s in segments if s.utterances and s.text_vector is not None]
-    if not told or not len(catalogue):
+    """Products whose facts or description resemble a sentence that is said."""
+    spoken = {
+        sentence: vector
+        for segment in segments
+        for sentence, vector in zip(segment.utterances, segment.utterance_vectors, strict=True)
+    }
+    if not spoken or not len(catalogue):
         return
-    vectors = np.stack([s.text_vector for s in told if s.text_vector is not None])
-    similarity = vectors @ catalogue.text_vectors.T
+    said = np.stack(list(spoken.values()))
+    similarity = np.maximum(said @ catalogue.text_vectors.T, said @ catalogue.facts_vectors.T)
     ahead = leads(similarity)
-    for i, segment in enumerate(told):
+    for i, sentence in enumerate(spoken):
         for product in np.argsort(-similarity[i], kind="stable")[:_CANDIDATES].tolist():
             likeness, lead = float(similarity[i, product]), float(ahead[i, product])
             if likeness <= _LEAST:
@@ -39,7 +43,7 @@ def meant(segments: Sequence[Segment], catalogue: LinkingCatalogue) -> Iterable[
                     Signal.MEANING: 5.0 * (likeness - _LEAST),
                     Signal.MEANING_LEAD: float(np.clip(10.0 * lead, -2.0, 3.0)),
                 },
-                span=Span(segment.start_ms, segment.end_ms),
-                at_ms=segment.start_ms,
-                text=" ".join(u.text for u in segment.utterances),
+                span=Span(sentence.start_ms, sentence.end_ms),
+                at_ms=sentence.start_ms,
+                text=sentence.text,
             )

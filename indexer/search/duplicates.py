@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from indexer.search.routes import nearest
 from indexer.store.tables import Store, VideoFrames
+from schemas.background import Background
 from schemas.config import DuplicatesConfig
 from schemas.keys import fingerprint
 from schemas.media import Vectors
-from schemas.release import Background, VectorIndex
+from schemas.release import VectorIndex
 
 # Raise when the same rows and config would give other duplicates.
 VERSION = 1
@@ -68,7 +69,7 @@ def cluster_duplicates(
 ) -> None:
     """Compare new videos with the shop's others, and name every video's cluster."""
     index = next(i for i in indexes if (i.table, i.column) == ("segments", "frame_vector"))
-    mean = np.array(background.frame_mean if background else 0.0, np.float32)
+    mean = background.frame_mean if background else np.zeros(1, np.float32)
     # The mean moves only when the shop has doubled; what was compared before stays compared.
     settings = fingerprint([VERSION, config.model_dump(mode="json")])
     for batch in store.videos_to_compare(settings):

@@ -14,12 +14,14 @@ import numpy as np
 from lancedb.table import Table
 
 from indexer.linking.catalogue import LinkingCatalogue, words
+from indexer.linking.likeness import LikenessSpace
 from indexer.search import routes
 from indexer.search.query import PriceRange, Query, QueryAnalyser
 from indexer.search.ranking import Ranked, authority, freshness, mix
 from indexer.search.relevance import ProductRelevance
 from indexer.search.results import SearchHit, SoldProduct
 from indexer.search.routes import Found
+from indexer.store.backgrounds import read_background
 from indexer.store.rows import Cells, links_from
 from indexer.store.tables import Store
 from models.protocols import ImageEncoder, TextEncoder
@@ -67,6 +69,8 @@ class Searcher:
         self._analyser = QueryAnalyser(self._catalogue)
         self._relevance = ProductRelevance(self._catalogue)
         self._authority = authority(products)
+        background = read_background(store, release.background_id)
+        self._space = LikenessSpace(background) if background else None
         self._segments = store.table("segments", versions["segments"])
         self._pictures = store.table("product_images", versions["product_images"])
         released = links_from(store.table("links", versions["links"]).to_arrow())
@@ -163,20 +167,17 @@ class Searcher:
     def _likest(
         self, table: Table, column: str, vector: Vectors, index: VectorIndex, columns: list[str]
     ) -> list[tuple[Cells, float]]:
-        """The nearest rows, each with its centred cosine.
+        """The nearest rows, each with its cosine in the space of likeness.
 
-        Pictures of a catalogue resemble each other, as do frames of a shop's videos, so each side
-        is centred on its own mean. A shopper's picture may be of either kind and takes the middle.
+        A release without product pictures has no such space; its cosines are plain.
         """
-        background = self.release.background
-        pictures = np.array(background.picture_mean if background else 0.0, np.float32)
-        frames = np.array(background.frame_mean if background else 0.0, np.float32)
-        own = pictures if column == "image_vector" else frames
-        query = _unit(vector - (pictures + frames) / 2.0)
         hits = routes.nearest(table, column, vector, index, self._config.depth, [*columns, column])
-        return [
-            (hit, float(query @ _unit(np.array(hit[column], np.float32) - own))) for hit in hits
-        ]
+        if self._space is None or not hits:
+            return [(hit, 1.0 - float(hit["_distance"])) for hit in hits]
+        found = np.array([hit[column] for hit in hits], np.float32)
+        of_its_kind = self._space.of_pictures if column == "image_vector" else self._space.of_frames
+        cosines = of_its_kind(found) @ self._space.of_queries(vector)
+        return list(zip(hits, cosines.tolist(), strict=True))
 
     def _allowed(self, category: str | None, price: PriceRange | None) -> set[str] | None:
         """Keys of the videos that sell something inside the filters; None where there are none."""
@@ -291,7 +292,3 @@ def _same_space(
         f"makes {encoder.ref.space!r}: search with the models of the release (profile "
         f"{release.profile!r})"
     )
-
-
-def _unit(vector: Vectors) -> Vectors:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)

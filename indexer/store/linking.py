@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from indexer.linking.catalogue import LinkingCatalogue
 from indexer.linking.link import LinkableVideo, Linker
 from indexer.linking.sight import Sight
+from indexer.store.backgrounds import read_background
 from indexer.store.tables import Store
 from schemas.config import LinkingConfig
 from schemas.keys import product_key
@@ -18,7 +19,8 @@ def released_linker(store: Store, release: Release, config: LinkingConfig) -> Li
     versions = {table.name: table.version for table in release.tables}
     catalogue = LinkingCatalogue.of(store.read_products(versions))
     keys = [product_key(release.shop_id, item.product.sku) for item in catalogue.products]
-    sight = Sight(catalogue, release.background) if release.background else None
+    background = read_background(store, release.background_id)
+    sight = Sight(catalogue, background) if background else None
     return Linker(catalogue, keys, sight, release.calibration, config)
 
 

@@ -132,6 +132,7 @@ def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
                     "text": segment.text,
                     "screen_text": [asdict(line) for line in segment.screen_text],
                     "utterances": [asdict(utterance) for utterance in segment.utterances],
+                    "utterance_vectors": segment.utterance_vectors.ravel(),
                     "merchant_id": source.merchant_id,
                     "language": done.video.language,
                     "published_at": source.published_at,
@@ -320,16 +321,17 @@ def linkable_videos(
     grouped: dict[str, list[Segment]] = {key: [] for key in merchant_skus}
     if segments.num_rows:
         frames = vector_matrix(segments["frame_vector"])
+        text_dim = segments.schema.field("text_vector").type.list_size
         plain = segments.drop_columns(["frame_vector"]).to_pylist()
         for row, frame in zip(plain, frames, strict=True):
-            grouped[row["video_key"]].append(_segment(row, frame))
+            grouped[row["video_key"]].append(_segment(row, frame, text_dim))
     return [
         LinkableVideo(key, merchant_skus[key], tuple(sorted(found, key=lambda s: s.start_ms)))
         for key, found in grouped.items()
     ]
 
 
-def _segment(row: Cells, frame: Vectors) -> Segment:
+def _segment(row: Cells, frame: Vectors, text_dim: int) -> Segment:
     text_vector = row["text_vector"]
     return Segment(
         segment_key=row["segment_key"],
@@ -343,6 +345,9 @@ def _segment(row: Cells, frame: Vectors) -> Segment:
             ScreenText(**{**line, "box": Box(**line["box"])}) for line in row["screen_text"]
         ),
         utterances=tuple(Utterance(**utterance) for utterance in row["utterances"]),
+        utterance_vectors=np.array(row["utterance_vectors"], np.float32).reshape(
+            len(row["utterances"]), text_dim
+        ),
         text=row["text"],
         text_vector=None if text_vector is None else np.array(text_vector, np.float32),
     )

@@ -380,17 +380,25 @@ class Store:
         """Append to the log of runs."""
         self.table("runs").add(pa.Table.from_pylist([row], schema=tables.runs_schema()))
 
-    def frame_sample(self, most: int) -> pa.Table:
-        """Frame vectors of at most `most` segments, chosen by key, so the same in every run."""
-        keys = sorted(self._scan("segments", ["segment_key"])["segment_key"].to_pylist())
-        chosen = set(keys[:: max(1, -(-len(keys) // most))])
-        scan = self.table("segments").to_lance().scanner(columns=["segment_key", "frame_vector"])
-        parts = []
-        for batch in scan.to_batches():
-            mask = pa.array([key in chosen for key in batch["segment_key"].to_pylist()], pa.bool_())
-            parts.append(pa.Table.from_batches([batch.filter(mask)]))
+    def frame_sample(self, most: int) -> tuple[Vectors, npt.NDArray[np.intp]]:
+        """Frame vectors of some whole videos, about `most`, and the number of each one's shot.
+
+        Videos are chosen by key and come in order, so the sample is the same in every run.
+        """
+        keys = self._scan("segments", ["video_key"])["video_key"].to_pylist()
+        chosen = sorted(set(keys))[:: max(1, -(-len(keys) // most))]
+        columns = ["video_key", "shot_index", "start_ms", "frame_vector"]
+        parts = [
+            self._scan("segments", columns, _among("video_key", part)) for part in _parts(chosen)
+        ]
         # Sums of floats depend on their order: sort, so that two runs agree to the last bit.
-        return pa.concat_tables(parts).sort_by("segment_key")
+        found = pa.concat_tables(parts).sort_by(
+            [("video_key", "ascending"), ("start_ms", "ascending")]
+        )
+        names = zip(found["video_key"].to_pylist(), found["shot_index"].to_pylist(), strict=True)
+        numbers: dict[tuple[str, int], int] = {}
+        shots = [numbers.setdefault(name, len(numbers)) for name in names]
+        return rows.vector_matrix(found["frame_vector"]), np.array(shots, np.intp)
 
     def _check(self) -> dict[str, str | int]:
         info: dict[str, str | int] = self.table("store").to_arrow().to_pylist()[0]
@@ -444,6 +452,7 @@ def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
         "runs": tables.runs_schema(),
         "releases": tables.releases_schema(),
         "calibrations": tables.calibrations_schema(),
+        "backgrounds": tables.backgrounds_schema(image_dim),
     }
 
 

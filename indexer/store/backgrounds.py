@@ -1,0 +1,51 @@
+"""Backgrounds measured in this shop. A release names its own; the next run starts from it."""
+
+import numpy as np
+import pyarrow as pa
+
+from indexer.store.rows import now
+from indexer.store.tables import Store
+from schemas import tables
+from schemas.background import Background
+from schemas.errors import StoreError
+
+
+def save_background(store: Store, background: Background) -> None:
+    """Append, unless it is there: its id is derived from what it holds."""
+    row = {
+        "background_id": background.background_id,
+        "created_at": now(),
+        "frame_mean": background.frame_mean,
+        "picture_mean": background.picture_mean,
+        "nuisance": background.nuisance.ravel(),
+        "shrinkage": background.shrinkage,
+        "noise": background.noise,
+        "segments": background.segments,
+    }
+    schema = tables.backgrounds_schema(len(background.frame_mean))
+    merge = store.table("backgrounds").to_lance().merge_insert("background_id")
+    merge.when_not_matched_insert_all().execute(pa.Table.from_pylist([row], schema=schema))
+
+
+def read_background(store: Store, background_id: str | None) -> Background | None:
+    """The background of that id; None for a release that had no pictures to compare."""
+    if background_id is None:
+        return None
+    rows = [
+        row
+        for row in store.table("backgrounds").to_arrow().to_pylist()
+        if row["background_id"] == background_id
+    ]
+    if not rows:
+        raise StoreError(f"{store.uri}: background {background_id} of a release is missing")
+    row = rows[0]
+    frame_mean = np.array(row["frame_mean"], np.float32)
+    shrinkage = np.array(row["shrinkage"], np.float32)
+    return Background(
+        frame_mean=frame_mean,
+        picture_mean=np.array(row["picture_mean"], np.float32),
+        nuisance=np.array(row["nuisance"], np.float32).reshape(len(shrinkage), len(frame_mean)),
+        shrinkage=shrinkage,
+        noise=row["noise"],
+        segments=row["segments"],
+    )
