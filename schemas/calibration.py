@@ -8,49 +8,30 @@ from schemas.links import Sense
 
 
 class Signal(StrEnum):
-    """One measured reason for a link. 0 where its sense is silent, larger where it says more.
+    """One measured reason for a link; 0 where its sense is silent.
 
-    The `*_lead` signals say how far a product is ahead of the next best one in the same moment;
-    they are negative where another product is ahead. What tells siblings apart is in them.
-    `LIKENESS_OWN` is likeness beyond that of the product's nearest neighbours in the catalogue.
-    `MERCHANT_BACKED` is a declaration that something in the video agrees with.
+    A strength is what is left of it when rivals share it: a caption that names two siblings equally
+    is half a caption for each. `LIKENESS_LEAD` and `PRINT` say how far a product is ahead of the
+    next best one in the same moment, and are negative where another is ahead. `MERCHANT_BACKED` is
+    a declaration that something in the video agrees with.
     """
 
     LIKENESS = "likeness"
     LIKENESS_LEAD = "likeness_lead"
-    LIKENESS_OWN = "likeness_own"
     PRINT = "print"
-    PRINT_LEAD = "print_lead"
     CAPTION = "caption"
-    CAPTION_LEAD = "caption_lead"
     CAPTION_PRICE = "caption_price"
     SPOKEN = "spoken"
-    SPOKEN_LEAD = "spoken_lead"
     SOUND = "sound"
-    SOUND_LEAD = "sound_lead"
     MEANING = "meaning"
-    MEANING_LEAD = "meaning_lead"
     MERCHANT = "merchant"
     MERCHANT_BACKED = "merchant_backed"
 
 
 SIGNALS_OF: dict[Sense, tuple[Signal, ...]] = {
-    Sense.VISUAL: (Signal.LIKENESS, Signal.LIKENESS_LEAD, Signal.LIKENESS_OWN),
-    Sense.OCR: (
-        Signal.PRINT,
-        Signal.PRINT_LEAD,
-        Signal.CAPTION,
-        Signal.CAPTION_LEAD,
-        Signal.CAPTION_PRICE,
-    ),
-    Sense.ASR: (
-        Signal.SPOKEN,
-        Signal.SPOKEN_LEAD,
-        Signal.SOUND,
-        Signal.SOUND_LEAD,
-        Signal.MEANING,
-        Signal.MEANING_LEAD,
-    ),
+    Sense.VISUAL: (Signal.LIKENESS, Signal.LIKENESS_LEAD),
+    Sense.OCR: (Signal.PRINT, Signal.CAPTION, Signal.CAPTION_PRICE),
+    Sense.ASR: (Signal.SPOKEN, Signal.SOUND, Signal.MEANING),
     Sense.MERCHANT: (Signal.MERCHANT, Signal.MERCHANT_BACKED),
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from schemas.calibration import Signal
 from schemas.links import Sense, Span
@@ -36,3 +37,12 @@ def leads(scores: Vectors) -> Vectors:
     ranked = np.sort(scores, axis=-1)
     first, second = ranked[..., -1:], ranked[..., -2:-1]
     return np.asarray(scores - np.where(scores == first, second, first), np.float32)
+
+
+def unshared(strengths: Vectors, softness: float) -> Vectors:
+    """What is left of each strength of a row when the best other one has its share of it.
+
+    Far ahead all of it, level with another half, far behind nothing; `softness` is the lead that
+    counts as far.
+    """
+    return np.asarray(strengths * expit(leads(strengths) / softness), np.float32)

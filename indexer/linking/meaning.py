@@ -9,13 +9,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from indexer.linking.catalogue import LinkingCatalogue
-from indexer.linking.clues import Clue, leads
+from indexer.linking.clues import Clue, unshared
 from schemas.calibration import Signal
 from schemas.links import Sense, Span
 from schemas.segments import Segment
 
 _CANDIDATES = 5
-_LEAST = 0.3  # cosine below which two sentences have nothing in common
+# Cosine below which a sentence does not speak of a product ("an apple a day" is near to apples).
+_LEAST = 0.4
+_SOFTNESS = 0.04
 
 
 def meant(segments: Sequence[Segment], catalogue: LinkingCatalogue) -> Iterable[Clue]:
@@ -29,20 +31,17 @@ def meant(segments: Sequence[Segment], catalogue: LinkingCatalogue) -> Iterable[
         return
     said = np.stack(list(spoken.values()))
     similarity = np.maximum(said @ catalogue.text_vectors.T, said @ catalogue.facts_vectors.T)
-    ahead = leads(similarity)
+    meaning = unshared(np.maximum(similarity - _LEAST, 0.0), _SOFTNESS)
     for i, sentence in enumerate(spoken):
-        for product in np.argsort(-similarity[i], kind="stable")[:_CANDIDATES].tolist():
-            likeness, lead = float(similarity[i, product]), float(ahead[i, product])
-            if likeness <= _LEAST:
+        for product in np.argsort(-meaning[i], kind="stable")[:_CANDIDATES].tolist():
+            strength = float(meaning[i, product])
+            if strength <= 0.0:
                 break
             yield Clue(
                 product=product,
                 sense=Sense.ASR,
-                strength=likeness + lead,
-                signals={
-                    Signal.MEANING: 5.0 * (likeness - _LEAST),
-                    Signal.MEANING_LEAD: float(np.clip(10.0 * lead, -2.0, 3.0)),
-                },
+                strength=strength,
+                signals={Signal.MEANING: 5.0 * strength},
                 span=Span(sentence.start_ms, sentence.end_ms),
                 at_ms=sentence.start_ms,
                 text=sentence.text,

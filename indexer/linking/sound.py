@@ -16,7 +16,7 @@ import numpy as np
 from rapidfuzz import fuzz
 
 from indexer.linking.catalogue import LinkingCatalogue, words
-from indexer.linking.clues import Clue, leads
+from indexer.linking.clues import Clue, unshared
 from schemas.calibration import Signal
 from schemas.links import Sense, Span
 from schemas.media import Vectors
@@ -26,7 +26,8 @@ _CANDIDATES = 5
 # Of chance fits, in sentences of the example shops' chatter: their mean and their deviation for a
 # title of n sounds.
 _CHANCE, _CHANCE_SHORT, _CHANCE_DEVIATION = 0.46, 0.2, 0.3
-_LEAST = 1.0
+_LEAST, _MOST = 1.0, 5.0
+_SOFTNESS = 0.25
 _SOUNDS = str.maketrans({"B": "P", "V": "F", "0": "T", "J": "X"} | dict.fromkeys("AEIOU ", None))
 
 
@@ -51,19 +52,16 @@ class SoundIndex:
             heard = sounds(" ".join(part.text for part in parts))
             if len(heard) < 2 or not self._titles:
                 continue
-            surprise = self.surprise(heard)
-            ahead = leads(surprise)
-            for product in np.argsort(-surprise, kind="stable")[:_CANDIDATES].tolist():
-                if surprise[product] <= _LEAST:
+            surprise = np.clip(self.surprise(heard) - _LEAST, 0.0, _MOST)
+            sounding = unshared(surprise, _SOFTNESS)
+            for product in np.argsort(-sounding, kind="stable")[:_CANDIDATES].tolist():
+                if sounding[product] <= 0.0:
                     break
                 yield Clue(
                     product=product,
                     sense=Sense.ASR,
-                    strength=float(surprise[product] + ahead[product]) / 5.0,
-                    signals={
-                        Signal.SOUND: min(float(surprise[product]) - _LEAST, 5.0),
-                        Signal.SOUND_LEAD: float(np.clip(ahead[product], -2.0, 3.0)),
-                    },
+                    strength=float(sounding[product]),
+                    signals={Signal.SOUND: float(sounding[product])},
                     span=Span(parts[0].start_ms, parts[-1].end_ms),
                     at_ms=parts[0].start_ms,
                     text=" ".join(part.text for part in parts),

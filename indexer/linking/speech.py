@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from indexer.linking.catalogue import LinkingCatalogue
-from indexer.linking.clues import Clue, leads
+from indexer.linking.clues import Clue, unshared
 from indexer.linking.names import find_names
 from schemas.calibration import Signal
 from schemas.links import Sense, Span
 from schemas.segments import Segment
+
+_SOFTNESS = 0.05
 
 
 def spoken(segments: Sequence[Segment], catalogue: LinkingCatalogue) -> Iterable[Clue]:
@@ -18,16 +20,13 @@ def spoken(segments: Sequence[Segment], catalogue: LinkingCatalogue) -> Iterable
         coverage = np.zeros(len(catalogue), np.float32)
         for match in find_names(utterance.text, catalogue):
             coverage[match.product] = max(coverage[match.product], match.coverage)
-        ahead = leads(coverage)
+        named = unshared(coverage, _SOFTNESS)
         for product in np.flatnonzero(coverage).tolist():
             yield Clue(
                 product=product,
                 sense=Sense.ASR,
-                strength=2.0 * float(coverage[product] + ahead[product]),
-                signals={
-                    Signal.SPOKEN: float(coverage[product]),
-                    Signal.SPOKEN_LEAD: float(ahead[product]),
-                },
+                strength=float(named[product]),
+                signals={Signal.SPOKEN: float(named[product])},
                 span=Span(utterance.start_ms, utterance.end_ms),
                 at_ms=utterance.start_ms,
                 text=utterance.text,

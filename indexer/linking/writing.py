@@ -15,7 +15,7 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from indexer.linking.catalogue import LinkingCatalogue, words
-from indexer.linking.clues import Clue, leads
+from indexer.linking.clues import Clue, leads, unshared
 from indexer.linking.names import find_names
 from schemas.calibration import Signal
 from schemas.links import Sense, Span
@@ -25,6 +25,7 @@ from schemas.segments import Box, ScreenText, Segment
 _FUZZY = 75.0  # of 100: print on a pack is bent, small and in strange letters
 _SHORTEST_FUZZY = 5
 _CANDIDATES = 5
+_SOFTNESS = 0.05
 _PRICE = re.compile(r"\d+[.,]\d\d(?!\d)")
 
 
@@ -51,7 +52,7 @@ def _named(shown: _Shown, catalogue: LinkingCatalogue) -> Iterable[Clue]:
     coverage = np.zeros(len(catalogue), np.float32)
     for match in matches:
         coverage[match.product] = max(coverage[match.product], match.coverage)
-    ahead = leads(coverage)
+    caption = unshared(coverage, _SOFTNESS)
     prices = {decimal.Decimal(p.replace(",", ".")) for p in _PRICE.findall(shown.text)}
     for product in np.flatnonzero(coverage).tolist():
         price = catalogue.products[product].product.price
@@ -59,10 +60,9 @@ def _named(shown: _Shown, catalogue: LinkingCatalogue) -> Iterable[Clue]:
         yield Clue(
             product=product,
             sense=Sense.OCR,
-            strength=2.0 * float(coverage[product] + ahead[product]),
+            strength=float(caption[product]),
             signals={
-                Signal.CAPTION: float(coverage[product]),
-                Signal.CAPTION_LEAD: float(ahead[product]),
+                Signal.CAPTION: float(caption[product]),
                 Signal.CAPTION_PRICE: 1.0 / catalogue.prices[price] if known and price else 0.0,
             },
             span=shown.span,
@@ -82,11 +82,8 @@ def _printed(segment: Segment, catalogue: LinkingCatalogue) -> Iterable[Clue]:
         yield Clue(
             product=product,
             sense=Sense.OCR,
-            strength=float(weights[product] + ahead[product]) / 2.0,
-            signals={
-                Signal.PRINT: min(float(weights[product]), 3.0),
-                Signal.PRINT_LEAD: float(np.clip(ahead[product], -2.0, 2.0)),
-            },
+            strength=float(ahead[product]),
+            signals={Signal.PRINT: float(np.clip(ahead[product], -2.0, 2.0))},
             span=Span(segment.start_ms, segment.end_ms),
             at_ms=segment.keyframe_ms,
             text=" ".join(line.text for line in lines),
