@@ -24,11 +24,14 @@ _TITLE, _CATEGORY, _DESCRIPTION = 1.0, 0.9, 0.6
 # Cosines of sentences below the first have nothing in common, above the second say the same.
 _UNLIKE, _ALIKE = 0.15, 0.95
 # A name found this far counts as named; less of it is a few shared words.
-_NAMED = 0.6
+_NAMED = 0.9
+# What the words themselves count beside their meaning.
+_LEXICAL = 0.3
 _BESIDES = 0.8
 _RIVALRY = 0.12
-# A product outside of a brand or category that the query names is hardly what it asks for.
-_OUTSIDE = 0.5
+# A product outside of a brand that the query names is hardly what it asks for. A category is often
+# named in passing: "apple drink" asks for no apple.
+_OUTSIDE_BRAND, _OUTSIDE_CATEGORY = 0.5, 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class ProductRelevance:
         """`(products,)` relevance of an analysed query whose sentence vector is `vector`."""
         similarity = self._catalogue.facts_vectors @ vector
         meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
-        relevance = 0.5 * self._lexical(query) + 0.5 * meaning
+        relevance = _LEXICAL * self._lexical(query) + (1.0 - _LEXICAL) * meaning
         relevance *= self._inside(query)
         for match in find_names(query.mended, self._catalogue):
             if match.coverage >= _NAMED:
@@ -96,9 +99,9 @@ class ProductRelevance:
         factors = np.ones(len(self._described), np.float32)
         for i, item in enumerate(self._described):
             if query.brands and item.brand not in query.brands:
-                factors[i] *= _OUTSIDE
+                factors[i] *= _OUTSIDE_BRAND
             if query.categories and not query.categories & item.categories:
-                factors[i] *= _OUTSIDE
+                factors[i] *= _OUTSIDE_CATEGORY
         return factors
 
     def _affordable(self, query: Query) -> Vectors:
