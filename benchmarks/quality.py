@@ -52,6 +52,7 @@ from schemas.release import Release
 _FOLDS = 5
 _SEEDS = 10
 _CONTENT = (Sense.VISUAL, Sense.OCR, Sense.ASR)
+_SCORED = 0.05
 
 
 @dataclass(frozen=True)
@@ -142,34 +143,38 @@ def calibration_error(scores: np.ndarray, linked: np.ndarray) -> float:
 
 
 def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str, float]:
-    """The error, its 95 % bootstrap interval over videos, and what perfect scores would show.
+    """The error over pairs scored from 0.05 on, with its 95 % bootstrap interval over videos.
 
-    `ece_if_perfect` is the mean error of as many scores whose links are drawn with exactly the
-    probability they say: what the number of pairs alone makes of a perfect calibration.
+    A true pair that was missed (scored below that, or no candidate at all) counts as scored 0.
+    `ece_scored` leaves the missed ones out. `ece_if_perfect` is what `ece_scored` would be on
+    average if each scored pair were a link with exactly the probability that its score says: no
+    calibration, however good, shows less on so few pairs.
     """
-    # A true pair that no sense speaks for is below 0.05 by definition; it is no scored candidate.
-    scores = np.array(values)
-    linked = np.array([pair.linked for pair in labelled.pairs], float)
-    clusters = np.array([pair.cluster for pair in labelled.pairs])
-    kept = scores >= 0.05
-    scores, linked, clusters = scores[kept], linked[kept], clusters[kept]
+    scored = [(p.cluster, s, p.linked) for p, s in zip(labelled.pairs, values, strict=True)]
+    kept = [item for item in scored if item[1] >= _SCORED]
+    missed = [(cluster, 0.0, True) for cluster, s, linked in scored if linked and s < _SCORED]
+    missed += [(video, 0.0, True) for video, _ in labelled.silent]
+    clusters = np.array([cluster for cluster, _, _ in kept + missed])
+    scores = np.array([score for _, score, _ in kept + missed])
+    linked = np.array([link for _, _, link in kept + missed], float)
     rng = np.random.default_rng(0)
-    names = np.unique(clusters)
-    places = {name: np.flatnonzero(clusters == name) for name in names}
+    places = [np.flatnonzero(clusters == name) for name in np.unique(clusters)]
     drawn = [
-        np.concatenate([places[name] for name in rng.choice(names, len(names))])
+        np.concatenate([places[i] for i in rng.integers(0, len(places), len(places))])
         for _ in range(1000)
     ]
     errors = [calibration_error(scores[i], linked[i]) for i in drawn]
+    said = scores[: len(kept)]
     perfect = [
-        calibration_error(scores, (rng.random(len(scores)) < scores).astype(float))
-        for _ in range(1000)
+        calibration_error(said, (rng.random(len(said)) < said).astype(float)) for _ in range(1000)
     ]
     low, high = np.quantile(errors, [0.025, 0.975])
     return {
         "ece": calibration_error(scores, linked),
         "ece_low": float(low),
         "ece_high": float(high),
+        "ece_missed_pairs": float(len(missed)),
+        "ece_scored": calibration_error(said, linked[: len(kept)]),
         "ece_if_perfect": float(np.mean(perfect)),
     }
 

@@ -1,7 +1,8 @@
 """Make a small shop: catalogue, pictures, videos, queries and the truth about them.
 
-    python examples/shop/make.py --out examples/shop              the shop that the repository ships
-    python examples/shop/make.py --out DIR --seed 7 --videos 60   another one, to tune or test on
+    python examples/shop/make.py --out examples/shop      the shop that the repository ships
+    python examples/shop/make.py --out DIR --seed 7 --videos 60            another one
+    python examples/shop/make.py --out DIR --seed 7 --videos 120 --rough   a harder one (rough.py)
 
 Pictures are renders from art/ (see CREDITS.md), moved by a virtual camera. Speech comes from
 espeak-ng, which must be on the PATH here; nothing else in reelshelf needs it. The layout is that of
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+from rough import BAIT, HEARSAY, Light, copied, split, turned_hue, under_noise, with_siblings
 from shop import CHATTER, ITEMS, STRANGERS, TEASERS, Item
 
 HERE = Path(__file__).parent
@@ -62,6 +64,8 @@ class Scene:
 
     seconds: float
     sprite: str | None = None
+    hue: int = 0
+    beside: str | None = None
     caption: str | None = None
     speech: str | None = None
     links: list[tuple[Item, str]] = field(default_factory=list)
@@ -77,6 +81,7 @@ class Plan:
     merchant: list[Item]
     landscape: bool
     music: bool
+    rough: float = 0.0
 
 
 def plan_video(number: int, kind: str, items: list[Item], rng: random.Random) -> Plan:
@@ -86,7 +91,7 @@ def plan_video(number: int, kind: str, items: list[Item], rng: random.Random) ->
     for item in items if senses else []:
         scene = Scene(rng.uniform(2.6, 3.6), sprite=rng.choice(STRANGERS))
         if "visual" in senses:
-            scene.sprite = item.art
+            scene.sprite, scene.hue = item.art, item.hue
             scene.links.append((item, "visual"))
         if "ocr" in senses:
             price = rng.choice(("", f"\nonly {item.price:.2f}"))
@@ -119,6 +124,24 @@ def plan_video(number: int, kind: str, items: list[Item], rng: random.Random) ->
     )
 
 
+def roughen(plan: Plan, items: list[Item], rng: random.Random) -> None:
+    """Make a plan harder: hearsay, bait, split screens, wrong declarations."""
+    plan.rough = rng.random()
+    for scene in plan.scenes:
+        if scene.links:
+            if rng.random() < 0.3 * plan.rough:
+                scene.beside = rng.choice(STRANGERS)
+            continue
+        if scene.caption and rng.random() < 0.6:
+            scene.caption = rng.choice(BAIT)
+        if scene.speech and rng.random() < 0.5:
+            scene.speech = rng.choice(HEARSAY)
+    sold = {item.sku for scene in plan.scenes for item, _ in scene.links}
+    plan.merchant = [i for i in plan.merchant if i.sku in sold] if rng.random() < 0.9 else []
+    if rng.random() < 0.08:
+        plan.merchant.append(rng.choice([item for item in items if item.sku not in sold]))
+
+
 def background(size: tuple[int, int], rng: random.Random) -> Rgb:
     """A wall, a table or a pattern, larger than the frame so that a camera can move over it."""
     width, height = (round(side * 1.3) for side in size)
@@ -139,7 +162,13 @@ def background(size: tuple[int, int], rng: random.Random) -> Rgb:
 
 
 def place(
-    canvas: Rgb, art: str, size: float, turn: float, at: tuple[float, float], lit: float
+    canvas: Rgb,
+    art: str,
+    size: float,
+    turn: float,
+    at: tuple[float, float],
+    lit: float,
+    hue: int = 0,
 ) -> Rgb:
     """Paste a sprite: `size` and `at` are fractions of the canvas's short side and extents."""
     sprite = Image.open(HERE / "art" / f"{art}.webp").convert("RGBA")
@@ -148,7 +177,8 @@ def place(
     sprite = sprite.rotate(turn, Image.Resampling.BICUBIC, expand=True)
     pixels = np.asarray(sprite).astype(np.float32)
     base = Image.fromarray(canvas)
-    colour = Image.fromarray(np.clip(pixels[..., :3] * lit, 0, 255).astype(np.uint8))
+    shade = np.clip(pixels[..., :3] * lit, 0, 255).astype(np.uint8)
+    colour = Image.fromarray(turned_hue(shade, hue) if hue else shade)
     mask = Image.fromarray(pixels[..., 3].astype(np.uint8))
     left = round(at[0] * canvas.shape[1] - colour.width / 2)
     top = round(at[1] * canvas.shape[0] - colour.height / 2)
@@ -175,13 +205,39 @@ def caption(canvas: Rgb, text: str, rng: random.Random) -> Rgb:
     return np.asarray(picture)
 
 
-def render_scene(scene: Scene, size: tuple[int, int], rng: random.Random) -> list[Rgb]:
-    """All frames of a shot: a sprite on a background under a slow camera."""
+def stage(scene: Scene, size: tuple[int, int], rough: float, rng: random.Random) -> Rgb:
+    """What the camera of a scene moves over: a sprite on a background, things around it."""
     wide = background(size, rng)
     scale, turn = rng.uniform(0.5, 0.8), rng.uniform(-22, 22)
-    if scene.sprite:
+    if not scene.sprite:
+        return wide
+    if not rough:
         at = (rng.uniform(0.42, 0.58), rng.uniform(0.4, 0.6))
-        wide = place(wide, scene.sprite, scale / 1.15, turn, at, rng.uniform(0.75, 1.1))
+        return place(wide, scene.sprite, scale / 1.15, turn, at, rng.uniform(0.75, 1.1))
+    for _ in range(rng.randrange(1 + round(4 * rough))):
+        at = (rng.random(), rng.random())
+        wide = place(wide, rng.choice(STRANGERS), rng.uniform(0.2, 0.4), turn, at, 1.0)
+    heap = rng.randrange(3, 9) if rng.random() < 0.4 * rough else 1
+    for _ in range(heap):
+        spread = 0.1 if heap == 1 else 0.35
+        at = (0.5 + rng.uniform(-spread, spread), 0.5 + rng.uniform(-spread, spread))
+        big = rng.uniform(0.45, 0.95) if heap == 1 else rng.uniform(0.3, 0.5)
+        turn = rng.uniform(-60, 60) * rough
+        wide = place(wide, scene.sprite, big / 1.15, turn, at, rng.uniform(0.75, 1.1), scene.hue)
+    return wide
+
+
+def render_scene(
+    scene: Scene, size: tuple[int, int], rough: float, rng: random.Random
+) -> list[Rgb]:
+    """All frames of a shot: its stage under a slow camera."""
+    wide = stage(scene, size, rough, rng)
+    if rough:
+        light = Light.of(rough, rng)
+        if scene.beside:
+            other = stage(Scene(0.0, sprite=scene.beside), size, rough, rng)
+            wide = split(wide, other)
+        wide = light.on(wide)
     seed, dx, dy = rng.random(), rng.uniform(-1, 1), rng.uniform(-1, 1)
     frames = []
     count = round(scene.seconds * FPS)
@@ -230,8 +286,8 @@ def tune(seconds: float, rng: random.Random) -> Sound:
     )
 
 
-def render(plan: Plan, folder: Path, rng: random.Random) -> dict[str, object]:
-    """Write one video; return its row of labels."""
+def render(plan: Plan, folder: Path, rng: random.Random) -> list[dict[str, object]]:
+    """Write one video, and some as a copy as well; return their rows of labels."""
     size = (512, 288) if plan.landscape else (288, 512)
     voice = rng.choice(("en-us", "en-gb", "en-us+f3", "en-gb+f2"))
     frames: list[Rgb] = []
@@ -242,7 +298,7 @@ def render(plan: Plan, folder: Path, rng: random.Random) -> dict[str, object]:
         if sound is not None:
             scene.seconds = max(scene.seconds, len(sound) / RATE + 0.4)
         start = len(frames)
-        frames += render_scene(scene, size, rng)
+        frames += render_scene(scene, size, plan.rough, rng)
         if sound is not None:
             spoken.append((start, sound))
         for item, sense in scene.links:
@@ -258,10 +314,18 @@ def render(plan: Plan, folder: Path, rng: random.Random) -> dict[str, object]:
         for start, sound in spoken:
             at = int(start / FPS * RATE)
             audio[at : at + len(sound)] += sound[: len(audio) - at]
+        if plan.rough:
+            audio = under_noise(audio, plan.rough, rng)
     file = folder / "videos" / f"{plan.video_id}.mp4"
     write_video(file, frames, audio)
-    return {"video_id": plan.video_id, "links": list(links.values()), "duplicate_of": None,
-            "tags": [f"mode:{plan.kind}"]}  # fmt: skip
+    row = {"video_id": plan.video_id, "links": list(links.values()), "duplicate_of": None,
+           "tags": [f"mode:{plan.kind}"]}  # fmt: skip
+    if not plan.rough or rng.random() > 0.12:
+        return [row]
+    how, changed = copied(frames, rng)
+    copy = f"{plan.video_id}-{how}"
+    write_video(folder / "videos" / f"{copy}.mp4", changed, audio)
+    return [row, row | {"video_id": copy, "duplicate_of": plan.video_id}]
 
 
 def write_video(path: Path, frames: list[Rgb], audio: Sound | None) -> None:
@@ -284,25 +348,29 @@ def write_video(path: Path, frames: list[Rgb], audio: Sound | None) -> None:
             out.mux(voice.encode(None))
 
 
-def picture(item: Item, number: int, rng: random.Random) -> Image.Image:
+def picture(item: Item, number: int, rough: bool, rng: random.Random) -> Image.Image:
     """A product picture: on white first, then as a customer might have taken it."""
     size = (256, 256)
     if number == 0:
         canvas = np.full((256, 256, 3), 250, np.uint8)
-        return Image.fromarray(place(canvas, item.art, 0.85, 0, (0.5, 0.5), 1.0))
+        return Image.fromarray(place(canvas, item.art, 0.85, 0, (0.5, 0.5), 1.0, item.hue))
+    if rough:
+        bad = rng.random()
+        scene = stage(Scene(0.0, sprite=item.art, hue=item.hue), size, bad or 0.1, rng)
+        return Image.fromarray(cv2.resize(Light.of(bad, rng).on(scene), size))
     canvas = cv2.resize(background(size, rng), size)
     lit = rng.uniform(0.85, 1.1)
     return Image.fromarray(place(canvas, item.art, 0.8, rng.uniform(-15, 15), (0.5, 0.5), lit))
 
 
-def write_catalogue(out: Path, rng: random.Random) -> None:
+def write_catalogue(out: Path, items: list[Item], rough: bool, rng: random.Random) -> None:
     """Write products.jsonl and the pictures."""
     rows = []
-    for item in ITEMS:
+    for item in items:
         images = []
-        for number in range(2):
+        for number in range(rng.choice((1, 2, 3)) if rough else 2):
             name = f"images/{item.sku}_{number}.webp"
-            picture(item, number, rng).save(out / "catalog" / name, quality=80, method=6)
+            picture(item, number, rough, rng).save(out / "catalog" / name, quality=80, method=6)
             images.append(name)
         rows.append(
             {"sku": item.sku, "title": item.title, "brand": item.brand,
@@ -313,7 +381,9 @@ def write_catalogue(out: Path, rng: random.Random) -> None:
     write_lines(out / "catalog" / "products.jsonl", rows)
 
 
-def write_queries(out: Path, labels: list[dict[str, object]], rng: random.Random) -> None:
+def write_queries(
+    out: Path, items: list[Item], labels: list[dict[str, object]], rng: random.Random
+) -> None:
     """Text queries by title and by description, image queries, and one spoken phrase."""
     found: dict[str, list[str]] = {}
     spoken_in: dict[str, list[str]] = {}
@@ -322,7 +392,7 @@ def write_queries(out: Path, labels: list[dict[str, object]], rng: random.Random
             found.setdefault(link["sku"], []).append(str(row["video_id"]))
             if link["evidence"] == ["asr"]:
                 spoken_in.setdefault(link["sku"], []).append(str(row["video_id"]))
-    shown = [item for item in ITEMS if item.sku in found]
+    shown = [item for item in items if item.sku in found]
     (out / "query_images").mkdir(exist_ok=True)
     rows: list[dict[str, object]] = []
     for item in shown:
@@ -330,9 +400,9 @@ def write_queries(out: Path, labels: list[dict[str, object]], rng: random.Random
         rows.append({"kind": "paraphrase", "text": item.spoken, "skus": [item.sku]})
     for item in rng.sample(shown, min(6, len(shown))):
         name = f"query_images/{item.sku}.webp"
-        picture(item, 1, rng).save(out / name, quality=80)
+        picture(item, 1, False, rng).save(out / name, quality=80)
         rows.append({"kind": "image", "text": None, "image": name, "skus": [item.sku]})
-    for item in [i for i in ITEMS if i.sku in spoken_in][:1]:
+    for item in [i for i in items if i.sku in spoken_in][:1]:
         rows.append({"kind": "speech", "text": f"I really like the {item.title}",
                      "skus": [item.sku]})  # fmt: skip
     for number, row in enumerate(rows):
@@ -354,23 +424,32 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--videos", type=int, default=len(KINDS))
+    parser.add_argument("--rough", action="store_true", help="as real videos are, see rough.py")
     args = parser.parse_args()
     rng = random.Random(args.seed)
     for name in ("catalog/images", "videos"):
         (args.out / name).mkdir(parents=True, exist_ok=True)
-    write_catalogue(args.out, rng)
-    labels, rows = [], []
+    catalogue = with_siblings(ITEMS, rng) if args.rough else list(ITEMS)
+    write_catalogue(args.out, catalogue, args.rough, rng)
+    labels: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     for number in range(args.videos):
         kind = KINDS[number % len(KINDS)]
-        items = rng.sample(ITEMS, rng.choice((1, 1, 2)))
+        items = rng.sample(catalogue, rng.choice((1, 1, 2)))
         plan = plan_video(number + 1, kind, items, rng)
-        labels.append(render(plan, args.out, rng))
+        if args.rough:
+            roughen(plan, catalogue, rng)
+        made = render(plan, args.out, rng)
+        labels += made
         skus = [item.sku for item in plan.merchant]
-        rows.append({"video_id": plan.video_id, "file": f"videos/{plan.video_id}.mp4",
-                     "merchant_skus": skus})  # fmt: skip
+        rows += [
+            {"video_id": row["video_id"], "file": f"videos/{row['video_id']}.mp4",
+             "merchant_skus": skus if row["duplicate_of"] is None else []}
+            for row in made
+        ]  # fmt: skip
     write_lines(args.out / "videos.jsonl", rows)
     write_lines(args.out / "labels.jsonl", labels)
-    write_queries(args.out, labels, rng)
+    write_queries(args.out, catalogue, labels, rng)
 
 
 if __name__ == "__main__":

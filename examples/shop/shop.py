@@ -16,6 +16,7 @@ class Item:
     description: str
     spoken: str
     attributes: tuple[tuple[str, str], ...] = ()
+    hue: int = 0
 
 
 def _item(
