@@ -24,7 +24,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
-from rough import BAIT, HEARSAY, Light, copied, split, turned_hue, under_noise, with_siblings
+from rough import (
+    BAIT,
+    HEARSAY,
+    Light,
+    copied,
+    printed,
+    split,
+    turned_hue,
+    under_noise,
+    with_siblings,
+)
 from shop import CHATTER, ITEMS, STRANGERS, TEASERS, Item
 
 HERE = Path(__file__).parent
@@ -65,6 +75,7 @@ class Scene:
     seconds: float
     sprite: str | None = None
     hue: int = 0
+    label: str | None = None
     beside: str | None = None
     caption: str | None = None
     speech: str | None = None
@@ -91,7 +102,7 @@ def plan_video(number: int, kind: str, items: list[Item], rng: random.Random) ->
     for item in items if senses else []:
         scene = Scene(rng.uniform(2.6, 3.6), sprite=rng.choice(STRANGERS))
         if "visual" in senses:
-            scene.sprite, scene.hue = item.art, item.hue
+            scene.sprite, scene.hue, scene.label = item.art, item.hue, item.label
             scene.links.append((item, "visual"))
         if "ocr" in senses:
             price = rng.choice(("", f"\nonly {item.price:.2f}"))
@@ -132,9 +143,9 @@ def roughen(plan: Plan, items: list[Item], rng: random.Random) -> None:
             if rng.random() < 0.3 * plan.rough:
                 scene.beside = rng.choice(STRANGERS)
             continue
-        if scene.caption and rng.random() < 0.6:
+        if scene.caption and rng.random() < 0.3:
             scene.caption = rng.choice(BAIT)
-        if scene.speech and rng.random() < 0.5:
+        if scene.speech and rng.random() < 0.15:
             scene.speech = rng.choice(HEARSAY)
     sold = {item.sku for scene in plan.scenes for item, _ in scene.links}
     plan.merchant = [i for i in plan.merchant if i.sku in sold] if rng.random() < 0.9 else []
@@ -169,9 +180,11 @@ def place(
     at: tuple[float, float],
     lit: float,
     hue: int = 0,
+    label: str | None = None,
 ) -> Rgb:
     """Paste a sprite: `size` and `at` are fractions of the canvas's short side and extents."""
     sprite = Image.open(HERE / "art" / f"{art}.webp").convert("RGBA")
+    sprite = printed(sprite, label) if label else sprite
     side = max(8, round(min(canvas.shape[:2]) * size))
     sprite = sprite.resize((side, side), Image.Resampling.LANCZOS)
     sprite = sprite.rotate(turn, Image.Resampling.BICUBIC, expand=True)
@@ -223,7 +236,8 @@ def stage(scene: Scene, size: tuple[int, int], rough: float, rng: random.Random)
         at = (0.5 + rng.uniform(-spread, spread), 0.5 + rng.uniform(-spread, spread))
         big = rng.uniform(0.45, 0.95) if heap == 1 else rng.uniform(0.3, 0.5)
         turn = rng.uniform(-60, 60) * rough
-        wide = place(wide, scene.sprite, big / 1.15, turn, at, rng.uniform(0.75, 1.1), scene.hue)
+        lit = rng.uniform(0.75, 1.1)
+        wide = place(wide, scene.sprite, big / 1.15, turn, at, lit, scene.hue, scene.label)
     return wide
 
 
@@ -353,10 +367,14 @@ def picture(item: Item, number: int, rough: bool, rng: random.Random) -> Image.I
     size = (256, 256)
     if number == 0:
         canvas = np.full((256, 256, 3), 250, np.uint8)
-        return Image.fromarray(place(canvas, item.art, 0.85, 0, (0.5, 0.5), 1.0, item.hue))
+        return Image.fromarray(
+            place(canvas, item.art, 0.85, 0, (0.5, 0.5), 1.0, item.hue, item.label)
+        )
     if rough:
         bad = rng.random()
-        scene = stage(Scene(0.0, sprite=item.art, hue=item.hue), size, bad or 0.1, rng)
+        scene = stage(
+            Scene(0.0, sprite=item.art, hue=item.hue, label=item.label), size, bad or 0.1, rng
+        )
         return Image.fromarray(cv2.resize(Light.of(bad, rng).on(scene), size))
     canvas = cv2.resize(background(size, rng), size)
     lit = rng.uniform(0.85, 1.1)

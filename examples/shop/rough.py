@@ -13,6 +13,7 @@ import random
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
 from shop import Item
 
 Rgb = npt.NDArray[np.uint8]
@@ -54,9 +55,14 @@ BAIT = (
 
 
 def with_siblings(items: tuple[Item, ...], rng: random.Random) -> list[Item]:
-    """The items, and for every second one an edition of another colour."""
-    family = list(items)
-    for item in items[::2]:
+    """The items, half of them with print on them, and other editions of every third."""
+    family = [
+        dataclasses.replace(item, label=item.brand or item.title.split()[0])
+        if rng.random() < 0.5
+        else item
+        for item in items
+    ]
+    for item in family[::3]:
         edition = rng.choice(EDITIONS)
         family.append(
             dataclasses.replace(
@@ -70,6 +76,19 @@ def with_siblings(items: tuple[Item, ...], rng: random.Random) -> list[Item]:
             )
         )
     return family
+
+
+def printed(sprite: Image.Image, label: str) -> Image.Image:
+    """A sprite with a name on it, as packs and shoes have."""
+    marked = sprite.copy()
+    draw = ImageDraw.Draw(marked)
+    font = ImageFont.load_default(marked.height // 8)
+    box = draw.textbbox((0, 0), label.upper(), font)
+    left, top = (marked.width - box[2]) // 2, (marked.height - box[3]) // 2
+    pad = marked.height // 32
+    draw.rectangle((left - pad, top, left + box[2] + pad, top + box[3] + pad), fill="white")
+    draw.text((left, top), label.upper(), font=font, fill="black")
+    return marked
 
 
 def turned_hue(sprite: Rgb, hue: int) -> Rgb:

@@ -17,6 +17,7 @@ class Item:
     spoken: str
     attributes: tuple[tuple[str, str], ...] = ()
     hue: int = 0
+    label: str | None = None
 
 
 def _item(

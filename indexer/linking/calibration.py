@@ -21,7 +21,7 @@ Signals = Mapping[Signal, float]
 Matrix = npt.NDArray[np.float64]
 
 # Standard deviation of a weight around its prior, in units of one standard deviation of its signal.
-_PRIOR_DEVIATION = 1.5
+_PRIOR_DEVIATION = 0.5
 _NAMES = tuple(Signal)
 # Knows nothing but that most pairs are no links.
 UNFITTED = Calibration(fitted_on="nothing", pairs=0, positives=0, bias=-4.0, weights={})
