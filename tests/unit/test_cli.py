@@ -82,7 +82,8 @@ def test_the_report_says_what_is_in_the_release(
 
 def test_a_strangers_text_is_shown_as_it_is() -> None:
     evil = "[red]x[/red]\x1b[31m\u202etxt"
-    hit = SearchHit(evil, 1.0, 0, 1000, (SoldProduct("S", evil, 0.9),), (), (), evil)
+    sold = (SoldProduct("S", evil, 0.9),)
+    hit = SearchHit(evil, (evil,), 1.0, 0, 1000, sold, (), (), evil)
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     show.show_hits("[/]", [hit], console)
     text = console.export_text()

@@ -1,13 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.linking.catalogue import LinkingCatalogue, words
+from indexer.linking.likeness import LikenessSpace, background_of
 from indexer.linking.link import LinkableVideo, Linker
 from indexer.linking.names import find_names
-from indexer.linking.sight import Sight, background_of
+from indexer.linking.sight import Sight
 from indexer.linking.writing import written
+from schemas.background import Background
 from schemas.calibration import Calibration, Signal
 from schemas.catalog import EncodedImage, EncodedProduct, Product
 from schemas.config import LinkingConfig
@@ -24,18 +28,13 @@ CALIBRATION = Calibration(
     positives=0,
     bias=-4.0,
     weights={
-        Signal.LIKENESS: 7.0,
+        Signal.LIKENESS: 9.0,
         Signal.LIKENESS_LEAD: 4.0,
-        Signal.PRINT: 0.5,
-        Signal.PRINT_LEAD: 2.0,
-        Signal.CAPTION: 3.0,
-        Signal.CAPTION_LEAD: 3.0,
-        Signal.SPOKEN: 3.0,
-        Signal.SPOKEN_LEAD: 3.0,
-        Signal.SOUND: 0.1,
-        Signal.SOUND_LEAD: 1.0,
-        Signal.MEANING: 1.0,
-        Signal.MEANING_LEAD: 1.0,
+        Signal.PRINT: 2.0,
+        Signal.CAPTION: 6.0,
+        Signal.SPOKEN: 6.0,
+        Signal.SOUND: 1.0,
+        Signal.MEANING: 2.0,
         Signal.MERCHANT: 1.0,
         Signal.MERCHANT_BACKED: 3.0,
     },
@@ -114,9 +113,14 @@ def test_any_text_can_be_searched_for_names(text: str) -> None:
     assert all(word == word.casefold() for word in words(text))
 
 
+def fitted(frames: Vectors, catalogue: LinkingCatalogue = CATALOGUE) -> Background:
+    """The background of a shop in which every frame is a shot of its own."""
+    return background_of(frames, np.arange(len(frames)), catalogue, segments=len(frames))
+
+
 def look(frame: Vectors, shop: Vectors) -> dict[int, float]:
     """Likeness of each product that one frame resembles."""
-    background = background_of(shop, CATALOGUE, segments=len(shop))
+    background = fitted(shop)
     clues = Sight(CATALOGUE, background).clues([segment(0, frame)])
     return {clue.product: clue.signals[Signal.LIKENESS] for clue in clues}
 
@@ -136,7 +140,7 @@ def test_a_frame_of_a_product_is_seen_and_an_unrelated_one_is_not() -> None:
 
 
 def test_siblings_that_a_frame_resembles_equally_have_no_lead() -> None:
-    background = background_of(noise(0, 100), CATALOGUE, segments=100)
+    background = fitted(noise(0, 100))
     sight = Sight(CATALOGUE, background)
     (alone,) = sight.clues([segment(0, axis(3))])
     shared = list(sight.clues([segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))]))
@@ -147,8 +151,8 @@ def test_siblings_that_a_frame_resembles_equally_have_no_lead() -> None:
 
 def test_likeness_counts_less_in_a_shop_where_everything_looks_alike() -> None:
     half_like = segment(0, (axis(3) + axis(40)) / np.sqrt(2.0))
-    calm = background_of(noise(0, 200), CATALOGUE, segments=200)
-    noisy = calm.model_copy(update={"noise": calm.noise + 0.3})
+    calm = fitted(noise(0, 200))
+    noisy = replace(calm, noise=calm.noise + 0.3)
     found = [
         next(c.signals[Signal.LIKENESS] for c in Sight(CATALOGUE, b).clues([half_like]))
         for b in (calm, noisy)
@@ -156,22 +160,41 @@ def test_likeness_counts_less_in_a_shop_where_everything_looks_alike() -> None:
     assert found[0] > 1.5 * found[1]
 
 
-def test_a_product_like_its_neighbours_must_be_likened_more() -> None:
-    background = background_of(noise(0, 200), CATALOGUE, segments=200)
-    twins = LinkingCatalogue.of([*CATALOGUE.products, product(3, "Hush Headphones II", "TWIN")])
-    own = [
-        next(
-            clue.signals[Signal.LIKENESS_OWN]
-            for clue in Sight(catalogue, background).clues([segment(0, axis(3))])
-            if catalogue.products[clue.product].product.sku == "PROD-003"
+def test_what_differs_between_pictures_of_one_product_counts_less() -> None:
+    """Every product has a bright and a dark picture: light is no difference between products."""
+    light = 0.8 * axis(63)
+    pictures = [
+        EncodedProduct(
+            Product(f"PROD-{place:03d}", f"Thing {place}"),
+            axis(place),
+            axis(place),
+            tuple(
+                EncodedImage(name, "0", (axis(place) + shift) / np.linalg.norm(axis(place) + shift))
+                for name, shift in (("bright", light), ("dark", -light))
+            ),
         )
-        for catalogue in (CATALOGUE, twins)
+        for place in range(12)
     ]
-    assert own[1] < own[0]
+    catalogue = LinkingCatalogue.of(pictures)
+    background = fitted(noise(0, 200), catalogue)
+    plain = replace(background, shrinkage=np.ones_like(background.shrinkage))
+    pair = catalogue.image_vectors[:2]
+    apart = [
+        float(space.of_pictures(pair)[0] @ space.of_pictures(pair)[1])
+        for space in (LikenessSpace(plain), LikenessSpace(background))
+    ]
+    assert apart[1] > apart[0] + 0.3
+
+
+def test_a_shop_with_one_picture_a_product_has_a_space_too() -> None:
+    background = fitted(noise(0, 30))
+    assert background.nuisance.shape == (0, DIM)
+    mapped = LikenessSpace(background).of_frames(noise(1, 3))
+    np.testing.assert_allclose(np.linalg.norm(mapped, axis=1), 1.0, atol=1e-5)
 
 
 def segment(
-    start: int, frame: Vectors, *, written: str = "", said: str = "", text: Vectors | None = None
+    start: int, frame: Vectors, *, written: str = "", said: str = "", meant: Vectors | None = None
 ) -> Segment:
     line = ScreenText(written, 0.9, start, start + 1500, Box(0, 0, 0.5, 0.1))
     utterance = Utterance(said, start, start + 1800, -0.2)
@@ -185,13 +208,14 @@ def segment(
         frame_vector=frame,
         screen_text=(line,) if written else (),
         utterances=(utterance,) if said else (),
+        utterance_vectors=np.array([axis(60) if meant is None else meant])[: bool(said)],
         text=f"{written}\n{said}".strip(),
-        text_vector=text,
+        text_vector=None,
     )
 
 
 def linker() -> Linker:
-    background = background_of(noise(0, 200), CATALOGUE, segments=200)
+    background = fitted(noise(0, 200))
     keys = [f"key-{i}" for i in range(len(CATALOGUE))]
     return Linker(CATALOGUE, keys, Sight(CATALOGUE, background), CALIBRATION, CONFIG)
 
@@ -207,7 +231,7 @@ def test_each_sense_alone_makes_a_link() -> None:
     assert link(segment(0, axis(3)))["PROD-003"] > 0.7
     assert link(segment(0, plain, written="Red Delicious Apple"))["PROD-001"] > 0.8
     assert link(segment(0, plain, said="this avocado is ripe"))["PROD-004"] > 0.7
-    assert link(segment(0, plain, said="that one", text=axis(2)))["PROD-002"] > 0.5
+    assert link(segment(0, plain, said="that one", meant=axis(2)))["PROD-002"] > 0.5
 
 
 def test_a_declaration_that_nothing_agrees_with_makes_no_link() -> None:
@@ -234,10 +258,7 @@ def test_two_senses_make_a_stronger_link_than_either() -> None:
 )
 def test_a_title_is_known_by_its_sound(heard: str, meant: str) -> None:
     (found,) = linker().candidates([LinkableVideo("v", (), (segment(0, axis(50), said=heard),))])
-    sound = {
-        c.product: c.signals.get(Signal.SOUND, 0.0) + c.signals.get(Signal.SOUND_LEAD, 0.0)
-        for c in found
-    }
+    sound = {c.product: c.signals.get(Signal.SOUND, 0.0) for c in found}
     best = max(sound, key=sound.__getitem__)
     assert CATALOGUE.products[best].product.sku == meant
 
