@@ -3,5 +3,5 @@
 A pure function of stored rows: segments and catalogue in, scored links with evidence out, so
 linking can be redone without touching a video.
 
-catalogue < names, sight, meaning < fusion
+catalogue, clues < names, likeness < sight, writing, speech, sound, meaning < calibration < link
 """
