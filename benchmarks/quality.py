@@ -53,6 +53,7 @@ _FOLDS = 5
 _SEEDS = 10
 _CONTENT = (Sense.VISUAL, Sense.OCR, Sense.ASR)
 _SCORED = 0.05
+_BEST_ECE = 0.05
 
 
 @dataclass(frozen=True)
@@ -147,16 +148,19 @@ def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str
 
     A true pair that was missed (scored below that, or no candidate at all) counts as scored 0.
     `ece_scored` leaves the missed ones out. `ece_if_perfect` is what `ece_scored` would be on
-    average if each scored pair were a link with exactly the probability that its score says: no
-    calibration, however good, shows less on so few pairs.
+    average if each scored pair were a link with exactly the probability that its score says (copies
+    of a video sharing their fate), and `perfect_reaches` how often that would be 0.05 or less: no
+    calibration, however good, can do better on so few pairs.
     """
-    scored = [(p.cluster, s, p.linked) for p, s in zip(labelled.pairs, values, strict=True)]
-    kept = [item for item in scored if item[1] >= _SCORED]
-    missed = [(cluster, 0.0, True) for cluster, s, linked in scored if linked and s < _SCORED]
-    missed += [(video, 0.0, True) for video, _ in labelled.silent]
-    clusters = np.array([cluster for cluster, _, _ in kept + missed])
-    scores = np.array([score for _, score, _ in kept + missed])
-    linked = np.array([link for _, _, link in kept + missed], float)
+    pairs = list(zip(labelled.pairs, values, strict=True))
+    kept = [(pair, score) for pair, score in pairs if score >= _SCORED]
+    missed = [pair.cluster for pair, score in pairs if pair.linked and score < _SCORED]
+    missed += [video for video, _ in labelled.silent]
+    said = np.array([score for _, score in kept])
+    true = np.array([pair.linked for pair, _ in kept], float)
+    clusters = np.array([pair.cluster for pair, _ in kept] + missed)
+    scores = np.concatenate([said, np.zeros(len(missed))])
+    linked = np.concatenate([true, np.ones(len(missed))])
     rng = np.random.default_rng(0)
     places = [np.flatnonzero(clusters == name) for name in np.unique(clusters)]
     drawn = [
@@ -164,9 +168,11 @@ def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str
         for _ in range(1000)
     ]
     errors = [calibration_error(scores[i], linked[i]) for i in drawn]
-    said = scores[: len(kept)]
+    names = [(pair.cluster, pair.sku) for pair, _ in kept]
+    fates = np.array([sorted(set(names)).index(name) for name in names], np.intp)
     perfect = [
-        calibration_error(said, (rng.random(len(said)) < said).astype(float)) for _ in range(1000)
+        calibration_error(said, (rng.random(len(said))[fates] < said).astype(float))
+        for _ in range(1000)
     ]
     low, high = np.quantile(errors, [0.025, 0.975])
     return {
@@ -174,8 +180,9 @@ def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str
         "ece_low": float(low),
         "ece_high": float(high),
         "ece_missed_pairs": float(len(missed)),
-        "ece_scored": calibration_error(said, linked[: len(kept)]),
+        "ece_scored": calibration_error(said, true),
         "ece_if_perfect": float(np.mean(perfect)),
+        "perfect_reaches": float(np.mean(np.array(perfect) <= _BEST_ECE)),
     }
 
 
@@ -356,7 +363,7 @@ def bars(figures: dict[str, float]) -> list[Bar]:
         ("average precision", "average_precision", 0.84, True),
         ("precision at recall 0.55", "precision_at_recall_0.55", 0.92, True),
         ("true-negative rate", "true_negative_rate", 0.85, True),
-        ("expected calibration error", "ece", 0.05, False),
+        ("expected calibration error", "ece", _BEST_ECE, False),
         ("R@5, text", "r5_text", 0.88, True),
         ("MRR, text", "mrr_text", 0.85, True),
         ("R@5, paraphrases", "r5_paraphrase", 0.75, True),
