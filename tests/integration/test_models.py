@@ -9,11 +9,15 @@ import pytest
 
 from indexer.media.decode import decode_video
 from indexer.products import load_picture
+from indexer.search.searcher import QueryEncoders, Searcher
+from indexer.store.backgrounds import read_background
+from indexer.store.tables import Store
 from models.protocols import ModelSet
 from models.registry import load_image_encoder, load_joint_text, load_models
 from schemas.config import MediaConfig, load_config, parse_config
 from schemas.errors import ConfigError, ModelUnavailable
 from tests.commands import EXAMPLE_SHOP
+from tests.shops import Shop
 
 pytestmark = pytest.mark.integration
 
@@ -194,3 +198,24 @@ def test_words_of_another_space_are_refused(checkpoint: Path) -> None:
 def test_a_clip_that_cannot_be_downloaded_says_what_to_do() -> None:
     with pytest.raises(ModelUnavailable, match=r"cannot be downloaded .*--profile offline"):
         load_models(load_config(profile="clip"))
+
+
+def test_a_shop_is_indexed_linked_and_searched_with_clip(checkpoint: Path, shop: Shop) -> None:
+    """The whole path with vectors of 512 dimensions; random weights say nothing of its quality."""
+    config = parse_config({"engine": {"kind": "local"}, **clip_config(checkpoint)})
+    result = shop.ingest(config, load_models)
+    assert result.published
+    assert result.release.models.image.dim == 512
+    store = Store.open(shop.request.store)
+    background = read_background(store, result.release.background_id)
+    assert background is not None
+    assert background.frame_mean.shape == (512,)
+    models = load_models(config)
+    encoders = QueryEncoders(models.text, models.image, models.joint_text)
+    searcher = Searcher(store, result.release, encoders, config.search)
+    # With random weights half of all words lie on the far side of every frame.
+    words = ("a cobalt vase", "lamp", "green", "something red", "kettle", "two bells", "music")
+    found = [hit for text in words for hit in searcher.search_text(text)]
+    assert any("frame" in dict(hit.routes) for hit in found)
+    by_picture = searcher.search_image(np.full((64, 64, 3), 90, np.uint8))
+    assert {route for hit in by_picture for route, _ in hit.routes} >= {"frame"}
