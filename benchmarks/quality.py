@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.shop import Bar, conclude, copy_without_answers
-from benchmarks.shop_worker import answer, duplicates, write_lines
+from benchmarks.shop_worker import answer, duplicates, link_line, write_lines
 from indexer.linking.calibration import UNFITTED, default_calibration, probability
 from indexer.quality.labelled import (
     Labelled,
@@ -319,18 +319,7 @@ def transfer(shop: Shop, second: Shop, scorer: Path, scratch: Path) -> dict[str,
 def search(shop: Shop, config: Config, scorer: Path, out: Path) -> dict[str, float]:
     """Links, results and duplicates as a user would see them, scored."""
     links = unseen_links(shop, config, 0)
-    write_lines(
-        out / "links.jsonl",
-        [
-            {
-                "video_id": video_id,
-                "sku": link.sku,
-                "score": link.score,
-                "intervals": [[span.start_ms, span.end_ms] for span in link.spans],
-            }
-            for video_id, link in links
-        ],
-    )
+    write_lines(out / "links.jsonl", [link_line(video_id, link) for video_id, link in links])
     videos = shop.store.video_facts(shop.release.table_version("videos")).values()
     ids, clusters = [v.video_id for v in videos], [v.cluster for v in videos]
     write_lines(out / "dups.jsonl", duplicates(ids, clusters))

@@ -23,6 +23,7 @@ from jobs.ingest import IngestRequest, ingest
 from jobs.progress import Stage
 from models.registry import load_image_encoder, load_joint_text, load_text_encoder
 from schemas.config import Config, load_config
+from schemas.links import ProductLink
 
 _RESULTS = 20
 
@@ -58,18 +59,8 @@ def run(folder: Path, store: str, out: Path, config: Config) -> None:
     )
     opened = Store.open(store)
     release = newest_release(opened)
-    write_lines(
-        out / "links.jsonl",
-        [
-            {
-                "video_id": video_id,
-                "sku": link.sku,
-                "score": link.score,
-                "intervals": [[span.start_ms, span.end_ms] for span in link.spans],
-            }
-            for video_id, _, link in released_links(opened, release)
-        ],
-    )
+    links = released_links(opened, release)
+    write_lines(out / "links.jsonl", [link_line(video_id, link) for video_id, _, link in links])
     videos = opened.table("videos", release.table_version("videos")).to_arrow()
     minutes = sum(videos["duration_ms"].to_pylist()) / 60_000
     write_lines(
@@ -118,6 +109,16 @@ def duplicates(ids: list[str], clusters: list[str]) -> list[dict[str, object]]:
         if original != video_id:
             rows.append({"video_id": video_id, "duplicate_of": original})
     return rows
+
+
+def link_line(video_id: str, link: ProductLink) -> dict[str, object]:
+    """A link in the scorer's form."""
+    return {
+        "video_id": video_id,
+        "sku": link.sku,
+        "score": link.score,
+        "intervals": [[span.start_ms, span.end_ms] for span in link.spans],
+    }
 
 
 def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
