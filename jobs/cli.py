@@ -255,7 +255,12 @@ def _explain(args: argparse.Namespace) -> None:
 
 def _calibrate(args: argparse.Namespace) -> None:
     from indexer.linking.calibration import UNFITTED, default_calibration
-    from indexer.quality.labelled import calibrate, labelled_pairs, out_of_fold, read_labels
+    from indexer.quality.labelled import (
+        calibrate,
+        labelled_pairs,
+        read_labels,
+        unseen_quality,
+    )
     from indexer.store.calibrations import save_calibration
     from jobs.show import show_calibration
 
@@ -264,7 +269,7 @@ def _calibrate(args: argparse.Namespace) -> None:
     labelled = labelled_pairs(store, release, truth, config.linking)
     prior = UNFITTED if args.from_nothing else default_calibration()
     fitted = calibrate(labelled.pairs, prior, fitted_on=f"{args.labels.name} of {release.shop_id}")
-    unseen = out_of_fold(labelled.pairs, prior)
+    unseen = unseen_quality(labelled, prior)
     if args.out is not None:
         try:
             args.out.write_text(fitted.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -277,7 +282,8 @@ def _calibrate(args: argparse.Namespace) -> None:
                 "calibration": fitted.model_dump(mode="json"),
                 "videos": labelled.videos,
                 "unknown_videos": labelled.unknown,
-                "silent_links": labelled.silent,
+                "silent_links": [[pair.video_id, pair.sku] for pair in labelled.silent],
+                "unseen": asdict(unseen) if unseen else None,
             }
         )
     else:

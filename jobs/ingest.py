@@ -372,17 +372,18 @@ def _groups_to_link(run: _Run, published_runs: set[str]) -> list[list[str]]:
 
 
 def _background(run: _Run) -> Background | None:
-    """What likeness means in this shop; measured anew only when the shop has doubled.
+    """What likeness means in this shop; measured anew only when videos or pictures have doubled.
 
     A background that moved a little every night would change every link every night.
     """
-    if not run.store.table("product_images").count_rows():
+    pictures = run.store.table("product_images").count_rows()
+    if not pictures:
         return None
     count = run.store.table("segments").count_rows()
     if not count:
         return None
     held = read_background(run.store, run.previous.background_id) if run.previous else None
-    if held is not None and count < 2 * held.segments:
+    if held is not None and count < 2 * held.segments and pictures < 2 * held.pictures:
         return held
     frames, shots = run.store.frame_sample(run.config.linking.background_segments)
     catalogue = LinkingCatalogue.of(run.store.read_products())

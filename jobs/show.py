@@ -19,7 +19,7 @@ from rich.text import Text
 
 from indexer.catalog import clean_text
 from indexer.quality.explain import Explanation
-from indexer.quality.labelled import Labelled
+from indexer.quality.labelled import Labelled, UnseenQuality
 from indexer.search.results import SearchHit
 from jobs.progress import Stage
 from schemas.calibration import Calibration, Signal
@@ -209,24 +209,25 @@ def show_calibration(
     fitted: Calibration,
     prior: Calibration,
     labelled: Labelled,
-    unseen: Sequence[float],
+    unseen: UnseenQuality | None,
     console: Console,
 ) -> None:
-    """Weights before and after, and how well they do on videos they were not fitted on."""
+    """Prior and fitted weights, and how these do on videos they were not fitted on."""
     rows = [
         [name.value, f"{prior.weights.get(name, 0.0):.2f}", f"{fitted.weights[name]:.2f}"]
         for name in Signal
     ]
     rows.insert(0, ["bias", f"{prior.bias:.2f}", f"{fitted.bias:.2f}"])
-    console.print(make_table("Weights", ["signal", "before", "after"], rows))
+    console.print(make_table("Weights", ["signal", "prior", "fitted"], rows))
     true = sum(pair.linked for pair in labelled.pairs) + len(labelled.silent)
-    hits = sum(p.linked and s >= 0.5 for p, s in zip(labelled.pairs, unseen, strict=True))
-    said = sum(score >= 0.5 for score in unseen)
+    quality = (
+        f"On unseen folds, at 0.5: precision {unseen.precision:.2f}, recall {unseen.recall:.2f}"
+        if unseen
+        else "Too few videos to test it on unseen ones; there are"
+    )
     console.print(
         f"Fitted on {fitted.pairs} pairs ({fitted.positives} links) of {labelled.videos} videos. "
-        f"On unseen folds, at 0.5: precision {hits / max(said, 1):.2f}, "
-        f"recall {hits / max(true, 1):.2f} of {true} true links "
-        f"({len(labelled.silent)} of them without any evidence).",
+        f"{quality} of {true} true links ({len(labelled.silent)} of them without any evidence).",
         markup=False,
     )
     if labelled.unknown:

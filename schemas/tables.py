@@ -292,6 +292,7 @@ def backgrounds_schema(image_dim: int) -> pa.Schema:
             ("shrinkage", pa.list_(pa.float32())),
             ("noise", pa.float64()),
             ("segments", pa.int64()),
+            ("pictures", pa.int64()),
         )
     )
 

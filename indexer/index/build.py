@@ -22,7 +22,7 @@ from schemas.release import VectorIndex
 VECTOR_COLUMNS = (
     ("segments", "frame_vector"),
     ("segments", "text_vector"),
-    ("products", "text_vector"),
+    ("products", "facts_vector"),
     ("product_images", "image_vector"),
 )
 _KEY_COLUMNS = (("segments", "video_key"), ("links", "video_key"), ("links", "product_key"))

@@ -1,8 +1,8 @@
 """Fitting and applying the logistic model that turns signals into a probability.
 
 Weights are fitted by maximum a posteriori (penalised logistic regression; Hastie, Tibshirani and
-Friedman, "The Elements of Statistical Learning", 2009, section 4.4). The prior is centred on the
-calibration that was there before, so a few labels move it a little and many labels move it far. No
+Friedman, "The Elements of Statistical Learning", 2009, section 4.4). The prior is centred on
+the calibration that ships, so a few labels move it a little and many labels move it far. No
 weight may fall below zero: more evidence never makes a link less likely.
 """
 
@@ -28,7 +28,7 @@ UNFITTED = Calibration(fitted_on="nothing", pairs=0, positives=0, bias=-4.0, wei
 
 
 def default_calibration() -> Calibration:
-    """The one that ships: fitted on the example shops (see docs/benchmarks.md)."""
+    """The one that ships, fitted on a rough example shop (see docs/linking-and-search.md)."""
     file = resources.files(__package__).joinpath("default_calibration.json")
     return Calibration.model_validate_json(file.read_text(encoding="utf-8"))
 

@@ -45,7 +45,9 @@ def words(text: str) -> list[str]:
     # Folding case can undo a decomposition and the other way round: fold between two of them.
     flat = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     flat = "".join(c for c in flat if not unicodedata.combining(c))
-    return [word.replace(",", ".") for word in _WORD.findall(flat.replace("'", ""))]
+    return [
+        word.replace(",", ".") for word in _WORD.findall(flat.replace("'", "").replace("’", ""))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

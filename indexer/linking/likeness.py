@@ -35,6 +35,7 @@ _PRIOR_NOISE_PAIRS = 300
 _DIRECTIONS = 64
 # Share of the mean variance within a group that every direction is taken to have at least.
 _FLOOR = 0.1
+_NO_DIFFERENCE = 1e-9
 _MOST_PICTURES = 8192
 
 
@@ -85,7 +86,9 @@ def background_of(
         ]
     )
     nuisance, shrinkage = _within(differences)
-    fitted = Background(frame_mean, picture_mean, nuisance, shrinkage, _PRIOR_NOISE, segments)
+    fitted = Background(
+        frame_mean, picture_mean, nuisance, shrinkage, _PRIOR_NOISE, segments, len(pictures)
+    )
     return replace(fitted, noise=_noise(frames, catalogue, LikenessSpace(fitted)))
 
 
@@ -105,6 +108,8 @@ def _within(differences: Vectors) -> tuple[Vectors, Vectors]:
         return np.empty((0, dim), np.float32), np.empty(0, np.float32)
     variance, directions = np.linalg.eigh(differences.T @ differences / count)
     floor = _FLOOR * float(variance.sum()) / min(count, dim)
+    if floor < _NO_DIFFERENCE:
+        return np.empty((0, dim), np.float32), np.empty(0, np.float32)
     variance, directions = variance[-_DIRECTIONS:], directions[:, -_DIRECTIONS:]
     shrinkage = np.sqrt(floor / np.maximum(variance + floor, 1e-12))
     return directions.T.astype(np.float32), shrinkage.astype(np.float32)

@@ -6,7 +6,7 @@ caption. What all senses say together becomes a probability by the shop's calibr
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexer.linking.calibration import probability, sense_probabilities
 from indexer.linking.catalogue import LinkingCatalogue
@@ -81,7 +81,8 @@ class Linker:
         """For each copy, every product that any sense speaks for in any of them, by product.
 
         What one copy shows badly another may show well, so the strongest clues of all of them
-        decide for each. A copy's own clues are its evidence, if it has any.
+        decide for each. A copy's own clues are its evidence, if it has any; borrowed ones have no
+        moment.
         """
         found: dict[int, list[list[Clue]]] = defaultdict(lambda: [[] for _ in copies])
         for place, video in enumerate(copies):
@@ -92,7 +93,9 @@ class Linker:
             pooled = tuple(clue for own in clues for clue in own)
             signals = _signals(pooled)
             for place, own in enumerate(clues):
-                evidence = tuple(own) if any(clue.span for clue in own) else pooled
+                # Another copy's moments are not this one's: it may be cut or run faster.
+                borrowed = tuple(replace(c, span=None, at_ms=None, box=None) for c in pooled)
+                evidence = tuple(own) if any(clue.span for clue in own) else borrowed
                 by_copy[place].append(Candidate(product, signals, evidence))
         return by_copy
 

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 from rapidfuzz import fuzz, process
 
 from indexer.linking.catalogue import LinkingCatalogue, Name, words
+from indexer.linking.clues import unshared
+from schemas.media import Vectors
 
 _FUZZY = 80.0  # of 100: one wrong letter in five
 _SHORTEST_FUZZY = 4
+_SOFTNESS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,14 @@ def find_names(text: str, catalogue: LinkingCatalogue) -> list[NameMatch]:
             found.append(NameMatch(product, coverage))
             claimed.append((coverage, used))
     return found
+
+
+def named(text: str, catalogue: LinkingCatalogue) -> Vectors:
+    """`(products,)` how far `text` names each product, less what rivals share."""
+    coverage = np.zeros(len(catalogue), np.float32)
+    for match in find_names(text, catalogue):
+        coverage[match.product] = max(coverage[match.product], match.coverage)
+    return unshared(coverage, _SOFTNESS)
 
 
 def _similar_words(

@@ -15,8 +15,8 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from indexer.linking.catalogue import LinkingCatalogue, words
-from indexer.linking.clues import Clue, leads, unshared
-from indexer.linking.names import find_names
+from indexer.linking.clues import Clue, leads
+from indexer.linking.names import named
 from schemas.calibration import Signal
 from schemas.links import Sense, Span
 from schemas.media import Vectors
@@ -25,7 +25,6 @@ from schemas.segments import Box, ScreenText, Segment
 _FUZZY = 75.0  # of 100: print on a pack is bent, small and in strange letters
 _SHORTEST_FUZZY = 5
 _CANDIDATES = 5
-_SOFTNESS = 0.05
 _PRICE = re.compile(r"\d+[.,]\d\d(?!\d)")
 
 
@@ -48,13 +47,9 @@ def written(segments: Sequence[Segment], catalogue: LinkingCatalogue) -> Iterabl
 
 
 def _named(shown: _Shown, catalogue: LinkingCatalogue) -> Iterable[Clue]:
-    matches = find_names(shown.text, catalogue)
-    coverage = np.zeros(len(catalogue), np.float32)
-    for match in matches:
-        coverage[match.product] = max(coverage[match.product], match.coverage)
-    caption = unshared(coverage, _SOFTNESS)
+    caption = named(shown.text, catalogue)
     prices = {decimal.Decimal(p.replace(",", ".")) for p in _PRICE.findall(shown.text)}
-    for product in np.flatnonzero(coverage).tolist():
+    for product in np.flatnonzero(caption).tolist():
         price = catalogue.products[product].product.price
         known = price is not None and price in prices
         yield Clue(

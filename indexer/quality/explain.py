@@ -55,11 +55,12 @@ def explain(
     if sku is not None and product_key(release.shop_id, sku) not in titles:
         raise InputError(f"{sku!r}: release {release.release_id} has no such SKU")
     key = video_key(release.shop_id, video_id)
-    groups = list(released_videos(store, release, [key]))
-    copies = [video for group in groups for _, video in group]
-    place = next((i for i, video in enumerate(copies) if video.video_key == key), None)
-    if place is None:
+    # A huge cluster is linked in groups; the video's own one decides.
+    groups = ([video for _, video in group] for group in released_videos(store, release, [key]))
+    copies = next((group for group in groups if any(v.video_key == key for v in group)), [])
+    if not copies:
         raise InputError(f"{video_id!r}: release {release.release_id} has no such video")
+    place = [copy.video_key for copy in copies].index(key)
     video = copies[place]
     linker = released_linker(store, release, config)
     found = [

@@ -43,7 +43,7 @@ class Labelled:
     pairs: tuple[LabelledPair, ...]
     videos: int
     unknown: tuple[str, ...]
-    silent: tuple[tuple[str, str], ...]
+    silent: tuple[LabelledPair, ...]
 
 
 def read_labels(path: Path) -> dict[str, frozenset[str]]:
@@ -78,7 +78,7 @@ def labelled_pairs(
     keys = {video_key(release.shop_id, video_id): video_id for video_id in truth}
     clusters = store.clusters(release.table_version("videos"))
     pairs: list[LabelledPair] = []
-    silent: list[tuple[str, str]] = []
+    silent: list[LabelledPair] = []
     known = sorted(keys.keys() & clusters.keys())
     for copies in released_videos(store, release, known):
         candidates = linker.candidates([video for _, video in copies])
@@ -86,8 +86,11 @@ def labelled_pairs(
             if video_id not in truth:
                 continue
             by_sku = {linker.sku(candidate): candidate for candidate in found}
-            silent += [(video_id, sku) for sku in sorted(truth[video_id] - by_sku.keys())]
             cluster, true = clusters[video.video_key], truth[video_id]
+            silent += [
+                LabelledPair(video_id, cluster, sku, {}, True)
+                for sku in sorted(true - by_sku.keys())
+            ]
             pairs += [
                 LabelledPair(video_id, cluster, sku, candidate.signals, sku in true)
                 for sku, candidate in by_sku.items()
@@ -112,16 +115,53 @@ def folds_of(clusters: Iterable[str], folds: int, seed: int) -> dict[str, int]:
     return {name: i % folds for i, name in enumerate(names)}
 
 
-def out_of_fold(
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Calibrations, each fitted on all folds but one; `fold` says in which a cluster is."""
+
+    fold: Mapping[str, int]
+    fitted: tuple[Calibration, ...]
+
+    def unseen_by(self, cluster: str) -> Calibration:
+        """A calibration that has not seen this cluster; any, for one that is in no fold."""
+        return self.fitted[self.fold.get(cluster, 0)]
+
+    def scores(self, pairs: Iterable[LabelledPair]) -> list[float]:
+        """Each pair's probability by the calibration that has not seen it."""
+        return [probability(self.unseen_by(pair.cluster), pair.signals) for pair in pairs]
+
+
+def fit_folds(
     pairs: Sequence[LabelledPair], prior: Calibration, *, folds: int = 5, seed: int = 0
-) -> list[float]:
-    """Each pair's probability by a calibration that has not seen its video or a duplicate of it."""
+) -> Folds:
+    """Fit on every choice of all folds but one; duplicates of a video share its fold."""
     fold = folds_of([pair.cluster for pair in pairs], folds, seed)
-    scores = [0.0] * len(pairs)
-    for held_out in range(folds):
-        training = [pair for pair in pairs if fold[pair.cluster] != held_out]
-        fitted = calibrate(training, prior, fitted_on=f"all folds but {held_out}")
-        for i, pair in enumerate(pairs):
-            if fold[pair.cluster] == held_out:
-                scores[i] = probability(fitted, pair.signals)
-    return scores
+    fitted = [
+        calibrate(
+            [pair for pair in pairs if fold[pair.cluster] != held_out],
+            prior,
+            fitted_on=f"all folds but {held_out}",
+        )
+        for held_out in range(folds)
+    ]
+    return Folds(fold, tuple(fitted))
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenQuality:
+    """How links at 0.5 do on videos that no label was read of."""
+
+    precision: float
+    recall: float
+
+
+def unseen_quality(labelled: Labelled, prior: Calibration) -> UnseenQuality | None:
+    """Measured over five folds; None where the labels are too few to leave any out."""
+    try:
+        scores = fit_folds(labelled.pairs, prior).scores(labelled.pairs)
+    except InputError:
+        return None
+    linked = [pair.linked for pair in labelled.pairs]
+    hits = sum(true and score >= 0.5 for true, score in zip(linked, scores, strict=True))
+    said = sum(score >= 0.5 for score in scores)
+    return UnseenQuality(hits / max(said, 1), hits / max(sum(linked) + len(labelled.silent), 1))

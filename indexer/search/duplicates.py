@@ -27,6 +27,8 @@ from schemas.release import VectorIndex
 # Raise when the same rows and config would give other duplicates.
 VERSION = 1
 
+_SAMPLE = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -69,13 +71,22 @@ def cluster_duplicates(
 ) -> None:
     """Compare new videos with the shop's others, and name every video's cluster."""
     index = next(i for i in indexes if (i.table, i.column) == ("segments", "frame_vector"))
-    mean = background.frame_mean if background else np.zeros(1, np.float32)
-    # The mean moves only when the shop has doubled; what was compared before stays compared.
-    settings = fingerprint([VERSION, config.model_dump(mode="json")])
+    # A background is fitted anew only when the shop has doubled: then all are compared again.
+    space = background.background_id if background else None
+    settings = fingerprint([VERSION, config.model_dump(mode="json"), space])
+    # A shop without pictures has none; its mean is that of its frames tonight.
+    mean = background.frame_mean if background else _mean_frame(store)
     for batch in store.videos_to_compare(settings):
         found = {key: _duplicates(store, key, batch[key], index, mean, config) for key in batch}
         store.write_duplicates(found, settings)
     store.write_clusters(_clusters(store.duplicate_edges()))
+
+
+def _mean_frame(store: Store) -> Vectors:
+    if not store.table("segments").count_rows():
+        return np.zeros(1, np.float32)
+    frames, _ = store.frame_sample(_SAMPLE)
+    return np.asarray(frames.mean(axis=0), np.float32)
 
 
 def _duplicates(
@@ -90,9 +101,11 @@ def _duplicates(
     table = store.table("segments")
     near: set[str] = set()
     for vector in frames.vectors:
-        hits = nearest(table, "frame_vector", vector, index, config.candidates, ["video_key"])
+        # Its own moments are the nearest, and would crowd out the others.
+        hits = nearest(
+            table, "frame_vector", vector, index, config.candidates, ["video_key"], other_than=key
+        )
         near.update(str(hit["video_key"]) for hit in hits)
-    near.discard(key)
     own = shape_of(frames, mean)
     others = store.video_frames(sorted(near))
     return sorted(

@@ -16,19 +16,20 @@ from rapidfuzz.distance import OSA
 from indexer.linking.catalogue import LinkingCatalogue, words
 from schemas.catalog import Product
 
-_NUMBER = r"(\d+(?:[.,]\d{1,2})?)"
-_MONEY = r"(?:[€$£]|\b(?:eur|euros?|usd|dollars?|gbp|pounds?|sek|kr|chf)\b)?"
-_AMOUNT = rf"{_MONEY}\s*{_NUMBER}\s*{_MONEY}"
+# Digits in groups of three, or plain; then cents. "1,000" is a thousand, "12,50" is not.
+_NUMBER = r"(\d{1,3}(?:[,.']\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?)(?![.,]?\d)"
+_GROUPING = re.compile(r"[,.'](?=\d{3}(?!\d))")
+_CURRENCY = r"(?:[€$£]|(?<![^\W\d])(?:eur|euros?|usd|dollars?|gbp|pounds?|sek|kr|chf)(?![^\W\d]))"
+# A sign before a number belongs to that number: in "90 $120" the 90 costs nothing.
+_AMOUNT = rf"(?:{_CURRENCY}\s*)?{_NUMBER}(?:\s*{_CURRENCY}(?!\s*\d))?"
 _UNDER = r"(?:under|below|up to|less than|cheaper than|at most|max|unter|bis|moins de|menos de|<=?)"
 _OVER = r"(?:over|above|more than|from|at least|min|über|ab|plus de|más de|>=?)"
 _BETWEEN = r"(?:between|zwischen|entre)"
 _AND = r"(?:and|und|et|y|-|to)"
-_PRICES = (
-    (re.compile(rf"{_BETWEEN}\s+{_AMOUNT}\s*{_AND}\s*{_AMOUNT}", re.IGNORECASE), "between"),
-    (re.compile(rf"(?<!\w){_UNDER}\s*{_AMOUNT}", re.IGNORECASE), "most"),
-    (re.compile(rf"(?<!\w){_OVER}\s*{_AMOUNT}", re.IGNORECASE), "least"),
-)
-_HAS_MONEY = re.compile(r"[€$£]|\b(?:eur|euros?|usd|dollars?|gbp|pounds?|sek|kr|chf)\b", re.I)
+_RANGE = re.compile(rf"(?<!\w){_BETWEEN}\s+{_AMOUNT}\s*{_AND}\s*{_AMOUNT}", re.IGNORECASE)
+_MOST = re.compile(rf"(?<!\w){_UNDER}\s*{_AMOUNT}", re.IGNORECASE)
+_LEAST = re.compile(rf"(?<!\w){_OVER}\s*{_AMOUNT}", re.IGNORECASE)
+_HAS_MONEY = re.compile(_CURRENCY, re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +121,22 @@ def _named_in(
 
 
 def _price(text: str) -> tuple[PriceRange | None, str]:
-    """The price asked for, and the text without it. A bare number is a price only with money."""
-    for pattern, kind in _PRICES:
-        match = pattern.search(text)
-        if match is None or not (_HAS_MONEY.search(match[0]) or kind == "between"):
-            continue
-        amounts = [decimal.Decimal(group.replace(",", ".")) for group in match.groups()]
-        rest = f"{text[: match.start()]} {text[match.end() :]}".strip()
-        if kind == "between":
-            return PriceRange(min(amounts), max(amounts)), rest
-        bounds = (None, amounts[0]) if kind == "most" else (amounts[0], None)
-        return PriceRange(*bounds), rest
-    return None, text
+    """The price asked for, and the text without it. Without a currency a number is no price."""
+    both, rest = _amounts(_RANGE, text)
+    if both:
+        return PriceRange(min(both), max(both)), rest
+    most, rest = _amounts(_MOST, text)
+    least, rest = _amounts(_LEAST, rest)
+    if not most and not least:
+        return None, text
+    return PriceRange(least[0] if least else None, most[0] if most else None), rest
+
+
+def _amounts(pattern: re.Pattern[str], text: str) -> tuple[list[decimal.Decimal], str]:
+    """The amounts of the first match that names a currency, and the text without it."""
+    for match in pattern.finditer(text):
+        if _HAS_MONEY.search(match[0]):
+            found = [_GROUPING.sub("", group).replace(",", ".") for group in match.groups()]
+            rest = f"{text[: match.start()].rstrip()} {text[match.end() :].lstrip()}".strip()
+            return [decimal.Decimal(amount) for amount in found], rest
+    return [], text

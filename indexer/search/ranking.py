@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.catalog import Product
-from schemas.config import SearchConfig
 
 # A product's rating counts as far as it has been reviewed: with none it is the shop's mean, with
 # this many it is half its own (a Bayesian mean).
@@ -35,8 +34,8 @@ def authority(products: Sequence[Product]) -> list[float]:
 
     0 is the mean, and a product without reviews and sales is there: new is not bad.
     """
-    rated = [(p.rating, p.review_count or 0) for p in products if p.rating is not None]
-    mean = sum(r for r, _ in rated) / len(rated) if rated else 0.0
+    rated = [p.rating for p in products if p.rating is not None]
+    mean = sum(rated) / len(rated) if rated else 0.0
     most_sold = math.log1p(max((p.sales or 0 for p in products), default=0))
     sold = [math.log1p(p.sales) / most_sold for p in products if p.sales and most_sold]
     mean_sold = sum(sold) / len(sold) if sold else 0.0
@@ -60,8 +59,8 @@ def freshness(published: dt.datetime | None, now: dt.datetime, half_life_days: f
     return float(0.5 ** (age / half_life_days))
 
 
-def mix(ranked: Sequence[Ranked], config: SearchConfig) -> list[tuple[Ranked, list[str]]]:
-    """One result for each duplicate cluster, with its other members' keys; SKUs spread.
+def mix(ranked: Sequence[Ranked], spread: float, k: int) -> list[tuple[Ranked, list[str]]]:
+    """At most `k` results, one for each duplicate cluster with its others' keys; SKUs spread.
 
     Results are taken greedily; each one that sells what an earlier one sold loses a little, as in
     maximal marginal relevance (Carbonell and Goldstein, 1998).
@@ -77,13 +76,11 @@ def mix(ranked: Sequence[Ranked], config: SearchConfig) -> list[tuple[Ranked, li
     remaining = list(best.values())
     shown: dict[str | None, int] = {}
     result: list[tuple[Ranked, list[str]]] = []
-    while remaining:
-        chosen = max(remaining, key=lambda r: r.score - _repeats(r, shown) * config.spread)
+    while remaining and len(result) < k:
+        chosen = max(remaining, key=lambda r: r.score - _repeats(r, shown) * spread)
         remaining.remove(chosen)
         shown[chosen.sku] = shown.get(chosen.sku, 0) + 1
         result.append((chosen, copies[chosen.cluster]))
-        if len(result) == config.depth:
-            break
     return result
 
 

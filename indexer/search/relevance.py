@@ -6,7 +6,6 @@ product text as sentences. The best product holds the field, and the others fall
 shopper who names one apple does not ask for all of them.
 """
 
-import decimal
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -31,7 +30,7 @@ _BESIDES = 0.8
 _RIVALRY = 0.12
 # A product outside of a brand that the query names is hardly what it asks for. A category is often
 # named in passing: "apple drink" asks for no apple.
-_OUTSIDE_BRAND, _OUTSIDE_CATEGORY = 0.5, 0.85
+_OUTSIDE_BRAND, _OUTSIDE_CATEGORY, _OUTSIDE_VALUES = 0.5, 0.85, 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class _Described:
     words: Mapping[str, float]
     brand: tuple[str, ...]
     categories: frozenset[tuple[str, ...]]
-    price: decimal.Decimal | None
+    values: frozenset[tuple[str, ...]]
 
 
 class ProductRelevance:
@@ -55,8 +54,11 @@ class ProductRelevance:
         self._rarity = {word: math.log(1.0 + count / n) for word, n in seen.items()}
         self._rarest = math.log(1.0 + count)
 
-    def of_text(self, query: Query, vector: Vectors) -> Vectors:
-        """`(products,)` relevance of an analysed query whose sentence vector is `vector`."""
+    def of_text(self, query: Query, vector: Vectors, admitted: Vectors) -> Vectors:
+        """`(products,)` relevance of an analysed query whose sentence vector is `vector`.
+
+        `admitted`, `(products,)`, is 0 for products that a filter leaves out: they hold no field.
+        """
         similarity = self._catalogue.facts_vectors @ vector
         meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
         relevance = _LEXICAL * self._lexical(query) + (1.0 - _LEXICAL) * meaning
@@ -64,14 +66,14 @@ class ProductRelevance:
         for match in find_names(query.mended, self._catalogue):
             if match.coverage >= _NAMED:
                 relevance[match.product] = max(relevance[match.product], match.coverage)
-        return _rivalled(relevance * self._affordable(query))
+        return _rivalled(relevance * admitted)
 
-    def of_image(self, similarity: Mapping[int, float]) -> Vectors:
+    def of_image(self, similarity: Mapping[int, float], admitted: Vectors) -> Vectors:
         """The same for a picture, from the cosine of each near product's best picture."""
         relevance = np.zeros(len(self._catalogue), np.float32)
         for product, cosine in similarity.items():
             relevance[product] = max(cosine, 0.0)
-        return _rivalled(relevance)
+        return _rivalled(relevance * admitted)
 
     def _lexical(self, query: Query) -> Vectors:
         """Share of the query's words, by rarity, that stand in each product.
@@ -95,20 +97,16 @@ class ProductRelevance:
         return min(forms) if forms else self._rarest
 
     def _inside(self, query: Query) -> Vectors:
-        """1 for products of the brand and category that the query names, else less."""
+        """1 for products of the brand, category and values that the query names, else less."""
         factors = np.ones(len(self._described), np.float32)
         for i, item in enumerate(self._described):
             if query.brands and item.brand not in query.brands:
                 factors[i] *= _OUTSIDE_BRAND
             if query.categories and not query.categories & item.categories:
                 factors[i] *= _OUTSIDE_CATEGORY
+            if query.values and not query.values & item.values:
+                factors[i] *= _OUTSIDE_VALUES
         return factors
-
-    def _affordable(self, query: Query) -> Vectors:
-        price = query.price
-        if price is None:
-            return np.ones(len(self._described), np.float32)
-        return np.array([price.admits(item.price) for item in self._described], np.float32)
 
 
 def _describe(product: Product) -> _Described:
@@ -125,7 +123,7 @@ def _describe(product: Product) -> _Described:
         worth,
         tuple(words(product.brand or "")),
         frozenset(tuple(words(part)) for part in product.category),
-        product.price,
+        frozenset(tuple(words(value)) for value in values),
     )
 
 

@@ -4,6 +4,8 @@ In the offline profile words and frames share no space, so words reach pictures 
 catalogue: words to product text, product to the videos linked to it.
 """
 
+import unicodedata
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -57,7 +59,8 @@ def by_words(table: Table, query: str, weight: Callable[[str], float], depth: in
     if not asked:
         return []
     hits = (
-        table.search(" ".join(asked), query_type="fts", fts_columns="text")
+        # The index holds words as they were written, with their accents.
+        table.search(unicodedata.normalize("NFC", query), query_type="fts", fts_columns="text")
         .select(["video_key", "start_ms", "end_ms", "text", "_score"])
         .limit(depth)
         .to_list()
@@ -93,10 +96,22 @@ def by_vector(
 
 
 def nearest(
-    table: Table, column: str, vector: Vectors, index: VectorIndex, depth: int, columns: list[str]
+    table: Table,
+    column: str,
+    vector: Vectors,
+    index: VectorIndex,
+    depth: int,
+    columns: list[str],
+    *,
+    other_than: str | None = None,
 ) -> list[Cells]:
-    """Rows nearest by cosine, flat or through the index as the release says."""
+    """Rows nearest by cosine, flat or through the index as the release says.
+
+    `other_than` leaves out the rows of one video, by its derived key.
+    """
     query = query_for(table, column, vector, index).select([*columns, "_distance"]).limit(depth)
+    if other_than is not None:
+        query = query.where(f"video_key != '{uuid.UUID(other_than)}'", prefilter=True)
     rows: list[Cells] = query.to_arrow().to_pylist()
     return rows
 

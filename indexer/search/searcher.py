@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from lancedb.table import Table
 
-from indexer.linking.catalogue import LinkingCatalogue, words
+from indexer.linking.catalogue import LinkingCatalogue
 from indexer.linking.likeness import LikenessSpace
 from indexer.search import routes
 from indexer.search.query import PriceRange, Query, QueryAnalyser
@@ -97,17 +97,17 @@ class Searcher:
         config = self._config
         query = self._analyser.analyse(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
-        relevance = self._relevance.of_text(query, vector)
+        admitted = self._admitted(category, query.price)
+        relevance = self._relevance.of_text(query, vector, admitted)
         found = {
-            "product": (config.product, self._linked(relevance, category)),
+            "product": (config.product, self._linked(relevance)),
             "words": (config.words, self._worded(query)),
             "meaning": (config.meaning, self._near("text_vector", vector)),
         }
         if self._encoders.joint_text is not None:
             seen = self._encoders.joint_text.encode_texts([query.text])[0]
             found["frame"] = (config.frame, self._near("frame_vector", seen))
-        allowed = self._allowed(category, query.price)
-        return self._rank(found, k, allowed)
+        return self._rank(found, k, self._selling(admitted))
 
     def search_image(
         self, image: Pixels, *, k: int = 10, category: str | None = None
@@ -116,21 +116,20 @@ class Searcher:
         if self._encoders.image is None:
             raise ConfigError("this searcher was made without an image encoder")
         vector = self._encoders.image.encode_images([image])[0]
-        relevance = self._relevance.of_image(self._likeness_to_products(vector))
+        admitted = self._admitted(category, None)
+        relevance = self._relevance.of_image(self._likeness_to_products(vector), admitted)
         found = {
-            "product": (self._config.product, self._linked(relevance, category)),
+            "product": (self._config.product, self._linked(relevance)),
             "frame": (self._config.frame, self._shown(vector)),
         }
-        return self._rank(found, k, self._allowed(category, None))
+        return self._rank(found, k, self._selling(admitted))
 
-    def _linked(self, relevance: Vectors, category: str | None) -> list[Found]:
-        wanted = relevance if category is None else relevance * self._in_category(category)
-        return routes.by_links(wanted, self._catalogue, self._links)
+    def _linked(self, relevance: Vectors) -> list[Found]:
+        return routes.by_links(relevance, self._catalogue, self._links)
 
     def _worded(self, query: Query) -> list[Found]:
         """Full text for the words as typed and as mended: what is said may be spelt either way."""
-        typed = " ".join(words(query.text))
-        texts = dict.fromkeys([typed, query.mended])
+        texts = dict.fromkeys([query.text, query.mended])
         weight, depth = self._relevance.weight, self._config.depth
         found = [routes.by_words(self._segments, text, weight, depth) for text in texts]
         return [item for items in found for item in items]
@@ -179,19 +178,23 @@ class Searcher:
         cosines = of_its_kind(found) @ self._space.of_queries(vector)
         return list(zip(hits, cosines.tolist(), strict=True))
 
-    def _allowed(self, category: str | None, price: PriceRange | None) -> set[str] | None:
-        """Keys of the videos that sell something inside the filters; None where there are none."""
-        if category is None and price is None:
-            return None
-        inside = np.ones(len(self._catalogue), bool)
+    def _admitted(self, category: str | None, price: PriceRange | None) -> Vectors:
+        """`(products,)` 1 for products inside the filters, 0 outside."""
+        inside = np.ones(len(self._catalogue), np.float32)
         if category is not None:
-            inside &= self._in_category(category) > 0
+            inside *= self._in_category(category)
         if price is not None:
-            inside &= [price.admits(item.product.price) for item in self._catalogue.products]
+            inside *= [price.admits(item.product.price) for item in self._catalogue.products]
+        return inside
+
+    def _selling(self, admitted: Vectors) -> set[str] | None:
+        """Keys of the videos that sell an admitted product; None where all products are."""
+        if admitted.all():
+            return None
         return {
             key
             for key, links in self._sold.items()
-            if any(inside[self._catalogue.index_of[link.sku]] for link in links)
+            if any(admitted[self._catalogue.index_of[link.sku]] for link in links)
         }
 
     def _rank(
@@ -210,7 +213,7 @@ class Searcher:
         ranked = [self._ranked(key, by_route, now) for key, by_route in best.items()]
         return [
             self._hit(item, copies, best[item.video_key])
-            for item, copies in mix(ranked, self._config)[:k]
+            for item, copies in mix(ranked, self._config.spread, k)
         ]
 
     def _ranked(

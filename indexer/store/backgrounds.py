@@ -21,6 +21,7 @@ def save_background(store: Store, background: Background) -> None:
         "shrinkage": background.shrinkage,
         "noise": background.noise,
         "segments": background.segments,
+        "pictures": background.pictures,
     }
     schema = tables.backgrounds_schema(len(background.frame_mean))
     merge = store.table("backgrounds").to_lance().merge_insert("background_id")
@@ -48,4 +49,5 @@ def read_background(store: Store, background_id: str | None) -> Background | Non
         shrinkage=shrinkage,
         noise=row["noise"],
         segments=row["segments"],
+        pictures=row["pictures"],
     )

@@ -41,7 +41,7 @@ def judged(*pairs: tuple[float, bool], silent: int = 0) -> tuple[Labelled, list[
         ),
         len(pairs),
         (),
-        tuple((f"silent{i}", "S") for i in range(silent)),
+        tuple(LabelledPair(f"silent{i}", f"silent{i}", "S", {}, True) for i in range(silent)),
     )
     return labelled, [score for score, _ in pairs]
 

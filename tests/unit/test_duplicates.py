@@ -83,3 +83,23 @@ def test_a_search_shows_one_video_of_a_cluster_and_names_the_others(copied: Shop
     assert len(shown) == len(set(shown))
     (hit,) = [hit for hit in hits if {"c", "again"} & {hit.video_id, *hit.copies}]
     assert {hit.video_id, *hit.copies} == {"c", "again"}
+
+
+def test_a_shop_without_pictures_knows_its_duplicates_too(copied: Shop) -> None:
+    copied.set_products([{"sku": "S", "title": "Lamp"}])
+    copied.ingest()
+    found = clusters(copied)
+    assert found["again"] == found["c"]
+    assert len(set(found.values())) == 3
+
+
+def test_a_copy_that_comes_has_its_original_linked_anew(copied: Shop) -> None:
+    rows = [{"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": []} for name in "abc"]
+    copied.set_videos(rows)
+    copied.ingest()
+    copied.set_videos([*rows, {"video_id": "again", "file": "videos/again.mp4"}])
+    result = copied.ingest()
+    links = Store.open(copied.request.store).table("links").to_arrow().to_pylist()
+    fresh = {row["video_id"] for row in links if row["run_id"] == result.release.run_id}
+    assert {"c", "again"} <= fresh
+    assert "b" not in fresh

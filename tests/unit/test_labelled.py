@@ -8,9 +8,9 @@ from indexer.linking.calibration import UNFITTED
 from indexer.quality.explain import explain
 from indexer.quality.labelled import (
     LabelledPair,
+    fit_folds,
     folds_of,
     labelled_pairs,
-    out_of_fold,
     read_labels,
 )
 from indexer.store.releases import newest_release
@@ -68,20 +68,30 @@ def test_no_pair_is_scored_by_its_own_answer() -> None:
         for i in range(40)
     ]
     odd = LabelledPair("odd", "odd", "S", {Signal.PRINT: 1.0}, True)
-    *others, alone = out_of_fold([*pairs, odd], UNFITTED)
+    *others, alone = fit_folds([*pairs, odd], UNFITTED).scores([*pairs, odd])
     assert alone < 0.5
     assert sum((s >= 0.5) == p.linked for s, p in zip(others, pairs, strict=True)) >= 38
 
 
 def test_every_candidate_of_a_judged_video_is_labelled(shop: Shop) -> None:
+    shop.set_videos(
+        [
+            {"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": ["SKU-green"]}
+            for name in "abc"
+        ]
+    )
     shop.ingest()
     store = Store.open(shop.request.store)
     truth = TRUTH | {"nobody": frozenset({"SKU-red"})}
     found = labelled_pairs(store, newest_release(store), truth, LinkingConfig())
     assert found.unknown == ("nobody",)
     assert found.videos == 3
-    seen = {(p.video_id, p.sku) for p in found.pairs if p.linked} | set(found.silent)
-    assert seen == {(video, sku) for video, skus in TRUTH.items() for sku in skus}
+    judged = {(p.video_id, p.sku): p.linked for p in (*found.pairs, *found.silent)}
+    assert {pair for pair, linked in judged.items() if linked} == {
+        (video, sku) for video, skus in TRUTH.items() for sku in skus
+    }
+    # Declared, and in no label: a candidate, and no link.
+    assert judged["b", "SKU-green"] is False
 
 
 def test_the_next_run_links_with_weights_fitted_on_labels(

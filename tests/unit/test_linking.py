@@ -330,3 +330,23 @@ def test_evidence_in_touching_moments_makes_one_span() -> None:
     video = LinkableVideo("v", (), (segment(0, axis(3)), segment(2000, axis(3))))
     ((found,),) = linker().link([video])
     assert [(s.start_ms, s.end_ms) for s in found.spans] == [(0, 4000)]
+
+
+def test_the_same_picture_twice_teaches_nothing() -> None:
+    twice = [
+        EncodedProduct(
+            item.product, item.text_vector, item.facts_vector, (item.images[0], item.images[0])
+        )
+        for item in CATALOGUE.products
+    ]
+    background = fitted(noise(0, 30), LinkingCatalogue.of(twice))
+    assert background.nuisance.shape == (0, DIM)
+
+
+def test_borrowed_evidence_has_no_moment() -> None:
+    clear = LinkableVideo("a", (), (segment(0, axis(50), written="Red Delicious Apple"),))
+    cropped = LinkableVideo("b", (), (segment(0, axis(50)),))
+    (own,), (borrowed,) = linker().link([clear, cropped])
+    assert own.spans
+    assert borrowed.spans == ()
+    assert [piece.at_ms for piece in borrowed.evidence] == [None] * len(borrowed.evidence)
