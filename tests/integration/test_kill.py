@@ -28,6 +28,8 @@ from tests.clips import RED, write_clip
 from tests.shops import Shop, small_config
 
 when, how = sys.argv[2], getattr(signal, sys.argv[3])
+# A process started in the background by a shell ignores Ctrl-C; this one must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def killing(name, at):
     original = getattr(Store, name)
