@@ -152,7 +152,9 @@ def _signals(clues: Iterable[Clue]) -> dict[Signal, float]:
         if kind not in best or clue.strength > best[kind].strength:
             best[kind] = clue
     signals = {name: value for clue in best.values() for name, value in clue.signals.items()}
-    if Signal.MERCHANT in signals and len(best) > 1:
+    seen = [clue for clue in best.values() if clue.sense is not Sense.MERCHANT]
+    # A hint is enough, however faint; words that suit a rival better are none.
+    if Signal.MERCHANT in signals and any(clue.strength > 0.0 for clue in seen):
         signals[Signal.MERCHANT_BACKED] = 1.0
     return signals
 
