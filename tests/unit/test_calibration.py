@@ -86,6 +86,15 @@ def test_a_silent_sense_scores_nothing() -> None:
     assert alone[Sense.OCR] == alone[Sense.ASR] == alone[Sense.MERCHANT] == 0.0
 
 
+def test_a_declaration_alone_is_not_backed() -> None:
+    shipped = default_calibration()
+    declared = {Signal.MERCHANT: 1.0}
+    backed = declared | {Signal.MERCHANT_BACKED: 1.0, Signal.LIKENESS: 0.1}
+    expected = probability(shipped, declared)
+    assert sense_probabilities(shipped, backed)[Sense.MERCHANT] == pytest.approx(expected)
+    assert probability(shipped, backed) > expected
+
+
 def test_the_shipped_weights_make_sense() -> None:
     """One strong reason makes a link; a declaration alone, or a hint, does not."""
     shipped = default_calibration()
