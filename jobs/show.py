@@ -138,7 +138,9 @@ def show_hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
     for place, hit in enumerate(hits, start=1):
         sold = ", ".join(f"{p.sku} {p.title} ({p.score:.2f})" for p in hit.products[:3])
         found = ", ".join(f"{name} {points:.2f}" for name, points in hit.routes)
-        why = "; ".join(describe(piece) for piece in hit.evidence[:2]) or hit.text
+        # A caption may speak as words and as print: it is told once.
+        told = dict.fromkeys(describe(piece) for piece in hit.evidence)
+        why = "; ".join(list(told)[:2]) or hit.text
         moment = f"{clock(hit.start_ms)} - {clock(hit.end_ms)}"
         rows.append([str(place), hit.video_id, moment, f"{hit.score:.2f}", sold, why, found])
     columns = ["", "video", "moment", "score", "sells", "evidence", "found by"]

@@ -42,9 +42,12 @@ def probability(calibration: Calibration, signals: Signals) -> float:
 def sense_probabilities(calibration: Calibration, signals: Signals) -> dict[Sense, float]:
     """What each sense alone would make of the pair; 0 where it is silent."""
     # A declaration is backed by what other senses say: alone it never is.
-    own_right = {name: value for name, value in signals.items() if name != Signal.MERCHANT_BACKED}
-    alone = {
-        sense: {name: own_right[name] for name in names if name in own_right}
+    alone: dict[Sense, dict[Signal, float]] = {
+        sense: {
+            name: signals[name]
+            for name in names
+            if name in signals and name is not Signal.MERCHANT_BACKED
+        }
         for sense, names in SIGNALS_OF.items()
     }
     return {sense: probability(calibration, own) if own else 0.0 for sense, own in alone.items()}
