@@ -26,7 +26,7 @@ lint: $(INSTALLED)
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(if $(TORCH_INDEX),$(BIN)/pip install --index-url $(TORCH_INDEX) torch torchvision)
-	$(BIN)/pip install -e '.[cpu,offline,decord,dev]'
+	$(BIN)/pip install -e '.[cpu,offline,decord,s3,dev]'
 	touch $@
 
 clean:

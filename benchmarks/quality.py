@@ -70,8 +70,10 @@ def open_shop(folder: Path, scratch: Path, config: Config) -> Shop:
     copy = scratch / "bench"
     copy_without_answers(folder, copy)
     uri = str(scratch / "store")
-    request = IngestRequest(copy / "catalog" / "products.jsonl", copy / "videos.jsonl", uri)
-    ingest(request, config, make_engine, NoProgress())
+    request = IngestRequest(
+        str(copy / "catalog" / "products.jsonl"), str(copy / "videos.jsonl"), uri
+    )
+    ingest(request, config, make_engine, NoProgress()).or_raise()
     return measured(folder, uri, config)
 
 

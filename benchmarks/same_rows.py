@@ -17,7 +17,6 @@ _KEYS = {
     "failures": "failure_key",
 }
 _OF_THE_RUN = ("run_id", "first_seen_at", "at", "path", "source")
-_OF_THE_FILE = ("source_mtime_ns", "source_ctime_ns", "source_inode")
 _LEAST_COSINE = 0.9999
 
 
@@ -33,7 +32,7 @@ def _differing(one: Store, other: Store, name: str) -> int:
         mine, theirs = (set(table[_KEYS[name]].to_pylist()) for table in (left, right))
         return len(mine ^ theirs)
     vectors = [field.name for field in left.schema if pa.types.is_fixed_size_list(field.type)]
-    ignored = {*_OF_THE_RUN, *_OF_THE_FILE, *vectors}
+    ignored = {*_OF_THE_RUN, *vectors}
     plain = [column for column in left.column_names if column not in ignored]
     rows = zip(left.select(plain).to_pylist(), right.select(plain).to_pylist(), strict=True)
     wrong = np.array([a != b for a, b in rows], bool)

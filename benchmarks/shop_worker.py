@@ -50,8 +50,10 @@ class EventProgress:
 
 def run(folder: Path, store: str, out: Path, config: Config) -> None:
     """Ingest, search, and write links.jsonl, results.jsonl and dups.jsonl."""
-    request = IngestRequest(folder / "catalog" / "products.jsonl", folder / "videos.jsonl", store)
-    result = ingest(request, config, make_engine, EventProgress())
+    request = IngestRequest(
+        str(folder / "catalog" / "products.jsonl"), str(folder / "videos.jsonl"), store
+    )
+    result = ingest(request, config, make_engine, EventProgress()).or_raise()
     say(
         "published",
         tally=[result.tally.submitted, result.tally.indexed, result.tally.failed],

@@ -1,19 +1,19 @@
 """Reading what the shop hands over: a catalogue of products and a list of videos.
 
 Rows come from strangers. Each is checked on its own: a bad row is reported with file, line and
-reason, and does not stop the rest. Pictures and videos are taken from below the source's own folder
-only; a row that names a URL, an absolute path or a way out of the folder does not get to read it.
+reason, and does not stop the rest. Pictures and videos are taken from below the source's own
+folder, or from the prefixes of an object store that the config allows; a row that names another
+URL, an absolute path or a way out of the folder does not get to read it.
 """
 
 import csv
 import datetime as dt
 import decimal
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, TypeAlias, TypeVar
 
 import pyarrow.parquet as pq
@@ -27,8 +27,9 @@ from pydantic import (
     ValidationError,
 )
 
+from indexer.sources.files import Files
 from schemas.catalog import Product, RejectedRow, VideoSource
-from schemas.errors import InputError
+from schemas.errors import InputError, MediaError
 from schemas.outcomes import Skipped
 
 VIDEO_SUFFIXES = frozenset(
@@ -53,6 +54,7 @@ VIDEO_SUFFIXES = frozenset(
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PLACES = decimal.Decimal("0.0001")  # what the table's decimal column holds
 _LONGEST_TITLE, _LONGEST_TEXT = 2_000, 50_000
+_LARGEST_LIST = 64 * 1024**3
 
 Cell: TypeAlias = object
 Row = TypeVar("Row", bound=BaseModel)
@@ -198,7 +200,7 @@ class CatalogueRead:
 
     products: tuple[Product, ...]
     rejected: tuple[RejectedRow, ...]
-    root: Path
+    root: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,44 +212,46 @@ class VideosRead:
     skipped: tuple[Skipped, ...]
 
 
-def read_catalogue(path: Path) -> CatalogueRead:
+def read_catalogue(uri: str, files: Files) -> CatalogueRead:
     """Read a catalogue from .jsonl, .csv or .parquet. Raises InputError if it is none of them."""
     products: dict[str, Product] = {}
     rejected: list[RejectedRow] = []
-    for line, item in _parsed(path, ProductRow):
+    name = PurePath(uri).name
+    for line, item in _parsed(uri, files, ProductRow):
         if isinstance(item, RejectedRow):
             rejected.append(item)
         elif item.sku in products:
             rejected.append(
-                RejectedRow(path.name, line, item.sku, "sku: stands in an earlier row already")
+                RejectedRow(name, line, item.sku, "sku: stands in an earlier row already")
             )
         else:
             products[item.sku] = item.record()
-    return CatalogueRead(tuple(products.values()), tuple(rejected), path.parent)
+    return CatalogueRead(tuple(products.values()), tuple(rejected), files.root_of(uri))
 
 
-def read_videos(path: Path) -> VideosRead:
+def read_videos(uri: str, files: Files) -> VideosRead:
     """List the videos of a folder, or of a manifest in .jsonl, .csv or .parquet."""
-    if path.is_dir():
-        return _read_folder(path)
+    if files.is_folder(uri):
+        return _read_folder(uri, files)
     videos: dict[str, VideoSource] = {}
     rejected: list[RejectedRow] = []
-    for line, item in _parsed(path, VideoRow):
+    root, name = files.root_of(uri), PurePath(uri).name
+    for line, item in _parsed(uri, files, VideoRow):
         if isinstance(item, RejectedRow):
             rejected.append(item)
             continue
         if item.video_id in videos:
             reason = "video_id: stands in an earlier row already"
-            rejected.append(RejectedRow(path.name, line, item.video_id, reason))
+            rejected.append(RejectedRow(name, line, item.video_id, reason))
             continue
-        file = inside(path.parent, item.file)
-        if file is None:
+        location = files.resolve(root, item.file)
+        if location is None:
             reason = "file: lies outside the manifest's folder"
-            rejected.append(RejectedRow(path.name, line, item.video_id, reason))
+            rejected.append(RejectedRow(name, line, item.video_id, reason))
             continue
         videos[item.video_id] = VideoSource(
             video_id=item.video_id,
-            path=str(file),
+            path=location,
             merchant_skus=item.merchant_skus,
             merchant_id=item.merchant_id,
             title=item.title,
@@ -257,51 +261,39 @@ def read_videos(path: Path) -> VideosRead:
     return VideosRead(tuple(videos.values()), tuple(rejected), ())
 
 
-def inside(root: Path, name: str) -> Path | None:
-    """`root / name`, unless it is a URL, leaves `root` (by links too) or holds a NUL."""
-    if "\0" in name or "://" in name:
-        return None
-    try:
-        resolved = (root / name).resolve()
-        home = root.resolve()
-    except (OSError, RuntimeError, ValueError):
-        return None
-    return resolved if resolved.is_relative_to(home) else None
-
-
-def _read_folder(folder: Path) -> VideosRead:
+def _read_folder(folder: str, files: Files) -> VideosRead:
     videos: list[VideoSource] = []
     rejected: list[RejectedRow] = []
     skipped: list[Skipped] = []
-
-    def unreadable(error: OSError) -> None:
-        name = os.fsencode(error.filename or folder).decode("utf-8", "backslashreplace")
-        rejected.append(RejectedRow(folder.name, 0, name, f"cannot be listed: {error.strerror}"))
-
-    for parent, folders, files in os.walk(folder, onerror=unreadable):
-        folders.sort()
-        for name in sorted(files):
-            path = Path(parent) / name
-            relative = path.relative_to(folder)
-            # A name need not be UTF-8; its id must be text.
-            video_id = os.fsencode(relative).decode("utf-8", "backslashreplace")
-            suffix = path.suffix.lower()
-            if name.startswith("."):
-                skipped.append(Skipped(video_id, "hidden file"))
-            elif suffix and suffix not in VIDEO_SUFFIXES:
-                skipped.append(Skipped(video_id, f"not a video by its name ({suffix})"))
-            elif inside(folder, str(relative)) is None:
-                reason = "is a link that leaves the folder, or leads nowhere"
-                rejected.append(RejectedRow(folder.name, 0, video_id, reason))
-            else:
-                videos.append(VideoSource(video_id=video_id, path=str(path)))
+    for item in files.walk(folder):
+        name = PurePath(item.name)
+        suffix = name.suffix.lower()
+        if name.name.startswith("."):
+            skipped.append(Skipped(item.name, "hidden file"))
+        elif suffix and suffix not in VIDEO_SUFFIXES:
+            skipped.append(Skipped(item.name, f"not a video by its name ({suffix})"))
+        elif item.location is None:
+            rejected.append(RejectedRow(PurePath(folder).name, 0, item.name, item.reason))
+        else:
+            videos.append(VideoSource(video_id=item.name, path=item.location))
     return VideosRead(tuple(videos), tuple(rejected), tuple(skipped))
 
 
-def _parsed(path: Path, model: type[Row]) -> Iterator[tuple[int, Row | RejectedRow]]:
+def _parsed(uri: str, files: Files, model: type[Row]) -> Iterator[tuple[int, Row | RejectedRow]]:
+    list_name = PurePath(uri).name
+    try:
+        with files.local(uri, max_bytes=_LARGEST_LIST) as path:
+            yield from _checked(path, list_name, model)
+    except MediaError as error:
+        raise InputError(f"{uri}: {error}") from error
+
+
+def _checked(
+    path: Path, list_name: str, model: type[Row]
+) -> Iterator[tuple[int, Row | RejectedRow]]:
     for line, cells in _rows(path):
         if isinstance(cells, str):
-            yield line, RejectedRow(path.name, line, None, cells)
+            yield line, RejectedRow(list_name, line, None, cells)
             continue
         try:
             yield line, model.model_validate(cells)
@@ -309,7 +301,7 @@ def _parsed(path: Path, model: type[Row]) -> Iterator[tuple[int, Row | RejectedR
             key = next(iter(model.model_fields))
             item_id = cells.get(key)
             name = clean_text(str(item_id))[:200] if item_id not in (None, "") else None
-            yield line, RejectedRow(path.name, line, name, _reason(error))
+            yield line, RejectedRow(list_name, line, name, _reason(error))
 
 
 def _reason(error: ValidationError | RecursionError | TypeError | OverflowError) -> str:

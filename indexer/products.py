@@ -1,17 +1,24 @@
 """Encoding the catalogue: each product's text, and each of its pictures that can be read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from indexer.catalog import inside
 from indexer.reading import read_picture
-from models.protocols import ModelSet
-from schemas.catalog import EncodedImage, EncodedProduct, Product, RejectedRow
+from indexer.sources.files import Files
+from models.protocols import ModelSet, TextEncoder
+from schemas.catalog import (
+    EncodedImage,
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+)
 from schemas.config import ReadingConfig
+from schemas.errors import MediaError
 from schemas.keys import file_sha256, fingerprint
 from schemas.media import Pixels
 from schemas.release import ModelRefs
@@ -20,77 +27,58 @@ from schemas.release import ModelRefs
 VERSION = 2
 
 _MAX_PIXELS = 50_000_000
+_MAX_BYTES = 256 * 1024**2
 _SIDE = 640
 
 
-@dataclass(frozen=True, slots=True)
-class ProductsEncoded:
-    """Encoded products, and the pictures that could not be used. A product without one stays."""
-
-    products: tuple[EncodedProduct, ...]
-    rejected: tuple[RejectedRow, ...]
+def row_fingerprint(product: Product) -> str:
+    """Fingerprint of all that a product's row says."""
+    return fingerprint(repr(product))
 
 
-def encoding_fingerprint(refs: ModelRefs, reading: ReadingConfig) -> str:
-    """Fingerprint of the stage that encodes products."""
-    models = [ref.model_dump() for ref in (refs.image, refs.text, refs.reader)]
+def text_fingerprint(product: Product, refs: ModelRefs) -> str:
+    """Fingerprint of what a sentence encoder reads of a product, and of the encoder."""
+    return fingerprint([VERSION, refs.text.model_dump(), product.text, product.facts])
+
+
+def picture_fingerprint(refs: ModelRefs, reading: ReadingConfig) -> str:
+    """Fingerprint of the stage that encodes and reads pictures."""
+    models = [ref.model_dump() for ref in (refs.image, refs.reader)]
     return fingerprint([VERSION, *models, reading.model_dump(mode="json")])
 
 
-def content_fingerprint(product: Product, root: Path) -> str:
-    """Fingerprint of a product: what its row says, and the bytes of its pictures."""
-    pictures = {name: _picture_sha256(root, name) for name in product.images}
-    return fingerprint([repr(product), pictures])
+def encode_product_texts(
+    products: Sequence[Product], encoder: TextEncoder
+) -> dict[str, ProductVectors]:
+    """Encode what each product's row says, by SKU."""
+    texts = encoder.encode_texts([product.text for product in products])
+    facts = encoder.encode_texts([product.facts for product in products])
+    return {
+        product.sku: ProductVectors(text, fact)
+        for product, text, fact in zip(products, texts, facts, strict=True)
+    }
 
 
-def _picture_sha256(root: Path, name: str) -> str | None:
+def encode_picture(
+    job: PictureJob, files: Files, models: ModelSet, reading: ReadingConfig
+) -> EncodedPicture | RejectedPicture:
+    """Encode one picture, and read what it says; or say why it cannot be used."""
     try:
-        path = inside(root, name)
-        return file_sha256(path) if path is not None and path.is_file() else None
-    except OSError:
-        return None  # unreadable counts as absent here; encoding it reports why
+        with files.local(job.location, max_bytes=_MAX_BYTES) as path:
+            if path.stat().st_size > _MAX_BYTES:
+                raise ValueError(f"has more than {_MAX_BYTES} bytes")
+            pixels, digest = load_picture(path), file_sha256(path)
+    except (MediaError, OSError, ValueError) as error:
+        return _rejected(job, str(error))
+    vector = models.image.encode_images([pixels])[0]
+    if not np.isfinite(vector).all():
+        return _rejected(job, "has no finite vector")
+    printed = read_picture(pixels, models.reader, reading)
+    return EncodedPicture(job, EncodedImage(job.uri, digest, vector, printed))
 
 
-def encode_products(
-    products: Sequence[Product], root: Path, models: ModelSet, reading: ReadingConfig
-) -> ProductsEncoded:
-    """Encode products whose pictures lie below `root`, and read what their pictures say."""
-    texts = models.text.encode_texts([product.text for product in products])
-    encoded: list[EncodedProduct] = []
-    rejected: list[RejectedRow] = []
-    facts = models.text.encode_texts([product.facts for product in products])
-    for product, vector, fact in zip(products, texts, facts, strict=True):
-        images: list[EncodedImage] = []
-        for name in dict.fromkeys(product.images):
-            loaded = _load(root, name)
-            if isinstance(loaded, str):
-                rejected.append(
-                    RejectedRow("catalogue", 0, product.sku, f"picture {name!r:.200} {loaded}")
-                )
-                continue
-            pixels, digest = loaded
-            seen = models.image.encode_images([pixels])[0]
-            if not np.isfinite(seen).all():
-                reason = f"picture {name!r:.200} has no finite vector"
-                rejected.append(RejectedRow("catalogue", 0, product.sku, reason))
-                continue
-            printed = read_picture(pixels, models.reader, reading)
-            images.append(EncodedImage(name, digest, seen, printed))
-        encoded.append(EncodedProduct(product, vector, fact, tuple(images)))
-    return ProductsEncoded(tuple(encoded), tuple(rejected))
-
-
-def _load(root: Path, name: str) -> tuple[Pixels, str] | str:
-    """A picture's pixels and hash, or the reason there are none."""
-    path = inside(root, name)
-    if path is None:
-        return "lies outside the catalogue's folder"
-    try:
-        if not path.is_file():
-            return "is not there"
-        return load_picture(path), file_sha256(path)
-    except (OSError, ValueError) as error:
-        return str(error)
+def _rejected(job: PictureJob, reason: str) -> RejectedPicture:
+    return RejectedPicture(job.image_key, job.sku, job.uri, reason)
 
 
 def load_picture(path: Path) -> Pixels:

@@ -14,6 +14,7 @@ import numpy as np
 
 from indexer import reading, transcript
 from indexer.media import decode
+from indexer.metering import Meter
 from models.protocols import ModelSet, Transcript
 from schemas.config import Config
 from schemas.errors import FailureKind, MediaError
@@ -21,7 +22,7 @@ from schemas.keys import fingerprint, segment_key
 from schemas.media import DecodedVideo, Shot, TimedFrame, Vectors
 from schemas.outcomes import VideoJob
 from schemas.release import ModelRefs
-from schemas.run import StageFingerprints
+from schemas.run import Stage, StageFingerprints
 from schemas.segments import ModelCalls, ScreenText, Segment, SegmentedVideo, Utterance
 
 Spanned = TypeVar("Spanned", ScreenText, Utterance)
@@ -85,21 +86,20 @@ class _Encoded:
 
 
 def segment_videos(
-    batch: Sequence[tuple[VideoJob, DecodedVideo]], models: ModelSet, config: Config
+    batch: Sequence[tuple[VideoJob, DecodedVideo]], models: ModelSet, config: Config, meter: Meter
 ) -> list[SegmentedVideo]:
     """Run every model over a batch of decoded videos. The order is kept."""
-    drafts = [_draft(job, video, models, config) for job, video in batch]
+    drafts = [_draft(job, video, models, config, meter) for job, video in batch]
     pictures = [[frame.pixels for frame in draft.decoded.frames] for draft in drafts]
     texts = [[text for text in draft.texts if text] for draft in drafts]
     sentences = [[sentence.text for sentence in draft.sentences] for draft in drafts]
     segmentation = stage_fingerprints(config, models.refs).media
-    parts = zip(
-        drafts,
-        _encoded(models.image.encode_images, pictures),
-        _encoded(models.text.encode_texts, texts),
-        _encoded(models.text.encode_texts, sentences),
-        strict=True,
-    )
+    with meter.stage(Stage.FRAMES):
+        frame_vectors = _encoded(models.image.encode_images, pictures)
+    with meter.stage(Stage.TEXT):
+        text_vectors = _encoded(models.text.encode_texts, texts)
+        sentence_vectors = _encoded(models.text.encode_texts, sentences)
+    parts = zip(drafts, frame_vectors, text_vectors, sentence_vectors, strict=True)
     return [_finish(draft, _Encoded(*vectors), segmentation) for draft, *vectors in parts]
 
 
@@ -111,11 +111,15 @@ def _encoded(
     return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
 
 
-def _draft(job: VideoJob, video: DecodedVideo, models: ModelSet, config: Config) -> _Draft:
+def _draft(
+    job: VideoJob, video: DecodedVideo, models: ModelSet, config: Config, meter: Meter
+) -> _Draft:
     moments = cut_moments(video.shots, video.frames, config.media.segment_ms)
-    read = reading.read_frames(video.frames, models.reader, config.reading, end_ms=video.end_ms)
+    with meter.stage(Stage.OCR):
+        read = reading.read_frames(video.frames, models.reader, config.reading, end_ms=video.end_ms)
     sound = video.audio
-    heard = Transcript((), None) if sound is None else models.speech.transcribe(sound)
+    with meter.stage(Stage.ASR):
+        heard = Transcript((), None) if sound is None else models.speech.transcribe(sound)
     sentences = transcript.sentences_of(heard.utterances)
     texts = tuple(
         _text(_overlapping(read.lines, moment), _overlapping(sentences, moment))
@@ -174,7 +178,7 @@ def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVid
             Segment(
                 segment_key=segment_key(
                     draft.job.key,
-                    draft.job.content_sha256,
+                    video.content_sha256,
                     moment.start_ms,
                     moment.end_ms,
                     segmentation,
@@ -195,6 +199,7 @@ def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVid
             )
         )
     return SegmentedVideo(
+        content_sha256=video.content_sha256,
         info=video.info,
         end_ms=video.end_ms,
         counts=video.counts,

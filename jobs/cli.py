@@ -33,6 +33,8 @@ _EXIT_CODES = """exit codes:
   4    the quality gate refused the release; the last one stays
   5    too many videos failed; the last release stays
   6    the store is missing, of another schema, or holds other vectors
+  7    nightly: nothing to do, the last release is what the source says
+  8    another run holds the store; nothing was done
   130  interrupted; run the same command again to complete the store
 """
 
@@ -47,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_ingest(commands)
+    _add_nightly(commands)
     _add_search(commands)
     _add_links(commands)
     _add_explain(commands)
@@ -63,29 +66,52 @@ def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
     text: str,
-    run: Callable[[argparse.Namespace], None],
+    run: Callable[[argparse.Namespace], int | None],
 ) -> argparse.ArgumentParser:
     sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     sub.set_defaults(run=run)
-    sub.add_argument("--store", required=True, metavar="URI", help="a folder, or s3://bucket/path")
+    if name != "nightly":
+        sub.add_argument(
+            "--store", required=True, metavar="URI", help="a folder, or s3://bucket/path"
+        )
     return sub
 
 
 def _add_ingest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     sub = _command(commands, "ingest", "index videos and a catalogue, and publish", _ingest)
     sub.add_argument(
-        "--catalog", required=True, type=Path, metavar="FILE", help="products: .jsonl .csv .parquet"
+        "--catalog",
+        required=True,
+        metavar="URI",
+        help="products: .jsonl .csv .parquet, on disk or s3://",
     )
     sub.add_argument(
         "--videos",
         required=True,
-        type=Path,
-        metavar="PATH",
-        help="a folder, or a manifest: .jsonl .csv .parquet",
+        metavar="URI",
+        help="a folder or s3:// prefix, or a manifest: .jsonl .csv .parquet",
     )
     sub.add_argument("--profile", choices=["offline", "clip"], help="which models (offline)")
     sub.add_argument("--config", type=Path, metavar="TOML", help="settings, see docs/config.md")
     sub.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_nightly(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sub = _command(
+        commands, "nightly", "do what a night needs, as the config says, and publish", _nightly
+    )
+    sub.add_argument(
+        "--config",
+        required=True,
+        type=Path,
+        metavar="TOML",
+        help="with [nightly] catalog, videos, store, and a profile",
+    )
+    sub.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
+    sub.add_argument(
+        "--verify-content", action="store_true", help="hash every file, whatever its stamp says"
+    )
+    sub.add_argument("--address", metavar="ADDR", help="the Ray cluster to run on (engine.address)")
 
 
 def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -138,7 +164,7 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        args.run(args)
+        return int(args.run(args) or 0)
     except ReelshelfError as error:
         print(f"reelshelf: {error}", file=sys.stderr)
         return error.exit_code
@@ -168,7 +194,7 @@ def _ingest(args: argparse.Namespace) -> None:
     config = load_config(args.config, profile=args.profile)
     request = IngestRequest(args.catalog, args.videos, args.store)
     progress = NoProgress() if args.json else BarProgress()
-    result = ingest(request, config, make_engine, progress)
+    result = ingest(request, config, make_engine, progress).or_raise()
     if args.json:
         _print_json(
             {
@@ -177,12 +203,36 @@ def _ingest(args: argparse.Namespace) -> None:
                 "failed": [asdict(item) for item in result.failed],
                 "skipped": [asdict(item) for item in result.skipped],
                 "rejected": [asdict(item) for item in result.rejected],
+                "rejected_pictures": [asdict(item) for item in result.rejected_pictures],
                 "calls": result.calls,
-                "release": result.release.model_dump(mode="json"),
+                "release": result.newest.model_dump(mode="json"),
             }
         )
     else:
         show_ingest(result, _console())
+
+
+def _nightly(args: argparse.Namespace) -> int:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from jobs.ingest import plan_only
+    from jobs.nightly import NOTHING_TO_DO, plan_lines, request_of, run_nightly
+    from jobs.show import LineProgress, show_plan
+    from schemas.config import load_config
+
+    config = load_config(args.config, profile_required=True)
+    if args.address is not None:
+        engine = config.engine.model_copy(update={"kind": "ray", "address": args.address})
+        config = config.model_copy(update={"engine": engine})
+    request = request_of(config, verify=args.verify_content)
+    if args.dry_run:
+        counts = plan_only(request, config)
+        show_plan(plan_lines(counts), _console(stderr=True))
+        print(json.dumps(asdict(counts)))
+        return NOTHING_TO_DO if counts.nothing_to_do else 0
+    summary = run_nightly(config, request, LineProgress())
+    print(json.dumps(asdict(summary), ensure_ascii=False))
+    print(f"reelshelf nightly: {summary.line}", file=sys.stderr)
+    return summary.exit_code
 
 
 def _search(args: argparse.Namespace) -> None:
@@ -332,11 +382,12 @@ def _newest(uri: str) -> "tuple[Store, Release, Config]":
     return store, release, parse_config(json.loads(release.config), where=release.release_id)
 
 
-def _console() -> "Console":
+def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     # Tables written to a file or a pipe have room; a terminal has the width it has.
-    return Console() if sys.stdout.isatty() else Console(width=160)
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr) if terminal else Console(width=160, stderr=stderr)
 
 
 def _print_json(value: object) -> None:

@@ -6,18 +6,23 @@ be killed. The rows that come out are the same.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
-from indexer.products import ProductsEncoded
 from models.protocols import ModelSet
-from schemas.catalog import Product
+from schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+)
 from schemas.config import Config
 from schemas.errors import FailureKind, MediaError
 from schemas.media import DecodedVideo
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
+from schemas.run import Spent, Stage
 
 ModelLoader: TypeAlias = Callable[[Config], ModelSet]
 Decode: TypeAlias = Callable[[VideoJob, Config], DecodedVideo | Failed]
@@ -31,8 +36,19 @@ class Engine(Protocol):
         """The models in use."""
         ...
 
-    def encode_products(self, products: Sequence[Product], root: Path) -> Iterator[ProductsEncoded]:
-        """Encode products whose pictures lie below `root`, in batches, in any order."""
+    @property
+    def spent(self) -> dict[Stage, Spent]:
+        """Seconds by stage since the engine was entered."""
+        ...
+
+    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
+        """Encode what products' rows say, by SKU, in batches, in any order."""
+        ...
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> Iterator[EncodedPicture | RejectedPicture]:
+        """Encode pictures, in any order. Every job gets exactly one answer."""
         ...
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
@@ -54,7 +70,7 @@ def failure(job: VideoJob, stage: str, error: BaseException, attempt: int = 1) -
     if isinstance(error, MediaError):
         kind, message = error.kind, str(error)
     elif isinstance(error, MemoryError):
-        kind, message = FailureKind.TOO_LARGE, "ran out of memory"
+        kind, message = FailureKind.OUT_OF_MEMORY, "needs more memory than a worker may take"
     else:
         kind, message = FailureKind.INTERNAL, f"{type(error).__name__}: {error}"
     return failed(job, stage, kind, message, attempt)
@@ -63,4 +79,5 @@ def failure(job: VideoJob, stage: str, error: BaseException, attempt: int = 1) -
 def failed(job: VideoJob, stage: str, kind: FailureKind, message: str, attempt: int = 1) -> Failed:
     """The outcome of a video that has no rows."""
     source = job.source
-    return Failed(source.video_id, source.path, stage, kind, message[:2000], attempt)
+    text = message[:2000]
+    return Failed(source.video_id, source.path, stage, kind, text, attempt, job.stamp)

@@ -1,18 +1,25 @@
 """The engine that does everything in this process."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from indexer.products import ProductsEncoded, encode_products
+from indexer.metering import Meter
+from indexer.products import encode_product_texts
 from jobs import work
 from jobs.engine import Decode, ModelLoader
 from models.protocols import ModelSet
-from schemas.catalog import Product
+from schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+)
 from schemas.config import Config
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
+from schemas.run import Spent, Stage
 
 
 class LocalEngine:
@@ -23,26 +30,43 @@ class LocalEngine:
         self._decode = decode
         self._loader = loader
         self._models: ModelSet | None = None
+        self._meter = Meter()
 
     @property
     def refs(self) -> ModelRefs:
         """The models in use."""
         return self._loaded.refs
 
-    def encode_products(self, products: Sequence[Product], root: Path) -> Iterator[ProductsEncoded]:
+    @property
+    def spent(self) -> dict[Stage, Spent]:
+        """Seconds by stage since the engine was entered."""
+        return dict(self._meter.spent)
+
+    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
         """Encode products one by one, so that progress can be seen."""
-        models = self._loaded
         for product in products:
-            yield encode_products([product], root, models, self._config.reading)
+            with self._meter.stage(Stage.PRODUCTS):
+                encoded = encode_product_texts([product], self._loaded.text)
+            yield encoded
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> Iterator[EncodedPicture | RejectedPicture]:
+        """Encode pictures in the order they come."""
+        for job in jobs:
+            yield from work.encode_pictures([job], self._loaded, self._config, self._meter)
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
         """Decode and understand videos in the order they come."""
         for job in jobs:
-            decoded = self._decode(job, self._config)
+            with self._meter.stage(Stage.DECODE):
+                decoded = self._decode(job, self._config)
             if isinstance(decoded, Failed):
                 yield decoded
             else:
-                yield from work.understand([(job, decoded)], self._loaded, self._config)
+                yield from work.understand(
+                    [(job, decoded)], self._loaded, self._config, self._meter
+                )
 
     @property
     def _loaded(self) -> ModelSet:
@@ -53,6 +77,7 @@ class LocalEngine:
     def __enter__(self) -> Self:
         work.use_one_thread()
         self._models = self._loader(self._config)
+        self._meter = Meter()
         return self
 
     def __exit__(

@@ -1,10 +1,11 @@
-"""The engine on Ray: decoding and models in worker processes of their own.
+"""The engine on Ray: videos flow from decode workers to model workers, both in processes of theirs.
 
-A decode worker holds one video at a time. If it is still busy at the deadline it is killed; if
-native code crashes, its process dies. Either way one video is lost and a fresh worker takes the
-place of the old one. Model workers load every model once and take batches of decoded videos, which
-travel through Ray's object store and never through the driver. Little is in flight at any moment:
-decoding stops while model workers have enough to do, so memory does not grow with the input.
+A decoder that is still busy at the deadline is killed, and one that crashes is dead; either way one
+video is lost and a fresh worker takes the place of the old one. Decoded videos travel through Ray's
+object store and never through the driver. Little is in flight at any moment: decoding stops while
+model workers have enough to do, or while the store is as full as it may be, so memory does not grow
+with the input. What is lost with a node (its workers, and decoded videos that lay there) is decoded
+again elsewhere.
 
 Ray starts its workers from a clean process; nothing is forked with models or decoders inside.
 Ray Data was not taken: a task inside its pools cannot be killed alone (docs/adr/0004).
@@ -14,92 +15,68 @@ import os
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
-from indexer.products import ProductsEncoded, encode_products
+from indexer.metering import Meter
 from jobs import work
 from jobs.engine import Decode, ModelLoader, failed
-from models.protocols import ModelSet
-from schemas.catalog import Product
+from jobs.ray_workers import DecodeStatus, DecodeWorker, ModelWorker, Pool
+from schemas.catalog import EncodedPicture, PictureJob, Product, ProductVectors, RejectedPicture
 from schemas.config import Config
 from schemas.errors import ConfigError, FailureKind, ModelUnavailable, ReelshelfError
 from schemas.media import DecodedVideo
-from schemas.outcomes import Failed, Outcome, VideoJob
+from schemas.outcomes import Outcome, VideoJob
 from schemas.release import ModelRefs
+from schemas.run import Spent, Stage
 
-_PRODUCTS_PER_TASK = 8
-_POLL_S = 1.0
-_START_S = 120.0
-# Small enough that one model worker for each core and their decoders fit on one or two cores.
-_MODEL_CPUS, _DECODE_CPUS = 0.6, 0.4
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
-
-class _DecodeWorker:
-    def __init__(self, config: Config, decode: Decode) -> None:
-        work.use_one_thread()
-        self._config = config
-        self._decode = decode
-
-    def decode(self, job: VideoJob) -> tuple[Failed | None, DecodedVideo | None]:
-        """Two objects: a small one for the driver, a large one that only a model worker reads."""
-        result = self._decode(job, self._config)
-        return (result, None) if isinstance(result, Failed) else (None, result)
+_ITEMS_PER_TASK = 8
+_POLL_S = 0.5
+# Of the object store, for decoded videos; Ray spills to disk long after this.
+_STORE_SHARE = 0.4
+_CRASHED = "crashed and took the worker process with it"
 
 
-class _ModelWorker:
-    def __init__(self, config: Config, loader: ModelLoader) -> None:
-        work.use_one_thread()
-        self._config = config
-        self._loader = loader
-        self._models: ModelSet | None = None
-
-    def load(self) -> ModelRefs | ReelshelfError:
-        """Load the models. Our own errors come back as values, so their text stays readable."""
-        try:
-            self._models = self._loader(self._config)
-        except ReelshelfError as error:
-            return error
-        return self._models.refs
-
-    def understand(self, jobs: Sequence[VideoJob], *videos: DecodedVideo) -> list[Outcome]:
-        if self._models is None:
-            raise RuntimeError("load() comes first")
-        return work.understand(list(zip(jobs, videos, strict=True)), self._models, self._config)
-
-    def encode_products(self, products: Sequence[Product], root: Path) -> ProductsEncoded:
-        if self._models is None:
-            raise RuntimeError("load() comes first")
-        return encode_products(products, root, self._models, self._config.reading)
-
-
-@dataclass(slots=True)
-class _Decoded:
-    """A decoded video in the object store, waiting for a model worker."""
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A video on its way. `alone`: its last batch failed, so it gets one of its own."""
 
     job: VideoJob
-    pixels: "ray.ObjectRef[DecodedVideo]"
     attempt: int = 1
+    alone: bool = False
+
+    def again(self, *, counted: bool) -> "_Try":
+        return _Try(self.job, self.attempt + counted, alone=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A decoded video in the object store."""
+
+    video: _Try
+    pixels: "ray.ObjectRef[DecodedVideo]"
+    size: int
 
 
 @dataclass(slots=True)
 class _Decoding:
     worker: ActorHandle
-    job: VideoJob
+    video: _Try
     pixels: "ray.ObjectRef[DecodedVideo]"
-    attempt: int
-    deadline: float
+    began: float
+    slow: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Understanding:
     worker: ActorHandle
     batch: list[_Decoded]
@@ -110,17 +87,20 @@ class _Understanding:
 class _InFlight:
     """Everything a run has given to workers and not got back."""
 
-    retries: deque[tuple[VideoJob, int]] = field(default_factory=deque)
-    decoding: dict["ray.ObjectRef[Failed | None]", _Decoding] = field(default_factory=dict)
+    retries: deque[_Try] = field(default_factory=deque)
+    decoding: dict["ray.ObjectRef[DecodeStatus]", _Decoding] = field(default_factory=dict)
     ready: deque[_Decoded] = field(default_factory=deque)
-    alone: deque[_Decoded] = field(default_factory=deque)
-    understanding: dict["ray.ObjectRef[list[Outcome]]", _Understanding] = field(
-        default_factory=dict
-    )
+    understanding: dict["ray.ObjectRef[object]", _Understanding] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
-        return bool(self.retries or self.decoding or self.ready or self.alone or self.understanding)
+        return bool(self.retries or self.decoding or self.ready or self.understanding)
+
+    @property
+    def size(self) -> int:
+        """Bytes of decoded videos in the object store."""
+        lent = sum(item.size for task in self.understanding.values() for item in task.batch)
+        return lent + sum(item.size for item in self.ready)
 
 
 class RayEngine:
@@ -131,12 +111,12 @@ class RayEngine:
         self._loader = loader
         self._decode = decode
         self._started_ray = False
-        # Workers with nothing to do. A busy one stands in _InFlight, a dead one nowhere.
-        self._decoders: list[ActorHandle] = []
-        self._models: list[ActorHandle] = []
+        self._decoders = Pool(self._start_decoder, lambda _: None, "engine.decode_workers")
+        self._models = Pool(self._start_model, self._models_loaded, "engine.model_workers")
         self._model_workers = 0
-        self._alive: set[ActorHandle] = set()
+        self._most_bytes = 0.0
         self._refs: ModelRefs | None = None
+        self._meter = Meter()
 
     @property
     def refs(self) -> ModelRefs:
@@ -145,14 +125,70 @@ class RayEngine:
             raise RuntimeError("the engine is used outside its `with` block")
         return self._refs
 
-    def encode_products(self, products: Sequence[Product], root: Path) -> Iterator[ProductsEncoded]:
+    @property
+    def spent(self) -> dict[Stage, Spent]:
+        """Seconds by stage since the engine was entered. A worker that dies takes its own along."""
+        return dict(self._meter.spent)
+
+    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
         """Encode products in small batches over all model workers."""
-        pool = ray.util.ActorPool(self._models)
-        parts = [
-            list(products[i : i + _PRODUCTS_PER_TASK])
-            for i in range(0, len(products), _PRODUCTS_PER_TASK)
-        ]
-        yield from pool.map(lambda worker, part: worker.encode_products.remote(part, root), parts)
+
+        def lost(product: Product) -> dict[str, ProductVectors]:
+            raise ReelshelfError(
+                f"product {product.sku!r}: encoding its text {_CRASHED}, "
+                f"{self._config.engine.attempts} times: nothing is published"
+            )
+
+        yield from self._spread("encode_texts", products, lost)
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> Iterator[EncodedPicture | RejectedPicture]:
+        """Encode pictures in small batches over all model workers."""
+
+        def lost(job: PictureJob) -> list[EncodedPicture | RejectedPicture]:
+            return [RejectedPicture(job.image_key, job.sku, job.uri, _CRASHED)]
+
+        for part in self._spread("encode_pictures", jobs, lost):
+            yield from part
+
+    def _spread(
+        self, method: str, items: Sequence[Item], lost: Callable[[Item], Answer]
+    ) -> Iterator[Answer]:
+        """Call a method of model workers on items, part by part; of those that die, one by one."""
+        engine = self._config.engine
+        waiting = deque(
+            (list(items[i : i + _ITEMS_PER_TASK]), 1) for i in range(0, len(items), _ITEMS_PER_TASK)
+        )
+        running: dict[ray.ObjectRef[object], tuple[ActorHandle, list[Item], int, float]] = {}
+        while waiting or running:
+            while waiting and (worker := self._models.take()) is not None:
+                part, attempt = waiting.popleft()
+                ref = getattr(worker, method).remote(part)
+                deadline = time.monotonic() + engine.model_deadline_s
+                running[ref] = (worker, part, attempt, deadline)
+            for ref in self._wait([*running]):
+                worker, part, attempt, _ = running.pop(ref)
+                try:
+                    answer, spent = ray.get(ref)
+                except RayTaskError as error:
+                    self._models.give_back(worker)
+                    raise error.cause or error from error
+                except RayError:
+                    self._models.replace(worker)
+                    if len(part) > 1:
+                        waiting.extend(([item], attempt) for item in part)
+                    elif attempt < engine.attempts:
+                        waiting.append((part, attempt + 1))
+                    else:
+                        yield lost(part[0])
+                    continue
+                self._models.give_back(worker)
+                self._meter.add(spent)
+                yield answer
+            for ref, (worker, *_, deadline) in running.items():
+                if time.monotonic() > deadline and not _is_done(ref):
+                    ray.kill(worker)  # its call ends with an error, which is handled like a crash
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
         """Decode and understand videos as workers become free."""
@@ -160,179 +196,199 @@ class RayEngine:
         flight = _InFlight()
         exhausted = False
         while True:
-            while self._decoders and self._wants_more(flight):
-                item = flight.retries.popleft() if flight.retries else None
-                if item is None and (job := next(remaining, None)) is not None:
-                    item = (job, 1)
-                if item is None:
+            while self._wants_more(flight):
+                video = flight.retries.popleft() if flight.retries else None
+                if video is None and (job := next(remaining, None)) is not None:
+                    video = _Try(job)
+                if video is None:
                     exhausted = True
                     break
-                self._start_decoding(flight, *item)
+                if not self._start_decoding(flight, video):
+                    flight.retries.appendleft(video)
+                    break
             self._start_understanding(flight)
             if exhausted and not flight.anything:
                 return
-            yield from self._collect(flight)
+            for ref in self._wait([*flight.decoding, *flight.understanding]):
+                if ref in flight.decoding:
+                    yield from self._decoded(flight, ref)
+                else:
+                    yield from self._understood(flight, ref)
+            yield from self._end_late_decoders(flight)
+            yield from self._end_late_models(flight)
+
+    def _wait(self, pending: "list[ray.ObjectRef[object]]") -> "list[ray.ObjectRef[object]]":
+        """Results that are there. Workers that have come up join their pools on the way."""
+        starting = [*self._decoders.starting, *self._models.starting]
+        self._decoders.check()
+        self._models.check()
+        everything = [*starting, *pending]
+        if not everything:
+            return []
+        ready, _ = ray.wait(everything, num_returns=1, timeout=_POLL_S)
+        for ref in ready:
+            for pool in (self._decoders, self._models):
+                if ref in pool.starting:
+                    pool.started(ref)
+        return [ref for ref in ready if ref not in starting]
 
     def _wants_more(self, flight: _InFlight) -> bool:
-        waiting = len(flight.ready) + len(flight.alone) + len(flight.decoding)
-        return waiting < self._model_workers * self._config.engine.videos_per_batch * 2
+        waiting = len(flight.ready) + sum(not task.slow for task in flight.decoding.values())
+        enough = self._model_workers * self._config.engine.videos_per_batch * 2
+        return waiting < enough and flight.size < self._most_bytes
 
-    def _start_decoding(self, flight: _InFlight, job: VideoJob, attempt: int) -> None:
-        worker = self._decoders.pop()
-        status, pixels = worker.decode.options(num_returns=2).remote(job)
-        deadline = time.monotonic() + self._config.engine.decode_deadline_s
-        flight.decoding[status] = _Decoding(worker, job, pixels, attempt, deadline)
+    def _start_decoding(self, flight: _InFlight, video: _Try) -> bool:
+        worker = self._decoders.take()
+        if worker is None:
+            return False
+        status, pixels = worker.decode.options(num_returns=2).remote(video.job)
+        flight.decoding[status] = _Decoding(worker, video, pixels, time.monotonic())
+        return True
 
     def _start_understanding(self, flight: _InFlight) -> None:
-        while self._models and (flight.ready or flight.alone):
-            if flight.alone:
-                batch = [flight.alone.popleft()]
-            else:
-                most = self._config.engine.videos_per_batch
-                batch = [flight.ready.popleft() for _ in range(min(most, len(flight.ready)))]
-            worker = self._models.pop()
-            jobs = [item.job for item in batch]
+        engine = self._config.engine
+        while flight.ready and (worker := self._models.take()) is not None:
+            batch = [flight.ready.popleft()]
+            while (
+                flight.ready
+                and len(batch) < engine.videos_per_batch
+                and not (batch[0].video.alone or flight.ready[0].video.alone)
+            ):
+                batch.append(flight.ready.popleft())
+            jobs = [item.video.job for item in batch]
             result = worker.understand.remote(jobs, *(item.pixels for item in batch))
-            deadline = time.monotonic() + self._config.engine.model_deadline_s * len(batch)
+            deadline = time.monotonic() + engine.model_deadline_s * len(batch)
             flight.understanding[result] = _Understanding(worker, batch, deadline)
 
-    def _collect(self, flight: _InFlight) -> Iterator[Outcome]:
-        pending = [*flight.decoding, *flight.understanding]
-        ready, _ = ray.wait(pending, num_returns=1, timeout=_POLL_S) if pending else ([], [])
-        for ref in ready:
-            if ref in flight.decoding:
-                yield from self._decoded(flight, ref)
-            else:
-                yield from self._understood(flight, ref)
-        yield from self._kill_late(flight)
-
-    def _decoded(self, flight: _InFlight, ref: "ray.ObjectRef[Failed | None]") -> Iterator[Outcome]:
+    def _decoded(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
         task = flight.decoding.pop(ref)
         try:
-            bad = ray.get(ref)
+            status = ray.get(ref)
         except RayError:
             # Died, or was killed by Ray for want of memory.
-            self._kill(task.worker)
-            self._decoders.append(self._new_decoder())
-            yield from self._retry_or_fail(flight, task)
+            self._end_decoder(task, suspect=True)
+            yield from self._again(flight, task.video, "decode", f"its decoder {_CRASHED}")
             return
-        self._decoders.append(task.worker)
-        if bad is not None:
-            yield bad
+        out_of_memory = status.failed and status.failed.kind is FailureKind.OUT_OF_MEMORY
+        self._end_decoder(task, suspect=bool(out_of_memory))
+        self._meter.add(status.spent)
+        if status.failed is not None:
+            yield status.failed
         else:
-            flight.ready.append(_Decoded(task.job, task.pixels))
+            flight.ready.append(_Decoded(task.video, task.pixels, status.size))
 
-    def _retry_or_fail(self, flight: _InFlight, task: _Decoding) -> Iterator[Outcome]:
+    def _end_decoder(self, task: _Decoding, *, suspect: bool) -> None:
+        """A decoder is done with a video. One that was slow has its successor already."""
+        if task.slow:
+            self._decoders.dismiss(task.worker)
+        elif suspect:
+            self._decoders.replace(task.worker)
+        else:
+            self._decoders.give_back(task.worker)
+
+    def _again(self, flight: _InFlight, video: _Try, stage: str, message: str) -> Iterator[Outcome]:
         # A machine may have gone down with the worker: only a second death is the video's fault.
-        if task.attempt < self._config.engine.attempts:
-            flight.retries.append((task.job, task.attempt + 1))
+        if video.attempt < self._config.engine.attempts:
+            flight.retries.append(video.again(counted=True))
             return
-        message = "its decoder crashed and took the worker process with it"
-        yield failed(task.job, "decode", FailureKind.CRASHED, message, task.attempt)
+        yield failed(video.job, stage, FailureKind.CRASHED, message)
 
-    def _understood(
-        self, flight: _InFlight, ref: "ray.ObjectRef[list[Outcome]]"
-    ) -> Iterator[Outcome]:
+    def _understood(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
         task = flight.understanding.pop(ref)
         try:
-            outcomes = ray.get(ref)
+            outcomes, spent = ray.get(ref)
         except RayError as error:
-            # A dead worker, or decoded frames lost with a node. Each video is tried by itself.
+            # A dead worker, or decoded videos lost with a node: from the start, each by itself.
             if isinstance(error, RayTaskError):
-                self._models.append(task.worker)
+                self._models.give_back(task.worker)
             else:
-                self._kill(task.worker)
-                self._models.append(self._new_model_worker())
+                self._models.replace(task.worker)
             for item in task.batch:
-                if item.attempt < self._config.engine.attempts:
-                    flight.alone.append(_Decoded(item.job, item.pixels, item.attempt + 1))
-                else:
-                    message = "its models crashed and took the worker process with them"
-                    yield failed(item.job, "models", FailureKind.CRASHED, message, item.attempt)
+                yield from self._again(flight, item.video, "models", f"its models {_CRASHED}")
             return
-        self._models.append(task.worker)
+        self._models.give_back(task.worker)
+        self._meter.add(spent)
         yield from outcomes
 
-    def _kill_late(self, flight: _InFlight) -> Iterator[Outcome]:
-        now = time.monotonic()
-        engine = self._config.engine
+    def _end_late_decoders(self, flight: _InFlight) -> Iterator[Outcome]:
+        now, engine = time.monotonic(), self._config.engine
         for ref, task in list(flight.decoding.items()):
-            if now > task.deadline and not _is_done(ref):
+            if _is_done(ref):
+                continue
+            if now > task.began + engine.decode_deadline_s:
                 del flight.decoding[ref]
-                self._kill(task.worker)
-                self._decoders.append(self._new_decoder())
+                self._end_decoder(task, suspect=True)
                 message = f"was not decoded within {engine.decode_deadline_s:g} s"
-                yield failed(task.job, "decode", FailureKind.DEADLINE, message, task.attempt)
-        for result, work_item in list(flight.understanding.items()):
-            if now <= work_item.deadline or _is_done(result):
-                continue
-            del flight.understanding[result]
-            self._kill(work_item.worker)
-            self._models.append(self._new_model_worker())
-            if len(work_item.batch) > 1:
-                flight.alone.extend(work_item.batch)
-                continue
-            message = f"its models took longer than {engine.model_deadline_s:g} s"
-            job = work_item.batch[0].job
-            yield failed(job, "models", FailureKind.DEADLINE, message)
+                yield failed(task.video.job, "decode", FailureKind.DEADLINE, message)
+            elif not task.slow and now > task.began + engine.slow_after_s:
+                task.slow = True
+                self._decoders.grow()
 
-    def _new_decoder(self) -> ActorHandle:
-        decoder = ray.remote(_DecodeWorker).options(num_cpus=_DECODE_CPUS, max_restarts=0)
-        worker = decoder.remote(self._config, self._decode)
-        self._alive.add(worker)
-        # A deadline is for the video, not for starting the process that decodes it.
-        _wait_until_up(worker)
-        return worker
+    def _end_late_models(self, flight: _InFlight) -> Iterator[Outcome]:
+        for ref, task in list(flight.understanding.items()):
+            if time.monotonic() <= task.deadline or _is_done(ref):
+                continue
+            del flight.understanding[ref]
+            self._models.replace(task.worker)
+            if len(task.batch) > 1:
+                flight.retries.extend(item.video.again(counted=False) for item in task.batch)
+                continue
+            message = f"its models took longer than {self._config.engine.model_deadline_s:g} s"
+            yield failed(task.batch[0].video.job, "models", FailureKind.DEADLINE, message)
 
-    def _new_model_worker(self) -> ActorHandle:
-        """A replacement, with its models loaded: a deadline is not for that either."""
-        worker = self._start_model_worker()
-        _wait_until_up(worker)
-        loaded = ray.get(worker.load.remote())
+    def _start_decoder(self) -> ActorHandle:
+        decoder = ray.remote(DecodeWorker).options(
+            num_cpus=self._config.engine.decode_cpus, max_restarts=0
+        )
+        return decoder.remote(self._config, self._decode)
+
+    def _start_model(self) -> ActorHandle:
+        engine = self._config.engine
+        gpus = engine.model_gpus if self._on_gpu else 0
+        model = ray.remote(ModelWorker).options(
+            num_cpus=engine.model_cpus,
+            num_gpus=gpus,
+            memory=int(engine.model_memory_gb * 1e9) or None,
+            max_restarts=0,
+        )
+        return model.remote(self._config, self._loader, gpus)
+
+    def _models_loaded(self, loaded: object) -> None:
         if isinstance(loaded, ReelshelfError):
             raise loaded
-        return worker
+        assert isinstance(loaded, ModelRefs)
+        self._refs = loaded
 
-    def _start_model_worker(self) -> ActorHandle:
-        gpus = 1 if self._config.models.device == "cuda" else 0
-        model = ray.remote(_ModelWorker).options(
-            num_cpus=_MODEL_CPUS, num_gpus=gpus, max_restarts=0
-        )
-        worker = model.remote(self._config, self._loader)
-        self._alive.add(worker)
-        return worker
-
-    def _kill(self, worker: ActorHandle) -> None:
-        self._alive.discard(worker)
-        ray.kill(worker)
+    @property
+    def _on_gpu(self) -> bool:
+        return self._config.models.device == "cuda"
 
     def __enter__(self) -> Self:
         engine = self._config.engine
         self._connect()
         try:
-            cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-            gpus = int(ray.cluster_resources().get("GPU", 0))
-            on_gpu = self._config.models.device == "cuda"
-            if on_gpu and not gpus:
-                raise ModelUnavailable("models.device is 'cuda' but Ray knows of no GPU")
-            self._model_workers = engine.model_workers or (gpus if on_gpu else cores)
-            if on_gpu and self._model_workers > gpus:
-                raise ConfigError(
-                    f"engine.model_workers is {self._model_workers}, Ray has {gpus} GPUs"
-                )
-            decoders = engine.decode_workers or max(1, cores // 4)
-            self._decoders = [self._new_decoder() for _ in range(decoders)]
-            self._models = [self._start_model_worker() for _ in range(self._model_workers)]
-            for worker in self._models:
-                _wait_until_up(worker)
-            for loaded in ray.get([worker.load.remote() for worker in self._models]):
-                if isinstance(loaded, ReelshelfError):
-                    raise loaded
-                self._refs = loaded
+            resources = ray.cluster_resources()
+            cores = max(1, int(resources.get("CPU", 1)))
+            self._most_bytes = _STORE_SHARE * resources.get("object_store_memory", 1e9)
+            self._model_workers = engine.model_workers or self._room_for_models(cores)
+            for _ in range(engine.decode_workers or max(1, cores // 4)):
+                self._decoders.grow()
+            for _ in range(self._model_workers):
+                self._models.grow()
+            while self._models.starting or self._decoders.starting:
+                self._wait([])
         except BaseException:
             self._close()
             raise
         return self
+
+    def _room_for_models(self, cores: int) -> int:
+        if not self._on_gpu:
+            return cores
+        gpus = float(ray.cluster_resources().get("GPU", 0))
+        if gpus < self._config.engine.model_gpus:
+            raise ModelUnavailable(f"models.device is 'cuda' but Ray knows of {gpus:g} GPUs")
+        return int(gpus / self._config.engine.model_gpus)
 
     def _connect(self) -> None:
         if ray.is_initialized():
@@ -369,22 +425,11 @@ class RayEngine:
             self._started_ray = False
             return
         # Ray was here before us (a test, a notebook): take only our workers away.
-        for worker in list(self._alive):
-            with suppress(RayError, ValueError):
-                self._kill(worker)
+        self._decoders.close()
+        self._models.close()
 
 
 def _is_done(ref: "ray.ObjectRef[object]") -> bool:
     """Whether a result is there and only waits to be collected."""
     done, _ = ray.wait([ref], timeout=0)
     return bool(done)
-
-
-def _wait_until_up(worker: ActorHandle) -> None:
-    try:
-        ray.get(worker.__ray_ready__.remote(), timeout=_START_S)
-    except GetTimeoutError as error:
-        raise ConfigError(
-            f"engine: Ray could not start a worker within {_START_S:g} s; it has "
-            f"{ray.available_resources()} left: lower engine.decode_workers or model_workers"
-        ) from error

@@ -1,5 +1,8 @@
 """Tables and progress bars for people. Everything a stranger wrote is shown as plain text."""
 
+import datetime as dt
+import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from jobs.ingest import IngestResult
 
 _MOST_FAILURES = 20
+_TELL_EVERY_S = 10.0
 
 
 def plain(text: str) -> Text:
@@ -57,8 +61,10 @@ class _BarStage:
         self._bar, self._task = bar, task
 
     def advance(self, count: int = 1) -> None:
-        """Move the bar."""
+        """Move the bar, and say how fast it moves."""
         self._bar.advance(self._task, count)
+        speed = self._bar.tasks[self._bar.task_ids.index(self._task)].speed
+        self._bar.update(self._task, rate=f"{speed:.2g}/s" if speed else "")
 
 
 class BarProgress:
@@ -69,6 +75,7 @@ class BarProgress:
             TextColumn("{task.description:<14}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
@@ -77,7 +84,7 @@ class BarProgress:
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Stage]:
         """One bar, which ends full even where there was nothing to do."""
-        task = self._bar.add_task(name, total=total)
+        task = self._bar.add_task(name, total=total, rate="")
         self._bar.start()
         try:
             yield _BarStage(self._bar, task)
@@ -87,9 +94,57 @@ class BarProgress:
             self._bar.remove_task(task)
 
 
+class _LineStage:
+    """Writes a line every ten seconds."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total = name, total
+        self._done = 0
+        self._began = self._told = time.monotonic()
+
+    def advance(self, count: int = 1) -> None:
+        """Count, and tell where it is time to."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._told >= _TELL_EVERY_S:
+            self._told = now
+            rate = self._done / (now - self._began)
+            left = (self._total - self._done) / rate
+            self._say(f"{rate:.2g} a second, {dt.timedelta(seconds=round(left))} left")
+
+    def end(self) -> None:
+        """Tell how long it took."""
+        self._say(f"done in {dt.timedelta(seconds=round(time.monotonic() - self._began))}")
+
+    def _say(self, how: str) -> None:
+        at = dt.datetime.now(dt.UTC).strftime("%H:%M:%S")
+        print(f"{at} {self._name}: {self._done} of {self._total}, {how}", file=sys.stderr)
+
+
+class LineProgress:
+    """Progress for a log: whole lines with rate and time left, on standard error."""
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Stage]:
+        """One stage. Where there is nothing to do there is nothing to tell."""
+        stage = _LineStage(name, total)
+        yield stage
+        if total:
+            stage.end()
+
+
+def show_plan(lines: Sequence[tuple[str, int]], console: Console) -> None:
+    """What a run would do."""
+    if not lines:
+        console.print("Nothing to do.")
+        return
+    rows = [[name, str(count)] for name, count in lines]
+    console.print(make_table("Planned", ["what", "count"], rows))
+
+
 def show_ingest(result: "IngestResult", console: Console) -> None:
     """What was indexed and linked, what failed, and whether it was published."""
-    tally, quality = result.tally, result.release.quality
+    tally, quality = result.tally, result.newest.quality
     console.print(
         make_table(
             "This run",
@@ -99,7 +154,8 @@ def show_ingest(result: "IngestResult", console: Console) -> None:
                 ["indexed", str(tally.indexed)],
                 ["skipped (unchanged, or no video by name)", str(tally.skipped)],
                 ["failed", str(tally.failed)],
-                ["rows and pictures refused", str(len(result.rejected))],
+                ["rows refused", str(len(result.rejected))],
+                ["pictures refused", str(len(result.rejected_pictures))],
             ],
         )
     )
@@ -112,9 +168,10 @@ def show_ingest(result: "IngestResult", console: Console) -> None:
     if unnamed:
         console.print(make_table("Skipped", ["file", "why"], unnamed[:_MOST_FAILURES]))
         _more(len(unnamed), console)
-    if result.rejected:
-        refused = [[f"{r.source}:{r.line}", r.item_id or "", r.reason] for r in result.rejected]
-        columns = ["row", "item", "why"]
+    refused = [[f"{r.source}:{r.line}", r.item_id or "", r.reason] for r in result.rejected]
+    refused += [[p.uri, p.sku, p.reason] for p in result.rejected_pictures]
+    if refused:
+        columns = ["row or picture", "item", "why"]
         console.print(make_table("Refused", columns, refused[:_MOST_FAILURES]))
         _more(len(refused), console)
     console.print(
@@ -122,7 +179,7 @@ def show_ingest(result: "IngestResult", console: Console) -> None:
         f"{quality.products_linked} of {quality.products} products.",
         markup=False,
     )
-    name = result.release.release_id
+    name = result.newest.release_id
     done = f"Published release {name}." if result.published else f"Nothing new; {name} stays."
     console.print(done, style="bold", markup=False, highlight=False)
 

@@ -4,18 +4,26 @@ This is the worker boundary: the one place where any exception becomes an outcom
 video never stops a run.
 """
 
+import resource
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
 
 from indexer.media.decode import decode_video
+from indexer.metering import Meter
+from indexer.products import encode_picture
 from indexer.segments import segment_videos
+from indexer.sources.files import Files
 from jobs.engine import failure
 from models.protocols import ModelSet
-from schemas.config import Config
+from schemas.catalog import EncodedPicture, PictureJob, RejectedPicture
+from schemas.config import Config, StorageConfig
+from schemas.errors import FailureKind, MediaError
 from schemas.media import DecodedVideo
 from schemas.outcomes import Failed, Indexed, Outcome, VideoJob
+from schemas.run import Stage
 
 
 def use_one_thread() -> None:
@@ -23,22 +31,67 @@ def use_one_thread() -> None:
     cv2.setNumThreads(1)
 
 
+def limit_memory(gigabytes: float) -> None:
+    """Let this process take no more memory than this beyond what it holds now.
+
+    Private memory is counted, not the object store that Ray's workers share. Where a video needs
+    more, allocating fails in this process and nowhere else. Linux only.
+    """
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return
+    held = next(line for line in status.read_text().splitlines() if line.startswith("VmData"))
+    limit = int(held.split()[1]) * 1024 + int(gigabytes * 1e9)
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+@lru_cache(maxsize=4)
+def files_of(storage: StorageConfig) -> Files:
+    """One client of an object store for all videos of a worker."""
+    return Files(storage)
+
+
 def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     """Decode one video, or say why not."""
+    files, location = files_of(config.storage), job.source.path
     try:
-        return decode_video(Path(job.source.path), config.media)
+        with files.local(location, max_bytes=config.media.max_bytes) as path:
+            video = decode_video(path, config.media)
+        if files.stamp(location) != job.stamp:
+            message = "was changed while it was being read; the next run tries it again"
+            raise MediaError(FailureKind.CHANGING, message)
+        return video
     except Exception as error:
         return failure(job, "decode", error)
 
 
 def understand(
-    batch: Sequence[tuple[VideoJob, DecodedVideo]], models: ModelSet, config: Config
+    batch: Sequence[tuple[VideoJob, DecodedVideo]], models: ModelSet, config: Config, meter: Meter
 ) -> list[Outcome]:
     """Run the models over a batch; where that fails, over each video alone, to find the one."""
     try:
-        videos = segment_videos(batch, models, config)
+        videos = segment_videos(batch, models, config, meter)
     except Exception as error:
         if len(batch) == 1:
             return [failure(batch[0][0], "models", error)]
-        return [outcome for one in batch for outcome in understand([one], models, config)]
+        return [o for one in batch for o in understand([one], models, config, meter)]
     return [Indexed(job, video) for (job, _), video in zip(batch, videos, strict=True)]
+
+
+def encode_pictures(
+    jobs: Sequence[PictureJob], models: ModelSet, config: Config, meter: Meter
+) -> list[EncodedPicture | RejectedPicture]:
+    """Encode pictures, each by itself: what breaks on one of them costs that one."""
+    files = files_of(config.storage)
+    answers: list[EncodedPicture | RejectedPicture] = []
+    for job in jobs:
+        with meter.stage(Stage.PRODUCTS):
+            try:
+                answers.append(encode_picture(job, files, models, config.reading))
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"[:2000]
+                answers.append(RejectedPicture(job.image_key, job.sku, job.uri, reason))
+    return answers

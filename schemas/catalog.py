@@ -49,16 +49,31 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedProduct:
-    """A product with its vectors: of its text, of its facts, of each picture that could be read.
-
-    `images` pairs each picture's place in `product.images` with its SHA-256 and a unit vector.
-    """
+class FingerprintedProduct:
+    """A product with the fingerprint of its whole row, and of what its text vectors depend on."""
 
     product: Product
-    text_vector: Vectors
-    facts_vector: Vectors
-    images: tuple["EncodedImage", ...]
+    row_fingerprint: str
+    text_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProductVectors:
+    """What a sentence encoder made of a product: of its text, and of its facts."""
+
+    text: Vectors
+    facts: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class PictureJob:
+    """One picture of a product to encode. `uri` is as the catalogue names it."""
+
+    image_key: str
+    product_key: str
+    sku: str
+    uri: str
+    location: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +87,36 @@ class EncodedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """A picture that has been encoded."""
+
+    job: PictureJob
+    image: EncodedImage
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedPicture:
+    """A picture that cannot be used, and why. Its product stays."""
+
+    image_key: str
+    sku: str
+    uri: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedProduct:
+    """A product as the store holds it: its vectors, and each picture that could be read."""
+
+    product: Product
+    text_vector: Vectors
+    facts_vector: Vectors
+    images: tuple[EncodedImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VideoSource:
-    """One video that the shop hands over. `path` is where its bytes are."""
+    """One video that the shop hands over. `path` is where its bytes are: a path or an s3:// URL."""
 
     video_id: str
     path: str
@@ -86,7 +129,7 @@ class VideoSource:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row of a catalogue or manifest (or one picture of it) that was refused, and why."""
+    """A row of a catalogue or manifest that was refused, and why."""
 
     source: str
     line: int

@@ -9,8 +9,9 @@ import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from schemas.errors import ConfigError
@@ -144,7 +145,11 @@ class SearchConfig(Section):
 
 
 class GateConfig(Section):
-    """What a release must reach to be published."""
+    """What a release must reach to be published.
+
+    A source that lists less than `1 - max_shrink` of what the last release holds is refused before
+    anything is deleted: a folder that is not mounted looks like a shop that sells nothing.
+    """
 
     max_failure_rate: Fraction = 0.2
     min_recall: Fraction = 0.9
@@ -155,21 +160,97 @@ class GateConfig(Section):
 
 
 class EngineConfig(Section):
-    """Where the work runs. 0 model workers: one for each core; 0 decode workers: a fourth of that.
+    """Where the work runs. 0 model workers: one for each core, or for each share of a GPU.
+
+    0 decode workers: a fourth of the cores. `decode_cpus`, `model_cpus`, `model_gpus` (a share of
+    one GPU, when `models.device` is "cuda") and `model_memory_gb` (0: nothing) are what one worker
+    asks of Ray; `decode_memory_gb` is how much a decode worker may take before its video fails.
 
     A video that is not decoded within `decode_deadline_s`, or whose models take longer than
-    `model_deadline_s`, is given up and its worker replaced; only the `ray` engine can do that.
+    `model_deadline_s`, is given up and its worker replaced; only the `ray` engine can do that. One
+    that has not been decoded after `slow_after_s` gets a decoder beside it, so that it holds nobody
+    up. `attempts` is how often a video is tried in one run; one that fails in `runs_until_given_up`
+    runs rests until its file or the settings change.
     """
 
     kind: Literal["ray", "local"] = "ray"
     address: str | None = None
     decode_workers: int = Field(default=0, ge=0)
     model_workers: int = Field(default=0, ge=0)
+    decode_cpus: Annotated[float, Field(gt=0)] = 0.4
+    decode_memory_gb: Annotated[float, Field(gt=0)] = 4.0
+    model_cpus: Annotated[float, Field(gt=0)] = 0.6
+    model_gpus: Annotated[float, Field(gt=0, le=1)] = 1.0
+    model_memory_gb: Annotated[float, Field(ge=0)] = 0.0
     videos_per_batch: PositiveInt = 4
     videos_per_commit: PositiveInt = 32
     attempts: PositiveInt = 2
+    runs_until_given_up: PositiveInt = 3
+    slow_after_s: Annotated[float, Field(gt=0)] = 20.0
     decode_deadline_s: Annotated[float, Field(gt=0)] = 600.0
     model_deadline_s: Annotated[float, Field(gt=0)] = 3600.0
+
+
+class StorageConfig(Section):
+    """How `s3://` is reached. Credentials come from the environment or from the named profile.
+
+    A row of a catalogue or manifest may name objects below the prefixes in `allow`, besides files
+    below its own folder. An object is copied to `spool_dir` (the system's folder for temporary
+    files) while it is decoded, one for each decode worker at a time.
+    """
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
+    allow: tuple[str, ...] = ()
+    spool_dir: str | None = None
+    attempts: PositiveInt = 5
+
+    @field_validator("endpoint")
+    @classmethod
+    def _no_credentials(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and urlsplit(endpoint).scheme not in ("http", "https"):
+            raise ValueError("must be an http:// or https:// URL")
+        if endpoint is not None and "@" in urlsplit(endpoint).netloc:
+            # The config is stored with every run.
+            raise ValueError("must not carry credentials; put them into the environment")
+        return endpoint
+
+    @field_validator("allow", mode="before")
+    @classmethod
+    def _prefixes(cls, allow: object) -> object:
+        # TOML and JSON have lists only.
+        return tuple(allow) if isinstance(allow, list) else allow
+
+    @field_validator("allow")
+    @classmethod
+    def _whole_prefixes(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
+        for prefix in allow:
+            if not prefix.startswith("s3://") or not urlsplit(prefix).netloc or "@" in prefix:
+                raise ValueError(f"{prefix!r} is no s3://bucket/prefix")
+        return allow
+
+
+class NightlyConfig(Section):
+    """What `reelshelf nightly` runs on: the catalogue, the videos, the store.
+
+    `metrics` names a file for Prometheus's text format. A run renews its lease on the store all the
+    time; one that has not renewed it for `lease_s` counts as dead.
+    """
+
+    catalog: str | None = None
+    videos: str | None = None
+    store: str | None = None
+    metrics: str | None = None
+    lease_s: Annotated[float, Field(ge=1)] = 120.0
+
+
+class CostConfig(Section):
+    """Prices, for the cost of a run and of a video. 0: unknown."""
+
+    cpu_hour: Annotated[float, Field(ge=0)] = 0.0
+    gpu_hour: Annotated[float, Field(ge=0)] = 0.0
+    currency: str = "USD"
 
 
 class Config(Section):
@@ -187,6 +268,9 @@ class Config(Section):
     search: SearchConfig = SearchConfig()
     gate: GateConfig = GateConfig()
     engine: EngineConfig = EngineConfig()
+    storage: StorageConfig = StorageConfig()
+    nightly: NightlyConfig = NightlyConfig()
+    cost: CostConfig = CostConfig()
 
 
 PROFILES: dict[Profile, ModelsConfig] = {
@@ -206,11 +290,14 @@ PROFILES: dict[Profile, ModelsConfig] = {
 }
 
 
-def load_config(path: Path | None = None, *, profile: str | None = None) -> Config:
+def load_config(
+    path: Path | None = None, *, profile: str | None = None, profile_required: bool = False
+) -> Config:
     """Read a TOML config, or the defaults where `path` is None.
 
-    `profile` overrides the file's. Within `[models]` a file may replace single models of the
-    profile. Raises ConfigError with every wrong key at once.
+    `profile` overrides the file's; with `profile_required` it must stand in one of the two. Within
+    `[models]` a file may replace single models of the profile. Raises ConfigError with every wrong
+    key at once.
     """
     data: dict[str, object] = {}
     if path is not None:
@@ -222,6 +309,9 @@ def load_config(path: Path | None = None, *, profile: str | None = None) -> Conf
             raise ConfigError(f"config {path}: not valid TOML: {error}") from error
     if profile is not None:
         data["profile"] = profile
+    if profile_required and "profile" not in data:
+        known = " or ".join(f'profile = "{p.value}"' for p in Profile)
+        raise ConfigError(f"config {path}: profile: name the models to run with: {known}")
     return parse_config(data, where=f"config {path}" if path else "config")
 
 

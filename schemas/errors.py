@@ -8,10 +8,11 @@
     ├── TooManyFailures      5  more videos failed than `gate.max_failure_rate` allows
     ├── StoreError           6  the store is missing, of another schema, or inconsistent
     │   └── SpaceMismatch    6  a query was encoded in another vector space than the release's
+    ├── StoreBusy            8  another run holds the store's lease, or has taken it over
     └── MediaError           -  one video cannot be indexed: a row in `failures`, no more
 
-An exit code of 1 is a bug in reelshelf, 130 is Ctrl-C. Messages say what failed, on which input,
-and what to do about it.
+An exit code of 1 is a bug in reelshelf, 7 is `nightly` with nothing to do, 130 is Ctrl-C. Messages
+say what failed, on which input, and what to do about it.
 """
 
 from enum import StrEnum
@@ -64,6 +65,12 @@ class SpaceMismatch(StoreError):
     """Vectors of two encoders would have been compared."""
 
 
+class StoreBusy(ReelshelfError):
+    """Another run holds the lease of the store, or has taken it over from this one."""
+
+    exit_code = 8
+
+
 class FailureKind(StrEnum):
     """Why one video has no rows. Stable names: reports and retries group by them."""
 
@@ -76,10 +83,31 @@ class FailureKind(StrEnum):
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
     TOO_LONG = "too_long"
+    CHANGING = "changing"
+    OUT_OF_MEMORY = "out_of_memory"
     DEADLINE = "deadline"
     CRASHED = "crashed"
     MODEL = "model"
     INTERNAL = "internal"
+
+    @property
+    def lies_in_the_file(self) -> bool:
+        """Whether the same bytes and settings would fail again, so that trying again is vain."""
+        return self in _IN_THE_FILE
+
+
+_IN_THE_FILE = frozenset(
+    [
+        FailureKind.EMPTY,
+        FailureKind.NOT_A_VIDEO,
+        FailureKind.UNSUPPORTED,
+        FailureKind.STILL_IMAGE,
+        FailureKind.NO_FRAMES,
+        FailureKind.CORRUPT,
+        FailureKind.TOO_LARGE,
+        FailureKind.TOO_LONG,
+    ]
+)
 
 
 class MediaError(ReelshelfError):

@@ -78,6 +78,7 @@ class DecodedVideo:
     `end_ms` is the end of the last frame, measured, whatever the container claims.
     """
 
+    content_sha256: str
     info: VideoInfo
     frames: tuple[TimedFrame, ...]
     shots: tuple[Shot, ...]

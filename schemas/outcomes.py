@@ -10,21 +10,25 @@ from schemas.segments import SegmentedVideo
 
 @dataclass(frozen=True, slots=True)
 class SourceStamp:
-    """What a file system says of a file without reading it."""
+    """What a file system or an object store says of a file without reading it.
+
+    `version` is an object's version id or ETag; of a folder's files it is empty. An object has no
+    ctime and no inode.
+    """
 
     size: int
     mtime_ns: int
-    ctime_ns: int
-    inode: int
+    ctime_ns: int = 0
+    inode: int = 0
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoJob:
-    """One video to index: where it is, under which key, and the hash of its bytes."""
+    """One video to index: where it is, under which key, and how its file looked when planned."""
 
     key: str
     source: VideoSource
-    content_sha256: str
     stamp: SourceStamp
 
 
@@ -46,7 +50,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The video has no rows of this run; stage, kind and message say why."""
+    """The video has no rows of this run; stage, kind and message say why.
+
+    `stamp` is None where not even the file's stamp could be had. `attempt` counts runs.
+    """
 
     video_id: str
     path: str
@@ -54,6 +61,7 @@ class Failed:
     kind: FailureKind
     message: str
     attempt: int
+    stamp: SourceStamp | None = None
 
 
 Outcome: TypeAlias = Indexed | Failed

@@ -74,6 +74,7 @@ class ModelCalls:
 class SegmentedVideo:
     """A video after all models: what the tables store of it."""
 
+    content_sha256: str
     info: VideoInfo
     end_ms: int
     counts: DecodeCounts

@@ -7,7 +7,7 @@ words. Instants are UTC microseconds, spans int64 milliseconds, vectors float32 
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 INSTANT = pa.timestamp("us", tz="UTC")
 SPAN = pa.struct([("start_ms", pa.int64()), ("end_ms", pa.int64())])
@@ -103,8 +103,8 @@ def products_schema(text_dim: int) -> pa.Schema:
             ("first_seen_at", INSTANT),
         )
         + _required(
-            ("content_sha256", pa.string()),
-            ("encoding_fingerprint", pa.string()),
+            ("row_fingerprint", pa.string()),
+            ("text_fingerprint", pa.string()),
             ("text_vector", vector(text_dim)),
             ("facts_vector", vector(text_dim)),
         )
@@ -164,14 +164,11 @@ def videos_schema() -> pa.Schema:
             ("text_fingerprint", pa.string()),
         )
         + _optional(
-            ("source_size", pa.int64()),
-            ("source_mtime_ns", pa.int64()),
-            ("source_ctime_ns", pa.int64()),
-            ("source_inode", pa.int64()),
-            ("source_etag", pa.string()),
             ("duplicates", pa.list_(pa.string())),
             ("duplicates_fingerprint", pa.string()),
             ("duplicate_cluster", pa.string()),
+            # Of everything its links were made from; null while they are due.
+            ("links_fingerprint", pa.string()),
         )
     )
 
@@ -224,7 +221,6 @@ def links_schema() -> pa.Schema:
             ("scores", SCORES),
             ("spans", pa.list_(SPAN)),
             ("evidence", pa.list_(EVIDENCE)),
-            ("linking_fingerprint", pa.string()),
         )
         + _optional(("merchant_id", pa.string()))
     )
@@ -241,6 +237,8 @@ def failures_schema() -> pa.Schema:
             ("kind", pa.string()),
             ("message", pa.string()),
             ("attempt", pa.int32()),
+            # Of the stage that failed: with other settings it is tried again.
+            ("stage_fingerprint", pa.string()),
         )
         + _COMMON
         + _optional(("item_id", pa.string()), ("line", pa.int64()), ("at", INSTANT))
@@ -261,16 +259,67 @@ def runs_schema() -> pa.Schema:
             ("failed", pa.int64()),
             ("config", pa.string()),
             ("models", pa.string()),
+            ("planned", pa.string()),
             ("calls", pa.string()),
+            ("spent", pa.string()),
         )
-        + _optional(("message", pa.string()), ("release_id", pa.string()))
+        + _optional(
+            ("message", pa.string()),
+            ("release_id", pa.string()),
+            ("cost", pa.float64()),
+            ("cost_per_video", pa.float64()),
+            ("currency", pa.string()),
+        )
+    )
+
+
+def sources_schema() -> pa.Schema:
+    """One row for each file seen: its stamp, and the hash of the bytes it had then.
+
+    What a planner needs to leave unchanged files unread. Not pinned by a release: a file that was
+    only touched changes nothing that is published. The hash is empty where nobody could read it.
+    """
+    return pa.schema(
+        _required(
+            ("source_key", pa.string()),
+            ("size", pa.int64()),
+            ("mtime_ns", pa.int64()),
+            ("ctime_ns", pa.int64()),
+            ("inode", pa.int64()),
+            ("version", pa.string()),
+            ("content_sha256", pa.string()),
+        )
+    )
+
+
+def head_schema() -> pa.Schema:
+    """One row for the store: who may write, and what is published.
+
+    Both in one row, so that publishing and losing the lease cannot both happen. `token` changes
+    with every change of hands; `published` lists run ids, the newest last.
+    """
+    return pa.schema(
+        _required(
+            ("head", pa.string()),
+            ("token", pa.string()),
+            ("published", pa.list_(pa.string())),
+        )
+        + _optional(
+            ("run_id", pa.string()),
+            ("holder", pa.string()),
+            ("machine", pa.string()),
+            ("process", pa.string()),
+            ("renewed_at", INSTANT),
+            ("expires_at", INSTANT),
+        )
     )
 
 
 def releases_schema() -> pa.Schema:
-    """One row for each release; the newest sequence is what searchers should open."""
+    """One row for each release. Those are published that `head` names."""
     return pa.schema(
         _required(
+            ("run_id", pa.string()),
             ("release_id", pa.string()),
             ("sequence", pa.int64()),
             ("schema_version", pa.int32()),

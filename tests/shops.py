@@ -26,8 +26,8 @@ class Shop:
     @property
     def request(self) -> IngestRequest:
         return IngestRequest(
-            self.root / "catalog" / "products.jsonl",
-            self.root / "videos.jsonl",
+            str(self.root / "catalog" / "products.jsonl"),
+            str(self.root / "videos.jsonl"),
             str(self.root / "store"),
         )
 
@@ -35,7 +35,8 @@ class Shop:
         self, config: Config | None = None, loader: ModelLoader = load_fakes
     ) -> IngestResult:
         settings = config or small_config()
-        return ingest(self.request, settings, lambda c: LocalEngine(c, loader), NoProgress())
+        found = ingest(self.request, settings, lambda c: LocalEngine(c, loader), NoProgress())
+        return found.or_raise()
 
     def set_products(self, rows: list[dict[str, object]]) -> None:
         write_lines(self.root / "catalog" / "products.jsonl", rows)

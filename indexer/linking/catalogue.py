@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.catalog import EncodedProduct
+from schemas.keys import Json
 from schemas.media import Vectors
 
 # Words that say nothing of a product. Kept short: rare words get their weight from the catalogue.
@@ -160,3 +161,18 @@ def _print_words(item: EncodedProduct) -> list[str]:
     lines.append(item.product.brand or "")
     found = dict.fromkeys(word for line in lines for word in words(line))
     return [word for word in found if len(word) >= 3 and any(c.isalpha() for c in word)]
+
+
+def linking_facts(item: EncodedProduct) -> Json:
+    """All that links are made from of one product: not its stock, its sales or its rating."""
+    product = item.product
+    return [
+        product.sku,
+        product.title,
+        product.brand,
+        str(product.price),
+        product.currency,
+        product.text,
+        product.facts,
+        [[image.uri, image.content_sha256, list(image.printed)] for image in item.images],
+    ]

@@ -7,6 +7,7 @@ from indexer.media.backends import open_video
 from indexer.media.sampling import FrameSampler
 from schemas.config import MediaConfig
 from schemas.errors import FailureKind, MediaError
+from schemas.keys import file_sha256
 from schemas.media import AudioChunk, DecodeCounts, DecodedVideo, TimedFrame
 
 # Raise when the same file and config would give other frames, shots or sound.
@@ -17,6 +18,8 @@ def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
     """Decode the file at `path`. Raises MediaError with a kind and a reason."""
     limit_ms = config.max_duration_s * 1000
     with open_video(path, config) as video:
+        # Here and not while planning: where the bytes are read, and by many workers at once.
+        content_sha256 = file_sha256(path)
         sampler = FrameSampler(config)
         sound: list[AudioChunk] = []
         for item in video.stream():
@@ -38,6 +41,7 @@ def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
                 f"no frame could be decoded ({video.corrupt_packets} damaged packets)",
             )
         return DecodedVideo(
+            content_sha256=content_sha256,
             info=video.info,
             frames=frames,
             shots=shots,

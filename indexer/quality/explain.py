@@ -7,6 +7,7 @@ stored are explained as well.
 from dataclasses import dataclass
 
 from indexer.store.linking import released_linker, released_videos
+from indexer.store.products import product_titles
 from indexer.store.tables import Store
 from schemas.calibration import Calibration, Signal
 from schemas.config import LinkingConfig
@@ -51,7 +52,7 @@ def explain(
     Raises InputError where the release has no such video or product.
     """
     versions = {table.name: table.version for table in release.tables}
-    titles = store.product_titles(versions["products"])
+    titles = product_titles(store, versions["products"])
     if sku is not None and product_key(release.shop_id, sku) not in titles:
         raise InputError(f"{sku!r}: release {release.release_id} has no such SKU")
     key = video_key(release.shop_id, video_id)

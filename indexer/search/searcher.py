@@ -22,6 +22,7 @@ from indexer.search.relevance import ProductRelevance
 from indexer.search.results import SearchHit, SoldProduct
 from indexer.search.routes import Found
 from indexer.store.backgrounds import read_background
+from indexer.store.products import read_products
 from indexer.store.rows import Cells, links_from
 from indexer.store.tables import Store
 from models.protocols import ImageEncoder, TextEncoder
@@ -64,7 +65,7 @@ class Searcher:
         self._config = config
         self._link_above = parse_config(json.loads(release.config)).linking.link_above
         versions = {table.name: table.version for table in release.tables}
-        self._catalogue = LinkingCatalogue.of(store.read_products(versions))
+        self._catalogue = LinkingCatalogue.of(read_products(store, versions))
         products = [item.product for item in self._catalogue.products]
         self._analyser = QueryAnalyser(self._catalogue)
         self._relevance = ProductRelevance(self._catalogue)

@@ -6,6 +6,7 @@ from indexer.linking.catalogue import LinkingCatalogue
 from indexer.linking.link import LinkableVideo, Linker
 from indexer.linking.sight import Sight
 from indexer.store.backgrounds import read_background
+from indexer.store.products import read_products
 from indexer.store.tables import Store
 from schemas.config import LinkingConfig
 from schemas.keys import product_key
@@ -17,7 +18,7 @@ _MOST_COPIES = 32
 def released_linker(store: Store, release: Release, config: LinkingConfig) -> Linker:
     """Catalogue, background and calibration as the release has them."""
     versions = {table.name: table.version for table in release.tables}
-    catalogue = LinkingCatalogue.of(store.read_products(versions))
+    catalogue = LinkingCatalogue.of(read_products(store, versions))
     keys = [product_key(release.shop_id, item.product.sku) for item in catalogue.products]
     background = read_background(store, release.background_id)
     sight = Sight(catalogue, background) if background else None

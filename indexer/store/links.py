@@ -1,5 +1,6 @@
 """Reading the links of a release."""
 
+from indexer.store.products import product_titles
 from indexer.store.rows import links_from
 from indexer.store.tables import Store
 from schemas.keys import product_key, video_key
@@ -24,7 +25,7 @@ def released_links(
         conditions.append(f"product_key = '{product_key(release.shop_id, sku)}'")
     links = store.table("links", release.table_version("links")).to_lance()
     rows = links.to_table(filter=" AND ".join(conditions))
-    titles = store.product_titles(release.table_version("products"))
+    titles = product_titles(store, release.table_version("products"))
     found = zip(rows["video_id"].to_pylist(), links_from(rows), strict=True)
     result = [(video, titles.get(link.product_key, ""), link) for video, link in found]
     return sorted(result, key=lambda item: (item[0], -item[2].score, item[2].sku))

@@ -1,7 +1,7 @@
 """Records to Arrow tables and back. The only place that knows both."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
@@ -10,7 +10,17 @@ import pyarrow as pa
 
 from indexer.linking.link import LinkableVideo
 from schemas import tables
-from schemas.catalog import EncodedImage, EncodedProduct, Product, RejectedRow, VideoSource
+from schemas.catalog import (
+    EncodedImage,
+    EncodedPicture,
+    EncodedProduct,
+    FingerprintedProduct,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+    RejectedRow,
+    VideoSource,
+)
 from schemas.keys import child_key, product_key, video_key
 from schemas.links import Evidence, ProductLink, Sense, Span
 from schemas.media import Vectors
@@ -55,14 +65,14 @@ def video_rows(
     prints = run.fingerprints
     rows = []
     for done in batch:
-        source, video, stamp = done.job.source, done.video, done.job.stamp
+        source, video = done.job.source, done.video
         rows.append(
             run.common
             | {
                 "video_key": done.job.key,
                 **_source_columns(source),
                 "first_seen_at": first_seen.get(done.job.key, run.started_at),
-                "content_sha256": done.job.content_sha256,
+                "content_sha256": done.video.content_sha256,
                 "duration_ms": video.end_ms,
                 "width": video.info.width,
                 "height": video.info.height,
@@ -77,15 +87,11 @@ def video_rows(
                 "asr_fingerprint": prints.asr,
                 "ocr_fingerprint": prints.ocr,
                 "text_fingerprint": prints.text,
-                "source_size": stamp.size,
-                "source_mtime_ns": stamp.mtime_ns,
-                "source_ctime_ns": stamp.ctime_ns,
-                "source_inode": stamp.inode,
-                "source_etag": None,
                 # Exact copies are known now; near-duplicates join their clusters later.
                 "duplicates": None,
                 "duplicates_fingerprint": None,
-                "duplicate_cluster": done.job.content_sha256,
+                "duplicate_cluster": done.video.content_sha256,
+                "links_fingerprint": None,
             }
         )
     return pa.Table.from_pylist(rows, schema=tables.videos_schema())
@@ -97,7 +103,8 @@ def with_sources(
     run: RunContext,
 ) -> pa.Table:
     """Rows of `videos` with what the shop now says of them."""
-    rows = [held[key] | run.common | _source_columns(source) for key, source in changed]
+    due = {"links_fingerprint": None}
+    rows = [held[key] | run.common | _source_columns(source) | due for key, source in changed]
     return pa.Table.from_pylist(rows, schema=tables.videos_schema())
 
 
@@ -123,7 +130,7 @@ def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
                     "segment_key": segment.segment_key,
                     "video_key": done.job.key,
                     "video_id": source.video_id,
-                    "content_sha256": done.job.content_sha256,
+                    "content_sha256": done.video.content_sha256,
                     "start_ms": segment.start_ms,
                     "end_ms": segment.end_ms,
                     "shot_index": segment.shot_index,
@@ -148,15 +155,14 @@ def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
 
 
 def product_rows(
-    encoded: Sequence[EncodedProduct],
-    contents: dict[str, str],
-    encoding: str,
+    products: Sequence[FingerprintedProduct],
+    vectors: Mapping[str, ProductVectors],
+    first_seen: Mapping[str, dt.datetime],
     run: RunContext,
-    first_seen: dict[str, dt.datetime],
 ) -> pa.Table:
-    """One row for each product. `contents` maps SKUs to content fingerprints."""
+    """One row for each product. `vectors` are by SKU, `first_seen` by product key."""
     rows = []
-    for item in encoded:
+    for item in products:
         product = item.product
         key = product_key(run.shop_id, product.sku)
         rows.append(
@@ -166,48 +172,42 @@ def product_rows(
                 "product_key": key,
                 "attributes": [{"name": n, "value": v} for n, v in product.attributes],
                 "first_seen_at": first_seen.get(key, run.started_at),
-                "content_sha256": contents[product.sku],
-                "encoding_fingerprint": encoding,
+                "row_fingerprint": item.row_fingerprint,
+                "text_fingerprint": item.text_fingerprint,
             }
         )
     dim = run.refs.text.dim
+    own = [vectors[item.product.sku] for item in products]
     columns = {
-        "text_vector": vector_array([item.text_vector for item in encoded], dim),
-        "facts_vector": vector_array([item.facts_vector for item in encoded], dim),
+        "text_vector": vector_array([vector.text for vector in own], dim),
+        "facts_vector": vector_array([vector.facts for vector in own], dim),
     }
     return _with_vectors(rows, columns, tables.products_schema(dim))
 
 
 def product_image_rows(
-    encoded: Sequence[EncodedProduct], encoding: str, run: RunContext
+    pictures: Sequence[EncodedPicture], encoding: str, run: RunContext
 ) -> pa.Table:
-    """One row for each readable picture of each product."""
-    rows: list[Cells] = []
-    vectors: list[Vectors] = []
-    for item in encoded:
-        key = product_key(run.shop_id, item.product.sku)
-        for image in item.images:
-            rows.append(
-                run.common
-                | {
-                    "image_key": child_key(key, image.uri),
-                    "product_key": key,
-                    "sku": item.product.sku,
-                    "uri": image.uri,
-                    "content_sha256": image.content_sha256,
-                    "printed": list(image.printed),
-                    "encoding_fingerprint": encoding,
-                }
-            )
-            vectors.append(image.vector)
+    """One row for each picture."""
+    rows = [
+        run.common
+        | {
+            "image_key": item.job.image_key,
+            "product_key": item.job.product_key,
+            "sku": item.job.sku,
+            "uri": item.image.uri,
+            "content_sha256": item.image.content_sha256,
+            "printed": list(item.image.printed),
+            "encoding_fingerprint": encoding,
+        }
+        for item in pictures
+    ]
     dim = run.refs.image.dim
-    columns = {"image_vector": vector_array(vectors, dim)}
+    columns = {"image_vector": vector_array([item.image.vector for item in pictures], dim)}
     return _with_vectors(rows, columns, tables.product_images_schema(dim))
 
 
-def link_rows(
-    links: Iterable[tuple[str, ProductLink]], linking_fingerprint: str, run: RunContext
-) -> pa.Table:
+def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.Table:
     """One row for each (video id, link)."""
     rows = [
         run.common
@@ -221,7 +221,6 @@ def link_rows(
             "scores": {sense.value: score for sense, score in link.scores},
             "spans": [asdict(span) for span in link.spans],
             "evidence": [asdict(piece) for piece in link.evidence],
-            "linking_fingerprint": linking_fingerprint,
             "merchant_id": None,
         }
         for video_id, link in links
@@ -230,9 +229,13 @@ def link_rows(
 
 
 def failure_rows(
-    failed: Sequence[Failed], rejected: Sequence[RejectedRow], run: RunContext
+    failed: Sequence[Failed],
+    pictures: Sequence[RejectedPicture],
+    rejected: Sequence[RejectedRow],
+    picture_fingerprint: str,
+    run: RunContext,
 ) -> pa.Table:
-    """One row for each video that failed and each catalogue or manifest row that was refused."""
+    """One row for each failed video, each unusable picture and each refused row of a list."""
     rows = [
         run.common
         | {
@@ -245,9 +248,27 @@ def failure_rows(
             "kind": item.kind.value,
             "message": item.message,
             "attempt": item.attempt,
+            "stage_fingerprint": run.fingerprints.together,
             "at": run.started_at,
         }
         for item in failed
+    ]
+    rows += [
+        run.common
+        | {
+            "failure_key": item.image_key,
+            "input": "picture",
+            "source": item.uri,
+            "item_id": item.sku,
+            "line": None,
+            "stage": "read",
+            "kind": "rejected_picture",
+            "message": item.reason,
+            "attempt": 1,
+            "stage_fingerprint": picture_fingerprint,
+            "at": run.started_at,
+        }
+        for item in pictures
     ]
     for row in rejected:
         identity = (row.source, str(row.line), row.item_id or "", row.reason)
@@ -263,11 +284,18 @@ def failure_rows(
                 "kind": "rejected_row",
                 "message": row.reason,
                 "attempt": 1,
+                "stage_fingerprint": "",
                 "at": run.started_at,
             }
         )
     unique = {row["failure_key"]: row for row in rows}
     return pa.Table.from_pylist(list(unique.values()), schema=tables.failures_schema())
+
+
+def free_head() -> pa.Table:
+    """The one row of `head` in a new store: nobody writes, nothing is published."""
+    row = {"head": "head", "token": "", "published": []}
+    return pa.Table.from_pylist([row], schema=tables.head_schema())
 
 
 def vector_array(vectors: Sequence[Vectors | None], dim: int) -> pa.Array:

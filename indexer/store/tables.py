@@ -6,12 +6,11 @@ and is done again. Filters are made of keys only, which are UUIDs, never of a st
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
-import lancedb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -21,13 +20,15 @@ from lancedb.table import Table
 
 from indexer.linking.link import LinkableVideo
 from indexer.store import rows
+from indexer.store.connection import connect
 from indexer.store.rows import RunContext
 from schemas import tables
-from schemas.catalog import EncodedProduct, RejectedRow, VideoSource
+from schemas.catalog import VideoSource
+from schemas.config import StorageConfig
 from schemas.errors import StoreError
 from schemas.links import ProductLink
 from schemas.media import Vectors
-from schemas.outcomes import Failed, Indexed
+from schemas.outcomes import Indexed
 from schemas.release import ModelRefs
 from schemas.run import StageFingerprints
 
@@ -50,12 +51,12 @@ class VideoState:
 
 
 @dataclass(frozen=True, slots=True)
-class ProductState:
-    """What the store knows of a product, for planning."""
+class LinkState:
+    """A video's content and copies, and what its links were made from; None where they are due."""
 
     content_sha256: str
-    encoding_fingerprint: str
-    first_seen_at: dt.datetime
+    cluster: str
+    made_from: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +85,29 @@ class Store:
         self.connection = connection
 
     @classmethod
-    def open(cls, uri: str) -> "Store":
+    def exists(cls, uri: str, storage: StorageConfig | None = None) -> bool:
+        """Whether there is a store at `uri`."""
+        if "://" not in uri and not Path(uri).is_dir():
+            return False
+        return "store" in connect(uri, storage).list_tables().tables
+
+    @classmethod
+    def open(cls, uri: str, storage: StorageConfig | None = None) -> "Store":
         """Open an existing store. Raises StoreError where there is none, or one we cannot read."""
         if "://" not in uri and not Path(uri).is_dir():
             raise StoreError(f"{uri}: there is no such folder")
-        store = cls(uri, _connect(uri))
+        store = cls(uri, connect(uri, storage))
         if "store" not in store.connection.list_tables().tables:
             raise StoreError(f"{uri}: holds no reelshelf store; make one with `reelshelf ingest`")
         store._check()
         return store
 
     @classmethod
-    def create(cls, uri: str, shop_id: str, refs: ModelRefs) -> "Store":
+    def create(
+        cls, uri: str, shop_id: str, refs: ModelRefs, storage: StorageConfig | None = None
+    ) -> "Store":
         """Open the store at `uri`, making what is missing, for vectors of these models."""
-        store = cls(uri, _connect(uri))
+        store = cls(uri, connect(uri, storage))
         if "store" not in store.connection.list_tables().tables:
             store._make(shop_id, refs)
         info = store._check()
@@ -118,6 +128,7 @@ class Store:
         """Make all tables; the one that says what the store is comes last."""
         for name, schema in _schemas(refs.image.dim, refs.text.dim).items():
             self.connection.create_table(name, schema=schema, exist_ok=True)
+        self.connection.create_table("head", rows.free_head(), exist_ok=True)
         row = {
             "shop_id": shop_id,
             "schema_version": tables.SCHEMA_VERSION,
@@ -145,7 +156,7 @@ class Store:
         source = [field.name for field in fields(VideoSource)]
         columns = ["video_key", "content_sha256", "first_seen_at", *prints, *source]
         states = {}
-        for row in self._scan("videos", columns).to_pylist():
+        for row in self.scan("videos", columns).to_pylist():
             given = {name: row[name] for name in source}
             given["merchant_skus"] = tuple(given["merchant_skus"] or ())
             states[row["video_key"]] = VideoState(
@@ -155,19 +166,6 @@ class Store:
                 row["first_seen_at"],
             )
         return states
-
-    def product_states(self) -> dict[str, ProductState]:
-        """State of each product by its key."""
-        columns = ["product_key", "content_sha256", "encoding_fingerprint", "first_seen_at"]
-        return {
-            row.pop("product_key"): ProductState(**row)
-            for row in self._scan("products", columns).to_pylist()
-        }
-
-    def failed_attempts(self) -> dict[str, int]:
-        """How often each failed video has been tried, by video id."""
-        found = self._scan("failures", ["input", "item_id", "attempt"]).to_pylist()
-        return {row["item_id"]: row["attempt"] for row in found if row["input"] == "video"}
 
     def write_videos(
         self, batch: Sequence[Indexed], run: RunContext, states: dict[str, VideoState]
@@ -179,71 +177,40 @@ class Store:
         keys = [done.job.key for done in batch]
         if any(key in states for key in keys):
             # Until its new row is there, a video that is being replaced counts as not done.
-            self.table("videos").delete(_among("video_key", keys))
-        self._replace("segments", "segment_key", segments, "video_key", keys)
+            self.table("videos").delete(among("video_key", keys))
+        self.replace("segments", "segment_key", segments, "video_key", keys)
         seen = {key: state.first_seen_at for key, state in states.items()}
-        self._replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
+        self.replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
 
     def update_sources(self, changed: Sequence[tuple[str, VideoSource]], run: RunContext) -> None:
         """Change what the shop says of videos whose bytes are the same; no model is asked."""
-        for part in _parts(changed):
+        for part in parts(changed):
             keys = [key for key, _ in part]
             held = {
                 r["video_key"]: r
-                for r in self._scan("videos", None, _among("video_key", keys)).to_pylist()
+                for r in self.scan("videos", None, among("video_key", keys)).to_pylist()
             }
             for key, source in part:
                 self.table("segments").update(
-                    where=_among("video_key", [key]),
+                    where=among("video_key", [key]),
                     values={"merchant_id": source.merchant_id, "published_at": source.published_at},
                 )
             # Last, since this row is what the next run compares with.
             table = rows.with_sources(held, part, run)
-            self._replace("videos", "video_key", table, "video_key", keys)
+            self.replace("videos", "video_key", table, "video_key", keys)
 
     def delete_videos(self, keys: Sequence[str]) -> None:
         """Remove videos with their segments and links."""
-        for part in _parts(keys):
+        for part in parts(keys):
             for name in ("videos", "links", "segments"):
-                self.table(name).delete(_among("video_key", part))
+                self.table(name).delete(among("video_key", part))
 
     def delete_orphan_segments(self) -> None:
         """Remove segments of videos that a killed run began and nobody finished."""
-        known = set(self._scan("videos", ["video_key"])["video_key"].to_pylist())
-        held = set(self._scan("segments", ["video_key"])["video_key"].to_pylist())
-        for part in _parts(sorted(held - known)):
-            self.table("segments").delete(_among("video_key", part))
-
-    def write_products(
-        self,
-        encoded: Sequence[EncodedProduct],
-        contents: dict[str, str],
-        encoding: str,
-        run: RunContext,
-        states: dict[str, ProductState],
-    ) -> None:
-        """Write products with their pictures, replacing what they had."""
-        if not encoded:
-            return
-        seen = {key: state.first_seen_at for key, state in states.items()}
-        table = rows.product_rows(encoded, contents, encoding, run, seen)
-        keys = table["product_key"].to_pylist()
-        images = rows.product_image_rows(encoded, encoding, run)
-        self._replace("product_images", "image_key", images, "product_key", keys)
-        self._replace("products", "product_key", table, "product_key", keys)
-
-    def delete_products(self, keys: Sequence[str]) -> None:
-        """Remove products with their pictures and links."""
-        for part in _parts(keys):
-            for name in ("products", "product_images", "links"):
-                self.table(name).delete(_among("product_key", part))
-
-    def read_products(self, versions: dict[str, int] | None = None) -> list[EncodedProduct]:
-        """All products with their vectors."""
-        pins = versions or {}
-        products = self.table("products", pins.get("products")).to_arrow()
-        images = self.table("product_images", pins.get("product_images")).to_arrow()
-        return rows.encoded_products(products, images)
+        known = set(self.scan("videos", ["video_key"])["video_key"].to_pylist())
+        held = set(self.scan("segments", ["video_key"])["video_key"].to_pylist())
+        for part in parts(sorted(held - known)):
+            self.table("segments").delete(among("video_key", part))
 
     def video_facts(self, version: int) -> dict[str, VideoFacts]:
         """What a searcher needs of each video by its key, at one version of `videos`."""
@@ -255,17 +222,6 @@ class Store:
             )
             for row in found
         }
-
-    def product_titles(self, version: int) -> dict[str, str]:
-        """The title of each product by its key, at one version of `products`."""
-        columns = ["product_key", "title"]
-        found = self.table("products", version).to_lance().to_table(columns=columns).to_pylist()
-        return {row["product_key"]: row["title"] for row in found}
-
-    def videos_not_of(self, run_ids: Collection[str]) -> list[str]:
-        """Keys of videos written by other runs than these."""
-        found = self._scan("videos", ["video_key", "run_id"]).to_pylist()
-        return sorted(row["video_key"] for row in found if row["run_id"] not in run_ids)
 
     def videos_to_link(
         self, groups: Sequence[Sequence[str]], versions: dict[str, int] | None = None
@@ -279,7 +235,7 @@ class Store:
         segments_table = self.table("segments", pins.get("segments")).to_lance()
         columns = ["video_key", "video_id", "merchant_skus"]
         for batch in _grouped(groups):
-            where = _among("video_key", [key for group in batch for key in group])
+            where = among("video_key", [key for group in batch for key in group])
             found = videos_table.to_table(columns=columns, filter=where).to_pylist()
             names = {row["video_key"]: row["video_id"] for row in found}
             skus = {row["video_key"]: tuple(row["merchant_skus"] or ()) for row in found}
@@ -289,20 +245,33 @@ class Store:
 
     def write_links(
         self,
-        keys: Sequence[str],
+        made_from: Mapping[str, str],
         links: Sequence[tuple[str, ProductLink]],
-        fingerprint: str,
         run: RunContext,
     ) -> None:
-        """Replace all links of the videos `keys`."""
-        table = rows.link_rows(links, fingerprint, run)
-        self._replace("links", "link_key", table, "video_key", keys)
+        """Replace all links of the videos that `made_from` gives a fingerprint for."""
+        table = rows.link_rows(links, run)
+        self.replace("links", "link_key", table, "video_key", sorted(made_from))
+        # Last, since this is what tells the next run that the links are there.
+        self._change_videos(
+            {key: {"links_fingerprint": print_} for key, print_ in made_from.items()}
+        )
+
+    def link_states(self) -> dict[str, LinkState]:
+        """What decides whether each video's links are due, by key."""
+        columns = ["video_key", "content_sha256", "duplicate_cluster", "links_fingerprint"]
+        return {
+            row["video_key"]: LinkState(
+                row["content_sha256"], row["duplicate_cluster"], row["links_fingerprint"]
+            )
+            for row in self.scan("videos", columns).to_pylist()
+        }
 
     def videos_to_compare(self, settings: str) -> Iterator[dict[str, VideoFrames]]:
         """Frames by video key, in bounded batches, of videos not yet compared with `settings`."""
-        found = self._scan("videos", ["video_key", "duplicates_fingerprint"]).to_pylist()
+        found = self.scan("videos", ["video_key", "duplicates_fingerprint"]).to_pylist()
         keys = sorted(r["video_key"] for r in found if r["duplicates_fingerprint"] != settings)
-        for part in _parts(keys):
+        for part in parts(keys):
             yield self.video_frames(part)
 
     def video_frames(self, keys: Sequence[str]) -> dict[str, VideoFrames]:
@@ -310,7 +279,7 @@ class Store:
         if not keys:
             return {}
         columns = ["video_key", "content_sha256", "start_ms", "end_ms", "frame_vector"]
-        found = self._scan("segments", columns, _among("video_key", keys))
+        found = self.scan("segments", columns, among("video_key", keys))
         found = found.sort_by([("video_key", "ascending"), ("start_ms", "ascending")])
         vectors = rows.vector_matrix(found["frame_vector"])
         plain = found.drop_columns(["frame_vector"]).to_pylist()
@@ -338,7 +307,7 @@ class Store:
     def duplicate_edges(self) -> dict[str, set[str]]:
         """For the content of each video, the contents that duplicate it."""
         edges: dict[str, set[str]] = {}
-        for row in self._scan("videos", ["content_sha256", "duplicates"]).to_pylist():
+        for row in self.scan("videos", ["content_sha256", "duplicates"]).to_pylist():
             edges.setdefault(row["content_sha256"], set()).update(row["duplicates"] or ())
         return edges
 
@@ -354,27 +323,18 @@ class Store:
         self._change_videos(
             {
                 row["video_key"]: {"duplicate_cluster": clusters[row["content_sha256"]]}
-                for row in self._scan("videos", columns).to_pylist()
+                for row in self.scan("videos", columns).to_pylist()
                 if row["duplicate_cluster"] != clusters[row["content_sha256"]]
             }
         )
 
     def _change_videos(self, changes: dict[str, rows.Cells]) -> None:
         """Set some columns of some videos."""
-        for part in _parts(sorted(changes)):
-            held = self._scan("videos", None, _among("video_key", part)).to_pylist()
+        for part in parts(sorted(changes)):
+            held = self.scan("videos", None, among("video_key", part)).to_pylist()
             changed = [row | changes[row["video_key"]] for row in held]
             table = pa.Table.from_pylist(changed, schema=tables.videos_schema())
-            self._replace("videos", "video_key", table, "video_key", part)
-
-    def write_failures(
-        self, failed: Sequence[Failed], rejected: Sequence[RejectedRow], run: RunContext
-    ) -> None:
-        """Make `failures` say what this run found: an input that is well again leaves it."""
-        table = rows.failure_rows(failed, rejected, run)
-        merge = self._merge("failures", "failure_key")
-        merge.when_matched_update_all().when_not_matched_insert_all()
-        merge.when_not_matched_by_source_delete().execute(table)
+            self.replace("videos", "video_key", table, "video_key", part)
 
     def write_run(self, row: dict[str, object]) -> None:
         """Append to the log of runs."""
@@ -385,14 +345,14 @@ class Store:
 
         Videos are chosen by key and come in order, so the sample is the same in every run.
         """
-        keys = self._scan("segments", ["video_key"])["video_key"].to_pylist()
+        keys = self.scan("segments", ["video_key"])["video_key"].to_pylist()
         chosen = sorted(set(keys))[:: max(1, -(-len(keys) // most))]
         columns = ["video_key", "shot_index", "start_ms", "frame_vector"]
-        parts = [
-            self._scan("segments", columns, _among("video_key", part)) for part in _parts(chosen)
+        pieces = [
+            self.scan("segments", columns, among("video_key", part)) for part in parts(chosen)
         ]
         # Sums of floats depend on their order: sort, so that two runs agree to the last bit.
-        found = pa.concat_tables(parts).sort_by(
+        found = pa.concat_tables(pieces).sort_by(
             [("video_key", "ascending"), ("start_ms", "ascending")]
         )
         names = zip(found["video_key"].to_pylist(), found["shot_index"].to_pylist(), strict=True)
@@ -416,29 +376,24 @@ class Store:
             )
         return info
 
-    def _scan(self, name: str, columns: list[str] | None, where: str | None = None) -> pa.Table:
+    def scan(self, name: str, columns: list[str] | None, where: str | None = None) -> pa.Table:
+        """Rows of the newest version of a table."""
         return self.table(name).to_lance().to_table(columns=columns, filter=where)
 
-    def _merge(self, name: str, key: str) -> MergeInsertBuilder:
+    def merge(self, name: str, key: str) -> MergeInsertBuilder:
+        """A merge into a table, matching rows by `key`."""
         # lancedb's own merge refuses nulls in vector columns or would null what is broken.
         return self.table(name).to_lance().merge_insert(key)
 
-    def _replace(
+    def replace(
         self, name: str, key: str, table: pa.Table, owner: str, owners: Sequence[str]
     ) -> None:
         """In one commit: merge `table` by `key`, and drop other rows of the same owners."""
         if not owners:
             return
-        merge = self._merge(name, key)
+        merge = self.merge(name, key)
         merge.when_matched_update_all().when_not_matched_insert_all()
-        merge.when_not_matched_by_source_delete(_among(owner, owners)).execute(table)
-
-
-def _connect(uri: str) -> DBConnection:
-    try:
-        return lancedb.connect(uri)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise StoreError(f"{uri}: cannot be opened as a store: {error}") from error
+        merge.when_not_matched_by_source_delete(among(owner, owners)).execute(table)
 
 
 def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
@@ -450,13 +405,15 @@ def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
         "links": tables.links_schema(),
         "failures": tables.failures_schema(),
         "runs": tables.runs_schema(),
+        "sources": tables.sources_schema(),
         "releases": tables.releases_schema(),
         "calibrations": tables.calibrations_schema(),
         "backgrounds": tables.backgrounds_schema(image_dim),
     }
 
 
-def _parts(items: Sequence[Item]) -> Iterator[list[Item]]:
+def parts(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Items in pieces of as many as one filter takes."""
     for start in range(0, len(items), _KEYS_PER_FILTER):
         yield list(items[start : start + _KEYS_PER_FILTER])
 
@@ -475,7 +432,7 @@ def _grouped(groups: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
         yield batch
 
 
-def _among(column: str, keys: Sequence[str]) -> str:
+def among(column: str, keys: Sequence[str]) -> str:
     """A filter on derived keys. Refuses anything that could mean more than itself."""
     for key in keys:
         if not all(c in "0123456789abcdef-" for c in key):

@@ -8,11 +8,12 @@ import pytest
 
 from indexer.catalog import read_videos
 from indexer.media.decode import decode_video
+from indexer.sources.files import Files
 from jobs.ingest import IngestRequest, ingest
 from jobs.local import LocalEngine
 from jobs.progress import NoProgress
 from models.registry import load_models
-from schemas.config import MediaConfig
+from schemas.config import MediaConfig, StorageConfig
 from tests.commands import EXAMPLE_SHOP
 from tests.shops import small_config, write_lines
 
@@ -36,11 +37,13 @@ def test_times_and_sizes_are_those_of_ffprobe(bench: Path, name: str) -> None:
 
 
 def test_every_real_clip_has_an_outcome(bench: Path, tmp_path: Path) -> None:
-    listed = read_videos(bench / "realclips")
+    listed = read_videos(str(bench / "realclips"), Files(StorageConfig()))
     assert len(listed.videos) == len(EXPECTED)
     assert {Path(s.video_id).suffix for s in listed.skipped} == {".txt", ".flac", ".wav"}
     request = IngestRequest(
-        EXAMPLE_SHOP / "catalog" / "products.jsonl", bench / "realclips", str(tmp_path / "store")
+        str(EXAMPLE_SHOP / "catalog" / "products.jsonl"),
+        str(bench / "realclips"),
+        str(tmp_path / "store"),
     )
     engine = lambda config: LocalEngine(config, load_models)  # noqa: E731
     result = ingest(request, small_config(), engine, NoProgress())
@@ -57,7 +60,9 @@ def test_a_few_clips_of_a_whole_shop(bench: Path, tmp_path: Path) -> None:
         shutil.copyfile(shop / row["file"], tmp_path / row["file"])
     write_lines(tmp_path / "videos.jsonl", rows)
     request = IngestRequest(
-        shop / "catalog" / "products.jsonl", tmp_path / "videos.jsonl", str(tmp_path / "store")
+        str(shop / "catalog" / "products.jsonl"),
+        str(tmp_path / "videos.jsonl"),
+        str(tmp_path / "store"),
     )
     engine = lambda config: LocalEngine(config, load_models)  # noqa: E731
     result = ingest(request, small_config(), engine, NoProgress())

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.catalog import clean_text, inside, read_catalogue, read_videos
+from indexer import catalog
+from indexer.catalog import CatalogueRead, VideosRead, clean_text
+from indexer.sources.files import Files
+from indexer.sources.local import inside
+from schemas.config import StorageConfig
 from schemas.errors import InputError
 
 ROWS = [
@@ -23,6 +27,14 @@ ROWS = [
     },
     {"sku": "A-2", "title": "Blue Vase"},
 ]
+
+
+def read_catalogue(path: Path) -> CatalogueRead:
+    return catalog.read_catalogue(str(path), Files(StorageConfig()))
+
+
+def read_videos(path: Path) -> VideosRead:
+    return catalog.read_videos(str(path), Files(StorageConfig()))
 
 
 def write_jsonl(path: Path, rows: list[object]) -> Path:

@@ -1,0 +1,1 @@
+"""Where videos, pictures and lists come from: folders, and buckets of an object store."""

@@ -1,0 +1,148 @@
+"""One way to files, wherever they are: which they are, whether they changed, their bytes.
+
+A location is an absolute path or an s3:// URL. What a row of a stranger's list names becomes a
+location only below the list's own root, or below a prefix that the config allows.
+"""
+
+import posixpath
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from indexer.sources import local, s3
+from indexer.sources.local import Listed
+from schemas.config import StorageConfig
+from schemas.errors import FailureKind, InputError, MediaError
+from schemas.keys import file_sha256
+from schemas.outcomes import SourceStamp
+
+# What a copy leaves free on the spool's disk, for everything else that lives there.
+_LEAVE_FREE = 512 * 1024**2
+
+
+class Files:
+    """Access to folders and buckets as the config describes it. Cheap to make in every worker."""
+
+    def __init__(self, storage: StorageConfig) -> None:
+        self._storage = storage
+
+    @cached_property
+    def _bucket(self) -> s3.Bucket:
+        return s3.Bucket(self._storage)
+
+    def is_folder(self, uri: str) -> bool:
+        """Whether videos are to be listed below `uri`; otherwise it names a list."""
+        if uri.startswith(s3.SCHEME):
+            return Path(uri).suffix.lower() not in (".jsonl", ".csv", ".parquet")
+        return Path(uri).is_dir()
+
+    def root_of(self, uri: str) -> str:
+        """The folder that a list's own names are below; a bucket's ends in a slash."""
+        if uri.startswith(s3.SCHEME):
+            return uri[: uri.rfind("/") + 1]
+        return str(Path(uri).parent)
+
+    def resolve(self, root: str, name: str) -> str | None:
+        """Where `name` of a list below `root` is; None where it may not be read."""
+        if "\0" in name:
+            return None
+        if "://" in name:
+            return next(
+                (found for allowed in self._storage.allow if (found := _below(allowed, name))), None
+            )
+        if root.startswith(s3.SCHEME):
+            return _below(root, root + name)
+        path = local.inside(Path(root), name)
+        return str(path) if path is not None else None
+
+    def walk(self, root: str) -> Iterator[Listed]:
+        """Every file below `root`."""
+        if not root.startswith(s3.SCHEME):
+            yield from local.walk(Path(root))
+            return
+        home = root if root.endswith("/") else root + "/"
+        try:
+            for location, _ in self._bucket.list(home):
+                yield Listed(location.removeprefix(home), location)
+        except MediaError as error:
+            raise InputError(str(error)) from error
+
+    def stamp(self, location: str) -> SourceStamp:
+        """The stamp of a file. Raises MediaError where it is not there or no regular file."""
+        if location.startswith(s3.SCHEME):
+            return self._bucket.stamps([location]).get(location) or _not_there()
+        return local.stamp_of(Path(location))
+
+    def stamps(self, locations: Sequence[str]) -> Iterator[SourceStamp | MediaError]:
+        """The stamps of many files, in order; nothing is read."""
+        remote = [location for location in locations if location.startswith(s3.SCHEME)]
+        try:
+            found = self._bucket.stamps(remote) if remote else {}
+        except MediaError as error:
+            # One file can be missing; a whole bucket that cannot be listed is no plan.
+            raise InputError(str(error)) from error
+        for location in locations:
+            try:
+                if location.startswith(s3.SCHEME):
+                    yield found.get(location) or _not_there()
+                else:
+                    yield local.stamp_of(Path(location))
+            except MediaError as error:
+                yield error
+
+    @contextmanager
+    def local(self, location: str, *, max_bytes: int) -> Iterator[Path]:
+        """A file as a path: itself, or a copy that is gone afterwards. Raises MediaError."""
+        if not location.startswith(s3.SCHEME):
+            yield Path(location)
+            return
+        size = self.stamp(location).size
+        if size > max_bytes:
+            message = f"has {size} bytes, at most {max_bytes} are fetched"
+            raise MediaError(FailureKind.TOO_LARGE, message)
+        with tempfile.TemporaryDirectory(
+            prefix="reelshelf-", dir=self._storage.spool_dir
+        ) as folder:
+            if shutil.disk_usage(folder).free < size + _LEAVE_FREE:
+                raise MediaError(
+                    FailureKind.UNREADABLE,
+                    f"its {size} bytes do not fit on the disk of {Path(folder).parent}: free some, "
+                    "or name another storage.spool_dir",
+                )
+            # The name is ours; a key's suffix only tells lists apart.
+            target = Path(folder) / f"copy{Path(location).suffix.lower()[:8]}"
+            try:
+                self._bucket.download(location, target)
+            except OSError as error:
+                message = f"cannot be copied to {folder}: {error.strerror}"
+                raise MediaError(FailureKind.UNREADABLE, message) from error
+            yield target
+
+    def sha256(self, location: str, *, max_bytes: int) -> str:
+        """The hash of a file's bytes. Raises MediaError where it cannot be read."""
+        with self.local(location, max_bytes=max_bytes) as path:
+            try:
+                return file_sha256(path)
+            except OSError as error:
+                message = f"cannot be read: {error.strerror}"
+                raise MediaError(FailureKind.UNREADABLE, message) from error
+
+
+def _not_there() -> SourceStamp:
+    raise MediaError(FailureKind.UNREADABLE, "cannot be read: No such object")
+
+
+def _below(root: str, url: str) -> str | None:
+    """`url`, tidied, if it lies below `root`."""
+    if not url.startswith(s3.SCHEME):
+        return None
+    bucket, key = s3.split(url)
+    home_bucket, home = s3.split(root)
+    tidy = posixpath.normpath(key)
+    home = home if not home or home.endswith("/") else home + "/"
+    if bucket != home_bucket or not tidy.startswith(home) or tidy.startswith((".", "/")):
+        return None
+    return f"{s3.SCHEME}{bucket}/{tidy}"

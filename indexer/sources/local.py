@@ -1,0 +1,62 @@
+"""Files in folders."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.errors import FailureKind, MediaError
+from schemas.outcomes import SourceStamp
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One file below a root: its name there, and its location or the reason it has none."""
+
+    name: str
+    location: str | None
+    reason: str = ""
+
+
+def inside(root: Path, name: str) -> Path | None:
+    """`root / name`, unless it is a URL, leaves `root` (by links too) or holds a NUL."""
+    if "\0" in name or "://" in name:
+        return None
+    try:
+        resolved = (root / name).resolve()
+        home = root.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return resolved if resolved.is_relative_to(home) else None
+
+
+def stamp_of(path: Path) -> SourceStamp:
+    """What the file system says of a regular file; nothing is opened. Raises MediaError."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise MediaError(FailureKind.UNREADABLE, f"cannot be read: {reason}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise MediaError(FailureKind.UNREADABLE, "is not a regular file")
+    return SourceStamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def walk(folder: Path) -> Iterator[Listed]:
+    """Every file below `folder`, in order of names. What leaves the folder has no location."""
+    problems: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=problems.append):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(parent) / name
+            relative = path.relative_to(folder)
+            # A name need not be UTF-8; what is shown of it must be text.
+            shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+            if inside(folder, str(relative)) is None:
+                yield Listed(shown, None, "is a link that leaves the folder, or leads nowhere")
+            else:
+                yield Listed(shown, str(path))
+    for error in problems:
+        shown = os.fsencode(error.filename or folder).decode("utf-8", "backslashreplace")
+        yield Listed(shown, None, f"cannot be listed: {error.strerror}")

@@ -1,0 +1,151 @@
+"""Objects in buckets, through boto3: its credentials, its retries, its pages.
+
+Errors of the client become ours, with the object and the error's code; never a request, whose
+headers carry signatures.
+"""
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from schemas.config import StorageConfig
+from schemas.errors import FailureKind, InputError, MediaError, ModelUnavailable
+from schemas.outcomes import SourceStamp
+
+SCHEME = "s3://"
+
+# Above this many objects, pages of a listing (1000 each) are cheaper than asking one by one.
+_ONE_BY_ONE = 50
+
+
+def split(location: str) -> tuple[str, str]:
+    """Bucket and key of an s3:// URL."""
+    bucket, _, key = location.removeprefix(SCHEME).partition("/")
+    return bucket, key
+
+
+class Bucket:
+    """All buckets that one account reaches."""
+
+    def __init__(self, storage: StorageConfig) -> None:
+        self._storage = storage
+
+    @cached_property
+    def _client(self) -> Any:
+        if importlib.util.find_spec("boto3") is None:
+            raise ModelUnavailable(
+                "s3:// needs the package boto3: run `pip install 'reelshelf[s3]'`"
+            )
+        import boto3
+        from botocore.config import Config as ClientConfig
+        from botocore.exceptions import BotoCoreError
+
+        storage = self._storage
+        try:
+            session = boto3.Session(profile_name=storage.profile, region_name=storage.region)
+            return session.client(
+                "s3",
+                endpoint_url=storage.endpoint,
+                config=ClientConfig(
+                    retries={"mode": "standard", "total_max_attempts": storage.attempts},
+                    # Endpoints of one's own (MinIO, Ceph) have no host for each bucket.
+                    s3={"addressing_style": "path" if storage.endpoint else "auto"},
+                ),
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise InputError(f"s3: no client can be made: {error}") from error
+
+    def stamps(self, locations: Sequence[str]) -> dict[str, SourceStamp]:
+        """Stamps of many objects; those that are not there are left out.
+
+        Both for one object and for many it is a listing that is asked, since another kind of
+        question might give another stamp: of many objects, of the folder that they share.
+        """
+        found: dict[str, SourceStamp] = {}
+        buckets: dict[str, list[str]] = {}
+        for location in locations:
+            bucket, key = split(location)
+            buckets.setdefault(bucket, []).append(key)
+        for bucket, keys in buckets.items():
+            wanted = set(keys)
+            prefixes = keys if len(keys) <= _ONE_BY_ONE else [_shared_folder(keys)]
+            for prefix in prefixes:
+                for key, stamp in self._pages(bucket, prefix, exact=len(keys) <= _ONE_BY_ONE):
+                    if key in wanted:
+                        found[f"{SCHEME}{bucket}/{key}"] = stamp
+        return found
+
+    def list(self, root: str) -> Iterator[tuple[str, SourceStamp]]:
+        """Every object below `root`, in order of keys: its location and stamp."""
+        bucket, prefix = split(root)
+        for key, stamp in self._pages(bucket, prefix, exact=False):
+            if not key.endswith("/"):
+                yield f"{SCHEME}{bucket}/{key}", stamp
+
+    def _pages(self, bucket: str, prefix: str, *, exact: bool) -> Iterator[tuple[str, SourceStamp]]:
+        with _Told(f"{SCHEME}{bucket}/{prefix}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket,
+                Prefix=prefix,
+                # The key itself is the first of all that begin with it.
+                PaginationConfig={"MaxItems": 1} if exact else {},
+            )
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    yield (
+                        item["Key"],
+                        SourceStamp(
+                            item["Size"], _ns(item["LastModified"]), version=_bare(item["ETag"])
+                        ),
+                    )
+
+    def download(self, location: str, target: Path) -> None:
+        """Copy an object into a file, piece by piece."""
+        from boto3.s3.transfer import TransferConfig
+
+        bucket, key = split(location)
+        with _Told(location):
+            self._client.download_file(
+                bucket, key, str(target), Config=TransferConfig(use_threads=False)
+            )
+
+
+def _shared_folder(keys: Sequence[str]) -> str:
+    """The longest prefix, up to a slash, that all keys begin with."""
+    first, last = min(keys), max(keys)
+    shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    return first[: first.rfind("/", 0, shared) + 1]
+
+
+class _Told:
+    """Turns the client's errors into MediaError, naming the object and the code alone."""
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if isinstance(error, ClientError):
+            code = error.response.get("Error", {}).get("Code", "unknown")
+            reason = "is not there" if code in ("404", "NoSuchKey") else f"cannot be read: {code}"
+            raise MediaError(FailureKind.UNREADABLE, f"{self._location}: {reason}") from None
+        if isinstance(error, BotoCoreError | Boto3Error):
+            reason = f"cannot be read: {type(error).__name__}"
+            raise MediaError(FailureKind.UNREADABLE, f"{self._location}: {reason}") from None
+
+
+def _ns(instant: Any) -> int:
+    return int(instant.timestamp()) * 1_000_000_000
+
+
+def _bare(version: str) -> str:
+    return version.strip('"')

@@ -1,0 +1,37 @@
+"""Reaching the place where a store lies: a folder, or a prefix of an object store.
+
+Credentials are found by Lance itself, where the cloud's own tools look: the environment, then the
+files and services of the profile. They are never part of what a store holds.
+"""
+
+import os
+
+import lancedb
+from lancedb.db import DBConnection
+
+from schemas.config import StorageConfig
+from schemas.errors import StoreError
+
+
+def connect(uri: str, storage: StorageConfig | None = None) -> DBConnection:
+    """Open a connection. Raises StoreError where the place cannot be reached."""
+    try:
+        return lancedb.connect(uri, storage_options=_options(storage) if "://" in uri else None)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise StoreError(f"{uri}: cannot be opened as a store: {error}") from error
+
+
+def _options(storage: StorageConfig | None) -> dict[str, str]:
+    config = storage or StorageConfig()
+    endpoint = config.endpoint or os.environ.get("AWS_ENDPOINT_URL")
+    options = {"aws_region": config.region} if config.region else {}
+    if endpoint:
+        options |= {
+            "aws_endpoint": endpoint,
+            "allow_http": str(endpoint.startswith("http://")).lower(),
+            "aws_virtual_hosted_style_request": "false",
+        }
+    if config.profile:
+        # Lance's own chain of credentials reads this one variable, and refreshes what expires.
+        os.environ["AWS_PROFILE"] = config.profile
+    return options

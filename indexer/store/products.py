@@ -1,0 +1,121 @@
+"""The catalogue in the store: a row for each product, one for each picture that could be read."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from indexer.store import rows
+from indexer.store.rows import RunContext
+from indexer.store.tables import Store, among, parts
+from schemas.catalog import (
+    EncodedPicture,
+    EncodedProduct,
+    FingerprintedProduct,
+    Product,
+    ProductVectors,
+)
+from schemas.keys import product_key
+
+
+@dataclass(frozen=True, slots=True)
+class ProductState:
+    """What the store knows of a product, for planning."""
+
+    row_fingerprint: str
+    text_fingerprint: str
+    first_seen_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PictureState:
+    """What the store knows of a picture, for planning."""
+
+    content_sha256: str
+    encoding_fingerprint: str
+
+
+def product_states(store: Store) -> dict[str, ProductState]:
+    """State of each product by its key."""
+    columns = ["product_key", "row_fingerprint", "text_fingerprint", "first_seen_at"]
+    return {
+        row.pop("product_key"): ProductState(**row)
+        for row in store.scan("products", columns).to_pylist()
+    }
+
+
+def picture_states(store: Store) -> dict[str, PictureState]:
+    """State of each picture by its key."""
+    columns = ["image_key", "content_sha256", "encoding_fingerprint"]
+    return {
+        row.pop("image_key"): PictureState(**row)
+        for row in store.scan("product_images", columns).to_pylist()
+    }
+
+
+def held_vectors(
+    store: Store, products: Sequence[Product], shop_id: str
+) -> dict[str, ProductVectors]:
+    """The text vectors that the store holds of these products, by SKU."""
+    found: dict[str, ProductVectors] = {}
+    keys = [product_key(shop_id, product.sku) for product in products]
+    for part in parts(keys):
+        columns = ["sku", "text_vector", "facts_vector"]
+        table = store.scan("products", columns, among("product_key", part))
+        texts, facts = (rows.vector_matrix(table[name]) for name in columns[1:])
+        for sku, text, fact in zip(table["sku"].to_pylist(), texts, facts, strict=True):
+            found[sku] = ProductVectors(text, fact)
+    return found
+
+
+def write_products(
+    store: Store,
+    products: Sequence[FingerprintedProduct],
+    vectors: Mapping[str, ProductVectors],
+    first_seen: Mapping[str, dt.datetime],
+    run: RunContext,
+) -> None:
+    """Write the rows of products, replacing what they had."""
+    if not products:
+        return
+    table = rows.product_rows(products, vectors, first_seen, run)
+    keys = table["product_key"].to_pylist()
+    store.replace("products", "product_key", table, "product_key", keys)
+
+
+def write_pictures(
+    store: Store, pictures: Sequence[EncodedPicture], fingerprint: str, run: RunContext
+) -> None:
+    """Write pictures, replacing what stood under their keys."""
+    if not pictures:
+        return
+    table = rows.product_image_rows(pictures, fingerprint, run)
+    keys = table["image_key"].to_pylist()
+    store.replace("product_images", "image_key", table, "image_key", keys)
+
+
+def delete_pictures(store: Store, keys: Sequence[str]) -> None:
+    """Remove pictures."""
+    for part in parts(keys):
+        store.table("product_images").delete(among("image_key", part))
+
+
+def delete_products(store: Store, keys: Sequence[str]) -> None:
+    """Remove products with their pictures and links."""
+    for part in parts(keys):
+        for name in ("products", "product_images", "links"):
+            store.table(name).delete(among("product_key", part))
+
+
+def read_products(store: Store, versions: Mapping[str, int] | None = None) -> list[EncodedProduct]:
+    """All products with their vectors, in order of SKUs."""
+    pins = versions or {}
+    products = store.table("products", pins.get("products")).to_arrow()
+    images = store.table("product_images", pins.get("product_images")).to_arrow()
+    return rows.encoded_products(products.sort_by("sku"), images)
+
+
+def product_titles(store: Store, version: int) -> dict[str, str]:
+    """The title of each product by its key, at one version of `products`."""
+    columns = ["product_key", "title"]
+    found = store.table("products", version).to_lance().to_table(columns=columns).to_pylist()
+    return {row["product_key"]: row["title"] for row in found}

@@ -1,0 +1,189 @@
+"""Worker processes on Ray: what each does, and pools that replace those that die.
+
+A decode worker holds one video at a time; a model worker loads every model once and takes batches.
+Both can be killed: native code cannot be interrupted in any other way. A replacement starts while
+the others go on working.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayError
+
+from indexer.metering import Meter
+from indexer.products import encode_product_texts
+from jobs import work
+from jobs.engine import Decode, ModelLoader
+from models.protocols import ModelSet
+from schemas.catalog import EncodedPicture, PictureJob, Product, ProductVectors, RejectedPicture
+from schemas.config import Config
+from schemas.errors import ConfigError, ReelshelfError
+from schemas.media import DecodedVideo
+from schemas.outcomes import Failed, Outcome, VideoJob
+from schemas.release import ModelRefs
+from schemas.run import Spent, Stage
+
+_START_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeStatus:
+    """What the driver learns of a decoded video, whose pixels it never sees."""
+
+    failed: Failed | None
+    size: int
+    spent: dict[Stage, Spent]
+
+
+class DecodeWorker:
+    """Decodes one video at a time, with a bound on its memory."""
+
+    def __init__(self, config: Config, decode: Decode) -> None:
+        work.use_one_thread()
+        work.limit_memory(config.engine.decode_memory_gb)
+        self._config = config
+        self._decode = decode
+        self._meter = Meter()
+
+    def load(self) -> None:
+        """Return once the worker is up: a deadline is for a video, not for starting a process."""
+
+    def decode(self, job: VideoJob) -> tuple[DecodeStatus, DecodedVideo | None]:
+        """Two objects: a small one for the driver, a large one that only a model worker reads."""
+        with self._meter.stage(Stage.DECODE):
+            result = self._decode(job, self._config)
+        spent = self._meter.take()
+        if isinstance(result, Failed):
+            return DecodeStatus(result, 0, spent), None
+        size = sum(frame.pixels.nbytes for frame in result.frames)
+        size += result.audio.nbytes if result.audio is not None else 0
+        return DecodeStatus(None, size, spent), result
+
+
+class ModelWorker:
+    """Runs all models."""
+
+    def __init__(self, config: Config, loader: ModelLoader, gpu_share: float) -> None:
+        work.use_one_thread()
+        self._config = config
+        self._loader = loader
+        self._meter = Meter(gpu_share)
+        self._models: ModelSet | None = None
+
+    def load(self) -> ModelRefs | ReelshelfError:
+        """Load the models. Our own errors come back as values, so their text stays readable."""
+        try:
+            self._models = self._loader(self._config)
+        except ReelshelfError as error:
+            return error
+        return self._models.refs
+
+    @property
+    def _loaded(self) -> ModelSet:
+        if self._models is None:
+            raise RuntimeError("load() comes first")
+        return self._models
+
+    def understand(
+        self, jobs: Sequence[VideoJob], *videos: DecodedVideo
+    ) -> tuple[list[Outcome], dict[Stage, Spent]]:
+        """Run the models over a batch of decoded videos."""
+        batch = list(zip(jobs, videos, strict=True))
+        outcomes = work.understand(batch, self._loaded, self._config, self._meter)
+        return outcomes, self._meter.take()
+
+    def encode_texts(
+        self, products: Sequence[Product]
+    ) -> tuple[dict[str, ProductVectors], dict[Stage, Spent]]:
+        """Encode what products' rows say."""
+        with self._meter.stage(Stage.PRODUCTS):
+            encoded = encode_product_texts(products, self._loaded.text)
+        return encoded, self._meter.take()
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> tuple[list[EncodedPicture | RejectedPicture], dict[Stage, Spent]]:
+        """Encode pictures."""
+        encoded = work.encode_pictures(jobs, self._loaded, self._config, self._meter)
+        return encoded, self._meter.take()
+
+
+class Pool:
+    """Workers of one kind: idle, starting, or lent out.
+
+    `start` makes an actor; `loaded` gets what its `load` returned, and may raise.
+    """
+
+    def __init__(
+        self, start: Callable[[], ActorHandle], loaded: Callable[[object], None], setting: str
+    ) -> None:
+        self._start = start
+        self._loaded = loaded
+        self._setting = setting
+        self._idle: list[ActorHandle] = []
+        self._alive: set[ActorHandle] = set()
+        self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
+        self._waiting_since = time.monotonic()
+
+    def grow(self) -> None:
+        """Start one more worker, and do not wait for it."""
+        if not self._alive:
+            self._waiting_since = time.monotonic()
+        worker = self._start()
+        self._alive.add(worker)
+        self.starting[worker.load.remote()] = worker
+
+    def started(self, ref: "ray.ObjectRef[object]") -> None:
+        """A worker that was starting is up, or has died on the way and is replaced."""
+        worker = self.starting.pop(ref)
+        try:
+            self._loaded(ray.get(ref))
+        except RayError as error:
+            self._kill(worker)
+            if time.monotonic() - self._waiting_since > _START_S:
+                raise ConfigError(f"engine: workers die while they start: {error}") from error
+            self.grow()
+            return
+        self._waiting_since = time.monotonic()
+        self._idle.append(worker)
+
+    def take(self) -> ActorHandle | None:
+        """An idle worker, if there is one."""
+        return self._idle.pop() if self._idle else None
+
+    def give_back(self, worker: ActorHandle) -> None:
+        """A lent worker is free again."""
+        self._idle.append(worker)
+
+    def dismiss(self, worker: ActorHandle) -> None:
+        """End a worker without a successor."""
+        self._kill(worker)
+
+    def replace(self, worker: ActorHandle) -> None:
+        """End a worker that is dead, stuck or suspect, and start another."""
+        self._kill(worker)
+        self.grow()
+
+    def check(self) -> None:
+        """Raise ConfigError where no worker comes up, because Ray has no room for one."""
+        if len(self._alive) > len(self.starting) or not self.starting:
+            return
+        if time.monotonic() - self._waiting_since > _START_S:
+            raise ConfigError(
+                f"engine: Ray could not start a worker within {_START_S:g} s; it has "
+                f"{ray.available_resources()} left: lower {self._setting}"
+            )
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in list(self._alive):
+            with suppress(RayError, ValueError):
+                self._kill(worker)
+
+    def _kill(self, worker: ActorHandle) -> None:
+        self._alive.discard(worker)
+        ray.kill(worker)
