@@ -12,6 +12,8 @@ Ray Data was not taken: a task inside its pools cannot be killed alone (docs/adr
 """
 
 import os
+import signal
+import threading
 import time
 import warnings
 from collections import deque
@@ -397,6 +399,7 @@ class RayEngine:
         # Ray would give every worker a GPU variable of its own; we ask for GPUs in the open.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         address = self._config.engine.address
+        at_end = signal.getsignal(signal.SIGTERM)
         try:
             with warnings.catch_warnings():
                 # Lance warns of any fork. Ray's processes exec at once and share nothing.
@@ -410,6 +413,9 @@ class RayEngine:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigError(f"engine: Ray cannot be started or reached: {error}") from error
         self._started_ray = True
+        # Ray ends the process at once on SIGTERM; whoever started us wants to end in order.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, at_end)
 
     def __exit__(
         self,

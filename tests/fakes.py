@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from jobs import work
+from jobs.engine import failed, failure
 from models.protocols import ModelSet, TextLine, Transcript
 from schemas.config import Config
-from schemas.errors import ModelUnavailable
+from schemas.errors import FailureKind, ModelUnavailable
 from schemas.media import DecodedVideo, Pixels, Samples, Vectors
 from schemas.outcomes import Failed, VideoJob
 from schemas.release import ModelRef
@@ -120,6 +121,25 @@ def decode_or_misbehave(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     """The real decoder, except for videos named after what is to go wrong."""
     if job.source.video_id.startswith("hang"):
         time.sleep(3600)
+    if job.source.video_id.startswith("greedy"):
+        held = []
+        try:
+            while True:
+                held.append(np.ones(1 << 24))  # 128 MB that are really used
+        except MemoryError as error:
+            return failure(job, "decode", error)
     if job.source.video_id.startswith("crash"):
         os.kill(os.getpid(), signal.SIGSEGV)
+    return work.decode(job, config)
+
+
+def decode_never(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+    """For runs that must not decode anything."""
+    raise AssertionError(f"{job.source.video_id} was decoded")
+
+
+def decode_flaky(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+    """Says of every video whose id begins with "flaky" that its decoder crashed."""
+    if job.source.video_id.startswith("flaky"):
+        return failed(job, "decode", FailureKind.CRASHED, "crashed")
     return work.decode(job, config)

@@ -1,12 +1,13 @@
 """Tiny shops on disk, for tests with fake models."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
-from jobs.engine import ModelLoader
+from jobs import work
+from jobs.engine import Decode, ModelLoader
 from jobs.ingest import IngestRequest, IngestResult, ingest
 from jobs.local import LocalEngine
 from jobs.progress import NoProgress
@@ -32,10 +33,16 @@ class Shop:
         )
 
     def ingest(
-        self, config: Config | None = None, loader: ModelLoader = load_fakes
+        self,
+        config: Config | None = None,
+        loader: ModelLoader = load_fakes,
+        decode: Decode = work.decode,
+        *,
+        verify: bool = False,
     ) -> IngestResult:
         settings = config or small_config()
-        found = ingest(self.request, settings, lambda c: LocalEngine(c, loader), NoProgress())
+        request = replace(self.request, verify=verify)
+        found = ingest(request, settings, lambda c: LocalEngine(c, loader, decode), NoProgress())
         return found.or_raise()
 
     def set_products(self, rows: list[dict[str, object]]) -> None:

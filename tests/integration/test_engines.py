@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.sources.local import stamp_of
 from jobs.engine import Engine
 from jobs.local import LocalEngine
 from jobs.ray_engine import RayEngine
@@ -12,7 +13,7 @@ from schemas.catalog import Product, VideoSource
 from schemas.config import Config, parse_config
 from schemas.errors import FailureKind, ModelUnavailable
 from schemas.keys import video_key
-from schemas.outcomes import Failed, Indexed, Outcome, SourceStamp, VideoJob
+from schemas.outcomes import Failed, Indexed, Outcome, VideoJob
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.fakes import (
     decode_or_misbehave,
@@ -39,9 +40,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 def job(name: str, path: Path) -> VideoJob:
-    return VideoJob(
-        video_key("shop", name), VideoSource(name, str(path)), "00", SourceStamp(1, 1, 1, 1)
-    )
+    return VideoJob(video_key("shop", name), VideoSource(name, str(path)), stamp_of(path))
 
 
 def clips(tmp_path: Path, names: list[str]) -> list[VideoJob]:
@@ -91,8 +90,8 @@ def test_the_rows_do_not_depend_on_the_engine(engine: Engine, tmp_path: Path) ->
 
 def test_products_are_all_encoded(engine: Engine, tmp_path: Path) -> None:
     products = [Product(f"S{i}", f"Lamp {i}") for i in range(20)]
-    encoded = [p for part in engine.encode_products(products, tmp_path) for p in part.products]
-    assert sorted(item.product.sku for item in encoded) == sorted(p.sku for p in products)
+    encoded = [sku for part in engine.encode_texts(products) for sku in part]
+    assert sorted(encoded) == sorted(p.sku for p in products)
 
 
 def test_no_videos_are_no_work(engine: Engine) -> None:
@@ -126,9 +125,16 @@ def test_a_decoder_that_crashes_is_tried_again_and_then_given_up(
         outcomes = by_id(engine.index_videos(jobs))
     crashed = dict.fromkeys(["crash-1", "crash-2"], FailureKind.CRASHED)
     assert kinds(outcomes) == dict.fromkeys("abc", "indexed") | crashed
-    first = outcomes["crash-1"]
-    assert isinstance(first, Failed)
-    assert first.attempt == 2
+
+
+def test_a_decoder_that_takes_all_memory_costs_its_own_video(
+    ray_node: None, tmp_path: Path
+) -> None:
+    jobs = clips(tmp_path, ["a", "greedy", "b"])
+    settings = config(decode_memory_gb=0.6)
+    with RayEngine(settings, load_fakes, decode_or_misbehave) as engine:
+        outcomes = by_id(engine.index_videos(jobs))
+    assert kinds(outcomes) == dict.fromkeys("ab", "indexed") | {"greedy": FailureKind.OUT_OF_MEMORY}
 
 
 @pytest.mark.parametrize(

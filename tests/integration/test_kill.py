@@ -19,7 +19,7 @@ from tests.shops import Shop, make_shop, small_config
 pytestmark = pytest.mark.integration
 
 SCRIPT = """
-import os, signal, sys
+import importlib, os, signal, sys
 from pathlib import Path
 from indexer.store.tables import Store
 from jobs.local import LocalEngine
@@ -31,29 +31,34 @@ when, how = sys.argv[2], getattr(signal, sys.argv[3])
 # A process started in the background by a shell ignores Ctrl-C; this one must not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-def killing(name, at):
-    original = getattr(Store, name)
+def killing(where, name, at):
+    original = getattr(where, name)
     count = 0
-    def wrapped(self, *args):
+    def wrapped(*args):
         nonlocal count
         count += 1
         if count == at:
             os.kill(os.getpid(), how)
-        return original(self, *args)
-    setattr(Store, name, wrapped)
+        return original(*args)
+    setattr(where, name, wrapped)
 
-killing(*when.split(":")[:1], int(when.split(":")[1]))
+place, _, at = when.partition(":")
+module, _, name = place.rpartition(".")
+killing(importlib.import_module(module) if module else Store, name, int(at))
 Shop(Path(sys.argv[1])).ingest(small_config(engine={"kind": "local", "videos_per_commit": 1}))
 """
 
 POINTS = [
-    "write_products:1",
+    "indexer.store.products.write_products:1",
+    "indexer.store.products.write_pictures:1",
     "write_videos:1",
     "write_videos:3",
-    "_replace:4",  # between a video's segments and its row in `videos`
+    "replace:4",  # between a video's segments and its row in `videos`
+    "jobs.indexing.note_seen:3",  # between a video and the stamp of its file
     "delete_orphan_segments:1",
-    "write_failures:1",
+    "jobs.ingest.write_failures:1",
     "write_links:1",
+    "indexer.store.head._swap:2",  # between a release's row and naming it
     "write_run:1",  # after the release was published
 ]
 

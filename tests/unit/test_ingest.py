@@ -28,7 +28,7 @@ from schemas.keys import video_key
 from schemas.media import Pixels, Vectors
 from schemas.release import ModelRef
 from tests.clips import BLUE, RED, textured, write_clip
-from tests.fakes import FakeImages, FakeTexts, load_fakes, load_missing
+from tests.fakes import FakeImages, FakeTexts, decode_never, load_fakes, load_missing
 from tests.shops import Shop, product_row, small_config
 
 
@@ -111,7 +111,7 @@ def test_a_new_title_asks_no_model_about_videos(shop: Shop) -> None:
     renamed = product_row("blue") | {"title": "Crimson Kettle Deluxe"}
     shop.set_products([product_row("red"), product_row("green"), renamed])
     result = shop.ingest()
-    assert result.calls == {"products_encoded": 1, "pictures_encoded": 1}
+    assert result.calls == {"products_encoded": 1}
 
 
 def test_a_changed_model_setting_redoes_the_videos(shop: Shop) -> None:
@@ -129,14 +129,13 @@ def test_a_bad_video_gets_a_row_that_says_why_and_its_neighbours_are_indexed(sho
     assert row["attempt"] == 1
 
 
-def test_a_video_that_fails_again_counts_its_attempts_and_one_that_is_well_leaves(
-    shop: Shop,
-) -> None:
+def test_a_broken_file_rests_until_it_changes(shop: Shop) -> None:
     config = small_config(gate={"max_failure_rate": 0.5})
     (shop.root / "videos" / "b.mp4").write_text("broken")
-    shop.ingest(config)
-    shop.ingest(config)
-    assert store_of(shop).table("failures").to_arrow()["attempt"].to_pylist() == [2]
+    (first,) = shop.ingest(config).failed
+    (second,) = shop.ingest(config, decode=decode_never).failed
+    assert (second.kind, second.message, second.attempt) == (first.kind, first.message, 1)
+    assert store_of(shop).table("failures").to_arrow()["attempt"].to_pylist() == [1]
     write_clip(shop.root / "videos" / "b.mp4", [BLUE])
     shop.ingest(config)
     assert store_of(shop).table("failures").count_rows() == 0
@@ -170,9 +169,9 @@ def test_an_outage_costs_nothing_but_the_night(shop: Shop) -> None:
 def test_links_that_a_refused_run_deleted_come_back(shop: Shop) -> None:
     shop.ingest()
     before = links_of(shop)
-    shop.set_products([product_row("red")])
-    with pytest.raises(GateRefused, match="products kept of 3"):
-        shop.ingest()
+    shop.set_products([product_row("red"), product_row("green")])
+    with pytest.raises(GateRefused, match="products: wanted >= 3, found 2"):
+        shop.ingest(small_config(gate={"min_products": 3}))
     shop.set_products([product_row(name) for name in ("red", "green", "blue")])
     shop.ingest()
     assert links_of(shop) == before
@@ -196,9 +195,17 @@ def test_too_many_failures_publish_nothing(shop: Shop) -> None:
 def test_the_gate_refuses_and_the_last_release_stays(shop: Shop) -> None:
     shop.ingest()
     shop.set_videos(video_rows("b"))
-    with pytest.raises(GateRefused, match=r"videos kept of 3: wanted >= 1\.5, found 1"):
-        shop.ingest()
+    with pytest.raises(GateRefused, match=r"videos: wanted >= 2, found 1"):
+        shop.ingest(small_config(gate={"min_videos": 2, "max_shrink": 0.9}))
     assert len(list_releases(store_of(shop))) == 1
+
+
+def test_a_source_that_has_lost_most_of_its_videos_deletes_nothing(shop: Shop) -> None:
+    shop.ingest()
+    shop.set_videos(video_rows("b"))
+    with pytest.raises(GateRefused, match=r"2 of the 3 videos .* nothing was deleted"):
+        shop.ingest()
+    assert store_of(shop).table("videos").count_rows() == 3
 
 
 class BrokenImages(FakeImages):
@@ -223,7 +230,7 @@ def test_a_vector_that_is_no_number_costs_its_video_and_no_other(shop: Shop) -> 
         "c": FailureKind.MODEL,
     }
     assert result.tally.indexed == 1
-    assert [r.item_id for r in result.rejected] == ["SKU-blue"]
+    assert [p.sku for p in result.rejected_pictures] == ["SKU-blue"]
 
 
 def test_bad_vectors_in_a_table_are_counted(shop: Shop) -> None:
@@ -246,7 +253,9 @@ def test_bad_rows_and_pictures_are_reported_and_the_product_stays(shop: Shop) ->
     result = shop.ingest()
     reasons = {row.item_id: row.reason for row in result.rejected}
     assert "title: field required" in reasons["X"]
-    assert "is no picture that can be read" in reasons["SKU-blue"]
+    (picture,) = result.rejected_pictures
+    assert (picture.sku, picture.uri) == ("SKU-blue", "images/blue.png")
+    assert "is no picture that can be read" in picture.reason
     assert result.release.quality.products == 2
     assert result.release.quality.products_with_picture == 1
 

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.metering import Meter
 from indexer.segments import cut_moments, segment_videos, stage_fingerprints
 from schemas.catalog import VideoSource
 from schemas.config import parse_config
@@ -24,6 +25,7 @@ def video(
     frames = [TimedFrame(i * 1000, textured(c, 64, 64, corner)) for i, c in enumerate(colours)]
     end = len(colours) * 1000
     return DecodedVideo(
+        content_sha256="00",
         info=VideoInfo(64, 64, 0, "h264", "mp4", end, sound),
         frames=tuple(frames),
         shots=tuple(Shot(i * 1000, (i + 1) * 1000) for i in range(len(colours))),
@@ -35,12 +37,14 @@ def video(
 
 def job(name: str) -> VideoJob:
     stamp = SourceStamp(1, 1, 1, 1)
-    return VideoJob(video_key("shop", name), VideoSource(name, name), "00", stamp)
+    return VideoJob(video_key("shop", name), VideoSource(name, name), stamp)
 
 
 def test_what_is_shown_written_and_said_meets_in_one_segment() -> None:
     models = load_fakes(CONFIG)
-    (result,) = segment_videos([(job("v"), video([RED], sound=True, corner=WHITE))], models, CONFIG)
+    (result,) = segment_videos(
+        [(job("v"), video([RED], sound=True, corner=WHITE))], models, CONFIG, Meter()
+    )
     (segment,) = result.segments
     assert segment.text == "written words\na crimson kettle"
     assert segment.text_vector is not None
@@ -49,7 +53,7 @@ def test_what_is_shown_written_and_said_meets_in_one_segment() -> None:
 
 
 def test_a_silent_video_names_its_missing_sound_and_has_no_text_vector() -> None:
-    (result,) = segment_videos([(job("v"), video([RED]))], load_fakes(CONFIG), CONFIG)
+    (result,) = segment_videos([(job("v"), video([RED]))], load_fakes(CONFIG), CONFIG, Meter())
     assert result.absent == ("audio",)
     assert result.segments[0].text_vector is None
 
@@ -57,8 +61,8 @@ def test_a_silent_video_names_its_missing_sound_and_has_no_text_vector() -> None
 def test_a_batch_gives_what_each_video_gives_alone() -> None:
     models = load_fakes(CONFIG)
     pairs = [(job("a"), video([RED, BLUE], sound=True)), (job("b"), video([BLUE], corner=WHITE))]
-    together = segment_videos(pairs, models, CONFIG)
-    apart = [segment_videos([pair], models, CONFIG)[0] for pair in pairs]
+    together = segment_videos(pairs, models, CONFIG, Meter())
+    apart = [segment_videos([pair], models, CONFIG, Meter())[0] for pair in pairs]
     for one, other in zip(together, apart, strict=True):
         assert [s.segment_key for s in one.segments] == [s.segment_key for s in other.segments]
         assert [s.text for s in one.segments] == [s.text for s in other.segments]
