@@ -1,6 +1,6 @@
 """Whether two stores hold the same rows, run ids and times aside."""
 
-from pathlib import Path
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -20,17 +20,16 @@ _OF_THE_RUN = ("run_id", "first_seen_at", "at", "path", "source")
 _LEAST_COSINE = 0.9999
 
 
-def differing_rows(first: Path, second: Path) -> dict[str, int]:
+def differing_rows(one: Store, other: Store) -> dict[str, int]:
     """By table: rows that stand in one store only, or differ (vectors: cosine below 0.9999)."""
-    one, other = Store.open(str(first)), Store.open(str(second))
     return {name: _differing(one, other, name) for name in DATA_TABLES}
 
 
 def _differing(one: Store, other: Store, name: str) -> int:
     left, right = (store.table(name).to_arrow().sort_by(_KEYS[name]) for store in (one, other))
     if left[_KEYS[name]].to_pylist() != right[_KEYS[name]].to_pylist():
-        mine, theirs = (set(table[_KEYS[name]].to_pylist()) for table in (left, right))
-        return len(mine ^ theirs)
+        mine, theirs = (Counter(table[_KEYS[name]].to_pylist()) for table in (left, right))
+        return ((mine - theirs) + (theirs - mine)).total()
     vectors = [field.name for field in left.schema if pa.types.is_fixed_size_list(field.type)]
     ignored = {*_OF_THE_RUN, *vectors}
     plain = [column for column in left.column_names if column not in ignored]

@@ -142,9 +142,11 @@ def main() -> int:
         figures = measure(copy, store, args.out, args.config)
         if args.twice:
             from benchmarks.same_rows import differing_rows
+            from indexer.store.tables import Store
 
             measure(copy, Path(scratch) / "again", args.out, args.config)
-            differing = differing_rows(store, Path(scratch) / "again")
+            stores = (Store.open(str(store)), Store.open(str(Path(scratch) / "again")))
+            differing = differing_rows(*stores)
             figures |= {f"{name}_that_differ": count for name, count in differing.items()}
             figures["rows_that_differ"] = sum(differing.values())
     if scorer.is_file() and (args.bench / "labels.jsonl").is_file():

@@ -102,8 +102,14 @@ class PlanCounts:
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether the source says what it said last time."""
-        idle = ("videos_unchanged", "videos_failed_before", "files_hashed")
+        """Whether the source says what it said last time. A touch says nothing."""
+        idle = (
+            "videos_touched",
+            "videos_unchanged",
+            "videos_failed_before",
+            "pictures_touched",
+            "files_hashed",
+        )
         names = [name for name in self.__slots__ if name not in idle]
         return not any(getattr(self, name) for name in names)
 

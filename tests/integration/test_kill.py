@@ -81,7 +81,7 @@ def test_after_a_kill_the_next_run_ends_in_the_same_rows(tmp_path: Path, when: s
     killed.ingest(config)
     untouched = make_shop(tmp_path / "untouched")
     untouched.ingest(config)
-    stores = (Path(killed.request.store), Path(untouched.request.store))
+    stores = (Store.open(killed.request.store), Store.open(untouched.request.store))
     assert set(differing_rows(*stores).values()) == {0}
     assert len(list_releases(Store.open(killed.request.store))) == 1
 

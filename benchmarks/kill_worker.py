@@ -1,0 +1,51 @@
+"""The run that `benchmarks.kills` kills: one ingest on a standing Ray node, its result as JSON."""
+
+import argparse
+import json
+from dataclasses import asdict
+
+from jobs.engines import make_engine
+from jobs.ingest import IngestRequest, ingest
+from jobs.progress import NoProgress
+from jobs.ray_engine import RayEngine
+from schemas.config import Config, parse_config
+from tests.fakes import load_fakes
+
+
+def main() -> None:
+    """Run once, with fake models unless --real."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("catalogue")
+    parser.add_argument("videos")
+    parser.add_argument("store")
+    parser.add_argument("address")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--real", action="store_true")
+    args = parser.parse_args()
+    engine = {
+        "address": args.address,
+        "videos_per_commit": args.batch,
+        "videos_per_batch": 2,
+        "model_workers": 1,
+        "decode_workers": 1,
+    }
+    config = parse_config({"engine": engine, "gate": {"min_recall": 0.0}})
+
+    def fake_engine(settings: Config) -> RayEngine:
+        return RayEngine(settings, load_fakes)
+
+    request = IngestRequest(args.catalogue, args.videos, args.store)
+    result = ingest(request, config, make_engine if args.real else fake_engine, NoProgress())
+    print(
+        json.dumps(
+            {
+                "ending": result.ending.value,
+                "tally": asdict(result.tally),
+                "planned": asdict(result.planned),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

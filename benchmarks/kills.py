@@ -1,0 +1,293 @@
+"""SIGKILL at random points of a night: the next run must end in the rows of an untouched one.
+
+A shop has had its first night; then videos and products change, come and go. That second night is
+killed: at a random time, or the moment the n-th new file stands in the store, which is between the
+write of rows and their commit as often as not. Then it is run again, and compared with a second
+night that nobody disturbed. Points are drawn from a seed; results are appended to a file, so that a
+benchmark which is stopped goes on where it was.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import ray
+
+from benchmarks.same_rows import differing_rows
+from benchmarks.shop import Bar, conclude
+from indexer.store.head import read_head
+from indexer.store.tables import Store
+from tests.clips import BLUE, GREEN, RED, write_clip
+from tests.shops import Shop, make_shop, product_row, write_lines
+
+ROOT = Path(__file__).parent.parent
+BATCH = 2
+_COLOURS = [[RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GREEN]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where to kill: after a share of the night's time, or when so many files are new."""
+
+    number: int
+    real: bool
+    share: float | None
+    files: int | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of one kill."""
+
+    number: int
+    killed: bool
+    between: bool
+    published: bool
+    committed: int
+    done_again: int
+    differing: int
+
+
+@dataclass(frozen=True)
+class Night:
+    """A shop before its second night, and that night undisturbed."""
+
+    catalogue: Path
+    videos: Path
+    base: Path
+    undisturbed: Path
+    real: bool
+    seconds: float
+    files: int
+    due: int
+    published_before: int
+
+
+def run(
+    night_shop: tuple[Path, Path], store: Path, address: str, *, real: bool
+) -> "subprocess.Popen[str]":
+    """Start a night as a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.kill_worker", *map(str, night_shop), str(store)]
+    command += [address, "--batch", str(BATCH)] + (["--real"] if real else [])
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> dict[str, dict[str, int]]:
+    """The result of a night that must succeed."""
+    out, err = process.communicate()
+    if process.returncode != 0:
+        raise SystemExit(f"an undisturbed run failed:\n{err[-3000:]}")
+    answer: dict[str, dict[str, int]] = json.loads(out.splitlines()[-1])
+    return answer
+
+
+def files_of(store: Path) -> list[str]:
+    """Every file of a store."""
+    return [
+        os.path.join(parent, name)  # noqa: PTH118 (polled a thousand times a second)
+        for parent, _, names in os.walk(store)
+        for name in names
+    ]
+
+
+def fake_shop(root: Path) -> Shop:
+    """Nine short videos and three products."""
+    shop = make_shop(root)
+    for i in range(9):
+        write_clip(root / "videos" / f"v{i}.mp4", _COLOURS[i % 6], sound=i % 3 == 0)
+    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in range(9)])
+    return shop
+
+
+def change(shop: Shop) -> None:
+    """Three videos change, two come, one goes; a product is renamed, one loses its picture."""
+    for i in (1, 3, 5):
+        write_clip(shop.root / "videos" / f"v{i}.mp4", _COLOURS[(i + 3) % 6])
+    for i in (9, 10):
+        write_clip(shop.root / "videos" / f"v{i}.mp4", _COLOURS[i % 6], sound=True)
+    ids = [i for i in range(11) if i != 7]
+    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in ids])
+    renamed = product_row("blue") | {"title": "Azure Jug", "price": 4}
+    bare = product_row("green") | {"images": []}
+    shop.set_products([product_row("red"), renamed, bare])
+
+
+def real_shop(root: Path) -> Shop:
+    """Eight videos of the example shop."""
+    shutil.copytree(ROOT / "examples" / "shop", root)
+    rows = [json.loads(line) for line in (root / "videos.jsonl").read_text().splitlines()]
+    write_lines(root / "videos.jsonl", rows[:6])
+    return Shop(root)
+
+
+def change_real(shop: Shop) -> None:
+    """Two videos come, one goes, one product is renamed."""
+    source = ROOT / "examples" / "shop"
+    rows = [json.loads(line) for line in (source / "videos.jsonl").read_text().splitlines()]
+    write_lines(shop.root / "videos.jsonl", rows[1:9])
+    path = shop.root / "catalog" / "products.jsonl"
+    products = [json.loads(line) for line in path.read_text().splitlines()]
+    products[0]["title"] += " deluxe"
+    write_lines(path, products)
+
+
+def prepare(scratch: Path, address: str, *, real: bool) -> Night:
+    """The first night, the changes, and the second night undisturbed."""
+    name = "real" if real else "fake"
+    shop = real_shop(scratch / name) if real else fake_shop(scratch / name)
+    where = (shop.root / "catalog" / "products.jsonl", shop.root / "videos.jsonl")
+    base = scratch / f"{name}-base"
+    finish(run(where, base, address, real=real))
+    (change_real if real else change)(shop)
+    undisturbed = scratch / f"{name}-undisturbed"
+    shutil.copytree(base, undisturbed)
+    began = time.monotonic()
+    result = finish(run(where, undisturbed, address, real=real))
+    return Night(
+        *where,
+        base,
+        undisturbed,
+        real,
+        time.monotonic() - began,
+        len(files_of(undisturbed)) - len(files_of(base)),
+        result["tally"]["indexed"],
+        len(read_head(Store.open(str(base))).published),
+    )
+
+
+def draw(seed: int, fakes: int, real: int, nights: dict[bool, Night]) -> list[Point]:
+    """Kill points, every second one at a file."""
+    numbers = random.Random(seed)  # noqa: S311
+    points = []
+    for number in range(fakes + real):
+        is_real = number >= fakes
+        night = nights[is_real]
+        share = numbers.uniform(0.05, 1.0)
+        files = numbers.randint(1, night.files)
+        at_file = number % 2 == 0
+        points.append(
+            Point(number, is_real, None if at_file else share, files if at_file else None)
+        )
+    return points
+
+
+def kill_at(point: Point, night: Night, store: Path, process: "subprocess.Popen[str]") -> bool:
+    """Wait for the point and kill. Whether rows had been written and not committed by then."""
+    began, before = time.monotonic(), set(files_of(store))
+    while process.poll() is None:
+        if point.share is not None:
+            if time.monotonic() - began >= point.share * night.seconds:
+                break
+        elif point.files is not None and len(files_of(store)) - len(before) >= point.files:
+            break
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    new = [Path(name) for name in files_of(store) if name not in before]
+    if not new:
+        return False
+    last = max(new, key=lambda path: path.stat().st_mtime_ns)
+    return last.parent.name in ("data", "_transactions", "_deletions")
+
+
+def committed(night: Night, store: Path) -> int:
+    """Videos that the killed run had committed: due ones whose row is that of the next night."""
+
+    def contents(path: Path) -> set[tuple[str, str]]:
+        table = Store.open(str(path)).scan("videos", ["video_key", "content_sha256"])
+        return {(row["video_key"], row["content_sha256"]) for row in table.to_pylist()}
+
+    due = contents(night.undisturbed) - contents(night.base)
+    return len(due & contents(store))
+
+
+def try_point(point: Point, night: Night, scratch: Path, address: str) -> Found:
+    """Kill one run, run again, compare."""
+    store = scratch / "store"
+    shutil.rmtree(store, ignore_errors=True)
+    shutil.copytree(night.base, store)
+    where = (night.catalogue, night.videos)
+    process = run(where, store, address, real=night.real)
+    between = kill_at(point, night, store, process)
+    done = committed(night, store)
+    published = len(read_head(Store.open(str(store))).published) > night.published_before
+    again = finish(run(where, store, address, real=night.real))
+    differing = differing_rows(Store.open(str(store)), Store.open(str(night.undisturbed)))
+    return Found(
+        number=point.number,
+        killed=process.returncode == -signal.SIGKILL,
+        between=between,
+        published=published,
+        committed=done,
+        done_again=again["tally"]["indexed"] - (night.due - done),
+        differing=sum(differing.values()),
+    )
+
+
+def main() -> int:
+    """Kill, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--points", type=int, default=104, help="with fake models (104)")
+    parser.add_argument("--real", type=int, default=6, help="with real models (6)")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    log = args.out / f"kills-{args.seed}.jsonl"
+    known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    began = time.monotonic()
+    context = ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    address = context.address_info["address"]
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        nights = {False: prepare(scratch, address, real=False)}
+        if args.real:
+            nights[True] = prepare(scratch, address, real=True)
+        for point in draw(args.seed, args.points, args.real, nights):
+            if any(item["number"] == point.number for item in known):
+                continue
+            found = try_point(point, nights[point.real], scratch, address)
+            known.append(asdict(found))
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(found)) + "\n")
+            print(f"{len(known)}: {found}", file=sys.stderr, flush=True)
+    ray.shutdown()
+    figures = {
+        "points": float(len(known)),
+        "killed": float(sum(item["killed"] for item in known)),
+        "between_write_and_commit": float(sum(item["between"] for item in known)),
+        "killed_before_any_commit": float(sum(not item["committed"] for item in known)),
+        "killed_after_publishing": float(sum(item["published"] for item in known)),
+        "rows_that_differ": float(sum(item["differing"] for item in known)),
+        "most_videos_done_again": float(max(item["done_again"] for item in known)),
+        "minutes": (time.monotonic() - began) / 60,
+    }
+    asked = [
+        Bar("kill points", figures["killed"], 100, at_least=True),
+        Bar("rows that differ", figures["rows_that_differ"], 0, at_least=False),
+        Bar(
+            "committed videos done again", figures["most_videos_done_again"], BATCH, at_least=False
+        ),
+        Bar("minutes", figures["minutes"], 40, at_least=False),
+    ]
+    return conclude("kills", figures, asked, args.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Who may write into a store, and that whoever lost that right cannot publish."""
+
+import datetime as dt
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from indexer.store import head
+from indexer.store.head import Lease, read_head
+from indexer.store.releases import list_releases
+from indexer.store.tables import Store
+from schemas.errors import StoreBusy
+from schemas.keys import video_key
+from tests.shops import Shop
+
+
+@pytest.fixture
+def store(shop: Shop) -> Store:
+    shop.ingest()
+    return Store.open(shop.request.store)
+
+
+def expire(store: Store) -> None:
+    """As if the holder had not renewed its lease for long."""
+    past = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    store.table("head").update(values={"expires_at": past})
+
+
+def test_two_runs_are_kept_apart_and_the_message_says_by_whom(store: Store) -> None:
+    with Lease.take(store, "first", 60), pytest.raises(StoreBusy, match=r"run first on .* process"):
+        Lease.take(store, "second", 60)
+    with Lease.take(store, "third", 60):
+        assert read_head(store).run_id == "third"
+    assert read_head(store).run_id is None
+
+
+def test_a_busy_store_is_not_touched(shop: Shop, store: Store) -> None:
+    before = {name: store.table(name).version for name in ("videos", "runs", "failures")}
+    with Lease.take(store, "first", 60), pytest.raises(StoreBusy):
+        shop.ingest()
+    assert {name: store.table(name).version for name in before} == before
+
+
+def test_a_lease_that_ran_out_is_taken_over_and_its_holder_cannot_publish(store: Store) -> None:
+    # Never entered, so nothing renews it: a run that sleeps.
+    loser = Lease.take(store, "loser", 60)
+    expire(store)
+    with Lease.take(store, "winner", 60) as winner:
+        with pytest.raises(StoreBusy, match="nothing more is written or published"):
+            loser.publish([*loser.published, "loser"])
+        with pytest.raises(StoreBusy):
+            loser.check()
+        winner.publish([*winner.published])
+    assert len(list_releases(store)) == 1
+
+
+def test_a_run_that_was_away_too_long_stops_before_it_writes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = Lease.take(store, "sleeper", 60)
+    lease.check()
+    later = head.time.monotonic() + 61
+    monkeypatch.setattr(head.time, "monotonic", lambda: later)
+    with pytest.raises(StoreBusy, match="away for longer than its lease of 60 s"):
+        lease.check()
+
+
+def test_the_lease_of_a_dead_process_is_taken_over_at_once(shop: Shop, store: Store) -> None:
+    script = (
+        "import os, sys; from indexer.store.tables import Store\n"
+        "from indexer.store.head import Lease\n"
+        "Lease.take(Store.open(sys.argv[1]), 'dead', 3600); os._exit(0)"
+    )
+    root = Path(__file__).parent.parent.parent
+    subprocess.run([sys.executable, "-c", script, shop.request.store], cwd=root, check=True)
+    assert read_head(store).run_id == "dead"
+    with Lease.take(store, "heir", 60):
+        assert read_head(store).run_id == "heir"
+
+
+def test_a_lease_is_renewed_while_its_holder_works(store: Store) -> None:
+    with Lease.take(store, "worker", 1) as lease:
+        first = read_head(store).expires_at
+        lease._renewer.join(timeout=0.6)  # some renewals of a lease of one second
+        second = read_head(store).expires_at
+        assert first is not None
+        assert second is not None
+        assert second > first
+
+
+def test_what_a_run_left_that_died_while_publishing_is_cleared(shop: Shop, store: Store) -> None:
+    orphan = video_key("shop", "an orphan")
+    row = store.table("releases").to_arrow().to_pylist()[0] | {"run_id": orphan}
+    store.table("releases").add([row])
+    store.table("videos").tags.create(f"r000002-20260101-{orphan[:8]}", 1)
+    assert len(list_releases(store)) == 1
+    shop.ingest()
+    assert store.table("releases").count_rows() == 1
+    assert list(Store.open(store.uri).table("videos").tags.list()) == [
+        f"{r.release_id}-{r.run_id[:8]}" for r in list_releases(store)
+    ]
