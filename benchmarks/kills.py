@@ -232,8 +232,8 @@ def try_point(point: Point, night: Night, scratch: Path, address: str) -> Found:
     return Found(
         number=point.number,
         killed=process.returncode == -signal.SIGKILL,
-        between=between,
-        published=published,
+        between=between and process.returncode == -signal.SIGKILL,
+        published=published and process.returncode == -signal.SIGKILL,
         committed=done,
         done_again=again["tally"]["indexed"] - (night.due - done),
         differing=sum(differing.values()),
@@ -244,8 +244,8 @@ def main() -> int:
     """Kill, compare, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--points", type=int, default=104, help="with fake models (104)")
-    parser.add_argument("--real", type=int, default=6, help="with real models (6)")
+    parser.add_argument("--points", type=int, default=116, help="with fake models (116)")
+    parser.add_argument("--real", type=int, default=8, help="with real models (8)")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

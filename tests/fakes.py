@@ -25,7 +25,8 @@ IMAGE_DIM, TEXT_DIM = 32, 32
 
 
 def unit(vectors: Vectors) -> Vectors:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    norms = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    return np.asarray(vectors / norms, np.float32)
 
 
 class FakeImages:
