@@ -56,7 +56,7 @@ class SpeechRecogniser(Protocol):
         ...
 
     def transcribe(self, audio: Samples) -> Transcript:
-        """Recognise speech in 16 kHz mono float32 samples."""
+        """Recognise speech in 16 kHz mono int16 samples."""
         ...
 
 

@@ -8,8 +8,10 @@ the default's sampling gave other words from run to run.
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 from faster_whisper import WhisperModel, download_model
 from faster_whisper.transcribe import Segment
 
@@ -17,11 +19,13 @@ from models.protocols import Transcript
 from models.weights import checked_file, package_dir, tree_sha256
 from schemas.config import SpeechConfig
 from schemas.errors import ModelUnavailable
-from schemas.media import Samples
+from schemas.media import SAMPLE_RATE, Samples
 from schemas.release import ModelRef
 from schemas.segments import Utterance
 
 _BEAM, _NO_REPEAT = 5, 3
+# Whisper itself hears 30 s at a time; the spectra of a whole long video would fill the memory.
+_WINDOW_S, _SEEK_QUIET_S, _QUIET_S = 120, 20, 0.2
 _WHEEL_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
 
@@ -56,27 +60,47 @@ class Whisper:
             revision=sha256[:12],
             sha256=sha256,
             preprocessing=f"16 kHz mono, {compute}, beam {_BEAM}, no repeated {_NO_REPEAT}-gram, "
-            "vad",
+            f"vad, windows of {_WINDOW_S} s",
         )
 
     def transcribe(self, audio: Samples) -> Transcript:
-        """Recognise speech in 16 kHz mono float32 samples."""
-        segments, info = self._model.transcribe(
-            audio,
-            language=self._config.language or (None if self._model.model.is_multilingual else "en"),
-            beam_size=_BEAM,
-            temperature=0.0,
-            # Under noise the decoder falls into loops ("thank you very much" 28 times).
-            no_repeat_ngram_size=_NO_REPEAT,
-            condition_on_previous_text=False,
-            vad_filter=True,
-            vad_parameters={"min_silence_duration_ms": 300},
-        )
-        spoken = tuple(_utterances(segments, self._config))
-        return Transcript(spoken, info.language if spoken else None)
+        """Recognise speech in 16 kHz mono int16 samples, window after window of bounded length."""
+        utterances: list[Utterance] = []
+        language = self._config.language or (None if self._model.model.is_multilingual else "en")
+        for start, end in windows(audio):
+            segments, info = self._model.transcribe(
+                audio[start:end].astype(np.float32) / 32768.0,
+                language=language,
+                beam_size=_BEAM,
+                temperature=0.0,
+                # Under noise the decoder falls into loops ("thank you very much" 28 times).
+                no_repeat_ngram_size=_NO_REPEAT,
+                condition_on_previous_text=False,
+                vad_filter=True,
+                vad_parameters={"min_silence_duration_ms": 300},
+            )
+            spoken = list(_utterances(segments, self._config, start * 1000 // SAMPLE_RATE))
+            # The first window in which somebody speaks says in which language.
+            language = language or (info.language if spoken else None)
+            utterances += spoken
+        return Transcript(tuple(utterances), language if utterances else None)
 
 
-def _utterances(segments: Iterable[Segment], config: SpeechConfig) -> Iterable[Utterance]:
+def windows(audio: Samples) -> list[tuple[int, int]]:
+    """Cut sound into windows of at most two minutes, where it is quietest near their ends."""
+    size, seek, quiet = (int(s * SAMPLE_RATE) for s in (_WINDOW_S, _SEEK_QUIET_S, _QUIET_S))
+    bounds = [0]
+    while len(audio) - bounds[-1] > size:
+        tail = audio[bounds[-1] + size - seek : bounds[-1] + size]
+        loudness = np.abs(tail.astype(np.float32)).reshape(-1, quiet).sum(axis=1)
+        middle = int(loudness.argmin()) * quiet + quiet // 2
+        bounds.append(bounds[-1] + size - seek + middle)
+    return list(pairwise([*bounds, len(audio)]))
+
+
+def _utterances(
+    segments: Iterable[Segment], config: SpeechConfig, offset_ms: int
+) -> Iterable[Utterance]:
     for segment in segments:
         unsure = segment.avg_logprob < config.min_log_probability
         silent = segment.no_speech_prob > config.max_no_speech and segment.avg_logprob < -0.5
@@ -85,8 +109,8 @@ def _utterances(segments: Iterable[Segment], config: SpeechConfig) -> Iterable[U
         if text and not (unsure or silent or repeats):
             yield Utterance(
                 text=text,
-                start_ms=round(segment.start * 1000),
-                end_ms=round(segment.end * 1000),
+                start_ms=offset_ms + round(segment.start * 1000),
+                end_ms=offset_ms + round(segment.end * 1000),
                 log_probability=segment.avg_logprob,
             )
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-Samples: TypeAlias = npt.NDArray[np.float32]
+Samples: TypeAlias = npt.NDArray[np.int16]
 Vectors: TypeAlias = npt.NDArray[np.float32]
 
 SAMPLE_RATE = 16_000
@@ -46,7 +46,7 @@ class TimedFrame:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """Decoded sound, `(n,)` float32 at 16 kHz mono, starting at `start_ms`."""
+    """Decoded sound, `(n,)` int16 at 16 kHz mono, starting at `start_ms`."""
 
     start_ms: int
     samples: Samples
@@ -74,7 +74,7 @@ class DecodeCounts:
 class DecodedVideo:
     """All that the models need of one video: a few frames, the cuts, and the sound.
 
-    `audio` is 16 kHz mono float32 from time 0 on, or None where the video carries no sound.
+    `audio` is 16 kHz mono int16 from time 0 on, or None where the video carries no sound.
     `end_ms` is the end of the last frame, measured, whatever the container claims.
     """
 

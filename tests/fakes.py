@@ -65,7 +65,7 @@ class FakeSpeech:
     ref = ModelRef(name="fake-speech", revision="1", sha256="0")
 
     def transcribe(self, audio: Samples) -> Transcript:
-        if not np.abs(audio).max() > 0.01:
+        if not np.abs(audio.astype(np.int32)).max() > 300:
             return Transcript((), None)
         return Transcript((Utterance("a crimson kettle", 0, len(audio) // 16, -0.1),), "en")
 
@@ -144,3 +144,15 @@ def decode_flaky(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     if job.source.video_id.startswith("flaky"):
         return failed(job, "decode", FailureKind.CRASHED, "crashed")
     return work.decode(job, config)
+
+
+class StallingImages(FakeImages):
+    """Never comes back."""
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        time.sleep(3600)
+        return super().encode_images(images)
+
+
+def load_stalling(config: Config) -> ModelSet:
+    return ModelSet(StallingImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from indexer.media.audio import assemble
+from indexer.media.audio import SoundTrack
 from indexer.media.backends import open_video
 from indexer.media.sampling import FrameSampler
 from schemas.config import MediaConfig
 from schemas.errors import FailureKind, MediaError
 from schemas.keys import file_sha256
-from schemas.media import AudioChunk, DecodeCounts, DecodedVideo, TimedFrame
+from schemas.media import DecodeCounts, DecodedVideo, TimedFrame
 
 # Raise when the same file and config would give other frames, shots or sound.
-VERSION = 1
+VERSION = 2
 
 
 def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
@@ -21,7 +21,7 @@ def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
         # Here and not while planning: where the bytes are read, and by many workers at once.
         content_sha256 = file_sha256(path)
         sampler = FrameSampler(config)
-        sound: list[AudioChunk] = []
+        sound = SoundTrack(limit_ms)
         for item in video.stream():
             if isinstance(item, TimedFrame):
                 if item.time_ms > limit_ms:
@@ -30,8 +30,8 @@ def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
                         f"shows frames after {config.max_duration_s} s (media.max_duration_s)",
                     )
                 sampler.add(item)
-            elif item.start_ms <= limit_ms:
-                sound.append(item)
+            else:
+                sound.add(item)
         end_ms = video.end_ms
         frames, shots = sampler.finish(end_ms)
         if not frames:
@@ -45,7 +45,7 @@ def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
             info=video.info,
             frames=frames,
             shots=shots,
-            audio=assemble(sound, max_ms=limit_ms),
+            audio=sound.finish(),
             end_ms=end_ms,
             counts=DecodeCounts(
                 frames_decoded=video.frames_decoded,

@@ -170,6 +170,8 @@ class PyavVideo:
     def _decode(self, packet: "Packet[Stream]") -> list[VideoFrame | AudioFrame]:
         try:
             frames = packet.decode()
+        except MemoryError:
+            raise  # of this process, not of the file
         except av.FFmpegError:
             self.corrupt_packets += 1
             return []
@@ -256,11 +258,11 @@ class _Sound:
         for part in parts:
             if part.pts is not None and part.time_base is not None:
                 start = _milliseconds(part.pts * part.time_base - self._origin)
-                yield AudioChunk(start, part.to_ndarray().reshape(-1).astype(np.float32))
+                yield AudioChunk(start, np.asarray(part.to_ndarray().reshape(-1), np.int16))
 
 
 def _new_resampler() -> AudioResampler:
-    return AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    return AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
 
 
 def _milliseconds(seconds: Fraction) -> int:

@@ -29,7 +29,7 @@ def video(
         info=VideoInfo(64, 64, 0, "h264", "mp4", end, sound),
         frames=tuple(frames),
         shots=tuple(Shot(i * 1000, (i + 1) * 1000) for i in range(len(colours))),
-        audio=np.full(end * 16, 0.5, np.float32) if sound else None,
+        audio=np.full(end * 16, 9000, np.int16) if sound else None,
         end_ms=end,
         counts=DecodeCounts(len(frames), len(frames), 0, 0),
     )
