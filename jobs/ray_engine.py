@@ -373,7 +373,8 @@ class RayEngine:
             cores = max(1, int(resources.get("CPU", 1)))
             self._most_bytes = _STORE_SHARE * resources.get("object_store_memory", 1e9)
             self._model_workers = engine.model_workers or self._room_for_models(cores)
-            for _ in range(engine.decode_workers or max(1, cores // 4)):
+            # Never one alone: while it hangs or is replaced, nothing would be decoded.
+            for _ in range(engine.decode_workers or max(min(2, cores), cores // 4)):
                 self._decoders.grow()
             for _ in range(self._model_workers):
                 self._models.grow()

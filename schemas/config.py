@@ -162,9 +162,10 @@ class GateConfig(Section):
 class EngineConfig(Section):
     """Where the work runs. 0 model workers: one for each core, or for each share of a GPU.
 
-    0 decode workers: a fourth of the cores. `decode_cpus`, `model_cpus`, `model_gpus` (a share of
-    one GPU, when `models.device` is "cuda") and `model_memory_gb` (0: nothing) are what one worker
-    asks of Ray; `decode_memory_gb` is how much a decode worker may take before its video fails.
+    0 decode workers: a fourth of the cores, at least two. `decode_cpus`, `model_cpus`, `model_gpus`
+    (a share of one GPU, when `models.device` is "cuda") and `model_memory_gb` (0: nothing) are what
+    one worker asks of Ray; `decode_memory_gb` is how much a decode worker may take before its video
+    fails.
 
     A video that is not decoded within `decode_deadline_s`, or whose models take longer than
     `model_deadline_s`, is given up and its worker replaced; only the `ray` engine can do that. One
