@@ -103,7 +103,7 @@ def index_videos(
         _commit(run, pending, states)
     run.failed += failed.values()
     run.lease.check()
-    run.store.delete_orphan_segments()
+    run.store.delete_orphans()
     return sorted(
         planned.job.key
         for planned in plan.todo

@@ -205,12 +205,13 @@ class Store:
             for name in ("videos", "links", "segments"):
                 self.table(name).delete(among("video_key", part))
 
-    def delete_orphan_segments(self) -> None:
-        """Remove segments of videos that a killed run began and nobody finished."""
+    def delete_orphans(self) -> None:
+        """Remove segments and links of videos that a killed run began, or began to delete."""
         known = set(self.scan("videos", ["video_key"])["video_key"].to_pylist())
-        held = set(self.scan("segments", ["video_key"])["video_key"].to_pylist())
-        for part in parts(sorted(held - known)):
-            self.table("segments").delete(among("video_key", part))
+        for name in ("segments", "links"):
+            held = set(self.scan(name, ["video_key"])["video_key"].to_pylist())
+            for part in parts(sorted(held - known)):
+                self.table(name).delete(among("video_key", part))
 
     def video_facts(self, version: int) -> dict[str, VideoFacts]:
         """What a searcher needs of each video by its key, at one version of `videos`."""

@@ -19,7 +19,7 @@ from tests.shops import Shop, make_shop, small_config
 pytestmark = pytest.mark.integration
 
 SCRIPT = """
-import importlib, os, signal, sys
+import os, pkgutil, signal, sys
 from pathlib import Path
 from indexer.store.tables import Store
 from jobs.local import LocalEngine
@@ -44,7 +44,7 @@ def killing(where, name, at):
 
 place, _, at = when.partition(":")
 module, _, name = place.rpartition(".")
-killing(importlib.import_module(module) if module else Store, name, int(at))
+killing(pkgutil.resolve_name(module) if module else Store, name, int(at))
 Shop(Path(sys.argv[1])).ingest(small_config(engine={"kind": "local", "videos_per_commit": 1}))
 """
 
@@ -55,7 +55,7 @@ POINTS = [
     "write_videos:3",
     "replace:4",  # between a video's segments and its row in `videos`
     "jobs.indexing.note_seen:3",  # between a video and the stamp of its file
-    "delete_orphan_segments:1",
+    "delete_orphans:1",
     "jobs.ingest.write_failures:1",
     "write_links:1",
     "indexer.store.head._swap:2",  # between a release's row and naming it
@@ -104,7 +104,7 @@ def test_what_a_killed_run_committed_is_published_by_the_next(tmp_path: Path) ->
     shop.ingest()
     write_clip(shop.root / "videos" / "b.mp4", [RED])
     # All rows are written; the run dies before it can link and publish them.
-    assert run_and_die(shop, "delete_orphan_segments:1", "SIGKILL") == -signal.SIGKILL
+    assert run_and_die(shop, "delete_orphans:1", "SIGKILL") == -signal.SIGKILL
     result = shop.ingest()
     assert result.calls == {}
     assert result.published
@@ -112,6 +112,18 @@ def test_what_a_killed_run_committed_is_published_by_the_next(tmp_path: Path) ->
     assert ("b", "SKU-red") in {
         (video, link.sku) for video, _, link in released_links(store, result.release)
     }
+
+
+def test_a_video_whose_deletion_was_cut_short_leaves_nothing_behind(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    shop.ingest()
+    shop.set_videos([{"video_id": n, "file": f"videos/{n}.mp4"} for n in "ab"])
+    # Killed when the row in `videos` is gone and its links are still there.
+    assert run_and_die(shop, "lancedb.table.LanceTable.delete:2", "SIGKILL") == -signal.SIGKILL
+    shop.ingest()
+    store = Store.open(shop.request.store)
+    for table in ("videos", "segments", "links"):
+        assert set(store.table(table).to_arrow()["video_id"].to_pylist()) == {"a", "b"}
 
 
 def test_ctrl_c_leaves_a_store_that_the_next_run_completes(tmp_path: Path) -> None:

@@ -1,0 +1,172 @@
+"""Losing a machine in the middle of a run, and an object store that fails at times.
+
+Three Ray nodes on this machine, each with processes of its own. One is killed while videos are on
+their way; the rows must be those of a run that nobody disturbed. Then the same shop is read from a
+bucket and written into one, on loopback, through an endpoint that refuses or cuts every so many
+requests.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import ray
+from ray.cluster_utils import Cluster
+
+from benchmarks.same_rows import differing_rows
+from benchmarks.shop import Bar, conclude
+from indexer.store.tables import Store
+from jobs.ingest import IngestRequest, IngestResult, ingest
+from jobs.progress import NoProgress
+from jobs.ray_engine import RayEngine
+from schemas.config import Config, parse_config
+from schemas.outcomes import Outcome, VideoJob
+from tests.clips import BLUE, GREEN, RED, write_clip
+from tests.fakes import load_fakes
+from tests.object_store import BUCKET, ENVIRONMENT, object_store, upload
+from tests.shops import Shop, make_shop
+
+_COLOURS = [[RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GREEN]]
+
+
+class Watched(RayEngine):
+    """Calls `after` once so many outcomes are there."""
+
+    def __init__(self, config: Config, count: int, after: Callable[[], None]) -> None:
+        super().__init__(config, load_fakes)
+        self._count, self._after = count, after
+
+    def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
+        """The same outcomes."""
+        for number, outcome in enumerate(super().index_videos(jobs), 1):
+            if number == self._count:
+                self._after()
+            yield outcome
+
+
+def make(root: Path, videos: int) -> Shop:
+    """A shop of short videos."""
+    shop = make_shop(root)
+    for i in range(videos):
+        write_clip(root / "videos" / f"v{i}.mp4", _COLOURS[i % 6], sound=i % 3 == 0)
+    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in range(videos)])
+    return shop
+
+
+def config(**storage: str) -> Config:
+    """Workers on every node."""
+    engine = {"model_workers": 3, "decode_workers": 3, "videos_per_batch": 2}
+    gate = {"min_recall": 0.0}
+    return parse_config({"engine": engine, "gate": gate, "storage": storage})
+
+
+def run(
+    request: IngestRequest, settings: Config, count: int, after: Callable[[], None]
+) -> IngestResult:
+    """One run on the cluster that is connected."""
+    return ingest(request, settings, lambda c: Watched(c, count, after), NoProgress()).or_raise()
+
+
+def into(shop: Shop, store: Path) -> IngestRequest:
+    """The shop's request with another store."""
+    return IngestRequest(shop.request.catalogue, shop.request.videos, str(store))
+
+
+def lose_a_node(shop: Shop, scratch: Path, videos: int) -> tuple[dict[str, float], Path]:
+    """Kill a node's raylet, with all its workers, after a third of the videos."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
+    nodes = [cluster.add_node(num_cpus=2) for _ in range(2)]
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+    cluster.wait_for_nodes()
+    began = time.monotonic()
+    whole = run(into(shop, scratch / "whole"), config(), -1, lambda: None)
+    quiet = time.monotonic() - began
+
+    def kill() -> None:
+        cluster.remove_node(nodes[0], allow_graceful=False)
+
+    began = time.monotonic()
+    hurt = run(into(shop, scratch / "hurt"), config(), videos // 3, kill)
+    taken = time.monotonic() - began
+    alive = _alive_after_a_while()
+    ray.shutdown()
+    cluster.shutdown()
+    differing = differing_rows(*(Store.open(str(scratch / n)) for n in ("whole", "hurt")))
+    return {
+        "videos": float(videos),
+        "nodes_left": float(alive),
+        "indexed_undisturbed": float(whole.tally.indexed),
+        "indexed_with_a_node_lost": float(hurt.tally.indexed),
+        "failed_with_a_node_lost": float(hurt.tally.failed),
+        "rows_that_differ": float(sum(differing.values())),
+        "time_over_undisturbed": taken / quiet,
+    }, scratch / "whole"
+
+
+def _alive_after_a_while() -> int:
+    """Living nodes, once Ray has noticed that one is dead; it asks them every few seconds."""
+    for _ in range(120):
+        if (alive := sum(node["Alive"] for node in ray.nodes())) < 3:
+            break
+        time.sleep(0.5)
+    return alive
+
+
+def from_a_bucket(shop: Shop, near: Path, every: int) -> dict[str, float]:
+    """Source and store in a bucket, with every n-th request refused or cut."""
+    os.environ |= ENVIRONMENT
+    with object_store() as proxy:
+        upload(proxy, shop.root, "src")
+        proxy.every = every
+        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        settings = config(endpoint=proxy.endpoint, region="us-east-1")
+        root = f"s3://{BUCKET}/src"
+        request = IngestRequest(
+            f"{root}/catalog/products.jsonl", f"{root}/videos.jsonl", f"s3://{BUCKET}/store"
+        )
+        result = run(request, settings, -1, lambda: None)
+        ray.shutdown()
+        proxy.every = 0
+        far = Store.open(request.store, settings.storage)
+        differing = differing_rows(far, Store.open(str(near)))
+    return {
+        "s3_requests": float(proxy.asked),
+        "s3_requests_failed": float(proxy.failed),
+        "s3_indexed": float(result.tally.indexed),
+        "s3_rows_that_differ": float(sum(differing.values())),
+    }
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, metavar="DIR")
+    parser.add_argument("--videos", type=int, default=60)
+    parser.add_argument("--every", type=int, default=25, help="which request to S3 fails (25th)")
+    args = parser.parse_args()
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        shop = make(scratch / "shop", args.videos)
+        figures, near = lose_a_node(shop, scratch, args.videos)
+        figures |= from_a_bucket(shop, near, args.every)
+    asked = [
+        Bar("nodes left of three", figures["nodes_left"], 2, at_least=False),
+        Bar(
+            "indexed, a node lost", figures["indexed_with_a_node_lost"], args.videos, at_least=True
+        ),
+        Bar("rows that differ", figures["rows_that_differ"], 0, at_least=False),
+        Bar("S3 requests that failed", figures["s3_requests_failed"], 3, at_least=True),
+        Bar("S3: indexed", figures["s3_indexed"], args.videos, at_least=True),
+        Bar("S3: rows that differ", figures["s3_rows_that_differ"], 0, at_least=False),
+    ]
+    return conclude("cluster", figures, asked, args.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
