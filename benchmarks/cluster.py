@@ -109,8 +109,10 @@ def lose_a_node(shop: Shop, scratch: Path, videos: int) -> tuple[dict[str, float
 
 def _alive_after_a_while() -> int:
     """Living nodes, once Ray has noticed that one is dead; it asks them every few seconds."""
+    alive = 3
     for _ in range(120):
-        if (alive := sum(node["Alive"] for node in ray.nodes())) < 3:
+        alive = sum(bool(node["Alive"]) for node in ray.nodes())
+        if alive < 3:
             break
         time.sleep(0.5)
     return alive

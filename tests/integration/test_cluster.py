@@ -1,0 +1,52 @@
+"""A smaller form of `benchmarks.cluster`, and a model stage that stands still."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from indexer.sources.local import stamp_of
+from jobs.ray_engine import RayEngine
+from schemas.catalog import VideoSource
+from schemas.config import parse_config
+from schemas.errors import FailureKind
+from schemas.keys import video_key
+from schemas.outcomes import Failed, VideoJob
+from tests.clips import GREEN, RED, write_clip
+from tests.commands import ROOT
+from tests.fakes import load_stalling
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_lost_node_and_a_failing_endpoint_lose_nothing() -> None:
+    command = [sys.executable, "-m", "benchmarks.cluster", "--videos", "12"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert all(bar["reached"] for bar in result["bars"])
+
+
+def test_a_stage_that_stands_still_stops_the_one_before_it(ray_node: None, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", [RED, GREEN])
+    stamp = stamp_of(path)
+    taken = 0
+
+    def endless() -> Iterator[VideoJob]:
+        nonlocal taken
+        while True:
+            taken += 1
+            name = str(taken)
+            yield VideoJob(video_key("shop", name), VideoSource(name, str(path)), stamp)
+
+    engine = {"model_workers": 1, "decode_workers": 1, "videos_per_batch": 2}
+    settings = parse_config({"engine": engine | {"model_deadline_s": 4.0}})
+    with RayEngine(settings, load_stalling) as running:
+        first = next(running.index_videos(endless()))
+    assert isinstance(first, Failed)
+    assert first.kind is FailureKind.DEADLINE
+    # Two batches waiting, one with the models; what the deadline split goes first again.
+    assert taken <= 8
