@@ -25,7 +25,7 @@ from schemas.segments import Utterance
 
 _BEAM, _NO_REPEAT = 5, 3
 # Whisper itself hears 30 s at a time; the spectra of a whole long video would fill the memory.
-_WINDOW_S, _SEEK_QUIET_S, _QUIET_S = 120, 20, 0.2
+_WINDOW_S, _SEEK_QUIET_S, _QUIET_S = 60, 15, 0.2
 _WHEEL_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
 
@@ -87,7 +87,7 @@ class Whisper:
 
 
 def windows(audio: Samples) -> list[tuple[int, int]]:
-    """Cut sound into windows of at most two minutes, where it is quietest near their ends."""
+    """Cut sound into windows of at most a minute, where it is quietest near their ends."""
     size, seek, quiet = (int(s * SAMPLE_RATE) for s in (_WINDOW_S, _SEEK_QUIET_S, _QUIET_S))
     bounds = [0]
     while len(audio) - bounds[-1] > size:
