@@ -25,12 +25,9 @@ from jobs.progress import NoProgress
 from jobs.ray_engine import RayEngine
 from schemas.config import Config, parse_config
 from schemas.outcomes import Outcome, VideoJob
-from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.fakes import load_fakes
 from tests.object_store import BUCKET, ENVIRONMENT, object_store, upload
-from tests.shops import Shop, make_shop
-
-_COLOURS = [[RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GREEN]]
+from tests.shops import Shop, make_many
 
 
 class Watched(RayEngine):
@@ -46,15 +43,6 @@ class Watched(RayEngine):
             if number == self._count:
                 self._after()
             yield outcome
-
-
-def make(root: Path, videos: int) -> Shop:
-    """A shop of short videos."""
-    shop = make_shop(root)
-    for i in range(videos):
-        write_clip(root / "videos" / f"v{i}.mp4", _COLOURS[i % 6], sound=i % 3 == 0)
-    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in range(videos)])
-    return shop
 
 
 def config(**storage: str) -> Config:
@@ -154,7 +142,7 @@ def main() -> int:
         args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        shop = make(scratch / "shop", args.videos)
+        shop = make_many(scratch / "shop", args.videos)
         figures, near = lose_a_node(shop, scratch, args.videos)
         figures |= from_a_bucket(shop, near, args.every)
     asked = [

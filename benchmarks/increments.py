@@ -15,10 +15,8 @@ from pathlib import Path
 
 from benchmarks.shop import Bar, conclude
 from jobs.ingest import IngestResult, plan_only
-from tests.clips import BLUE, GREEN, RED, write_clip
-from tests.shops import Shop, make_shop, product_row, small_config
+from tests.shops import Shop, list_nth, make_many, product_row, small_config, write_nth
 
-_COLOURS = [[RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GREEN]]
 _opened: list[str] = []
 
 
@@ -52,20 +50,6 @@ def model_calls(result: IngestResult) -> int:
     return sum(calls.values()) + heard // 1000
 
 
-def make(root: Path, videos: int) -> Shop:
-    """A shop of short videos."""
-    shop = make_shop(root)
-    for i in range(videos):
-        write_clip(root / "videos" / f"v{i}.mp4", _COLOURS[i % 6], sound=i % 3 == 0)
-    describe(shop, list(range(videos)))
-    return shop
-
-
-def describe(shop: Shop, numbers: list[int]) -> None:
-    """The manifest of these videos."""
-    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in numbers])
-
-
 def measure(shop: Shop, videos: int) -> dict[str, float]:
     """A full night, and nights on which little has changed."""
     root = shop.root
@@ -91,7 +75,7 @@ def measure(shop: Shop, videos: int) -> dict[str, float]:
 
     changed = max(1, videos // 100)
     for i in range(changed):
-        write_clip(root / "videos" / f"v{i}.mp4", _COLOURS[(i + 1) % 6], sound=i % 3 == 0)
+        write_nth(shop, i, i + 1)
     figures["changed_videos"] = changed
     figures["changed_calls"] = model_calls(shop.ingest())
     figures["changed_share_of_calls"] = figures["changed_calls"] / full
@@ -103,7 +87,7 @@ def measure(shop: Shop, videos: int) -> dict[str, float]:
     same = video.stat().st_size == before.st_size and video.stat().st_mtime_ns == before.st_mtime_ns
     seen = plan_only(shop.request, small_config()).videos_changed
     figures["swapped_under_same_size_and_mtime_seen"] = float(same and seen == 1)
-    write_clip(video, _COLOURS[(videos - 1) % 6], sound=(videos - 1) % 3 == 0)
+    write_nth(shop, videos - 1)
     shop.ingest()
 
     verified = shop.ingest(verify=True)
@@ -116,7 +100,7 @@ def measure(shop: Shop, videos: int) -> dict[str, float]:
     shop.set_products([product_row(n) | {"price": 3} for n in ("red", "green")] + [renamed])
     figures["title_calls"] = model_calls(shop.ingest())
 
-    describe(shop, list(range(1, videos)))
+    list_nth(shop, range(1, videos))
     shop.set_products([product_row("red") | {"price": 3}, renamed])
     quality = shop.ingest().newest.quality
     figures["delisted_still_there"] = quality.videos - (videos - 1) + quality.products - 2
@@ -132,7 +116,7 @@ def main() -> int:
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
-        figures = measure(make(Path(name) / "shop", args.videos), args.videos)
+        figures = measure(make_many(Path(name) / "shop", args.videos), args.videos)
     asked = [
         Bar(
             "calls with 1 % changed, share", figures["changed_share_of_calls"], 0.02, at_least=False

@@ -26,12 +26,10 @@ from benchmarks.same_rows import differing_rows
 from benchmarks.shop import Bar, conclude
 from indexer.store.head import read_head
 from indexer.store.tables import Store
-from tests.clips import BLUE, GREEN, RED, write_clip
-from tests.shops import Shop, make_shop, product_row, write_lines
+from tests.shops import Shop, list_nth, make_many, product_row, write_lines, write_nth
 
 ROOT = Path(__file__).parent.parent
 BATCH = 2
-_COLOURS = [[RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GREEN]]
 
 
 @dataclass(frozen=True)
@@ -106,23 +104,13 @@ def files_of(store: Path) -> list[str]:
     ]
 
 
-def fake_shop(root: Path) -> Shop:
-    """Nine short videos and three products."""
-    shop = make_shop(root)
-    for i in range(9):
-        write_clip(root / "videos" / f"v{i}.mp4", _COLOURS[i % 6], sound=i % 3 == 0)
-    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in range(9)])
-    return shop
-
-
 def change(shop: Shop) -> None:
     """Three videos change, two come, one goes; a product is renamed, one loses its picture."""
     for i in (1, 3, 5):
-        write_clip(shop.root / "videos" / f"v{i}.mp4", _COLOURS[(i + 3) % 6])
+        write_nth(shop, i, i + 3)
     for i in (9, 10):
-        write_clip(shop.root / "videos" / f"v{i}.mp4", _COLOURS[i % 6], sound=True)
-    ids = [i for i in range(11) if i != 7]
-    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in ids])
+        write_nth(shop, i)
+    list_nth(shop, [i for i in range(11) if i != 7])
     renamed = product_row("blue") | {"title": "Azure Jug", "price": 4}
     bare = product_row("green") | {"images": []}
     shop.set_products([product_row("red"), renamed, bare])
@@ -150,7 +138,7 @@ def change_real(shop: Shop) -> None:
 def prepare(scratch: Path, address: str, *, real: bool) -> Night:
     """The first night, the changes, and the second night undisturbed."""
     name = "real" if real else "fake"
-    shop = real_shop(scratch / name) if real else fake_shop(scratch / name)
+    shop = real_shop(scratch / name) if real else make_many(scratch / name, 9)
     where = (shop.root / "catalog" / "products.jsonl", shop.root / "videos.jsonl")
     base = scratch / f"{name}-base"
     finish(run(where, base, address, real=real))

@@ -1,6 +1,7 @@
 """Tiny shops on disk, for tests with fake models."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,4 +87,27 @@ def make_shop(root: Path) -> Shop:
         write_clip(root / "videos" / f"{name}.mp4", colours, sound=name == "a")
         rows.append({"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": []})
     shop.set_videos(rows)
+    return shop
+
+
+MIXTURES = ([RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GREEN])
+
+
+def write_nth(shop: Shop, number: int, mixture: int | None = None) -> None:
+    """The n-th of many short videos; every third has sound. `mixture` gives it another content."""
+    colours = MIXTURES[(number if mixture is None else mixture) % len(MIXTURES)]
+    write_clip(shop.root / "videos" / f"v{number}.mp4", colours, sound=number % 3 == 0)
+
+
+def list_nth(shop: Shop, numbers: Iterable[int]) -> None:
+    """A manifest of these of many short videos."""
+    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in numbers])
+
+
+def make_many(root: Path, videos: int) -> Shop:
+    """The three products, and as many short videos as asked."""
+    shop = make_shop(root)
+    for number in range(videos):
+        write_nth(shop, number)
+    list_nth(shop, range(videos))
     return shop
