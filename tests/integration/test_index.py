@@ -1,6 +1,7 @@
 """Train with FAISS, inject into Lance, commit, release, search."""
 
 import shutil
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from indexer.index.build import build_indexes
 from indexer.quality.measures import measure, recall_at_10, widen
 from indexer.search.routes import by_vector, query_for
 from indexer.store import releases
+from indexer.store.head import Lease
 from indexer.store.rows import vector_array, vector_matrix
 from indexer.store.tables import Store
 from schemas.media import Vectors
@@ -84,12 +86,18 @@ def release_of(store: Store, indexes: list[VectorIndex]) -> Release:
     last = releases.newest_release(store)
     sequence = releases.next_sequence(store)
     changes = {
+        "run_id": str(uuid.uuid4()),
         "release_id": releases.release_id(sequence),
         "sequence": sequence,
         "tables": releases.pin_tables(store),
         "indexes": indexes,
     }
     return last.model_copy(update=changes)
+
+
+def publish(store: Store, release: Release) -> None:
+    with Lease.take(store, release.run_id, 60) as lease:
+        releases.publish(store, release, lease)
 
 
 def test_twenty_thousand_rows_are_searched_through_the_index(grown: Grown) -> None:
@@ -102,7 +110,7 @@ def test_twenty_thousand_rows_are_searched_through_the_index(grown: Grown) -> No
     assert quality.recall_queries["segments.frame_vector"] == 100
     assert quality.recall_at_10["segments.frame_vector"] >= 0.9
     assert quality.recall_at_10["segments.text_vector"] >= 0.9
-    releases.publish(store, release_of(store, indexes))
+    publish(store, release_of(store, indexes))
 
     # A searcher of the published release goes through the index, not past it.
     published = releases.newest_release(store)
@@ -137,7 +145,7 @@ def test_small_tables_stay_flat_and_lose_an_index_they_had(copied: Grown) -> Non
 def test_a_release_keeps_its_rows_whatever_is_written_later(copied: Grown) -> None:
     store = copied.store
     release = release_of(store, copied.indexes)
-    releases.publish(store, release)
+    publish(store, release)
     store.table("segments").delete("true")
     dataset = store.table("segments").to_lance()
     dataset.cleanup_old_versions(timedelta(0), error_if_tagged_old_versions=False)
