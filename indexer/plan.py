@@ -60,6 +60,8 @@ class VideoPlan:
     unchanged: list[Skipped] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    # Of what rests since a night that failed on it and could not take its old rows away.
+    stale: set[str] = field(default_factory=set)
     hashed: int = 0
 
 
@@ -179,8 +181,9 @@ def plan_videos(
         key = video_key(config.shop_id, source.video_id)
         plan.keys.add(key)
         if isinstance(stamp, MediaError):
-            tries = held.failures[key].attempt if key in held.failures else 0
-            plan.failed.append(_unread(source, stamp, tries + 1))
+            # Not counted as a try: a file that is away may be well.
+            tries = held.failures[key].attempt if key in held.failures else 1
+            plan.failed.append(_unread(source, stamp, tries))
             continue
         state, saw, failure = held.videos.get(key), held.seen.get(key), held.failures.get(key)
         content = _believed(saw, stamp, verify=verify)
@@ -188,10 +191,13 @@ def plan_videos(
         if state is None or state.fingerprints != prints:
             if failure and content is not None and prints and _rests(failure, prints, config):
                 plan.failed.append(_carried(source, failure, stamp))
+                if state is not None and not known:
+                    plan.stale.add(key)
                 continue
             why = Why.SETTINGS if state else Why.AGAIN if failure else Why.NEW
             job = VideoJob(key, source, stamp)
-            tries = failure.attempt if failure else 0
+            # Another file starts to count anew.
+            tries = failure.attempt if failure and content is not None else 0
             plan.todo.append(PlannedVideo(job, why, tries, stale=state is not None and not known))
         elif known:
             _unchanged(plan, key, source, state)
@@ -249,8 +255,8 @@ def plan_products(
                 jobs.append(PictureJob(image_key, key, product.sku, uri, location))
     _plan_pictures(plan, jobs, held, refs, files, config, verify=verify)
     plan.keys = {job.image_key for job in jobs}
-    usable = plan.keys - {item.image_key for item in plan.rejected}
-    plan.gone_pictures = sorted(held.pictures.keys() - usable)
+    # A picture that cannot be read tonight keeps its row, as a video does.
+    plan.gone_pictures = sorted(held.pictures.keys() - plan.keys)
     plan.gone = sorted(held.products.keys() - keys)
     return plan
 
@@ -271,7 +277,7 @@ def _plan_pictures(
     for job, stamp in zip(jobs, stamps, strict=True):
         key = job.image_key
         if isinstance(stamp, MediaError):
-            plan.rejected.append(RejectedPicture(key, job.sku, job.uri, str(stamp)))
+            plan.rejected.append(_unreadable(job, stamp))
             continue
         plan.stamps[key] = stamp
         state, saw, failure = held.pictures.get(key), held.seen.get(key), held.failures.get(key)
@@ -288,11 +294,15 @@ def _plan_pictures(
     for key, (doubt, job) in doubts.items():
         found = hashes[key]
         if isinstance(found, MediaError):
-            plan.rejected.append(RejectedPicture(key, job.sku, job.uri, str(found)))
+            plan.rejected.append(_unreadable(job, found))
         elif found == doubt.held_sha256:
             plan.touched[key] = Seen(doubt.stamp, found)
         else:
             plan.pictures.append(job)
+
+
+def _unreadable(job: PictureJob, error: MediaError) -> RejectedPicture:
+    return RejectedPicture(job.image_key, job.sku, job.uri, str(error), lasting=False)
 
 
 def check_shrinkage(held: Held, videos: VideoPlan, products: ProductPlan, limit: float) -> None:

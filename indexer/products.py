@@ -68,8 +68,10 @@ def encode_picture(
             if path.stat().st_size > _MAX_BYTES:
                 raise ValueError(f"has more than {_MAX_BYTES} bytes")
             pixels, digest = load_picture(path), file_sha256(path)
-    except (MediaError, OSError, ValueError) as error:
+    except ValueError as error:
         return _rejected(job, str(error))
+    except (MediaError, OSError) as error:
+        return RejectedPicture(job.image_key, job.sku, job.uri, str(error), lasting=False)
     vector = models.image.encode_images([pixels])[0]
     if not np.isfinite(vector).all():
         return _rejected(job, "has no finite vector")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from indexer.search.results import SearchHit
     from indexer.store.tables import Store
+    from jobs.nightly import NightlySummary
     from schemas.config import Config
     from schemas.links import ProductLink
     from schemas.release import Release
@@ -34,7 +35,7 @@ _EXIT_CODES = """exit codes:
   5    too many videos failed; the last release stays
   6    the store is missing, of another schema, or holds other vectors
   7    nightly: nothing to do, the last release is what the source says
-  8    another run holds the store; nothing was done
+  8    another run holds the store, or has taken it over
   130  interrupted; run the same command again to complete the store
 """
 
@@ -229,10 +230,12 @@ def _nightly(args: argparse.Namespace) -> int:
         show_plan(plan_lines(counts), _console(stderr=True))
         print(json.dumps(asdict(counts)))
         return NOTHING_TO_DO if counts.nothing_to_do else 0
-    summary = run_nightly(config, request, LineProgress())
-    print(json.dumps(asdict(summary), ensure_ascii=False))
+    return run_nightly(config, request, LineProgress(), _tell_night)
+
+
+def _tell_night(summary: "NightlySummary") -> None:
+    print(json.dumps(asdict(summary), ensure_ascii=False), flush=True)
     print(f"reelshelf nightly: {summary.line}", file=sys.stderr)
-    return summary.exit_code
 
 
 def _search(args: argparse.Namespace) -> None:

@@ -64,7 +64,8 @@ def _index_pictures(run: Run, plan: ProductPlan) -> None:
                 run.calls["pictures_encoded"] += 1
             else:
                 run.rejected_pictures.append(item)
-                broken.append(item.image_key)
+                if item.lasting:
+                    broken.append(item.image_key)
             if len(pending) >= _PICTURES_PER_COMMIT:
                 commit()
         commit()
@@ -104,11 +105,8 @@ def index_videos(
     run.failed += failed.values()
     run.lease.check()
     run.store.delete_orphans()
-    return sorted(
-        planned.job.key
-        for planned in plan.todo
-        if planned.stale and planned.job.source.video_id in failed
-    )
+    stale = {p.job.key for p in plan.todo if p.stale and p.job.source.video_id in failed}
+    return sorted(stale | plan.stale)
 
 
 def note_failed(run: Run, plan: Sequence[PlannedVideo], pictures: ProductPlan) -> None:
@@ -120,7 +118,7 @@ def note_failed(run: Run, plan: Sequence[PlannedVideo], pictures: ProductPlan) -
         if item.stamp is not None and item.video_id in keys
     }
     for item in run.rejected_pictures:
-        if item.image_key in pictures.stamps:
+        if item.lasting and item.image_key in pictures.stamps:
             found[item.image_key] = Seen(pictures.stamps[item.image_key], "")
     note_seen(run.store, found)
 

@@ -121,8 +121,7 @@ def ingest(
 ) -> IngestResult:
     """Run everything once. A run that may not publish is a result too; see `or_raise`.
 
-    Raises StoreBusy where another run holds the store, and GateRefused where the source has shrunk
-    so much that nothing is touched.
+    Raises StoreBusy where another run holds the store.
     """
     require("faiss", extra="cpu", what="training an index")
     if config.media.backend == "decord":
@@ -153,14 +152,15 @@ def plan_only(request: IngestRequest, config: Config) -> PlanCounts:
     if not Store.exists(request.store, config.storage):
         return count_plan(*_plan(request, config, source, Held(), None))
     store = Store.open(request.store, config.storage)
+    held = _held(store)
     published = releases.list_releases(store)
     refs = None
     if published:
         settings = parse_config(config_of(published[-1]))
         same = (settings.models, settings.profile) == (config.models, config.profile)
         refs = published[-1].models if same else None
-    plans = _plan(request, config, source, _held(store), refs)
-    check_shrinkage(_held(store), *plans, config.gate.max_shrink)
+    plans = _plan(request, config, source, held, refs)
+    check_shrinkage(held, *plans, config.gate.max_shrink)
     return count_plan(*plans)
 
 
@@ -231,7 +231,6 @@ def _run(
     with progress.stage("plan", 1) as stage:
         held = _held(store)
         videos, products = _plan(request, config, source, held, engine.refs)
-        check_shrinkage(held, videos, products, config.gate.max_shrink)
         stage.advance()
     run = Run(
         config,
@@ -243,6 +242,10 @@ def _run(
         published[-1] if published else None,
         count_plan(videos, products),
     )
+    try:
+        check_shrinkage(held, videos, products, config.gate.max_shrink)
+    except GateRefused as error:
+        return _ended(run, Ending.GATE_REFUSED, str(error), run.previous)
     run.rejected += [*source.catalogue.rejected, *source.videos.rejected]
     if run.planned.files_hashed:
         run.calls["files_hashed"] = run.planned.files_hashed

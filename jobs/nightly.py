@@ -7,6 +7,7 @@ own: a plan is the difference to the source as it is now.
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,14 +81,20 @@ def request_of(config: Config, *, verify: bool) -> IngestRequest:
     )
 
 
-def run_nightly(config: Config, request: IngestRequest, progress: Progress) -> NightlySummary:
-    """Run once, and write the metrics file if the config names one."""
+def run_nightly(
+    config: Config,
+    request: IngestRequest,
+    progress: Progress,
+    tell: Callable[[NightlySummary], None],
+) -> int:
+    """Run once, tell how it went, then write the metrics file if there is one. The exit code."""
     began = dt.datetime.now(dt.UTC)
     result = ingest(request, config, make_engine, progress)
     summary = _summary(result, config, began)
+    tell(summary)
     if config.nightly.metrics is not None:
         write_metrics(summary, result, Path(config.nightly.metrics))
-    return summary
+    return summary.exit_code
 
 
 def _summary(result: IngestResult, config: Config, began: dt.datetime) -> NightlySummary:

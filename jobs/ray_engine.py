@@ -149,7 +149,7 @@ class RayEngine:
         """Encode pictures in small batches over all model workers."""
 
         def lost(job: PictureJob) -> list[EncodedPicture | RejectedPicture]:
-            return [RejectedPicture(job.image_key, job.sku, job.uri, _CRASHED)]
+            return [RejectedPicture(job.image_key, job.sku, job.uri, _CRASHED, lasting=False)]
 
         for part in self._spread("encode_pictures", jobs, lost):
             yield from part
@@ -306,6 +306,9 @@ class RayEngine:
             else:
                 self._models.replace(task.worker)
             for item in task.batch:
+                if len(task.batch) > 1:  # who of them did it shows when each is alone
+                    flight.retries.append(item.video.again(counted=False))
+                    continue
                 yield from self._again(flight, item.video, "models", f"its models {_CRASHED}")
             return
         self._models.give_back(task.worker)
@@ -359,6 +362,11 @@ class RayEngine:
         if isinstance(loaded, ReelshelfError):
             raise loaded
         assert isinstance(loaded, ModelRefs)
+        if self._refs not in (None, loaded):
+            raise ConfigError(
+                "engine: nodes of the cluster hold different weights for the same models: install "
+                "the same version of everything on each"
+            )
         self._refs = loaded
 
     @property
@@ -378,7 +386,8 @@ class RayEngine:
                 self._decoders.grow()
             for _ in range(self._model_workers):
                 self._models.grow()
-            while self._models.starting or self._decoders.starting:
+            # The others join when they are up, or when the cluster has room for them.
+            while not (self._models.is_up and self._decoders.is_up):
                 self._wait([])
         except BaseException:
             self._close()

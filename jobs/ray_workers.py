@@ -27,7 +27,9 @@ from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
 
-_START_S = 120.0
+# Loading included: the first time, weights may have to be fetched.
+_START_S = 600.0
+_DEATHS_AT_START = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,16 @@ class Pool:
         self._alive: set[ActorHandle] = set()
         self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
         self._waiting_since = time.monotonic()
+        self._deaths = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether at least one worker is up."""
+        return len(self._alive) > len(self.starting)
 
     def grow(self) -> None:
         """Start one more worker, and do not wait for it."""
-        if not self._alive:
+        if not self.starting:
             self._waiting_since = time.monotonic()
         worker = self._start()
         self._alive.add(worker)
@@ -144,11 +152,12 @@ class Pool:
             self._loaded(ray.get(ref))
         except RayError as error:
             self._kill(worker)
-            if time.monotonic() - self._waiting_since > _START_S:
+            self._deaths += 1
+            if self._deaths > _DEATHS_AT_START:
                 raise ConfigError(f"engine: workers die while they start: {error}") from error
             self.grow()
             return
-        self._waiting_since = time.monotonic()
+        self._deaths = 0
         self._idle.append(worker)
 
     def take(self) -> ActorHandle | None:
@@ -170,7 +179,7 @@ class Pool:
 
     def check(self) -> None:
         """Raise ConfigError where no worker comes up, because Ray has no room for one."""
-        if len(self._alive) > len(self.starting) or not self.starting:
+        if self.is_up or not self.starting:
             return
         if time.monotonic() - self._waiting_since > _START_S:
             raise ConfigError(

@@ -93,5 +93,7 @@ def encode_pictures(
                 answers.append(encode_picture(job, files, models, config.reading))
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"[:2000]
-                answers.append(RejectedPicture(job.image_key, job.sku, job.uri, reason))
+                answers.append(
+                    RejectedPicture(job.image_key, job.sku, job.uri, reason, lasting=False)
+                )
     return answers

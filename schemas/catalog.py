@@ -96,12 +96,16 @@ class EncodedPicture:
 
 @dataclass(frozen=True, slots=True)
 class RejectedPicture:
-    """A picture that cannot be used, and why. Its product stays."""
+    """A picture that cannot be used, and why. Its product stays.
+
+    `lasting`: the reason lies in the file, so that trying again is vain until it changes.
+    """
 
     image_key: str
     sku: str
     uri: str
     reason: str
+    lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True)

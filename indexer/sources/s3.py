@@ -85,8 +85,9 @@ class Bucket:
                 yield f"{SCHEME}{bucket}/{key}", stamp
 
     def _pages(self, bucket: str, prefix: str, *, exact: bool) -> Iterator[tuple[str, SourceStamp]]:
+        client = self._client
         with _Told(f"{SCHEME}{bucket}/{prefix}"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
+            pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket,
                 Prefix=prefix,
                 # The key itself is the first of all that begin with it.
@@ -103,13 +104,12 @@ class Bucket:
 
     def download(self, location: str, target: Path) -> None:
         """Copy an object into a file, piece by piece."""
+        client = self._client
         from boto3.s3.transfer import TransferConfig
 
         bucket, key = split(location)
         with _Told(location):
-            self._client.download_file(
-                bucket, key, str(target), Config=TransferConfig(use_threads=False)
-            )
+            client.download_file(bucket, key, str(target), Config=TransferConfig(use_threads=False))
 
 
 def _shared_folder(keys: Sequence[str]) -> str:

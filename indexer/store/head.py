@@ -17,12 +17,12 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
 import pyarrow as pa
 
 from indexer.store.rows import now
@@ -32,6 +32,8 @@ from schemas.errors import StoreBusy
 
 # A lease is renewed this often within its term, so that a slow write or two do not lose it.
 _RENEWALS = 4
+# What Lance raises when a folder is gone or an endpoint does not answer.
+_OUT_OF_REACH = (OSError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Lease:
                 asked = time.monotonic()
                 try:
                     held = _swap(self._store, self._head.token, _renewed(self._head, self._term_s))
-                except OSError:
+                except _OUT_OF_REACH:
                     continue  # the store is out of reach; `check` knows when that was too long
                 if not held:
                     self._lost = True
@@ -154,8 +156,13 @@ class Lease:
     ) -> None:
         self._ended.set()
         self._renewer.join()
-        if not self._lost:
-            _swap(self._store, self._head.token, Head(str(uuid.uuid4()), self._head.published))
+        if self._lost:
+            return
+        # Where the store is out of reach the lease runs out by itself.
+        with suppress(*_OUT_OF_REACH):
+            # Read again: the answer to a publication may have been lost on its way.
+            published = read_head(self._store).published
+            _swap(self._store, self._head.token, Head(str(uuid.uuid4()), published))
 
 
 def _renewed(head: Head, term_s: float) -> Head:
@@ -182,8 +189,12 @@ def _this_machine() -> str:
 
 
 def _process(pid: int) -> str | None:
-    """A process id with the time it began, since ids are used again; None where it is gone."""
+    """A process id with the tick it began at, since ids are used again; None where it is gone.
+
+    Ticks count from the machine's start: no change of its clock moves them.
+    """
     try:
-        return f"{pid}@{psutil.Process(pid).create_time():.2f}"
-    except psutil.Error:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
         return None
+    return f"{pid}@{fields[19]}"
