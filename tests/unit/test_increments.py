@@ -13,7 +13,7 @@ from indexer.store.links import released_links
 from indexer.store.releases import newest_release
 from indexer.store.tables import Store
 from jobs.ingest import plan_only
-from schemas.errors import FailureKind
+from schemas.errors import FailureKind, TooManyFailures
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.fakes import decode_flaky, decode_never
 from tests.shops import Shop, product_row, small_config
@@ -213,3 +213,36 @@ def test_a_file_that_changes_while_it_is_read_is_not_indexed_as_either(shop: Sho
     result = shop.ingest(small_config(gate={"max_failure_rate": 0.5}), decode=decode_and_touch)
     assert [(f.video_id, f.kind) for f in result.failed] == [("b", FailureKind.CHANGING)]
     assert shop.ingest().failed == ()
+
+
+def test_a_picture_that_cannot_be_read_tonight_keeps_its_row(shop: Shop) -> None:
+    shop.ingest()
+    picture = shop.root / "catalog" / "images" / "red.png"
+    picture.rename(picture.with_suffix(".away"))
+    (refused,) = shop.ingest(decode=decode_never).rejected_pictures
+    assert (refused.sku, refused.lasting) == ("SKU-red", False)
+    assert Store.open(shop.request.store).table("product_images").count_rows() == 3
+    picture.with_suffix(".away").rename(picture)
+    assert shop.ingest(decode=decode_never).rejected_pictures == ()
+
+
+def test_a_picture_that_went_bad_loses_its_row_and_rests(shop: Shop) -> None:
+    shop.ingest()
+    (shop.root / "catalog" / "images" / "red.png").write_bytes(b"no picture")
+    first = shop.ingest(decode=decode_never)
+    assert [p.lasting for p in first.rejected_pictures] == [True]
+    assert Store.open(shop.request.store).table("product_images").count_rows() == 2
+    second = shop.ingest(decode=decode_never)
+    assert [p.uri for p in second.rejected_pictures] == ["images/red.png"]
+    assert second.planned.pictures_to_encode == 0
+
+
+def test_old_rows_of_a_broken_file_go_though_the_first_run_could_not_publish(shop: Shop) -> None:
+    shop.ingest()
+    (shop.root / "videos" / "b.mp4").write_text("broken")
+    other = {"media": {"sample_ms": 500}}
+    with pytest.raises(TooManyFailures):
+        shop.ingest(small_config(gate={"max_failure_rate": 0.1}, **other))
+    shop.ingest(small_config(gate={"max_failure_rate": 0.5}, **other))
+    held = Store.open(shop.request.store).table("videos").to_arrow()["video_id"].to_pylist()
+    assert sorted(held) == ["a", "c"]

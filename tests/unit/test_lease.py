@@ -101,3 +101,28 @@ def test_what_a_run_left_that_died_while_publishing_is_cleared(shop: Shop, store
     assert list(Store.open(store.uri).table("videos").tags.list()) == [
         f"{r.release_id}-{r.run_id[:8]}" for r in list_releases(store)
     ]
+
+
+def test_a_publication_whose_answer_was_lost_is_not_undone(store: Store) -> None:
+    before = list_releases(store)
+    newest = before[-1].run_id
+    with Lease.take(store, "unlucky", 60) as lease:
+        # The commit landed, and the run never heard of it.
+        store.table("head").update(values={"published": [newest, newest]})
+        assert lease.published == (newest,)
+    assert read_head(store).published == (newest, newest)
+
+
+def test_an_error_of_the_store_at_the_end_does_not_hide_the_runs_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_reach(*_: object) -> bool:
+        raise RuntimeError("lance error: the endpoint does not answer")
+
+    def interrupted() -> None:
+        with Lease.take(store, "run", 60):
+            monkeypatch.setattr(head, "read_head", out_of_reach)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
