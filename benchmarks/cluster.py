@@ -20,7 +20,8 @@ from ray.cluster_utils import Cluster
 from benchmarks.same_rows import differing_rows
 from benchmarks.shop import Bar, conclude
 from indexer.store.tables import Store
-from jobs.ingest import IngestRequest, IngestResult, ingest
+from jobs.ingest import IngestResult, ingest
+from jobs.planning import IngestRequest
 from jobs.progress import NoProgress
 from jobs.ray_engine import RayEngine
 from schemas.config import Config, parse_config

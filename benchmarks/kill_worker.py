@@ -5,7 +5,8 @@ import json
 from dataclasses import asdict
 
 from jobs.engines import make_engine
-from jobs.ingest import IngestRequest, ingest
+from jobs.ingest import ingest
+from jobs.planning import IngestRequest
 from jobs.progress import NoProgress
 from jobs.ray_engine import RayEngine
 from schemas.config import Config, parse_config

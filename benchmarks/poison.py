@@ -21,7 +21,8 @@ import ray
 from benchmarks.shop import Bar, conclude
 from indexer.sources.local import stamp_of
 from indexer.store.tables import Store
-from jobs.ingest import IngestRequest, IngestResult, ingest
+from jobs.ingest import IngestResult, ingest
+from jobs.planning import IngestRequest
 from jobs.progress import NoProgress
 from jobs.ray_engine import RayEngine
 from models.registry import load_models

@@ -41,7 +41,8 @@ from indexer.store.linking import released_linker, released_videos
 from indexer.store.releases import newest_release
 from indexer.store.tables import Store
 from jobs.engines import make_engine
-from jobs.ingest import IngestRequest, ingest
+from jobs.ingest import ingest
+from jobs.planning import IngestRequest
 from jobs.progress import NoProgress
 from models.registry import load_image_encoder, load_joint_text, load_text_encoder
 from schemas.calibration import SIGNALS_OF, Signal

@@ -261,6 +261,24 @@ def read_videos(uri: str, files: Files) -> VideosRead:
     return VideosRead(tuple(videos.values()), tuple(rejected), ())
 
 
+def read_queries(path: Path, *, most: int) -> list[str]:
+    """What shoppers typed, from JSON lines with `text`: the first `most` that are not empty.
+
+    Raises InputError where the file cannot be read; lines that are no query are left out.
+    """
+    texts: dict[str, None] = {}
+    try:
+        for _, row in _rows(path):
+            text = row.get("text") if isinstance(row, dict) else None
+            if isinstance(text, str) and (cleaned := clean_text(text).strip()):
+                texts[cleaned[:1000]] = None
+            if len(texts) >= most:
+                break
+    except OSError as error:
+        raise InputError(f"index.queries {path}: cannot be read: {error.strerror}") from error
+    return list(texts)
+
+
 def _read_folder(folder: str, files: Files) -> VideosRead:
     videos: list[VideoSource] = []
     rejected: list[RejectedRow] = []

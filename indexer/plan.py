@@ -8,23 +8,35 @@ count through fingerprints. Nothing here writes, so a plan can be shown and thro
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from indexer.catalog import CatalogueRead
-from indexer.products import picture_fingerprint, row_fingerprint, text_fingerprint
+from indexer.products import (
+    picture_fingerprint,
+    picture_fingerprints,
+    row_fingerprint,
+    text_fingerprint,
+)
+from indexer.scope import EVERYTHING, Scope
 from indexer.sources.files import Files
 from indexer.store.failures import KnownFailure
 from indexer.store.products import PictureState, ProductState
 from indexer.store.sources import Seen
 from indexer.store.tables import VideoState
-from schemas.catalog import FingerprintedProduct, PictureJob, RejectedPicture, VideoSource
+from schemas.catalog import (
+    FingerprintedProduct,
+    PictureJob,
+    Product,
+    RejectedPicture,
+    VideoSource,
+)
 from schemas.config import Config
 from schemas.errors import FailureKind, GateRefused, MediaError
 from schemas.keys import child_key, product_key, video_key
 from schemas.outcomes import Failed, Skipped, SourceStamp, VideoJob
 from schemas.release import ModelRefs
-from schemas.run import StageFingerprints
+from schemas.run import StageFingerprints, after, changed_stages, with_dependants
 
 # Hashing releases Python's lock; more threads than this only wait for the disk.
 _HASHERS = 8
@@ -37,16 +49,22 @@ class Why(StrEnum):
     CHANGED = "changed"
     SETTINGS = "settings"
     AGAIN = "again"
+    ASKED = "asked"
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedVideo:
-    """A video to index. `tries` counts runs that failed on it; `stale` rows must go if it fails."""
+    """A video to index. `tries` counts runs that failed on it; `stale` rows must go if it fails.
+
+    `donor` is what the store knows of the same bytes, where only some stages are done again;
+    `job.held` is read from there when its turn comes.
+    """
 
     job: VideoJob
     why: Why
     tries: int = 0
     stale: bool = False
+    donor: VideoState | None = None
 
 
 @dataclass(slots=True)
@@ -85,22 +103,23 @@ class ProductPlan:
 class PlanCounts:
     """A plan in numbers, for people and for the run's record."""
 
-    videos_new: int
-    videos_changed: int
-    videos_with_other_settings: int
-    videos_tried_again: int
-    videos_touched: int
-    videos_described_anew: int
-    videos_unchanged: int
-    videos_failed_before: int
-    videos_gone: int
-    products_to_write: int
-    products_to_encode: int
-    products_gone: int
-    pictures_to_encode: int
-    pictures_touched: int
-    pictures_gone: int
-    files_hashed: int
+    videos_new: int = 0
+    videos_changed: int = 0
+    videos_with_other_settings: int = 0
+    videos_tried_again: int = 0
+    videos_asked_for: int = 0
+    videos_touched: int = 0
+    videos_described_anew: int = 0
+    videos_unchanged: int = 0
+    videos_failed_before: int = 0
+    videos_gone: int = 0
+    products_to_write: int = 0
+    products_to_encode: int = 0
+    products_gone: int = 0
+    pictures_to_encode: int = 0
+    pictures_touched: int = 0
+    pictures_gone: int = 0
+    files_hashed: int = 0
 
     @property
     def nothing_to_do(self) -> bool:
@@ -124,6 +143,7 @@ def count_plan(videos: VideoPlan, products: ProductPlan) -> PlanCounts:
         videos_changed=why.count(Why.CHANGED),
         videos_with_other_settings=why.count(Why.SETTINGS),
         videos_tried_again=why.count(Why.AGAIN),
+        videos_asked_for=why.count(Why.ASKED),
         videos_touched=len(videos.touched),
         videos_described_anew=len(videos.described_anew),
         videos_unchanged=len(videos.unchanged),
@@ -141,13 +161,30 @@ def count_plan(videos: VideoPlan, products: ProductPlan) -> PlanCounts:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the store knows, as planning needs it. Empty for a store that is still to be made."""
+    """What the store knows, as planning needs it. Empty for a store that is still to be made.
+
+    `donor` is what the generation that is served knows, where another one is being built: what its
+    models have in common with the new ones need not be asked again.
+    """
 
     videos: Mapping[str, VideoState] = field(default_factory=dict)
     products: Mapping[str, ProductState] = field(default_factory=dict)
     pictures: Mapping[str, PictureState] = field(default_factory=dict)
     seen: Mapping[str, Seen] = field(default_factory=dict)
     failures: Mapping[str, KnownFailure] = field(default_factory=dict)
+    donor: "Held | None" = None
+
+    def video(self, key: str) -> VideoState | None:
+        """The state of a video here, or else in the generation that is served."""
+        return self.videos.get(key) or (self.donor.videos.get(key) if self.donor else None)
+
+    def product(self, key: str) -> ProductState | None:
+        """The state of a product here, or else in the generation that is served."""
+        return self.products.get(key) or (self.donor.products.get(key) if self.donor else None)
+
+    def picture(self, key: str) -> PictureState | None:
+        """The state of a picture here, or else in the generation that is served."""
+        return self.pictures.get(key) or (self.donor.pictures.get(key) if self.donor else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,55 +205,132 @@ def plan_videos(
     config: Config,
     *,
     verify: bool,
+    scope: Scope = EVERYTHING,
 ) -> VideoPlan:
     """Compare the shop's videos with the store's.
 
     `prints` is None where the models are not known yet: then every video counts as due. `verify`
-    hashes every file, whatever its stamp.
+    hashes every file, whatever its stamp. What is outside the scope keeps what it has.
     """
     plan = VideoPlan()
-    doubts: dict[str, tuple[_Doubt, VideoSource]] = {}
+    doubts: list[_Doubt] = []
+    due: dict[str, _Looked] = {}
     stamps = files.stamps([source.path for source in sources])
     for source, stamp in zip(sources, stamps, strict=True):
         key = video_key(config.shop_id, source.video_id)
         plan.keys.add(key)
+        failure = held.failures.get(key)
+        if not scope.has_video(key):
+            _outside(plan, key, source, held, stamp)
+            continue
         if isinstance(stamp, MediaError):
             # Not counted as a try: a file that is away may be well.
-            tries = held.failures[key].attempt if key in held.failures else 1
-            plan.failed.append(_unread(source, stamp, tries))
+            plan.failed.append(_unread(source, stamp, failure.attempt if failure else 1))
             continue
-        state, saw, failure = held.videos.get(key), held.seen.get(key), held.failures.get(key)
-        content = _believed(saw, stamp, verify=verify)
-        known = state is not None and content == state.content_sha256
-        if state is None or state.fingerprints != prints:
-            if failure and content is not None and prints and _rests(failure, prints, config):
-                plan.failed.append(_carried(source, failure, stamp))
-                if state is not None and not known:
-                    plan.stale.add(key)
-                continue
-            why = Why.SETTINGS if state else Why.AGAIN if failure else Why.NEW
-            job = VideoJob(key, source, stamp)
-            # Another file starts to count anew.
-            tries = failure.attempt if failure and content is not None else 0
-            plan.todo.append(PlannedVideo(job, why, tries, stale=state is not None and not known))
-        elif known:
-            _unchanged(plan, key, source, state)
-        else:
-            doubts[key] = (_Doubt(key, source.path, stamp, state.content_sha256), source)
-    hashes = _hash([doubt for doubt, _ in doubts.values()], files, config.media.max_bytes)
+        content = _believed(held.seen.get(key), stamp, verify=verify)
+        looked = _Looked(key, source, stamp, content, held.videos.get(key), held.video(key))
+        if _settled(plan, looked, failure, prints, scope, config):
+            continue
+        due[key] = looked
+        if looked.donor is not None and content != looked.donor.content_sha256:
+            doubts.append(_Doubt(key, source.path, stamp, looked.donor.content_sha256))
+    hashes = _hash(doubts, files, config.media.max_bytes)
     plan.hashed = len(doubts)
-    for key, (doubt, source) in doubts.items():
-        found = hashes[key]
+    for key, looked in due.items():
+        found = hashes.get(key)
         if isinstance(found, MediaError):
-            plan.failed.append(_unread(source, found, 1))
-        elif found == doubt.held_sha256:
-            plan.touched[key] = Seen(doubt.stamp, found)
-            _unchanged(plan, key, source, held.videos[key])
+            plan.failed.append(_unread(looked.source, found, 1))
         else:
-            job = VideoJob(key, source, doubt.stamp)
-            plan.todo.append(PlannedVideo(job, Why.CHANGED, stale=True))
-    plan.gone = sorted(held.videos.keys() - plan.keys)
+            _plan_video(plan, looked, found, held.failures.get(key), prints, scope)
+    plan.gone = sorted(held.videos.keys() - plan.keys) if scope.removes else []
     return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A video that was looked at. `content` is the hash its bytes are believed to have.
+
+    `state` is what the store knows of it, `donor` that or what the served generation knows.
+    """
+
+    key: str
+    source: VideoSource
+    stamp: SourceStamp
+    content: str | None
+    state: VideoState | None
+    donor: VideoState | None
+
+
+def _outside(
+    plan: VideoPlan, key: str, source: VideoSource, held: Held, stamp: SourceStamp | MediaError
+) -> None:
+    """What is not looked at keeps its rows, or stays failed."""
+    failure = held.failures.get(key)
+    if failure is None or key in held.videos:
+        plan.unchanged.append(Skipped(source.video_id, "outside the scope"))
+        return
+    plan.failed.append(_carried(source, failure, None if isinstance(stamp, MediaError) else stamp))
+
+
+def _settled(
+    plan: VideoPlan,
+    looked: _Looked,
+    failure: KnownFailure | None,
+    prints: StageFingerprints | None,
+    scope: Scope,
+    config: Config,
+) -> bool:
+    """Whether a video needs no more looking at: it rests since it failed, or is left to a night."""
+    state, content = looked.state, looked.content
+    if scope.only and looked.donor is None:
+        if failure is not None:
+            plan.failed.append(_carried(looked.source, failure, looked.stamp))
+        else:
+            plan.unchanged.append(Skipped(looked.source.video_id, "outside the scope"))
+        return True
+    rests = failure and content is not None and prints and _rests(failure, prints, config)
+    if failure and rests and not scope.again and (state is None or state.fingerprints != prints):
+        plan.failed.append(_carried(looked.source, failure, looked.stamp))
+        if state is not None and content != state.content_sha256:
+            plan.stale.add(looked.key)
+        return True
+    return False
+
+
+def _plan_video(
+    plan: VideoPlan,
+    looked: _Looked,
+    hashed: str | None,
+    failure: KnownFailure | None,
+    prints: StageFingerprints | None,
+    scope: Scope,
+) -> None:
+    """Decide on a video whose content is known. `hashed` is the hash of a file in doubt."""
+    key, source, stamp, state = looked.key, looked.source, looked.stamp, looked.state
+    donor, content = looked.donor, hashed or looked.content
+    # Another file starts to count anew.
+    tries = failure.attempt if failure and content is not None else 0
+    if donor is None or prints is None:
+        why = Why.SETTINGS if state else Why.AGAIN if failure else Why.NEW
+        plan.todo.append(PlannedVideo(VideoJob(key, source, stamp), why, tries))
+        return
+    if content != donor.content_sha256:
+        job = VideoJob(key, source, stamp)
+        plan.todo.append(PlannedVideo(job, Why.CHANGED, stale=state is not None))
+        return
+    if hashed is not None:
+        plan.touched[key] = Seen(stamp, hashed)
+    changed = changed_stages(donor.fingerprints, prints)
+    stages = with_dependants(changed | scope.stages)
+    if scope.only and donor.fingerprints.media == prints.media and state is not None:
+        stages = scope.stages
+    if not stages:
+        _unchanged(plan, key, source, donor)
+        return
+    why = Why.SETTINGS if changed & stages or state is None else Why.ASKED
+    kept = after(donor.fingerprints, prints, stages)
+    job = VideoJob(key, source, stamp, stages, kept=kept)
+    plan.todo.append(PlannedVideo(job, why, tries, donor=donor))
 
 
 def plan_products(
@@ -227,24 +341,18 @@ def plan_products(
     config: Config,
     *,
     verify: bool,
+    scope: Scope = EVERYTHING,
 ) -> ProductPlan:
-    """Compare the shop's catalogue with the store's. `refs` and `verify` as for videos."""
+    """Compare the shop's catalogue with the store's. `refs`, `verify`, `scope` as for videos."""
     plan = ProductPlan()
     keys = set()
     jobs: list[PictureJob] = []
     for product in read.products:
         key = product_key(config.shop_id, product.sku)
         keys.add(key)
-        state = held.products.get(key)
         text = text_fingerprint(product, refs) if refs else ""
-        item = FingerprintedProduct(product, row_fingerprint(product), text)
-        if state is None or state.text_fingerprint != text:
-            plan.texts.append(item)
-        if state is None or (state.row_fingerprint, state.text_fingerprint) != (
-            item.row_fingerprint,
-            text,
-        ):
-            plan.rows.append(item)
+        if scope.has_product(key):
+            _plan_product(plan, product, key, text, held, scope)
         for uri in dict.fromkeys(product.images):
             image_key = child_key(key, uri)
             location = files.resolve(read.root, uri)
@@ -253,12 +361,25 @@ def plan_products(
                 plan.rejected.append(RejectedPicture(image_key, product.sku, uri, reason))
             else:
                 jobs.append(PictureJob(image_key, key, product.sku, uri, location))
-    _plan_pictures(plan, jobs, held, refs, files, config, verify=verify)
     plan.keys = {job.image_key for job in jobs}
-    # A picture that cannot be read tonight keeps its row, as a video does.
-    plan.gone_pictures = sorted(held.pictures.keys() - plan.keys)
-    plan.gone = sorted(held.products.keys() - keys)
+    _plan_pictures(plan, jobs, held, refs, files, config, verify=verify, scope=scope)
+    if scope.removes:
+        # A picture that cannot be read tonight keeps its row, as a video does.
+        plan.gone_pictures = sorted(held.pictures.keys() - plan.keys)
+        plan.gone = sorted(held.products.keys() - keys)
     return plan
+
+
+def _plan_product(
+    plan: ProductPlan, product: Product, key: str, text: str, held: Held, scope: Scope
+) -> None:
+    state, donor = held.products.get(key), held.product(key)
+    item = FingerprintedProduct(product, row_fingerprint(product), text)
+    encode = donor is None or donor.text_fingerprint != text or scope.texts
+    if encode:
+        plan.texts.append(item)
+    if encode or state is None or state.row_fingerprint != item.row_fingerprint:
+        plan.rows.append(item)
 
 
 def _plan_pictures(
@@ -270,35 +391,57 @@ def _plan_pictures(
     config: Config,
     *,
     verify: bool,
+    scope: Scope,
 ) -> None:
-    encoding = picture_fingerprint(refs, config.reading) if refs else ""
-    doubts: dict[str, tuple[_Doubt, PictureJob]] = {}
+    both = picture_fingerprint(refs, config.reading) if refs else ""
+    wanted = PictureState("", *picture_fingerprints(refs, config.reading)) if refs else None
+    doubts: list[_Doubt] = []
+    due: list[tuple[PictureJob, str | None]] = []
     stamps = files.stamps([job.location for job in jobs])
     for job, stamp in zip(jobs, stamps, strict=True):
         key = job.image_key
+        failure, donor = held.failures.get(key), held.picture(key)
+        if not scope.has_product(job.product_key):
+            if failure is not None:
+                plan.rejected.append(RejectedPicture(key, job.sku, job.uri, failure.message))
+            continue
         if isinstance(stamp, MediaError):
             plan.rejected.append(_unreadable(job, stamp))
             continue
         plan.stamps[key] = stamp
-        state, saw, failure = held.pictures.get(key), held.seen.get(key), held.failures.get(key)
-        content = _believed(saw, stamp, verify=verify)
-        if state is None or state.encoding_fingerprint != encoding:
-            if failure and content is not None and failure.stage_fingerprint == encoding:
-                plan.rejected.append(RejectedPicture(key, job.sku, job.uri, failure.message))
-            else:
+        content = _believed(held.seen.get(key), stamp, verify=verify)
+        if donor is not None:
+            due.append((job, content))
+            if content != donor.content_sha256:
+                doubts.append(_Doubt(key, job.location, stamp, donor.content_sha256))
+        elif failure and content is not None and failure.stage_fingerprint == both:
+            if scope.again and scope.products is not None:
                 plan.pictures.append(job)
-        elif content != state.content_sha256:
-            doubts[key] = (_Doubt(key, job.location, stamp, state.content_sha256), job)
-    hashes = _hash([doubt for doubt, _ in doubts.values()], files, config.media.max_bytes)
-    plan.hashed = len(doubts)
-    for key, (doubt, job) in doubts.items():
-        found = hashes[key]
-        if isinstance(found, MediaError):
-            plan.rejected.append(_unreadable(job, found))
-        elif found == doubt.held_sha256:
-            plan.touched[key] = Seen(doubt.stamp, found)
+            else:
+                plan.rejected.append(RejectedPicture(key, job.sku, job.uri, failure.message))
         else:
             plan.pictures.append(job)
+    hashes = _hash(doubts, files, config.media.max_bytes)
+    plan.hashed = len(doubts)
+    for job, content in due:
+        key = job.image_key
+        found = hashes.get(key, content)
+        if isinstance(found, MediaError):
+            plan.rejected.append(_unreadable(job, found))
+            continue
+        if key in hashes and found is not None:
+            plan.touched[key] = Seen(plan.stamps[key], found)
+        donor = held.picture(key)
+        assert donor is not None
+        if found != donor.content_sha256:
+            plan.touched.pop(key, None)
+            plan.pictures.append(job)
+            continue
+        look = wanted is None or donor.image_fingerprint != wanted.image_fingerprint
+        read = wanted is None or donor.reading_fingerprint != wanted.reading_fingerprint
+        look, read = look or scope.looks, read or scope.reads
+        if look or read or key not in held.pictures:
+            plan.pictures.append(replace(job, look=look, read=read))
 
 
 def _unreadable(job: PictureJob, error: MediaError) -> RejectedPicture:
@@ -356,7 +499,7 @@ def _rests(failure: KnownFailure, prints: StageFingerprints, config: Config) -> 
     return failure.kind.lies_in_the_file or given_up
 
 
-def _carried(source: VideoSource, failure: KnownFailure, stamp: SourceStamp) -> Failed:
+def _carried(source: VideoSource, failure: KnownFailure, stamp: SourceStamp | None) -> Failed:
     kind = failure.kind or FailureKind.INTERNAL
     return Failed(
         source.video_id,

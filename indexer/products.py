@@ -41,10 +41,15 @@ def text_fingerprint(product: Product, refs: ModelRefs) -> str:
     return fingerprint([VERSION, refs.text.model_dump(), product.text, product.facts])
 
 
+def picture_fingerprints(refs: ModelRefs, reading: ReadingConfig) -> tuple[str, str]:
+    """Fingerprints of what encodes pictures, and of what reads them."""
+    look = fingerprint([VERSION, refs.image.model_dump()])
+    return look, fingerprint([VERSION, refs.reader.model_dump(), reading.model_dump(mode="json")])
+
+
 def picture_fingerprint(refs: ModelRefs, reading: ReadingConfig) -> str:
-    """Fingerprint of the stage that encodes and reads pictures."""
-    models = [ref.model_dump() for ref in (refs.image, refs.reader)]
-    return fingerprint([VERSION, *models, reading.model_dump(mode="json")])
+    """Fingerprint of both."""
+    return fingerprint(list(picture_fingerprints(refs, reading)))
 
 
 def encode_product_texts(
@@ -62,7 +67,10 @@ def encode_product_texts(
 def encode_picture(
     job: PictureJob, files: Files, models: ModelSet, reading: ReadingConfig
 ) -> EncodedPicture | RejectedPicture:
-    """Encode one picture, and read what it says; or say why it cannot be used."""
+    """Encode one picture, and read what it says; or say why it cannot be used.
+
+    What its job does not ask for is taken from what it holds of the same bytes.
+    """
     try:
         with files.local(job.location, max_bytes=_MAX_BYTES) as path:
             if path.stat().st_size > _MAX_BYTES:
@@ -72,10 +80,12 @@ def encode_picture(
         return _rejected(job, str(error))
     except (MediaError, OSError) as error:
         return RejectedPicture(job.image_key, job.sku, job.uri, str(error), lasting=False)
-    vector = models.image.encode_images([pixels])[0]
+    held = job.held if job.held and job.held.content_sha256 == digest else None
+    vector = held.vector if held and not job.look else models.image.encode_images([pixels])[0]
     if not np.isfinite(vector).all():
         return _rejected(job, "has no finite vector")
-    printed = read_picture(pixels, models.reader, reading)
+    keeps = held is not None and not job.read
+    printed = held.printed if keeps and held else read_picture(pixels, models.reader, reading)
     return EncodedPicture(job, EncodedImage(job.uri, digest, vector, printed))
 
 

@@ -74,8 +74,13 @@ def read_frames(
         open_tracks = seen
     closed += [_closed(track, end_ms) for track in open_tracks]
     lines = [line for line in closed if line.text and line.confidence >= config.min_confidence]
-    lines.sort(key=lambda line: (line.start_ms, line.box.top, line.box.left, line.text))
+    lines.sort(key=line_order)
     return Reading(tuple(lines), detected, recognised)
+
+
+def line_order(line: ScreenText) -> tuple[int, float, float, str]:
+    """By time, then top to bottom, left to right."""
+    return line.start_ms, line.box.top, line.box.left, line.text
 
 
 def read_picture(pixels: Pixels, reader: TextReader, config: ReadingConfig) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from schemas.keys import fingerprint, segment_key
 from schemas.media import DecodedVideo, Shot, TimedFrame, Vectors
 from schemas.outcomes import VideoJob
 from schemas.release import ModelRefs
-from schemas.run import Stage, StageFingerprints
+from schemas.run import VIDEO_STAGES, Stage, StageFingerprints
 from schemas.segments import ModelCalls, ScreenText, Segment, SegmentedVideo, Utterance
 
 Spanned = TypeVar("Spanned", ScreenText, Utterance)
@@ -60,20 +60,25 @@ class _Moment:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A video between the models: read and heard, with its texts not yet encoded."""
+    """A video between the models: read and heard, with its texts not yet encoded.
+
+    `stages` are those that are done now; of the others the output is in `job.held`.
+    """
 
     job: VideoJob
     decoded: DecodedVideo
+    stages: frozenset[Stage]
     moments: tuple[_Moment, ...]
-    read: reading.Reading
+    lines: tuple[ScreenText, ...]
     sentences: tuple[Utterance, ...]
     language: str | None
     texts: tuple[str, ...]
+    asked: ModelCalls
 
 
 @dataclass(frozen=True, slots=True)
 class _Encoded:
-    """The vectors of one video: of its frames, of each moment's text, of each sentence."""
+    """New vectors of one video: of its frames, of each moment's text, of each sentence."""
 
     frames: Vectors
     texts: Vectors
@@ -88,44 +93,108 @@ class _Encoded:
 def segment_videos(
     batch: Sequence[tuple[VideoJob, DecodedVideo]], models: ModelSet, config: Config, meter: Meter
 ) -> list[SegmentedVideo]:
-    """Run every model over a batch of decoded videos. The order is kept."""
+    """Run the models over a batch of decoded videos, each for the stages of its job, in order.
+
+    What other stages gave is taken from what the job holds. Where the frames fall into other
+    moments than they did, everything that belongs to moments is made anew.
+    """
     drafts = [_draft(job, video, models, config, meter) for job, video in batch]
-    pictures = [[frame.pixels for frame in draft.decoded.frames] for draft in drafts]
-    texts = [[text for text in draft.texts if text] for draft in drafts]
-    sentences = [[sentence.text for sentence in draft.sentences] for draft in drafts]
+    pictures = [
+        [frame.pixels for frame in d.decoded.frames] if Stage.FRAMES in d.stages else []
+        for d in drafts
+    ]
+    with_text = [Stage.TEXT in draft.stages for draft in drafts]
+    texts = [
+        [text for text in d.texts if text] if due else []
+        for d, due in zip(drafts, with_text, strict=True)
+    ]
+    sentences = [
+        [sentence.text for sentence in d.sentences] if due else []
+        for d, due in zip(drafts, with_text, strict=True)
+    ]
     segmentation = stage_fingerprints(config, models.refs).media
     with meter.stage(Stage.FRAMES):
-        frame_vectors = _encoded(models.image.encode_images, pictures)
+        frame_vectors = _encoded(models.image.encode_images, pictures, models.image.ref.dim)
     with meter.stage(Stage.TEXT):
-        text_vectors = _encoded(models.text.encode_texts, texts)
-        sentence_vectors = _encoded(models.text.encode_texts, sentences)
+        text_vectors = _encoded(models.text.encode_texts, texts, models.text.ref.dim)
+        sentence_vectors = _encoded(models.text.encode_texts, sentences, models.text.ref.dim)
     parts = zip(drafts, frame_vectors, text_vectors, sentence_vectors, strict=True)
     return [_finish(draft, _Encoded(*vectors), segmentation) for draft, *vectors in parts]
 
 
 def _encoded(
-    encode: Callable[[Sequence[Item]], Vectors], groups: Sequence[Sequence[Item]]
+    encode: Callable[[Sequence[Item]], Vectors], groups: Sequence[Sequence[Item]], dim: int
 ) -> list[Vectors]:
     """Encode the items of all groups in one call; the vectors of each group."""
-    vectors = encode([item for group in groups for item in group])
+    items = [item for group in groups for item in group]
+    vectors = encode(items) if items else np.zeros((0, dim), np.float32)
     return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
 
 
 def _draft(
     job: VideoJob, video: DecodedVideo, models: ModelSet, config: Config, meter: Meter
 ) -> _Draft:
-    moments = cut_moments(video.shots, video.frames, config.media.segment_ms)
-    with meter.stage(Stage.OCR):
-        read = reading.read_frames(video.frames, models.reader, config.reading, end_ms=video.end_ms)
-    sound = video.audio
-    with meter.stage(Stage.ASR):
-        heard = Transcript((), None) if sound is None else models.speech.transcribe(sound)
-    sentences = transcript.sentences_of(heard.utterances)
+    held = job.held
+    if held is not None and held.content_sha256 != video.content_sha256:
+        raise MediaError(FailureKind.CHANGING, "holds other bytes than it did when it was planned")
+    if not video.frames:
+        assert held is not None
+        moments, stages = _held_moments(held), job.stages
+    else:
+        moments = cut_moments(video.shots, video.frames, config.media.segment_ms)
+        stages = job.stages if held and _same(moments, held) else job.stages | _OF_MOMENTS
+    asked = ModelCalls(video_ms_decoded=video.end_ms if video.frames else 0)
+    lines, sentences, language = _held_words(held)
+    if Stage.OCR in stages:
+        with meter.stage(Stage.OCR):
+            read = reading.read_frames(
+                video.frames, models.reader, config.reading, end_ms=video.end_ms
+            )
+        lines = read.lines
+        asked += ModelCalls(
+            frames_detected=read.frames_detected, lines_recognised=read.lines_recognised
+        )
+    if Stage.ASR in stages:
+        sound = video.audio
+        with meter.stage(Stage.ASR):
+            heard = Transcript((), None) if sound is None else models.speech.transcribe(sound)
+        length = 0 if sound is None else len(sound) // 16
+        asked += ModelCalls(audio_ms_decoded=length, audio_ms_heard=length)
+        sentences, language = transcript.sentences_of(heard.utterances), heard.language
+    # What is said in no moment, after the last picture, is nobody's.
+    sentences = tuple(dict.fromkeys(s for m in moments for s in _overlapping(sentences, m)))
     texts = tuple(
-        _text(_overlapping(read.lines, moment), _overlapping(sentences, moment))
-        for moment in moments
+        _text(_overlapping(lines, moment), _overlapping(sentences, moment)) for moment in moments
     )
-    return _Draft(job, video, moments, read, sentences, heard.language, texts)
+    if Stage.FRAMES in stages:
+        asked += ModelCalls(frames_encoded=len(video.frames))
+    if Stage.TEXT in stages:
+        asked += ModelCalls(texts_encoded=sum(map(bool, texts)) + len(sentences))
+    return _Draft(job, video, stages, moments, lines, sentences, language, texts, asked)
+
+
+# Their output is by moment.
+_OF_MOMENTS = frozenset([Stage.FRAMES, Stage.TEXT])
+
+
+def _held_moments(held: SegmentedVideo) -> tuple[_Moment, ...]:
+    return tuple(_Moment(s.start_ms, s.end_ms, s.shot_index, ()) for s in held.segments)
+
+
+def _same(moments: Sequence[_Moment], held: SegmentedVideo) -> bool:
+    found = [(m.start_ms, m.end_ms, len(m.frames)) for m in moments]
+    return found == [(s.start_ms, s.end_ms, s.frame_count) for s in held.segments]
+
+
+def _held_words(
+    held: SegmentedVideo | None,
+) -> tuple[tuple[ScreenText, ...], tuple[Utterance, ...], str | None]:
+    """Lines and sentences of a whole video, from those of its moments, each once."""
+    if held is None:
+        return (), (), None
+    lines = dict.fromkeys(line for segment in held.segments for line in segment.screen_text)
+    said = dict.fromkeys(sentence for s in held.segments for sentence in s.utterances)
+    return tuple(sorted(lines, key=reading.line_order)), tuple(said), held.language
 
 
 def cut_moments(
@@ -162,18 +231,20 @@ def _text(lines: Sequence[ScreenText], spoken: Sequence[Utterance]) -> str:
 
 
 def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVideo:
-    video = draft.decoded
     vectors.check()
-    remaining = iter(vectors.texts)
-    spoken = dict(zip(draft.sentences, vectors.sentences, strict=True))
+    video, held, stages = draft.decoded, draft.job.held, draft.stages
+    text_vectors = _text_vectors(draft, vectors)
+    spoken = _sentence_vectors(draft, vectors)
     segments = []
-    for moment, text in zip(draft.moments, draft.texts, strict=True):
-        rows = vectors.frames[list(moment.frames)]
+    for place, (moment, text) in enumerate(zip(draft.moments, draft.texts, strict=True)):
         sentences = _overlapping(draft.sentences, moment)
-        mean = rows.mean(axis=0)
-        mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        # The frame nearest to the mean stands for the moment.
-        key_frame = moment.frames[int(np.argmax(rows @ mean))]
+        said = np.array([spoken[s] for s in sentences], np.float32)
+        if Stage.FRAMES in stages:
+            shown = _shown(moment, video.frames, vectors.frames)
+        else:
+            assert held is not None
+            old = held.segments[place]
+            shown = _Shown(old.keyframe_ms, old.frame_count, old.frame_vector)
         segments.append(
             Segment(
                 segment_key=segment_key(
@@ -186,31 +257,64 @@ def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVid
                 start_ms=moment.start_ms,
                 end_ms=moment.end_ms,
                 shot_index=moment.shot_index,
-                keyframe_ms=video.frames[key_frame].time_ms,
-                frame_count=len(moment.frames),
-                frame_vector=mean.astype(np.float32),
-                screen_text=_overlapping(draft.read.lines, moment),
+                keyframe_ms=shown.keyframe_ms,
+                frame_count=shown.frame_count,
+                frame_vector=shown.vector,
+                screen_text=_overlapping(draft.lines, moment),
                 utterances=sentences,
-                utterance_vectors=np.array([spoken[s] for s in sentences], np.float32).reshape(
-                    len(sentences), vectors.sentences.shape[1]
-                ),
+                utterance_vectors=said.reshape(len(sentences), vectors.sentences.shape[1]),
                 text=text,
-                text_vector=next(remaining) if text else None,
+                text_vector=text_vectors[place],
             )
         )
+    before = held.calls.of(VIDEO_STAGES - stages) if held else ModelCalls()
+    silent = ("audio",) if video.audio is None else ()
     return SegmentedVideo(
         content_sha256=video.content_sha256,
-        info=video.info,
-        end_ms=video.end_ms,
-        counts=video.counts,
+        info=held.info if held and not video.frames else video.info,
+        end_ms=held.end_ms if held and not video.frames else video.end_ms,
+        counts=held.counts if held and not video.frames else video.counts,
         segments=tuple(segments),
         language=draft.language,
-        calls=ModelCalls(
-            frames_encoded=len(video.frames),
-            frames_detected=draft.read.frames_detected,
-            lines_recognised=draft.read.lines_recognised,
-            audio_ms_heard=0 if video.audio is None else len(video.audio) // 16,
-            texts_encoded=len(vectors.texts) + len(vectors.sentences),
-        ),
-        absent=() if video.audio is not None else ("audio",),
+        calls=draft.asked.of(stages).over(before),
+        asked=draft.asked,
+        absent=held.absent if held and Stage.ASR not in stages else silent,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is seen in a moment: the vector of its frames, and the one that stands for them."""
+
+    keyframe_ms: int
+    frame_count: int
+    vector: Vectors
+
+
+def _shown(moment: _Moment, frames: Sequence[TimedFrame], vectors: Vectors) -> _Shown:
+    rows = vectors[list(moment.frames)]
+    mean = rows.mean(axis=0)
+    mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    # The frame nearest to the mean stands for the moment.
+    key_frame = moment.frames[int(np.argmax(rows @ mean))]
+    return _Shown(frames[key_frame].time_ms, len(rows), mean.astype(np.float32))
+
+
+def _text_vectors(draft: _Draft, vectors: _Encoded) -> list[Vectors | None]:
+    """The vector of each moment's text, None where there is none."""
+    if Stage.TEXT in draft.stages:
+        remaining = iter(vectors.texts)
+        return [next(remaining) if text else None for text in draft.texts]
+    assert draft.job.held is not None
+    return [segment.text_vector for segment in draft.job.held.segments]
+
+
+def _sentence_vectors(draft: _Draft, vectors: _Encoded) -> dict[Utterance, Vectors]:
+    if Stage.TEXT in draft.stages:
+        return dict(zip(draft.sentences, vectors.sentences, strict=True))
+    assert draft.job.held is not None
+    return {
+        sentence: vector
+        for segment in draft.job.held.segments
+        for sentence, vector in zip(segment.utterances, segment.utterance_vectors, strict=True)
+    }

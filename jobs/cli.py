@@ -187,7 +187,8 @@ def _ingest(args: argparse.Namespace) -> None:
     # engine must have the same, and the variable counts only before a library is loaded.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from jobs.engines import make_engine
-    from jobs.ingest import IngestRequest, ingest
+    from jobs.ingest import ingest
+    from jobs.planning import IngestRequest
     from jobs.progress import NoProgress
     from jobs.show import BarProgress, show_ingest
     from schemas.config import load_config

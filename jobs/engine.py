@@ -7,7 +7,7 @@ be killed. The rows that come out are the same.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, Self, TypeAlias, TypeVar
 
 from models.protocols import ModelSet
 from schemas.catalog import (
@@ -19,10 +19,13 @@ from schemas.catalog import (
 )
 from schemas.config import Config
 from schemas.errors import FailureKind, MediaError
-from schemas.media import DecodedVideo
+from schemas.media import DecodedVideo, Vectors
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 ModelLoader: TypeAlias = Callable[[Config], ModelSet]
 Decode: TypeAlias = Callable[[VideoJob, Config], DecodedVideo | Failed]
@@ -39,6 +42,19 @@ class Engine(Protocol):
     @property
     def spent(self) -> dict[Stage, Spent]:
         """Seconds by stage since the engine was entered."""
+        ...
+
+    @property
+    def index_workers(self) -> int:
+        """In how many pieces an index is best encoded."""
+        ...
+
+    def spread(self, function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
+        """Call a function that needs no model on items, in any order, wherever there is room."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Encode what shoppers typed: `(n, text_dim)`."""
         ...
 
     def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:

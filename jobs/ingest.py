@@ -7,56 +7,36 @@ A run holds the store's lease from before its plan until its end.
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
-from indexer.catalog import CatalogueRead, VideosRead, read_catalogue, read_videos
-from indexer.plan import (
-    Held,
-    PlanCounts,
-    ProductPlan,
-    VideoPlan,
-    check_shrinkage,
-    count_plan,
-    plan_products,
-    plan_videos,
-)
+from indexer.plan import PlanCounts, check_shrinkage
 from indexer.products import picture_fingerprint
+from indexer.scope import Demand
 from indexer.segments import stage_fingerprints
-from indexer.sources.files import Files
 from indexer.store import releases
-from indexer.store.failures import known_failures, write_failures
+from indexer.store.failures import write_failures
 from indexer.store.head import Lease
-from indexer.store.products import picture_states, product_states
 from indexer.store.rows import RunContext, now
-from indexer.store.sources import forget_seen, seen_files
+from indexer.store.sources import forget_seen
 from indexer.store.tables import Store
 from jobs.engine import Engine
 from jobs.indexing import index_products, index_videos, note_failed
+from jobs.planning import IngestRequest, Source, check_spaces, plan, read_source
 from jobs.progress import Progress
 from jobs.releasing import release
 from jobs.run import Run, cost_of
 from models.weights import require
 from schemas.catalog import RejectedPicture, RejectedRow
-from schemas.config import Config, parse_config
-from schemas.errors import GateRefused, InputError, StoreError, TooManyFailures
+from schemas.config import Config
+from schemas.errors import GateRefused, StoreError, TooManyFailures
 from schemas.outcomes import Failed, Skipped, Tally
-from schemas.release import ModelRefs, Release
+from schemas.release import Release
 from schemas.run import Spent, Stage
 
 EngineFactory = Callable[[Config], Engine]
-
-
-@dataclass(frozen=True, slots=True)
-class IngestRequest:
-    """What to index into which store: paths or s3:// URLs. `verify` hashes every file."""
-
-    catalogue: str
-    videos: str
-    store: str
-    verify: bool = False
 
 
 class Ending(StrEnum):
@@ -107,29 +87,25 @@ class IngestResult:
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What the shop hands over."""
-
-    catalogue: CatalogueRead
-    videos: VideosRead
-    files: Files
-
-
 def ingest(
-    request: IngestRequest, config: Config, engine_for: EngineFactory, progress: Progress
+    request: IngestRequest,
+    config: Config,
+    engine_for: EngineFactory,
+    progress: Progress,
+    demand: Demand | None = None,
 ) -> IngestResult:
-    """Run everything once. A run that may not publish is a result too; see `or_raise`.
+    """Run everything once, or only what is demanded.
 
-    Raises StoreBusy where another run holds the store.
+    A run that may not publish is a result too; see `or_raise`. Raises StoreBusy where another run
+    holds the store.
     """
     require("faiss", extra="cpu", what="training an index")
     if config.media.backend == "decord":
         require("decord", extra="decord", what='media.backend = "decord"')
-    source = _read(request, config)
+    source = read_source(request, config)
     run_id = str(uuid.uuid4())
     with ExitStack() as stack:
-        lease = None
+        held = lease = None
         if Store.exists(request.store, config.storage):
             # Before the models: a second run must not load them beside those of the first.
             held = Store.open(request.store, config.storage)
@@ -137,76 +113,13 @@ def ingest(
         with progress.stage("start models", 1) as stage:
             engine = stack.enter_context(engine_for(config))
             stage.advance()
+        if held is not None:
+            check_spaces(held, engine.refs, demand)
         store = Store.create(request.store, config.shop_id, engine.refs, config.storage)
         if lease is None:
             lease = stack.enter_context(Lease.take(store, run_id, config.nightly.lease_s))
-        return _run(request, config, engine, store, lease, source, run_id, progress)
-
-
-def plan_only(request: IngestRequest, config: Config) -> PlanCounts:
-    """What a run would do, without models and without touching anything.
-
-    Where the config names other models than the last release's, every video counts as due.
-    """
-    source = _read(request, config)
-    if not Store.exists(request.store, config.storage):
-        return count_plan(*_plan(request, config, source, Held(), None))
-    store = Store.open(request.store, config.storage)
-    held = _held(store)
-    published = releases.list_releases(store)
-    refs = None
-    if published:
-        settings = parse_config(config_of(published[-1]))
-        same = (settings.models, settings.profile) == (config.models, config.profile)
-        refs = published[-1].models if same else None
-    plans = _plan(request, config, source, held, refs)
-    check_shrinkage(held, *plans, config.gate.max_shrink)
-    return count_plan(*plans)
-
-
-def config_of(published: Release) -> dict[str, object]:
-    """The config that a release was made with, as plain values."""
-    found: dict[str, object] = Config.model_validate_json(published.config).model_dump(mode="json")
-    return found
-
-
-def _read(request: IngestRequest, config: Config) -> _Source:
-    files = Files(config.storage)
-    catalogue = read_catalogue(request.catalogue, files)
-    videos = read_videos(request.videos, files)
-    if not catalogue.products:
-        raise InputError(_nothing_usable(request.catalogue, "product", catalogue.rejected))
-    if not videos.videos:
-        raise InputError(_nothing_usable(request.videos, "video", videos.rejected))
-    return _Source(catalogue, videos, files)
-
-
-def _nothing_usable(uri: str, what: str, rejected: Sequence[RejectedRow]) -> str:
-    reasons = "; ".join(f"line {row.line}: {row.reason}" for row in rejected[:3])
-    return f"{uri}: holds no usable {what}" + (f" ({reasons})" if reasons else "")
-
-
-def _held(store: Store) -> Held:
-    return Held(
-        videos=store.video_states(),
-        products=product_states(store),
-        pictures=picture_states(store),
-        seen=seen_files(store),
-        failures=known_failures(store),
-    )
-
-
-def _plan(
-    request: IngestRequest, config: Config, source: _Source, held: Held, refs: ModelRefs | None
-) -> tuple[VideoPlan, ProductPlan]:
-    prints = stage_fingerprints(config, refs) if refs else None
-    videos = plan_videos(
-        source.videos.videos, held, prints, source.files, config, verify=request.verify
-    )
-    products = plan_products(
-        source.catalogue, held, refs, source.files, config, verify=request.verify
-    )
-    return videos, products
+        guarded = store.guarded(lease.check)
+        return _run(request, config, engine, guarded, lease, source, run_id, progress, demand)
 
 
 def _run(
@@ -215,9 +128,10 @@ def _run(
     engine: Engine,
     store: Store,
     lease: Lease,
-    source: _Source,
+    source: Source,
     run_id: str,
     progress: Progress,
+    demand: Demand | None,
 ) -> IngestResult:
     context = RunContext(
         run_id=run_id,
@@ -226,12 +140,14 @@ def _run(
         refs=engine.refs,
         fingerprints=stage_fingerprints(config, engine.refs),
     )
-    releases.clear_unpublished(store, lease)
-    published = releases.list_releases(store)
+    releases.clear_unpublished(store)
+    served = releases.served_release(store)
+    beside = served is not None and served.generation != store.generation
+    base = store.of(served.generation) if served is not None and beside else None
     with progress.stage("plan", 1) as stage:
-        held = _held(store)
-        videos, products = _plan(request, config, source, held, engine.refs)
+        planned = plan(source, store, base, engine.refs, config, demand, verify=request.verify)
         stage.advance()
+    videos, products, held = planned.videos, planned.products, planned.held
     run = Run(
         config,
         engine,
@@ -239,29 +155,40 @@ def _run(
         lease,
         context,
         progress,
-        published[-1] if published else None,
-        count_plan(videos, products),
+        previous=served,
+        last=releases.last_made(store),
+        base=base,
+        source=request.source,
+        planned=planned.counts,
+        scope=planned.scope,
     )
     try:
         check_shrinkage(held, videos, products, config.gate.max_shrink)
     except GateRefused as error:
         return _ended(run, Ending.GATE_REFUSED, str(error), run.previous)
     run.rejected += [*source.catalogue.rejected, *source.videos.rejected]
-    if run.planned.files_hashed:
-        run.calls["files_hashed"] = run.planned.files_hashed
-    index_products(run, products, dict(held.products))
+    if planned.counts.files_hashed:
+        run.calls["files_hashed"] = planned.counts.files_hashed
+    index_products(run, products, dict(held.products), dict(held.pictures))
     stale = index_videos(run, source.videos, videos, dict(held.videos))
     run.tally.check()
-    lease.check()
     pictures = picture_fingerprint(engine.refs, config.reading)
     write_failures(store, run.failed, run.rejected_pictures, run.rejected, pictures, context)
     note_failed(run, videos.todo, products)
-    forget_seen(store, held.seen.keys() - videos.keys - products.keys)
+    if run.scope.removes:
+        forget_seen(store, held.seen.keys() - videos.keys - products.keys)
     if run.tally.failure_rate > config.gate.max_failure_rate:
         return _ended(run, Ending.TOO_MANY_FAILURES, _too_many(run), run.previous)
     store.delete_videos(stale)
+    if run.scope.links:
+        store.unlink([key for key in store.link_states() if run.scope.has_video(key)])
+    return finish(run)
+
+
+def finish(run: Run, *, forced: str | None = None, asked: bool = False) -> IngestResult:
+    """Make a release of what the tables hold, and write the run's record."""
     try:
-        made = release(run)
+        made = release(run, forced=forced, asked=asked)
     except GateRefused as error:
         return _ended(run, Ending.GATE_REFUSED, str(error), run.previous)
     if made is None:

@@ -1,8 +1,8 @@
 """The engine that does everything in this process."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from indexer.metering import Meter
 from indexer.products import encode_product_texts
@@ -17,9 +17,13 @@ from schemas.catalog import (
     RejectedPicture,
 )
 from schemas.config import Config
+from schemas.media import Vectors
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 
 class LocalEngine:
@@ -41,6 +45,20 @@ class LocalEngine:
     def spent(self) -> dict[Stage, Spent]:
         """Seconds by stage since the engine was entered."""
         return dict(self._meter.spent)
+
+    @property
+    def index_workers(self) -> int:
+        """One: Lance and FAISS use all cores by themselves."""
+        return 1
+
+    def spread(self, function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
+        """Call a function on items, one after the other."""
+        return map(function, items)
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Encode what shoppers typed."""
+        with self._meter.stage(Stage.TEXT):
+            return self._loaded.text.encode_texts(texts)
 
     def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
         """Encode products one by one, so that progress can be seen."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
+import numpy as np
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
@@ -33,7 +34,7 @@ from jobs.ray_workers import DecodeStatus, DecodeWorker, ModelWorker, Pool
 from schemas.catalog import EncodedPicture, PictureJob, Product, ProductVectors, RejectedPicture
 from schemas.config import Config
 from schemas.errors import ConfigError, FailureKind, ModelUnavailable, ReelshelfError
-from schemas.media import DecodedVideo
+from schemas.media import DecodedVideo, Vectors
 from schemas.outcomes import Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
@@ -131,6 +132,39 @@ class RayEngine:
     def spent(self) -> dict[Stage, Spent]:
         """Seconds by stage since the engine was entered. A worker that dies takes its own along."""
         return dict(self._meter.spent)
+
+    @property
+    def index_workers(self) -> int:
+        """One piece for each node: Lance uses all cores of its node by itself."""
+        return sum(bool(node["Alive"]) for node in ray.nodes())
+
+    def spread(self, function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
+        """Call a function on items as Ray tasks over all nodes.
+
+        They ask for no core: decode and model workers hold those, and are idle meanwhile.
+        """
+        task = ray.remote(function).options(num_cpus=0, scheduling_strategy="SPREAD")
+        waiting = deque(items)
+        running: list[ray.ObjectRef[object]] = []
+        while waiting or running:
+            while waiting and len(running) < self.index_workers:
+                running.append(task.remote(waiting.popleft()))
+            done, running = ray.wait(running)
+            for ref in done:
+                try:
+                    yield ray.get(ref)
+                except RayTaskError as error:
+                    raise error.cause or error from error
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Encode what shoppers typed, in batches over all model workers."""
+
+        def lost(text: str) -> list[tuple[str, Vectors]]:
+            raise ReelshelfError(f"query {text[:80]!r}: encoding it {_CRASHED}: take it out")
+
+        asked = list(dict.fromkeys(texts))
+        found = dict(pair for part in self._spread("encode_queries", asked, lost) for pair in part)
+        return np.stack([found[text] for text in texts])
 
     def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
         """Encode products in small batches over all model workers."""

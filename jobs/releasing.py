@@ -1,9 +1,11 @@
 """The part of a run that makes a release of what the tables hold: indexes, copies, links, gate."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from indexer.index.build import build_indexes
+from indexer.catalog import read_queries
+from indexer.index.build import Builder, build_indexes
 from indexer.linking import link as linking
 from indexer.linking.catalogue import LinkingCatalogue, linking_facts
 from indexer.linking.likeness import background_of
@@ -11,11 +13,12 @@ from indexer.linking.link import Linker
 from indexer.linking.sight import Sight
 from indexer.products import picture_fingerprint
 from indexer.quality.gate import check_release
-from indexer.quality.measures import measure, widen
+from indexer.quality.measures import measure
 from indexer.search.duplicates import cluster_duplicates
 from indexer.store import releases
 from indexer.store.backgrounds import read_background, save_background
 from indexer.store.calibrations import newest_calibration
+from indexer.store.head import held_back, read_head
 from indexer.store.linking import copies_of
 from indexer.store.products import read_products
 from indexer.store.rows import now
@@ -23,10 +26,10 @@ from indexer.store.tables import DATA_TABLES
 from jobs.run import Run
 from schemas.background import Background
 from schemas.calibration import Calibration
-from schemas.config import parse_config
 from schemas.errors import GateRefused
 from schemas.keys import fingerprint, product_key
 from schemas.links import ProductLink
+from schemas.media import Vectors
 from schemas.release import Release, VectorIndex
 from schemas.tables import SCHEMA_VERSION
 
@@ -40,44 +43,60 @@ class _Linked:
     fingerprint: str
 
 
-def release(run: Run) -> Release | None:
+def release(run: Run, *, forced: str | None = None, asked: bool = False) -> Release | None:
     """Index, link, measure and publish. None where nothing differs from the last release.
 
-    Raises GateRefused where the gate finds the candidate worse than it may be.
+    Raises GateRefused where the gate finds the candidate worse than it may be and nothing is
+    `forced`, or where publishing is on hold and nobody `asked` for this release by name.
     """
-    run.lease.check()
     indexes = _indexes(run)
     background = _background(run)
     with run.progress.stage("duplicates", 1) as stage:
         cluster_duplicates(run.store, indexes, background, run.config.duplicates)
         stage.advance()
     linked = _link(run, background)
-    if run.previous is not None and not _has_news(run, run.previous, linked.fingerprint):
+    if not _has_news(run, linked.fingerprint, indexes):
         return None
-    made = _build_release(run, indexes, linked)
+    hold = read_head(run.store).hold
+    if hold and not asked:
+        raise GateRefused(held_back(hold))
+    made = _build_release(run, indexes, linked, forced)
     refused = [check for check in made.gate if not check.passed]
-    if refused:
+    if refused and not forced:
         message = "; ".join(f"{c.name}: wanted {c.wanted}, found {c.found}" for c in refused)
         raise GateRefused(f"not published, the last release stays. {message}")
-    releases.publish(run.store, made, run.lease)
+    releases.publish(run.store, made, run.lease, end_hold=asked)
     return made
 
 
 def _indexes(run: Run) -> list[VectorIndex]:
-    """The vector indexes, built anew only where their tables or their settings have changed."""
-    previous = run.previous
-    if previous is not None:
-        settings = parse_config(json.loads(previous.config))
-        tables = {index.table for index in previous.indexes}
-        if settings.index == run.config.index and all(
-            run.store.table(name).version == previous.table_version(name) for name in tables
+    """The indexes, brought up where their tables or their settings have changed."""
+    last = run.last
+    if last is not None and not run.scope.index:
+        tables = {index.table for index in last.indexes} | {"links"}
+        if releases.config_of(last).index == run.config.index and all(
+            run.store.table(name).version == last.table_version(name) for name in tables
         ):
-            return previous.indexes
+            return [index.model_copy(update={"rebuilt": None}) for index in last.indexes]
     with run.progress.stage("index", 1) as stage:
-        built = build_indexes(run.store, run.config.index)
-        indexes = [widen(run.store, index, run.config) for index in built]
+        builder = Builder(
+            config=run.config.index,
+            spread=run.engine.spread,
+            workers=run.engine.index_workers,
+            typed=_typed(run),
+            anew=run.scope.index,
+        )
+        indexes = build_indexes(run.store, builder, last.indexes if last else ())
         stage.advance()
     return indexes
+
+
+def _typed(run: Run) -> Vectors | None:
+    """Vectors of what shoppers typed, where the config names a file of it."""
+    if run.config.index.queries is None:
+        return None
+    texts = read_queries(Path(run.config.index.queries), most=run.config.index.tune_queries)
+    return run.engine.encode_queries(texts) if texts else None
 
 
 def _background(run: Run) -> Background | None:
@@ -91,7 +110,7 @@ def _background(run: Run) -> Background | None:
     count = run.store.table("segments").count_rows()
     if not count:
         return None
-    held = read_background(run.store, run.previous.background_id) if run.previous else None
+    held = read_background(run.store, run.last.background_id) if run.last else None
     if held is not None and count < 2 * held.segments and pictures < 2 * held.pictures:
         return held
     frames, shots = run.store.frame_sample(run.config.linking.background_segments)
@@ -113,8 +132,8 @@ def _link(run: Run, background: Background | None) -> _Linked:
             config.model_dump(mode="json"),
             background.background_id if background else None,
             calibration.model_dump(mode="json"),
-            run.engine.refs.text.model_dump(),
-            picture_fingerprint(run.engine.refs, run.config.reading),
+            run.refs.text.model_dump(),
+            picture_fingerprint(run.refs, run.config.reading),
             [linking_facts(item) for item in products],
         ]
     )
@@ -133,7 +152,6 @@ def _link(run: Run, background: Background | None) -> _Linked:
                     links += [(video_id, link) for link in own]
                     stage.advance()
             keys = [video.video_key for copies in batch for _, video in copies]
-            run.lease.check()
             run.store.write_links({key: made_from[key] for key in keys}, links, run.context)
     return _Linked(background, calibration, linked_as)
 
@@ -151,19 +169,24 @@ def _due(run: Run, linked_as: str) -> dict[tuple[str, ...], str]:
     return due
 
 
-def _has_news(run: Run, previous: Release, linked_as: str) -> bool:
-    """Whether a release made now would differ from the last one.
+def _has_news(run: Run, linked_as: str, indexes: Sequence[VectorIndex]) -> bool:
+    """Whether a release made now would differ from the one that is served.
 
     Table versions tell of this run's changes and of those that a killed run left unpublished.
     """
-    settings = parse_config(json.loads(previous.config))
-    if (previous.linking_fingerprint, previous.models) != (linked_as, run.engine.refs):
+    previous = run.previous
+    if previous is None or previous.generation != run.store.generation:
+        return True
+    settings = releases.config_of(previous)
+    if (previous.linking_fingerprint, previous.models) != (linked_as, run.refs):
         return True
     if (settings.index, settings.search, settings.duplicates) != (
         run.config.index,
         run.config.search,
         run.config.duplicates,
     ):
+        return True
+    if [index.name for index in indexes] != [index.name for index in previous.indexes]:
         return True
     return any(
         run.store.table(name).version != previous.table_version(name)
@@ -172,28 +195,32 @@ def _has_news(run: Run, previous: Release, linked_as: str) -> bool:
     )
 
 
-def _build_release(run: Run, indexes: list[VectorIndex], linked: _Linked) -> Release:
+def _build_release(
+    run: Run, indexes: list[VectorIndex], linked: _Linked, forced: str | None
+) -> Release:
     with run.progress.stage("quality", 1) as stage:
-        quality = measure(run.store, indexes, run.config, run.tally)
+        tables = releases.pin_tables(run.store)
+        quality = measure(run.store, tables, indexes, run.previous, run.config, run.tally)
         stage.advance()
     sequence = releases.next_sequence(run.store)
+    before = run.previous.quality if run.previous else None
     return Release(
         release_id=releases.release_id(sequence),
         sequence=sequence,
         created_at=now().isoformat(),
         schema_version=SCHEMA_VERSION,
+        generation=run.store.generation,
         shop_id=run.config.shop_id,
         profile=run.config.profile.value,
         run_id=run.context.run_id,
-        tables=releases.pin_tables(run.store),
-        models=run.engine.refs,
+        tables=tables,
+        models=run.refs,
         indexes=indexes,
         quality=quality,
-        gate=check_release(
-            quality, run.previous.quality if run.previous else None, run.config.gate
-        ),
+        gate=check_release(quality, before, run.config.gate),
         background_id=linked.background.background_id if linked.background else None,
         calibration=linked.calibration,
         linking_fingerprint=linked.fingerprint,
         config=run.config.model_dump_json(),
+        forced=forced,
     )

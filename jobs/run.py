@@ -3,10 +3,12 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from indexer.metering import Meter
 from indexer.plan import PlanCounts
+from indexer.scope import EVERYTHING, Scope
 from indexer.store.head import Lease
 from indexer.store.rows import RunContext, now
 from indexer.store.tables import Store
@@ -15,13 +17,18 @@ from jobs.progress import Progress
 from schemas.catalog import RejectedPicture, RejectedRow
 from schemas.config import Config, CostConfig
 from schemas.outcomes import Failed, Skipped, Tally
-from schemas.release import Release
+from schemas.release import ModelRefs, Release
 from schemas.run import Spent, Stage
 
 
 @dataclass(slots=True)
 class Run:
-    """One run. Every commit asks its lease first."""
+    """One run. Its store asks the lease before every write.
+
+    `previous` is the release that is served, `last` the one of this generation that was made last:
+    the tables are what it left them as. `base` is the store as seen through the generation that is
+    served, where another one is being built. `source` is where videos and catalogue come from.
+    """
 
     config: Config
     engine: Engine
@@ -30,7 +37,11 @@ class Run:
     context: RunContext
     progress: Progress
     previous: Release | None
+    last: Release | None
+    base: Store | None
+    source: Mapping[str, str]
     planned: PlanCounts
+    scope: Scope = EVERYTHING
     failed: list[Failed] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     rejected_pictures: list[RejectedPicture] = field(default_factory=list)
@@ -44,6 +55,20 @@ class Run:
     def tally(self) -> Tally:
         """Outcomes so far."""
         return Tally(self.submitted, self.indexed, len(self.skipped), len(self.failed))
+
+    @property
+    def refs(self) -> ModelRefs:
+        """The models of this run."""
+        return self.context.refs
+
+    def donors(self, keys: Sequence[str], known: set[str]) -> Iterator[tuple[Store, list[str]]]:
+        """Where what is held of some inputs is to be read: in this generation, or in the served."""
+        own = [key for key in keys if key in known]
+        if own:
+            yield self.store, own
+        rest = [key for key in keys if key not in known]
+        if rest and self.base is not None:
+            yield self.base, rest
 
     @property
     def spent(self) -> dict[Stage, Spent]:
@@ -71,10 +96,11 @@ class Run:
                 "skipped": tally.skipped,
                 "failed": tally.failed,
                 "config": self.config.model_dump_json(),
-                "models": self.engine.refs.model_dump_json(),
+                "models": self.refs.model_dump_json(),
                 "planned": json.dumps(asdict(self.planned)),
                 "calls": json.dumps(dict(self.calls), sort_keys=True),
                 "spent": json.dumps({s.value: asdict(v) for s, v in sorted(self.spent.items())}),
+                "source": json.dumps(dict(self.source)),
                 "message": message,
                 "release_id": release_id,
                 "cost": cost,

@@ -21,9 +21,10 @@ from models.protocols import ModelSet
 from schemas.catalog import EncodedPicture, PictureJob, RejectedPicture
 from schemas.config import Config, StorageConfig
 from schemas.errors import FailureKind, MediaError
-from schemas.media import DecodedVideo
+from schemas.media import DecodeCounts, DecodedVideo
 from schemas.outcomes import Failed, Indexed, Outcome, VideoJob
 from schemas.run import Stage
+from schemas.segments import SegmentedVideo
 
 
 def use_one_thread() -> None:
@@ -57,15 +58,25 @@ def files_of(storage: StorageConfig) -> Files:
 def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     """Decode one video, or say why not."""
     files, location = files_of(config.storage), job.source.path
+    pictures = bool(job.stages & {Stage.FRAMES, Stage.OCR})
+    sound = Stage.ASR in job.stages
+    if job.held is not None and not pictures and not sound:
+        return _not_decoded(job.held)
     try:
         with files.local(location, max_bytes=config.media.max_bytes) as path:
-            video = decode_video(path, config.media)
+            video = decode_video(path, config.media, pictures=pictures, sound=sound)
         if files.stamp(location) != job.stamp:
             message = "was changed while it was being read; the next run tries it again"
             raise MediaError(FailureKind.CHANGING, message)
         return video
     except Exception as error:
         return failure(job, "decode", error)
+
+
+def _not_decoded(held: SegmentedVideo) -> DecodedVideo:
+    """For work that needs neither pictures nor sound: the file is not even opened."""
+    nothing = DecodeCounts(0, 0, 0, 0)
+    return DecodedVideo(held.content_sha256, held.info, (), (), None, held.end_ms, nothing)
 
 
 def understand(

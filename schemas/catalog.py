@@ -67,13 +67,19 @@ class ProductVectors:
 
 @dataclass(frozen=True, slots=True)
 class PictureJob:
-    """One picture of a product to encode. `uri` is as the catalogue names it."""
+    """One picture of a product to encode. `uri` is as the catalogue names it.
+
+    `look`: its vector has to be made; `read`: the words on it. What has not to be is in `held`.
+    """
 
     image_key: str
     product_key: str
     sku: str
     uri: str
     location: str
+    look: bool = True
+    read: bool = True
+    held: "EncodedImage | None" = None
 
 
 @dataclass(frozen=True, slots=True)

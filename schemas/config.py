@@ -114,14 +114,38 @@ class DuplicatesConfig(Section):
 
 
 class IndexConfig(Section):
-    """When and how vectors get an IVF-PQ index. 0 lets the documented rule choose."""
+    """When and how vectors get an IVF-PQ index. 0 lets the documented rule choose.
 
+    `build` is how rows get into it: "fragments" has Lance encode them, piece by piece over the
+    engine's workers; "buffers" has FAISS assign and encode them, on GPUs where there are any, and
+    Lance only lays them out; "auto" takes buffers where there is a GPU. All give the same answers.
+
+    `recall_target` is the recall@10 that `nprobes` and `refine_factor` are tuned to with
+    `tune_queries` rows, where they are 0. `queries` names a file of JSON lines with what shoppers
+    typed as `text`: then columns that words are compared with are tuned to those too.
+
+    A grown index is trained anew before its recall falls: when fresh rows are found `max_loss`
+    worse than the target, when `max_wider` times as much must be read to find them, when its codes
+    are `max_error` times as far off as at training, or its rows are `max_growth` times as many.
+    Deltas are merged when there are more than `max_segments`.
+    """
+
+    kind: Literal["auto", "flat", "ivf_pq"] = "auto"
     flat_below: int = Field(default=50_000, ge=0)
     partitions: int = Field(default=0, ge=0)
     sub_vectors: int = Field(default=0, ge=0)
-    train_rows: PositiveInt = 200_000
+    train_rows: int = Field(default=0, ge=0)
+    build: Literal["auto", "fragments", "buffers"] = "auto"
+    recall_target: Fraction = 0.95
+    tune_queries: PositiveInt = 200
     nprobes: int = Field(default=0, ge=0)
-    refine_factor: PositiveInt = 10
+    refine_factor: int = Field(default=0, ge=0)
+    queries: str | None = None
+    max_loss: Fraction = 0.01
+    max_wider: Annotated[float, Field(ge=1)] = 2.0
+    max_error: Annotated[float, Field(ge=1)] = 1.5
+    max_growth: Annotated[float, Field(ge=1)] = 4.0
+    max_segments: PositiveInt = 16
     seed: int = 0
 
 
@@ -148,15 +172,34 @@ class GateConfig(Section):
     """What a release must reach to be published.
 
     A source that lists less than `1 - max_shrink` of what the last release holds is refused before
-    anything is deleted: a folder that is not mounted looks like a shop that sells nothing.
+    anything is deleted: a folder that is not mounted looks like a shop that sells nothing. The same
+    share of segments, segments with text, products with pictures and linked videos must stay.
+
+    `max_link_loss` is by how much the share of videos with a link may fall. `min_centre` is how
+    near the mean vector of each column must stay to the last release's, as a cosine, since another
+    model's vectors point elsewhere; looked at from 256 rows on. `verify_files` reads all files of
+    the candidate and compares their checksums with those of the day they were written.
     """
 
     max_failure_rate: Fraction = 0.2
-    min_recall: Fraction = 0.9
+    min_recall: Fraction = 0.92
     min_videos: int = Field(default=1, ge=0)
     min_products: int = Field(default=1, ge=0)
     max_shrink: Fraction = 0.5
-    recall_queries: PositiveInt = 100
+    max_link_loss: Fraction = 0.2
+    min_centre: Fraction = 0.8
+    verify_files: bool = True
+    recall_queries: PositiveInt = 200
+
+
+class ReleaseConfig(Section):
+    """How long old releases stay.
+
+    The newest `keep` do, and any that searchers were told to leave less than `grace_hours` ago.
+    """
+
+    keep: PositiveInt = 14
+    grace_hours: Annotated[float, Field(ge=0)] = 24.0
 
 
 class EngineConfig(Section):
@@ -268,6 +311,7 @@ class Config(Section):
     index: IndexConfig = IndexConfig()
     search: SearchConfig = SearchConfig()
     gate: GateConfig = GateConfig()
+    release: ReleaseConfig = ReleaseConfig()
     engine: EngineConfig = EngineConfig()
     storage: StorageConfig = StorageConfig()
     nightly: NightlyConfig = NightlyConfig()

@@ -7,7 +7,8 @@
     ├── GateRefused          4  the quality gate kept a release from being published
     ├── TooManyFailures      5  more videos failed than `gate.max_failure_rate` allows
     ├── StoreError           6  the store is missing, of another schema, or inconsistent
-    │   └── SpaceMismatch    6  a query was encoded in another vector space than the release's
+    │   ├── SpaceMismatch    6  a query was encoded in another vector space than the release's
+    │   └── Damaged          6  a file of a release is not what it was when it was published
     ├── StoreBusy            8  another run holds the store's lease, or has taken it over
     └── MediaError           -  one video cannot be indexed: a row in `failures`, no more
 
@@ -63,6 +64,10 @@ class StoreError(ReelshelfError):
 
 class SpaceMismatch(StoreError):
     """Vectors of two encoders would have been compared."""
+
+
+class Damaged(StoreError):
+    """A file of a release is missing or holds other bytes than it did when it was published."""
 
 
 class StoreBusy(ReelshelfError):

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from schemas.catalog import VideoSource
 from schemas.errors import FailureKind, ReelshelfError
+from schemas.run import VIDEO_STAGES, Stage, StageFingerprints
 from schemas.segments import SegmentedVideo
 
 
@@ -25,11 +26,18 @@ class SourceStamp:
 
 @dataclass(frozen=True, slots=True)
 class VideoJob:
-    """One video to index: where it is, under which key, and how its file looked when planned."""
+    """One video to index: where it is, under which key, and how its file looked when planned.
+
+    `held` is what an earlier run made of the same bytes; then only `stages` are done again, and the
+    others keep the fingerprints in `kept`. Without it everything is done.
+    """
 
     key: str
     source: VideoSource
     stamp: SourceStamp
+    stages: frozenset[Stage] = VIDEO_STAGES
+    held: SegmentedVideo | None = None
+    kept: StageFingerprints | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,26 +40,78 @@ class ModelRefs(_Record):
 
 
 class TableVersion(_Record):
-    """One table as a release sees it."""
+    """One table as a release sees it.
+
+    `table` is its name in the store, `name` what it is for; they differ in later generations.
+    `files` and `bytes` are what the version is made of, `sha256` is of the list of its files with
+    their sizes and hashes, in order of their paths: see `reelshelf verify`.
+    """
 
     name: str
+    table: str
     version: int
     rows: int
+    files: int = 0
+    bytes: int = 0
+    sha256: str = ""
+
+
+class SearchPoint(_Record):
+    """How one way to search an index does: recall@10 against exact search, and milliseconds.
+
+    `bytes_read` is what one query touches: codes of the partitions probed, and full vectors.
+    """
+
+    nprobes: int
+    refine_factor: int
+    recall: float
+    p50_ms: float
+    p95_ms: float
+    bytes_read: int
+
+
+class Drift(_Record):
+    """An index now beside what it was when its quantizer was trained.
+
+    `error` is the mean squared distance between a unit vector and its code, of the rows that were
+    indexed last; `imbalance` how much larger the largest partition is than the mean one. Recalls
+    are on the queries drawn at training, and on rows added since (the same where there are none).
+    """
+
+    rows_trained: int
+    imbalance_trained: float
+    imbalance: float
+    error_trained: float
+    error: float
+    recall_trained: float
+    recall_fixed: float
+    recall_fresh: float
 
 
 class VectorIndex(_Record):
-    """How one vector column is searched. `kind` is "flat" or "ivf_pq"."""
+    """How one vector column is searched. `kind` is "flat" or "ivf_pq".
+
+    `name` is the index's name in Lance. `curve` is what was measured on the way to `nprobes` and
+    `refine_factor`; `rebuilt` says why the index was trained anew, if it was for this release.
+    """
 
     table: str
     column: str
     kind: str
     rows: int
+    name: str = ""
+    metric: str = "cosine"
     partitions: int = 0
     sub_vectors: int = 0
     nprobes: int = 0
     refine_factor: int = 0
     quantizer_sha256: str = ""
     trained_by: str = ""
+    built_by: str = ""
+    recall_target: float = 0.0
+    curve: list[SearchPoint] = []
+    drift: Drift | None = None
+    rebuilt: str | None = None
 
 
 class Quality(_Record):
@@ -85,6 +137,27 @@ class Quality(_Record):
     failures_by_kind: dict[str, int]
     bad_vectors: dict[str, int]
     rejected_rows: int
+    health: "Health"
+
+
+class Health(_Record):
+    """What must not be in a release, counted.
+
+    `unindexed` and `indexed` are rows of each indexed column; `missing` are rows with a vector that
+    no partition holds. `centres` is, for each vector column, the cosine between the mean vectors
+    of this and the last release: another model's vectors point elsewhere. `damaged` names files
+    that are not what they were.
+    """
+
+    duplicate_keys: dict[str, int]
+    unindexed: dict[str, int]
+    missing: dict[str, int]
+    wrong_indexes: list[str]
+    orphans: int
+    incomplete_videos: int
+    bad_scores: int
+    centres: dict[str, float]
+    damaged: list[str]
 
 
 class GateCheck(_Record):
@@ -97,12 +170,13 @@ class GateCheck(_Record):
 
 
 class Release(_Record):
-    """The record of one release."""
+    """The record of one release. `forced` is why it was published against the gate's word."""
 
     release_id: str
     sequence: int
     created_at: str
     schema_version: int
+    generation: int
     shop_id: str
     profile: str
     run_id: str
@@ -115,6 +189,19 @@ class Release(_Record):
     calibration: Calibration
     linking_fingerprint: str
     config: str
+    forced: str | None = None
+
+    @property
+    def name_of_run(self) -> str:
+        """Name of its tags: two runs that claim one number never move each other's."""
+        return f"{self.release_id}-{self.run_id[:8]}"
+
+    def index_of(self, table: str, column: str) -> VectorIndex:
+        """How a column is searched. KeyError if it has no vectors."""
+        for index in self.indexes:
+            if (index.table, index.column) == (table, column):
+                return index
+        raise KeyError(f"release {self.release_id} has no index on {table}.{column}")
 
     def table_version(self, name: str) -> int:
         """Version of the table `name` in this release. KeyError if it has no such table."""

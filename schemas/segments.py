@@ -1,8 +1,9 @@
 """What the models made of a video: moments with text and vectors."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from schemas.media import DecodeCounts, Vectors, VideoInfo
+from schemas.run import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,44 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class ModelCalls:
-    """How often each model was asked, for the run record and for exact increments."""
+    """What was decoded and how often each model was asked: the run's record, and a plan's."""
 
+    video_ms_decoded: int = 0
+    audio_ms_decoded: int = 0
     frames_encoded: int = 0
     frames_detected: int = 0
     lines_recognised: int = 0
     audio_ms_heard: int = 0
     texts_encoded: int = 0
 
+    def of(self, stages: frozenset[Stage]) -> "ModelCalls":
+        """Only what these stages take."""
+        names = {name for stage in stages for name in _CALLS[stage]}
+        return ModelCalls(**{name: getattr(self, name) for name in names})
+
+    def over(self, before: "ModelCalls") -> "ModelCalls":
+        """What all of it takes, where some was asked again: these, or else what it took before."""
+        pairs = zip(astuple(self), astuple(before), strict=True)
+        return ModelCalls(*(now or then for now, then in pairs))
+
+    def __add__(self, other: "ModelCalls") -> "ModelCalls":
+        return ModelCalls(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+_CALLS = {
+    Stage.FRAMES: ("video_ms_decoded", "frames_encoded"),
+    Stage.OCR: ("video_ms_decoded", "frames_detected", "lines_recognised"),
+    Stage.ASR: ("audio_ms_decoded", "audio_ms_heard"),
+    Stage.TEXT: ("texts_encoded",),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentedVideo:
-    """A video after all models: what the tables store of it."""
+    """A video after all models: what the tables store of it.
+
+    `calls` is what all of it takes, `asked` what was asked for this time.
+    """
 
     content_sha256: str
     info: VideoInfo
@@ -81,4 +108,5 @@ class SegmentedVideo:
     segments: tuple[Segment, ...]
     language: str | None
     calls: ModelCalls
+    asked: ModelCalls
     absent: tuple[str, ...]

@@ -7,7 +7,7 @@ words. Instants are UTC microseconds, spans int64 milliseconds, vectors float32 
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
 SPAN = pa.struct([("start_ms", pa.int64()), ("end_ms", pa.int64())])
@@ -41,6 +41,21 @@ EVIDENCE = pa.struct(
         ("image", pa.string()),
     ]
 )
+CALLS = pa.struct(
+    [
+        (name, pa.int64())
+        for name in (
+            "video_ms_decoded",
+            "audio_ms_decoded",
+            "frames_encoded",
+            "frames_detected",
+            "lines_recognised",
+            "audio_ms_heard",
+            "texts_encoded",
+        )
+    ]
+)
+PUBLISHED = pa.struct([("run_id", pa.string()), ("left_at", INSTANT)])
 ATTRIBUTE = pa.struct([("name", pa.string()), ("value", pa.string())])
 
 
@@ -65,9 +80,13 @@ _COMMON = _required(
 
 
 def store_schema() -> pa.Schema:
-    """One row for the store itself: whose it is, and which vector spaces it holds."""
+    """One row for each generation: whose it is, and which vector spaces it holds.
+
+    A generation is a set of data tables for one pair of encoders. The first has the plain names.
+    """
     return pa.schema(
         _required(
+            ("generation", pa.int32()),
             ("shop_id", pa.string()),
             ("schema_version", pa.int32()),
             ("image_space", pa.string()),
@@ -124,7 +143,9 @@ def product_images_schema(image_dim: int) -> pa.Schema:
         )
         + _COMMON
         + _required(
-            ("encoding_fingerprint", pa.string()),
+            # Of what made the vector, and of what read the words.
+            ("image_fingerprint", pa.string()),
+            ("reading_fingerprint", pa.string()),
             ("image_vector", vector(image_dim)),
         )
     )
@@ -157,6 +178,8 @@ def videos_schema() -> pa.Schema:
             ("frames_sampled", pa.int32()),
             ("near_duplicates", pa.int32()),
             ("corrupt_packets", pa.int32()),
+            # What the models were asked for it: what asking again would cost.
+            ("calls", CALLS),
             ("media_fingerprint", pa.string()),
             ("frames_fingerprint", pa.string()),
             ("asr_fingerprint", pa.string()),
@@ -262,6 +285,8 @@ def runs_schema() -> pa.Schema:
             ("planned", pa.string()),
             ("calls", pa.string()),
             ("spent", pa.string()),
+            # Where the run read from, for a reindex that is not told.
+            ("source", pa.string()),
         )
         + _optional(
             ("message", pa.string()),
@@ -293,18 +318,23 @@ def sources_schema() -> pa.Schema:
 
 
 def head_schema() -> pa.Schema:
-    """One row for the store: who may write, and what is published.
+    """One row for the store: who may write, what is published, what is served.
 
-    Both in one row, so that publishing and losing the lease cannot both happen. `token` changes
-    with every change of hands; `published` lists run ids, the newest last.
+    All in one row, so that publishing and losing the lease cannot both happen. `change` counts its
+    changes, each of which is made only if it is the next one. `published` lists the releases by
+    their runs, and when searchers were told to leave each; `serving` is the one they are to open.
+    `hold` says why runs may not publish: somebody went back to an older release.
     """
     return pa.schema(
         _required(
             ("head", pa.string()),
+            ("change", pa.int64()),
             ("token", pa.string()),
-            ("published", pa.list_(pa.string())),
+            ("published", pa.list_(PUBLISHED)),
         )
         + _optional(
+            ("serving", pa.string()),
+            ("hold", pa.string()),
             ("run_id", pa.string()),
             ("holder", pa.string()),
             ("machine", pa.string()),
@@ -353,5 +383,35 @@ def calibrations_schema() -> pa.Schema:
             ("calibration_id", pa.string()),
             ("created_at", INSTANT),
             ("record", pa.string()),
+        )
+    )
+
+
+def quantizers_schema() -> pa.Schema:
+    """One row for each quantizer trained. An index carries the first digits of its hash as name.
+
+    `centroids`, `codebook` and `queries` are little-endian float32; `recipe` says, as JSON, how it
+    was trained and on what. `queries` are real rows that recall is measured on ever after.
+    """
+    return pa.schema(
+        _required(
+            ("sha256", pa.string()),
+            ("created_at", INSTANT),
+            ("recipe", pa.string()),
+            ("centroids", pa.large_binary()),
+            ("codebook", pa.large_binary()),
+            ("queries", pa.large_binary()),
+        )
+    )
+
+
+def files_schema() -> pa.Schema:
+    """One row for each file of a released table version: its size and SHA-256 when it was new."""
+    return pa.schema(
+        _required(
+            ("path", pa.string()),
+            ("size", pa.int64()),
+            ("sha256", pa.string()),
+            ("noted_at", INSTANT),
         )
     )

@@ -9,7 +9,8 @@ from PIL import Image
 
 from jobs import work
 from jobs.engine import Decode, ModelLoader
-from jobs.ingest import IngestRequest, IngestResult, ingest
+from jobs.ingest import IngestResult, ingest
+from jobs.planning import IngestRequest
 from jobs.local import LocalEngine
 from jobs.progress import NoProgress
 from schemas.config import Config, parse_config

@@ -1,22 +1,32 @@
-"""Building the indexes of a release.
+"""Bringing indexes up to their rows: built once, grown every night, built anew in time.
 
 A vector column with few rows stays flat: exact search over it beats any index, in recall always and
 below some 50,000 rows in time too. Larger ones get an IVF-PQ index whose quantizer FAISS trained
-and Lance only applies.
+and Lance applies. New rows join it with the same quantizer. What they do to it is measured, not
+guessed from the calendar: how far their codes are off, and whether rows like them are still found.
+
+Lance's own `optimize()` may repartition a vector index behind its quantizer's back, so it is only
+ever asked for the other indexes.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import lance
 import numpy as np
-import pyarrow as pa
 from lancedb.index import FTS, BTree
-from lancedb.table import Table
 
-from indexer.index.quantizer import index_sizes, train
-from indexer.store.rows import vector_matrix
-from indexer.store.tables import Store
+from indexer.index import encode
+from indexer.index.encode import Spread
+from indexer.index.inspect import fragments_without, index_facts, index_names
+from indexer.index.quantizer import code_error, draw, index_sizes, null_free, train
+from indexer.index.recall import bytes_read, exact, measure_recall, tune
+from indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
+from indexer.store.tables import DATA_TABLES, Store
 from schemas.config import IndexConfig
 from schemas.media import Vectors
-from schemas.release import VectorIndex
+from schemas.quantizer import Quantizer, Recipe
+from schemas.release import Drift, VectorIndex
 
 # Every vector column that is searched, by table.
 VECTOR_COLUMNS = (
@@ -25,81 +35,294 @@ VECTOR_COLUMNS = (
     ("products", "facts_vector"),
     ("product_images", "image_vector"),
 )
+# Columns that what a shopper types is compared with.
+TYPED_COLUMNS = ("text_vector", "facts_vector")
 _KEY_COLUMNS = (("segments", "video_key"), ("links", "video_key"), ("links", "product_key"))
 _TEXT_COLUMN = ("segments", "text")
 
+# FAISS needs as many rows to train 256 codes on.
+LEAST_ROWS = 256
+# From so many pieces on, a table is rewritten into fewer: each costs a file, and a look per query.
+_MOST_FRAGMENTS = 24
+_DELETED = 0.1
 
-def build_indexes(store: Store, config: IndexConfig) -> list[VectorIndex]:
-    """Build every index anew over the newest rows, and say how each column is to be searched."""
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """What building takes: the settings, where work can be spread to, and typed queries if any.
+
+    `typed` is `(n, text_dim)`, or None. `workers` is how many pieces may be encoded at once.
+    `anew` has every index trained again, whatever it is like.
+    """
+
+    config: IndexConfig
+    spread: Spread
+    workers: int = 1
+    typed: Vectors | None = None
+    anew: bool = False
+
+
+def build_indexes(
+    store: Store, builder: Builder, last: Sequence[VectorIndex] = ()
+) -> list[VectorIndex]:
+    """Bring every index up to the newest rows; how each vector column is to be searched.
+
+    `last` is what the last release of this generation said of them.
+    """
+    for name in DATA_TABLES:
+        compact(store, name)
     for name, column in _KEY_COLUMNS:
-        _index_keys(store.table(name), column)
+        _index_plainly(store, name, column, BTree())
     name, column = _TEXT_COLUMN
     # `simple` splits on anything that is no letter or digit and keeps every language's words.
-    full_text = FTS(base_tokenizer="simple", stem=False, remove_stop_words=False)
-    store.table(name).create_index(column, config=full_text, replace=True)
-    return [build_vector_index(store, name, column, config) for name, column in VECTOR_COLUMNS]
+    _index_plainly(store, name, column, FTS("simple", stem=False, remove_stop_words=False))
+    known = {(index.table, index.column): index for index in last}
+    return [
+        bring_up(store, name, column, builder, known.get((name, column)))
+        for name, column in VECTOR_COLUMNS
+    ]
 
 
-def build_vector_index(store: Store, name: str, column: str, config: IndexConfig) -> VectorIndex:
-    """Train with FAISS and inject into Lance, or leave the column flat."""
-    dataset = store.table(name).to_lance()
+def compact(store: Store, name: str) -> None:
+    """Rewrite a table that lies in many small pieces, or has many deleted rows."""
+    dataset = store.dataset(name)
+    pieces = dataset.get_fragments()
+    gone = sum(piece.num_deletions for piece in pieces)
+    if len(pieces) > _MOST_FRAGMENTS or gone > _DELETED * max(1, dataset.count_rows() + gone):
+        store.writable(name).to_lance().optimize.compact_files()
+
+
+def bring_up(
+    store: Store, table: str, column: str, builder: Builder, last: VectorIndex | None
+) -> VectorIndex:
+    """Bring the index of one vector column up to the newest rows."""
+    config = builder.config
+    dataset = store.dataset(table)
     rows = dataset.count_rows(filter=f"{column} IS NOT NULL")
-    if rows < max(config.flat_below, 256):
-        _drop_index(store.table(name), column)
-        return VectorIndex(table=name, column=column, kind="flat", rows=rows)
+    if config.kind == "flat" or rows < max(LEAST_ROWS, _flat_below(config)):
+        _drop_others(store, table, column, keep=None)
+        return VectorIndex(table=table, column=column, kind="flat", rows=rows)
+    quantizer = _held_quantizer(store, table, column, last)
+    why = _why_anew(quantizer, last, rows, builder)
+    if quantizer is None or last is None or why is not None:
+        return _build(store, table, column, rows, builder, why)
+    _drop_others(store, table, column, keep=quantizer.index_name)
+    fresh = fragments_without(dataset, quantizer.index_name)
+    if not fresh and last.rows == rows:
+        return last.model_copy(update={"rebuilt": None})
+    new_rows = _sample_of(dataset, column, fresh, config)
+    if fresh:
+        _encode(store, quantizer, fresh, builder)
+        _renew_if_scattered(store, quantizer, builder)
+    grown = last.model_copy(update={"rows": rows, "rebuilt": None})
+    watched, why = _watch(store, quantizer, grown, new_rows, config)
+    return watched if why is None else _build(store, table, column, rows, builder, why)
+
+
+def _flat_below(config: IndexConfig) -> int:
+    return 0 if config.kind == "ivf_pq" else config.flat_below
+
+
+def _held_quantizer(
+    store: Store, table: str, column: str, last: VectorIndex | None
+) -> Quantizer | None:
+    """The quantizer that the index in the table was built with, if it is the last release's.
+
+    An index that a run built and never published is not known well enough to go on with.
+    """
+    if last is None or last.name not in index_names(store.dataset(table), column):
+        return None
+    if last.quantizer_sha256 not in quantizer_hashes(store):
+        return None
+    return read_quantizer(store, last.quantizer_sha256)
+
+
+def _why_anew(
+    quantizer: Quantizer | None, last: VectorIndex | None, rows: int, builder: Builder
+) -> str | None:
+    """Why an index has to be trained anew before anything is measured; None where it has not."""
+    config = builder.config
+    if builder.anew:
+        return "it was asked for"
+    if quantizer is None or last is None or last.drift is None:
+        return "there was none"
+    recipe = quantizer.recipe
+    wanted = index_sizes(recipe.rows, recipe.dim, config)
+    if (wanted.partitions, wanted.sub_vectors, config.seed) != (
+        recipe.partitions,
+        recipe.sub_vectors,
+        recipe.seed,
+    ) or last.recall_target != config.recall_target:
+        return "the settings have changed"
+    if any(
+        asked and asked != held
+        for asked, held in (
+            (config.nprobes, last.nprobes),
+            (config.refine_factor, last.refine_factor),
+        )
+    ):
+        return "the settings have changed"
+    if rows > config.max_growth * recipe.rows:
+        return f"it was trained on {recipe.rows} rows, there are {rows}"
+    return None
+
+
+def _build(
+    store: Store, table: str, column: str, rows: int, builder: Builder, why: str | None
+) -> VectorIndex:
+    """Train, encode every row, and tune."""
+    config = builder.config
+    dataset = store.dataset(table)
     dim = dataset.schema.field(column).type.list_size
     sizes = index_sizes(rows, dim, config)
-    sample = _sample(dataset, column, config.train_rows, config.seed)
-    quantizer = train(sample, sizes, seed=config.seed)
-    dataset.create_index(
-        column,
-        "IVF_PQ",
-        name=index_name(column),
-        metric="cosine",
-        num_partitions=sizes.partitions,
-        num_sub_vectors=sizes.sub_vectors,
-        ivf_centroids=quantizer.centroids,
-        pq_codebook=quantizer.codebook,
-        replace=True,
+    held_out = min(config.tune_queries, rows // 10)
+    drawn = draw(dataset, column, sizes.train_rows + held_out, config.seed)
+    queries, sample = drawn[:held_out], drawn[held_out:]
+    recipe = Recipe(
+        table=table,
+        column=column,
+        version=dataset.version,
+        rows=rows,
+        sampled=len(sample),
+        dim=dim,
+        partitions=sizes.partitions,
+        sub_vectors=sizes.sub_vectors,
+        seed=config.seed,
+        trained_by="",
+        error=0.0,
     )
-    return VectorIndex(
-        table=name,
+    quantizer = train(sample, queries, sizes, config, recipe)
+    # Kept before anything is built with it, so that no index can be of an unknown quantizer.
+    save_quantizer(store, quantizer)
+    _encode(store, quantizer, [f.fragment_id for f in dataset.get_fragments()], builder)
+    _drop_others(store, table, column, keep=quantizer.index_name)
+    index = VectorIndex(
+        table=table,
         column=column,
         kind="ivf_pq",
         rows=rows,
+        name=quantizer.index_name,
         partitions=sizes.partitions,
         sub_vectors=sizes.sub_vectors,
-        nprobes=sizes.nprobes,
+        nprobes=config.nprobes,
         refine_factor=config.refine_factor,
         quantizer_sha256=quantizer.sha256,
-        trained_by=quantizer.trained_by,
+        trained_by=quantizer.recipe.trained_by,
+        built_by=config.build,
+        recall_target=config.recall_target,
+        rebuilt=why,
     )
+    dataset = store.dataset(table)
+    truths = [exact(dataset, column, queries)]
+    if builder.typed is not None and column in TYPED_COLUMNS and builder.typed.shape[1] == dim:
+        truths.append(exact(dataset, column, builder.typed))
+    tuned = tune(dataset, index, truths, dim)
+    recall = measure_recall(dataset, tuned, truths[0]).recall
+    imbalance = index_facts(dataset, tuned.name).imbalance
+    error = quantizer.recipe.error
+    drift = Drift(
+        rows_trained=rows,
+        imbalance_trained=imbalance,
+        imbalance=imbalance,
+        error_trained=error,
+        error=error,
+        recall_trained=recall,
+        recall_fixed=recall,
+        recall_fresh=recall,
+    )
+    return tuned.model_copy(update={"drift": drift})
 
 
-def index_name(column: str) -> str:
-    """Name of the index on a column, as Lance would name it."""
-    return f"{column}_idx"
+def _encode(store: Store, quantizer: Quantizer, fragments: list[int], builder: Builder) -> None:
+    segments = encode.encode_fragments(
+        store, quantizer, fragments, builder.config, builder.spread, builder.workers
+    )
+    if len(segments) > builder.config.max_segments:
+        segments = [encode.merged(store, quantizer, segments)]
+    encode.commit(store, quantizer, segments)
 
 
-def _index_keys(table: Table, column: str) -> None:
-    table.create_index(column, config=BTree(), replace=True)
+def _renew_if_scattered(store: Store, quantizer: Quantizer, builder: Builder) -> None:
+    """Every segment is looked into by every query: too many are encoded again as few."""
+    dataset = store.dataset(quantizer.recipe.table)
+    facts = index_facts(dataset, quantizer.index_name)
+    if facts.segments > builder.config.max_segments:
+        _encode(store, quantizer, [f.fragment_id for f in dataset.get_fragments()], builder)
 
 
-def _drop_index(table: Table, column: str) -> None:
-    if any(index.name == index_name(column) for index in table.list_indices()):
-        table.drop_index(index_name(column))
-
-
-def _sample(dataset: lance.LanceDataset, column: str, most: int, seed: int) -> Vectors:
-    """At most `most` vectors, drawn evenly while streaming; never all of them in memory."""
-    total = dataset.count_rows(filter=f"{column} IS NOT NULL")
-    picked = np.sort(np.random.default_rng(seed).permutation(total)[:most])
-    parts: list[Vectors] = []
-    start = 0
-    scanner = dataset.scanner(columns=[column], filter=f"{column} IS NOT NULL")
-    for batch in scanner.to_batches():
-        inside = picked[(picked >= start) & (picked < start + batch.num_rows)] - start
-        if len(inside):
-            parts.append(vector_matrix(batch[column].take(pa.array(inside))))
-        start += batch.num_rows
+def _sample_of(
+    dataset: lance.LanceDataset, column: str, fragments: Sequence[int], config: IndexConfig
+) -> Vectors:
+    """Some of the rows that are about to join an index, evenly from each fragment: `(n, dim)`."""
+    dim = dataset.schema.field(column).type.list_size
+    parts = [np.empty((0, dim), np.float32)]
+    share = -(-config.tune_queries // max(1, len(fragments)))
+    rng = np.random.default_rng(config.seed)
+    for number in fragments:
+        fragment = dataset.get_fragment(number)
+        count = fragment.count_rows()
+        places = np.sort(rng.choice(count, min(count, share), replace=False))
+        parts.append(null_free(fragment.take(places.tolist(), columns=[column])[column]))
     return np.concatenate(parts)
+
+
+def _watch(
+    store: Store, quantizer: Quantizer, index: VectorIndex, fresh: Vectors, config: IndexConfig
+) -> tuple[VectorIndex, str | None]:
+    """Measure what growth has done; search wider where that mends it; or why to train anew."""
+    assert index.drift is not None
+    recipe = quantizer.recipe
+    dataset = store.dataset(recipe.table)
+    fixed_truth = exact(dataset, recipe.column, quantizer.queries)
+    fresh_truth = exact(dataset, recipe.column, fresh) if len(fresh) else fixed_truth
+    fixed = measure_recall(dataset, index, fixed_truth)
+    newest = measure_recall(dataset, index, fresh_truth) if len(fresh) else fixed
+    drift = index.drift.model_copy(
+        update={
+            "imbalance": index_facts(dataset, index.name).imbalance,
+            "error": code_error(quantizer, fresh) if len(fresh) else index.drift.error,
+            "recall_fixed": fixed.recall,
+            "recall_fresh": newest.recall,
+        }
+    )
+    watched = index.model_copy(update={"drift": drift})
+    if drift.error > config.max_error * max(drift.error_trained, 1e-9):
+        times = drift.error / drift.error_trained
+        return watched, f"codes of new rows are {times:.1f} times as far off as at training"
+    least = min(config.recall_target, drift.recall_trained) - config.max_loss
+    if min(fixed.recall, newest.recall) >= least:
+        return watched, None
+    fell = f"recall@10 of new rows is {newest.recall:.3f}, of old ones {fixed.recall:.3f}"
+    if config.nprobes and config.refine_factor:
+        return watched, fell
+    free = watched.model_copy(
+        update={"nprobes": config.nprobes, "refine_factor": config.refine_factor}
+    )
+    wider = tune(dataset, free, [fixed_truth, fresh_truth], recipe.dim)
+    reached = max((p.recall for p in wider.curve), default=0.0) >= config.recall_target
+    at_training = bytes_read(_as_trained(index, recipe), recipe.dim)
+    most = config.max_wider * at_training * index.rows / recipe.rows
+    if not reached or bytes_read(wider, recipe.dim) > most:
+        return watched, fell
+    return wider, None
+
+
+def _as_trained(index: VectorIndex, recipe: Recipe) -> VectorIndex:
+    return index.model_copy(update={"rows": recipe.rows})
+
+
+def _index_plainly(store: Store, name: str, column: str, config: FTS | BTree) -> None:
+    """A full-text or key index: made once, then brought up to the newest rows."""
+    dataset = store.dataset(name)
+    held = next(iter(index_names(dataset, column)), None)
+    if held is None:
+        store.writable(name).create_index(column, config=config, replace=True)
+    elif fragments_without(dataset, held):
+        store.writable(name).to_lance().optimize.optimize_indices(index_names=[held])
+
+
+def _drop_others(store: Store, table: str, column: str, *, keep: str | None) -> None:
+    """Drop indexes of a column that are not `keep`: of older quantizers, or of killed builds."""
+    for name in index_names(store.dataset(table), column):
+        if name != keep:
+            store.writable(table).drop_index(name)

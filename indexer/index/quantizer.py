@@ -2,73 +2,96 @@
 
 Lance takes both as they are and then searches exactly as FAISS's own IndexIVFPQ would (Jégou,
 Douze, Schmid, "Product Quantization for Nearest Neighbor Search", TPAMI 2011), provided that the
-vectors are unit length, the metric is cosine and the codebook was trained on residuals. A NaN
-centroid would be accepted silently, so everything is checked here.
+vectors are unit length, the metric is cosine and the codebook was trained on residuals.
+
+FAISS uses all GPUs it has. That was written against its API and has not been run on a GPU.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import lance
 import numpy as np
+import pyarrow as pa
 
+from indexer.store.rows import vector_matrix
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
 from schemas.media import Vectors
+from schemas.quantizer import Quantizer, Recipe
 
+if TYPE_CHECKING:
+    import faiss
 
-@dataclass(frozen=True, slots=True)
-class Quantizer:
-    """`centroids` is `(partitions, dim)`, `codebook` `(sub_vectors, 256, dim / sub_vectors)`."""
-
-    centroids: Vectors
-    codebook: Vectors
-    trained_by: str
-
-    def __post_init__(self) -> None:
-        for name, array in (("centroids", self.centroids), ("codebook", self.codebook)):
-            if array.dtype != np.float32 or not np.isfinite(array).all():
-                raise StoreError(f"quantizer: {name} must be finite float32, got {array.dtype}")
-
-    @property
-    def sha256(self) -> str:
-        """Hash of both arrays, which names the quantizer."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.centroids).tobytes())
-        digest.update(np.ascontiguousarray(self.codebook).tobytes())
-        return digest.hexdigest()
+# FAISS warns below 39 training rows for each centroid and draws no more than 256.
+_LEAST_PER_PARTITION = 39
+_PER_PARTITION = 64
+_LEAST_ROWS = 65_536
+_ROWS_PER_TAKE = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSizes:
-    """How large an IVF-PQ index is to be and how it is searched."""
+    """How large an IVF-PQ index is to be, and on how many rows it is trained."""
 
     partitions: int
     sub_vectors: int
-    nprobes: int
+    train_rows: int
 
 
 def index_sizes(rows: int, dim: int, config: IndexConfig) -> IndexSizes:
     """The documented rule, where the config does not say otherwise.
 
-    Partitions: the square root of the rows, but at least 39 training rows for each, which is
-    where FAISS starts to warn. Sub-vectors: 8 dimensions each, as near to that as divides `dim`.
-    Probes: a tenth of the partitions.
+    Partitions: the square root of the rows, but at least 39 training rows for each. Sub-vectors: 8
+    dimensions each, as near to that as divides `dim`. Training rows: 64 for each partition, at
+    least 65,536.
     """
-    trainable = max(1, min(rows, config.train_rows) // 39)
-    partitions = min(config.partitions, rows) or max(1, min(round(math.sqrt(rows)), trainable))
+    partitions = config.partitions or round(math.sqrt(rows))
+    train_rows = min(rows, config.train_rows or max(_LEAST_ROWS, _PER_PARTITION * partitions))
+    if not config.partitions:
+        partitions = min(partitions, train_rows // _LEAST_PER_PARTITION)
     sub_vectors = config.sub_vectors or _divisor_near(dim, dim / 8)
     if dim % sub_vectors:
         raise StoreError(
             f"index.sub_vectors is {sub_vectors}, which does not divide the {dim} dimensions"
         )
-    nprobes = config.nprobes or max(1, min(partitions, math.ceil(partitions / 10)))
-    return IndexSizes(partitions, sub_vectors, nprobes)
+    return IndexSizes(max(1, min(partitions, train_rows)), sub_vectors, train_rows)
 
 
-def train(sample: Vectors, sizes: IndexSizes, *, seed: int) -> Quantizer:
-    """Train on a sample `(n, dim)` of unit vectors, n >= 256, on a GPU where FAISS has one.
+def draw(dataset: lance.LanceDataset, column: str, most: int, seed: int) -> Vectors:
+    """At most `most` vectors of a column, drawn evenly and read by their place: `(n, dim)`.
 
-    The GPU path is written against FAISS's API and has not been run on a GPU.
+    Little more than those is read or held. Rows without a vector are left out. The same version and
+    seed give the same rows in the same order.
+    """
+    total = dataset.count_rows()
+    filled = dataset.count_rows(filter=f"{column} IS NOT NULL")
+    wanted = min(most, filled)
+    rng = np.random.default_rng(seed)
+    # Enough places to find as many vectors, as a rule; all of them where that was too few.
+    enough = min(total, math.ceil(wanted * total / max(filled, 1) * 1.1) + 64)
+    for places in (enough, total):
+        picked = np.sort(rng.choice(total, places, replace=False, shuffle=False))
+        room = np.empty((min(places, filled), dataset.schema.field(column).type.list_size), "f4")
+        found = 0
+        for start in range(0, len(picked), _ROWS_PER_TAKE):
+            part = dataset.take(picked[start : start + _ROWS_PER_TAKE].tolist(), columns=[column])
+            vectors = null_free(part[column])
+            room[found : found + len(vectors)] = vectors
+            found += len(vectors)
+        if found >= wanted:
+            break
+    return room[rng.permutation(found)[:wanted]]
+
+
+def train(
+    sample: Vectors, queries: Vectors, sizes: IndexSizes, config: IndexConfig, recipe_of: Recipe
+) -> Quantizer:
+    """Train on a sample `(n, dim)` of unit vectors, n >= 256.
+
+    `queries`, `(m, dim)`, are rows that are not in the sample: its error is measured on them, and
+    they stay with it. `recipe_of` says what the sample was drawn from; the rest is filled in.
     """
     import faiss
 
@@ -79,21 +102,72 @@ def train(sample: Vectors, sizes: IndexSizes, *, seed: int) -> Quantizer:
         raise StoreError("quantizer: the training sample holds NaN or infinity")
     coarse = faiss.IndexFlatL2(dim)
     index = faiss.IndexIVFPQ(coarse, dim, sizes.partitions, sizes.sub_vectors, 8)
-    index.cp.seed = index.pq.cp.seed = seed
-    gpus = faiss.get_num_gpus() if hasattr(faiss, "StandardGpuResources") else 0
+    index.cp.seed = index.pq.cp.seed = config.seed
+    gpus = gpu_count()
     if gpus:
         # Only the clustering is worth a GPU; it replaces the assignment index during training.
         index.clustering_index = faiss.index_cpu_to_all_gpus(faiss.IndexFlatL2(dim))
     index.train(np.ascontiguousarray(sample, np.float32))
-    return Quantizer(
+    quantizer = Quantizer(
         centroids=coarse.reconstruct_n(0, sizes.partitions).astype(np.float32),
         codebook=faiss.vector_to_array(index.pq.centroids)
         .reshape(sizes.sub_vectors, 256, dim // sizes.sub_vectors)
         .astype(np.float32),
-        trained_by=f"faiss {faiss.__version__} on {f'{gpus} GPUs' if gpus else 'CPU'}",
+        queries=np.ascontiguousarray(queries, np.float32),
+        recipe=recipe_of,
     )
+    update = {
+        "sampled": count,
+        "dim": dim,
+        "partitions": sizes.partitions,
+        "sub_vectors": sizes.sub_vectors,
+        "seed": config.seed,
+        "trained_by": f"faiss {faiss.__version__} on {f'{gpus} GPUs' if gpus else 'CPU'}",
+        "error": code_error(quantizer, sample if not len(queries) else queries),
+    }
+    return Quantizer(
+        quantizer.centroids,
+        quantizer.codebook,
+        quantizer.queries,
+        recipe_of.model_copy(update=update),
+    )
+
+
+def gpu_count() -> int:
+    """How many GPUs FAISS can use."""
+    import faiss
+
+    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
+
+
+def faiss_index(quantizer: Quantizer) -> "faiss.IndexIVFPQ":
+    """An empty FAISS index with this quantizer, on the CPU."""
+    import faiss
+
+    partitions, dim = quantizer.centroids.shape
+    coarse = faiss.IndexFlatL2(dim)
+    coarse.add(quantizer.centroids)
+    index = faiss.IndexIVFPQ(coarse, dim, partitions, len(quantizer.codebook), 8)
+    faiss.copy_array_to_vector(quantizer.codebook.ravel(), index.pq.centroids)
+    index.is_trained = True
+    return index
+
+
+def code_error(quantizer: Quantizer, vectors: Vectors) -> float:
+    """Mean squared distance between `(n, dim)` unit vectors and what their codes stand for."""
+    if not len(vectors):
+        return 0.0
+    index = faiss_index(quantizer)
+    decoded = index.sa_decode(index.sa_encode(np.ascontiguousarray(vectors, np.float32)))
+    return float(((vectors - decoded) ** 2).sum(axis=1).mean())
 
 
 def _divisor_near(number: int, wanted: float) -> int:
     divisors = [d for d in range(1, number + 1) if number % d == 0]
     return min(divisors, key=lambda d: (abs(math.log(d / wanted)), d))
+
+
+def null_free(column: pa.ChunkedArray | pa.Array) -> Vectors:
+    """The vectors of a column, without its nulls."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return vector_matrix(array.drop_null())

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from indexer.media.audio import SoundTrack
 from indexer.media.backends import open_video
+from indexer.media.decoder import OpenVideo
 from indexer.media.sampling import FrameSampler
 from schemas.config import MediaConfig
 from schemas.errors import FailureKind, MediaError
@@ -14,26 +15,32 @@ from schemas.media import DecodeCounts, DecodedVideo, TimedFrame
 VERSION = 2
 
 
-def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
-    """Decode the file at `path`. Raises MediaError with a kind and a reason."""
-    limit_ms = config.max_duration_s * 1000
-    with open_video(path, config) as video:
+def decode_video(
+    path: Path, config: MediaConfig, *, pictures: bool = True, sound: bool = True
+) -> DecodedVideo:
+    """Decode the file at `path`. Raises MediaError with a kind and a reason.
+
+    Without `pictures` there are no frames, shots and end; without `sound` no sound, and nothing of
+    either is decoded.
+    """
+    with open_video(path, config, sound=sound) as video:
         # Here and not while planning: where the bytes are read, and by many workers at once.
         content_sha256 = file_sha256(path)
+        if not pictures:
+            return _sound_only(video, content_sha256, config)
         sampler = FrameSampler(config)
-        sound = SoundTrack(limit_ms)
+        track = SoundTrack(config.max_duration_s * 1000)
         for item in video.stream():
             if isinstance(item, TimedFrame):
-                if item.time_ms > limit_ms:
+                if item.time_ms > config.max_duration_s * 1000:
                     raise MediaError(
                         FailureKind.TOO_LONG,
                         f"shows frames after {config.max_duration_s} s (media.max_duration_s)",
                     )
                 sampler.add(item)
             else:
-                sound.add(item)
-        end_ms = video.end_ms
-        frames, shots = sampler.finish(end_ms)
+                track.add(item)
+        frames, shots = sampler.finish(video.end_ms)
         if not frames:
             damaged = video.corrupt_packets > 0
             raise MediaError(
@@ -45,8 +52,8 @@ def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
             info=video.info,
             frames=frames,
             shots=shots,
-            audio=sound.finish(),
-            end_ms=end_ms,
+            audio=track.finish(),
+            end_ms=video.end_ms,
             counts=DecodeCounts(
                 frames_decoded=video.frames_decoded,
                 frames_sampled=len(frames),
@@ -54,3 +61,11 @@ def decode_video(path: Path, config: MediaConfig) -> DecodedVideo:
                 corrupt_packets=video.corrupt_packets,
             ),
         )
+
+
+def _sound_only(video: OpenVideo, content_sha256: str, config: MediaConfig) -> DecodedVideo:
+    track = SoundTrack(config.max_duration_s * 1000)
+    for chunk in video.sound():
+        track.add(chunk)
+    nothing = DecodeCounts(0, 0, 0, video.corrupt_packets)
+    return DecodedVideo(content_sha256, video.info, (), (), track.finish(), 0, nothing)

@@ -16,7 +16,7 @@ StreamItem: TypeAlias = TimedFrame | AudioChunk
 
 
 class OpenVideo(Protocol):
-    """A video that has been opened and found fit to decode.
+    """A video that has been opened and found fit to decode, with or without its sound.
 
     `end_ms` is the end of the last frame, known once the stream has been read.
     """
@@ -28,6 +28,10 @@ class OpenVideo(Protocol):
 
     def stream(self) -> Iterator[StreamItem]:
         """Frames at least `TICK_MS` apart in presentation order, and sound, interleaved or not."""
+        ...
+
+    def sound(self) -> Iterator[AudioChunk]:
+        """Only the sound, without decoding the pictures."""
         ...
 
 

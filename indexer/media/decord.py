@@ -14,7 +14,7 @@ from indexer.media.decoder import TICK_MS, StreamItem, scaled_size
 from indexer.media.pyav import PyavVideo
 from schemas.config import MediaConfig
 from schemas.errors import FailureKind, MediaError
-from schemas.media import TimedFrame
+from schemas.media import AudioChunk, TimedFrame
 
 
 class DecordVideo:
@@ -22,8 +22,11 @@ class DecordVideo:
 
     corrupt_packets = 0
 
-    def __init__(self, path: Path, probe: PyavVideo, config: MediaConfig) -> None:
+    def __init__(
+        self, path: Path, probe: PyavVideo, config: MediaConfig, *, sound: bool = True
+    ) -> None:
         self._probe = probe
+        self._with_sound = sound
         self.info = probe.info
         self.frames_decoded = 0
         self.end_ms = 0
@@ -38,10 +41,12 @@ class DecordVideo:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, config: MediaConfig) -> Iterator["DecordVideo"]:
+    def open(
+        cls, path: Path, config: MediaConfig, *, sound: bool = True
+    ) -> Iterator["DecordVideo"]:
         """Open a file, or raise MediaError with the reason it is no video."""
-        with PyavVideo.open(path, config) as probe:
-            yield cls(path, probe, config)
+        with PyavVideo.open(path, config, sound=sound) as probe:
+            yield cls(path, probe, config, sound=sound)
 
     def stream(self) -> Iterator[StreamItem]:
         """All frames first, then the sound."""
@@ -61,4 +66,9 @@ class DecordVideo:
                     FailureKind.CORRUPT, f"decord fails at {time_ms} ms: {error}"
                 ) from error
             yield TimedFrame(time_ms, pixels)
-        yield from self._probe.sound()
+        if self._with_sound:
+            yield from self._probe.sound()
+
+    def sound(self) -> Iterator[AudioChunk]:
+        """Only the sound, which PyAV decodes."""
+        return self._probe.sound()

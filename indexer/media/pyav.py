@@ -61,11 +61,14 @@ _MOST_BEFORE_PICTURE = 20_000
 class PyavVideo:
     """One open container. Use `PyavVideo.open` as a context manager."""
 
-    def __init__(self, container: InputContainer, config: MediaConfig) -> None:
+    def __init__(
+        self, container: InputContainer, config: MediaConfig, *, sound: bool = True
+    ) -> None:
         self._container = container
         self._config = config
         self._video = _video_stream(container)
         self._audio = _audio_stream(container)
+        self._streams = [self._video] + ([self._audio] if self._audio and sound else [])
         self._origin = _origin(container)
         self.corrupt_packets = 0
         self.frames_decoded = 0
@@ -79,7 +82,7 @@ class PyavVideo:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, config: MediaConfig) -> Iterator["PyavVideo"]:
+    def open(cls, path: Path, config: MediaConfig, *, sound: bool = True) -> Iterator["PyavVideo"]:
         """Open a file, or raise MediaError with the reason it is no video."""
         try:
             # The "file:" prefix keeps names like "-rf.mp4" or "%03d.mp4" from meaning anything.
@@ -90,7 +93,7 @@ class PyavVideo:
             reason = getattr(error, "strerror", None) or str(error)
             raise MediaError(FailureKind.NOT_A_VIDEO, f"cannot be opened: {reason}") from error
         with container:
-            yield cls(container, config)
+            yield cls(container, config, sound=sound)
 
     def _describe(self) -> VideoInfo:
         context = self._video.codec_context
@@ -132,7 +135,7 @@ class PyavVideo:
                 yield TimedFrame(time_ms, self._pixels(frame))
 
     def sound(self) -> Iterator[AudioChunk]:
-        """Only the sound, without decoding a picture, for a backend that has none."""
+        """Only the sound, without decoding the pictures."""
         if self._audio is None:
             return
         sound = _Sound(self._origin)
@@ -143,8 +146,7 @@ class PyavVideo:
                     yield from sound.chunks(frame)
 
     def _decode_all(self) -> Iterator[VideoFrame | AudioFrame]:
-        streams = [self._video] + ([self._audio] if self._audio else [])
-        for packet in self._packets(streams):
+        for packet in self._packets(self._streams):
             yield from self._decode(packet)
 
     def _until_first_picture(self) -> list[VideoFrame | AudioFrame]:

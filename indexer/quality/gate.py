@@ -3,15 +3,17 @@
 from schemas.config import GateConfig
 from schemas.release import GateCheck, Quality
 
+# In a shop of a handful, one video more or less is no trend.
+_ENOUGH = 50
+
 
 def check_release(
     quality: Quality, previous: Quality | None, config: GateConfig
 ) -> list[GateCheck]:
     """Every condition with what was asked and what was found."""
     considered = quality.submitted or 1
-    rate = quality.failed / considered
     checks = [
-        _at_most("failure rate", rate, config.max_failure_rate),
+        _at_most("failure rate", quality.failed / considered, config.max_failure_rate),
         _at_least("videos", quality.videos, config.min_videos),
         _at_least("products", quality.products, config.min_products),
     ]
@@ -19,14 +21,57 @@ def check_release(
         checks.append(_at_least(f"recall@10 of {name}", recall, config.min_recall))
     for name, bad in quality.bad_vectors.items():
         checks.append(_at_most(f"bad vectors in {name}", bad, 0))
+    checks += _health_checks(quality, config)
     if previous is not None:
-        for name, now, before in (
-            ("videos", quality.videos, previous.videos),
-            ("products", quality.products, previous.products),
-        ):
-            kept = (1.0 - config.max_shrink) * before
-            checks.append(_at_least(f"{name} kept of {before}", now, kept))
+        checks += _against(quality, previous, config)
     return checks
+
+
+def _health_checks(quality: Quality, config: GateConfig) -> list[GateCheck]:
+    health = quality.health
+    checks = [
+        _none("damaged files", health.damaged),
+        _none("wrong indexes", health.wrong_indexes),
+        _at_most("rows of no video or product", health.orphans, 0),
+        _at_most("videos that miss segments", health.incomplete_videos, 0),
+        _at_most("scores outside 0..1", health.bad_scores, 0),
+        _at_most("keys that stand twice", sum(health.duplicate_keys.values()), 0),
+    ]
+    for name, count in health.unindexed.items():
+        checks.append(_at_most(f"unindexed rows of {name}", count, 0))
+    for name, count in health.missing.items():
+        checks.append(_at_most(f"rows in no partition of {name}", count, 0))
+    for name, cosine in health.centres.items():
+        checks.append(_at_least(f"mean vector of {name}, cosine", cosine, config.min_centre))
+    return checks
+
+
+def _against(quality: Quality, previous: Quality, config: GateConfig) -> list[GateCheck]:
+    checks = []
+    kept = 1.0 - config.max_shrink
+    for name in (
+        "videos",
+        "products",
+        "segments",
+        "segments_with_text",
+        "products_with_picture",
+        "videos_linked",
+    ):
+        now, before = getattr(quality, name), getattr(previous, name)
+        if name not in ("videos", "products") and before < _ENOUGH:
+            continue
+        plain = name.replace("_", " ")
+        checks.append(_at_least(f"{plain} kept of {before}", now, kept * before))
+    if min(quality.videos, previous.videos) >= _ENOUGH:
+        linked, was = (q.videos_linked / q.videos for q in (quality, previous))
+        name = f"share of videos linked, {was:.3g} before"
+        checks.append(_at_least(name, linked, was - config.max_link_loss))
+    return checks
+
+
+def _none(name: str, found: list[str]) -> GateCheck:
+    listed = "; ".join(found[:3]) + ("; ..." if len(found) > 3 else "")
+    return GateCheck(name=name, passed=not found, wanted="none", found=listed or "none")
 
 
 def _at_least(name: str, found: float, wanted: float) -> GateCheck:

@@ -1,46 +1,49 @@
-"""The first figures of a candidate: recall of its indexes, coverage, health of its vectors."""
+"""The figures of a candidate: recall of its indexes, coverage, health."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 
-import lance
 import numpy as np
 
-from indexer.search.routes import nearest
-from indexer.store.rows import vector_matrix
+from indexer.index.quantizer import draw
+from indexer.index.recall import Measured, exact, measure_recall
+from indexer.quality.health import bad_vectors, check_health
 from indexer.store.tables import Store
 from schemas.config import Config
-from schemas.media import Vectors
 from schemas.outcomes import Tally
-from schemas.release import Quality, VectorIndex
+from schemas.release import Quality, Release, TableVersion, VectorIndex
 
-_K = 10
 # A flat column is exact by construction: a few queries show that it can be searched at all.
 _FLAT_QUERIES = 10
 
 
-def measure(store: Store, indexes: list[VectorIndex], config: Config, tally: Tally) -> Quality:
-    """Measure the newest version of every table."""
-    recalls: dict[str, float] = {}
-    asked: dict[str, int] = {}
+def measure(
+    store: Store,
+    tables: Sequence[TableVersion],
+    indexes: Sequence[VectorIndex],
+    previous: Release | None,
+    config: Config,
+    tally: Tally,
+) -> Quality:
+    """Measure the newest version of every table, which `tables` name."""
+    recalls: dict[str, Measured] = {}
     bad: dict[str, int] = {}
     for index in indexes:
         name = f"{index.table}.{index.column}"
-        bad[name] = bad_vectors(store.table(index.table).to_lance(), index.column)
+        bad[name] = bad_vectors(store.dataset(index.table), index.column)
         if index.rows and not bad[name]:
             most = config.gate.recall_queries
             queries = min(_FLAT_QUERIES, most) if index.kind == "flat" else most
-            recalls[name], asked[name] = recall_at_10(store, index, queries, config.index.seed)
-    links = store.table("links").to_lance()
-    strong = links.to_table(
-        columns=["video_key", "product_key"], filter=f"score >= {config.linking.link_above}"
+            recalls[name] = recall_at_10(store, index, queries, config.index.seed + 1)
+    strong = store.scan(
+        "links", ["video_key", "product_key"], f"score >= {config.linking.link_above}"
     )
-    failures = store.table("failures").to_lance().to_table(columns=["input", "kind"]).to_pylist()
+    failures = store.scan("failures", ["input", "kind"]).to_pylist()
     segments = store.table("segments")
-    pictures = store.table("product_images").to_lance().to_table(columns=["product_key"])
+    pictures = store.scan("product_images", ["product_key"])
     return Quality(
-        recall_at_10=recalls,
-        recall_queries=asked,
+        recall_at_10={name: found.recall for name, found in recalls.items()},
+        recall_queries={name: found.queries for name, found in recalls.items()},
         videos=store.table("videos").count_rows(),
         videos_linked=len(set(strong["video_key"].to_pylist())),
         products=store.table("products").count_rows(),
@@ -58,69 +61,20 @@ def measure(store: Store, indexes: list[VectorIndex], config: Config, tally: Tal
         ),
         bad_vectors=bad,
         rejected_rows=sum(row["input"] == "row" for row in failures),
+        health=check_health(store, tables, indexes, previous, config),
     )
 
 
-def widen(store: Store, index: VectorIndex, config: Config) -> VectorIndex:
-    """The same index, searched more widely until it reaches `gate.min_recall`, if it ever does.
+def recall_at_10(store: Store, index: VectorIndex, most: int, seed: int) -> Measured:
+    """Recall@10 against exact search, on vectors that are no rows themselves.
 
-    Probes double up to all partitions, then the refine factor doubles up to eight times. Settings
-    that the config names are kept.
+    Queries lie between pairs of random rows, near the data: nothing was trained or tuned on them.
     """
-    if index.kind == "flat" or config.index.nprobes:
-        return index
-    wider = index
-    for step in _widths(index):
-        wider = step
-        recall, _ = recall_at_10(store, step, config.gate.recall_queries, config.index.seed)
-        if recall >= config.gate.min_recall:
-            break
-    return wider
-
-
-def _widths(index: VectorIndex) -> Iterator[VectorIndex]:
-    probes, refine = index.nprobes, index.refine_factor
-    while probes < index.partitions:
-        yield index.model_copy(update={"nprobes": probes})
-        probes *= 2
-    for factor in (1, 2, 4, 8):
-        widest = {"nprobes": index.partitions, "refine_factor": refine * factor}
-        yield index.model_copy(update=widest)
-
-
-def recall_at_10(store: Store, index: VectorIndex, most: int, seed: int) -> tuple[float, int]:
-    """Recall@10 against exact search, and how many queries were asked.
-
-    Queries lie between pairs of random rows, near the data but never a row themselves: a stored
-    vector finds itself in any index and would flatter it. Rows at the distance of the tenth exact
-    one count as found, since identical vectors are interchangeable.
-    """
-    table = store.table(index.table)
-    matrix = _all_vectors(table.to_lance(), index.column)
-    rng = np.random.default_rng(seed)
-    pairs = rng.integers(0, len(matrix), size=(most, 2))
-    queries = matrix[pairs[:, 0]] + 0.5 * matrix[pairs[:, 1]]
+    dataset = store.dataset(index.table)
+    drawn = draw(dataset, index.column, 2 * most, seed)
+    firsts = np.arange(most) % len(drawn)
+    others = (firsts + len(drawn) // 2) % len(drawn)
+    # Leaning to the first: half-way between two rows there may be nothing at all.
+    queries = drawn[firsts] + 0.5 * drawn[others]
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
-    wanted = min(_K, len(matrix))
-    found = 0.0
-    for query in queries:
-        limit = np.sort(1.0 - matrix @ query)[wanted - 1]
-        hits = nearest(table, index.column, query, index, wanted, [])
-        found += sum(hit["_distance"] <= limit + 1e-5 for hit in hits) / wanted
-    return found / len(queries), len(queries)
-
-
-def bad_vectors(dataset: lance.LanceDataset, column: str) -> int:
-    """How many stored vectors are not finite or not of unit length."""
-    bad = 0
-    scanner = dataset.scanner(columns=[column], filter=f"{column} IS NOT NULL")
-    for batch in scanner.to_batches():
-        norms = np.linalg.norm(vector_matrix(batch[column]), axis=1)
-        # NaN and infinity fail this comparison too.
-        bad += int((~(np.abs(norms - 1.0) < 1e-3)).sum())
-    return bad
-
-
-def _all_vectors(dataset: lance.LanceDataset, column: str) -> Vectors:
-    table = dataset.to_table(columns=[column], filter=f"{column} IS NOT NULL")
-    return vector_matrix(table[column])
+    return measure_recall(dataset, index, exact(dataset, index.column, queries))

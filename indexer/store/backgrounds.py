@@ -24,7 +24,7 @@ def save_background(store: Store, background: Background) -> None:
         "pictures": background.pictures,
     }
     schema = tables.backgrounds_schema(len(background.frame_mean))
-    merge = store.table("backgrounds").to_lance().merge_insert("background_id")
+    merge = store.merge("backgrounds", "background_id")
     merge.when_not_matched_insert_all().execute(pa.Table.from_pylist([row], schema=schema))
 
 

@@ -19,7 +19,7 @@ def save_calibration(store: Store, calibration: Calibration) -> None:
         "record": calibration.model_dump_json(),
     }
     table = pa.Table.from_pylist([row], schema=tables.calibrations_schema())
-    store.table("calibrations").add(table)
+    store.writable("calibrations").add(table)
 
 
 def newest_calibration(store: Store) -> Calibration:

@@ -8,6 +8,7 @@ import os
 
 import lancedb
 from lancedb.db import DBConnection
+from pyarrow import fs
 
 from schemas.config import StorageConfig
 from schemas.errors import StoreError
@@ -19,6 +20,21 @@ def connect(uri: str, storage: StorageConfig | None = None) -> DBConnection:
         return lancedb.connect(uri, storage_options=_options(storage) if "://" in uri else None)
     except (OSError, ValueError, RuntimeError) as error:
         raise StoreError(f"{uri}: cannot be opened as a store: {error}") from error
+
+
+def filesystem(uri: str, storage: StorageConfig | None = None) -> tuple[fs.FileSystem, str]:
+    """Where a store's files can be read as they are, and the path of the store there."""
+    if "://" not in uri:
+        return fs.LocalFileSystem(), uri.rstrip("/")
+    config = storage or StorageConfig()
+    endpoint = config.endpoint or os.environ.get("AWS_ENDPOINT_URL")
+    if config.profile:
+        os.environ["AWS_PROFILE"] = config.profile
+    scheme, _, host = (endpoint or "").rpartition("://")
+    files = fs.S3FileSystem(
+        region=config.region, scheme=scheme or "https", endpoint_override=host or None
+    )
+    return files, uri.partition("://")[2].rstrip("/")
 
 
 def _options(storage: StorageConfig | None) -> dict[str, str]:

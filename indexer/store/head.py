@@ -1,10 +1,11 @@
-"""The head of a store: who may write, and what is published.
+"""The head of a store: who may write, what is published, and which release is served.
 
-Both stand in one row of one table, and every change of it is a compare-and-swap on its token, which
-Lance carries out as a conditional merge: of two writers that start from the same token, one finds
-that the row has moved on and changes nothing. So a run whose lease was taken over cannot publish,
-however late it wakes up. (The need for such a fence, and why checking a clock is not enough:
-M. Kleppmann, "How to do distributed locking", 2016.)
+All of it stands in one row of one table, and every change of it is a compare-and-swap on the number
+of its change, which Lance carries out as a conditional merge: of two writers that start from the
+same row, one finds that it has moved on and changes nothing. So a run whose lease was taken over
+cannot publish, however late it wakes up, and going back to an older release needs no lease. (The
+need for such a fence, and why checking a clock is not enough: M. Kleppmann, "How to do distributed
+locking", 2016.)
 
 A holder renews its lease while it works. It counts as dead when the lease has run out, or at once
 when the same machine can see that its process is gone.
@@ -16,9 +17,9 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,20 +29,36 @@ import pyarrow as pa
 from indexer.store.rows import now
 from indexer.store.tables import Store
 from schemas import tables
-from schemas.errors import StoreBusy
+from schemas.errors import GateRefused, StoreBusy
 
 # A lease is renewed this often within its term, so that a slow write or two do not lose it.
 _RENEWALS = 4
+# Changes of one row that come between reading and writing it: renewals, a rollback.
+_TRIES = 20
 # What Lance raises when a folder is gone or an endpoint does not answer.
 _OUT_OF_REACH = (OSError, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The row. `run_id` is None while nobody writes; `published` lists run ids, newest last."""
+class Published:
+    """A published release by its run. `left_at`: when searchers were told to leave it, if ever."""
 
+    run_id: str
+    left_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The row. `run_id` is None while nobody writes, `serving` before the first release.
+
+    `published` is in the order of publication. `hold` says why runs may not publish.
+    """
+
+    change: int
     token: str
-    published: tuple[str, ...]
+    published: tuple[Published, ...]
+    serving: str | None = None
+    hold: str | None = None
     run_id: str | None = None
     holder: str | None = None
     machine: str | None = None
@@ -49,20 +66,43 @@ class Head:
     renewed_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
 
+    def serve(self, run_id: str) -> "Head":
+        """The same with another release served."""
+        at = now()
+        published = tuple(
+            Published(p.run_id, None if p.run_id == run_id else p.left_at or at)
+            for p in self.published
+        )
+        return replace(self, published=published, serving=run_id)
+
 
 def read_head(store: Store) -> Head:
-    """The head as it is now. One small read."""
+    """The head as it is now. One small read: this is how a searcher learns of a new release."""
     row = store.scan("head", None).to_pylist()[0]
     del row["head"]
-    return Head(**(row | {"published": tuple(row["published"])}))
+    row["published"] = tuple(Published(**item) for item in row["published"])
+    return Head(**row)
 
 
-def _swap(store: Store, token: str, new: Head) -> bool:
-    """Replace the head if its token is still `token`; whether it was."""
+def change_head(store: Store, edit: Callable[[Head], Head]) -> Head:
+    """Change the head in one step, whatever else changes it meanwhile; the new one.
+
+    `edit` gets the head as it is and may raise; it is asked again where another change came first.
+    Raises StoreBusy where that never ends.
+    """
+    for _ in range(_TRIES):
+        old = read_head(store)
+        new = replace(edit(old), change=old.change + 1)
+        if _swap(store, old, new):
+            return new
+    raise StoreBusy(f"{store.uri}: its head changes all the time: try again")
+
+
+def _swap(store: Store, old: Head, new: Head) -> bool:
+    """Replace the head if it is still `old`; whether it was."""
     row = {"head": "head"} | {name: getattr(new, name) for name in Head.__dataclass_fields__}
-    row["published"] = list(new.published)
-    # Tokens are UUIDs of our own, or empty: nothing of a stranger's gets into this condition.
-    merge = store.merge("head", "head").when_matched_update_all(f"target.token = '{token}'")
+    row["published"] = [asdict(item) for item in new.published]
+    merge = store.merge("head", "head").when_matched_update_all(f"target.change = {old.change}")
     done = merge.execute(pa.Table.from_pylist([row], schema=tables.head_schema()))
     return int(done["num_updated_rows"]) == 1
 
@@ -70,14 +110,14 @@ def _swap(store: Store, token: str, new: Head) -> bool:
 class Lease:
     """The right to write into a store and to publish. A context manager; use `Lease.take`.
 
-    `check` raises StoreBusy once the lease may have been lost; call it before every commit.
+    `check` raises StoreBusy once the lease may have been lost: `Store.guarded` has every write ask.
     """
 
-    def __init__(self, store: Store, head: Head, term_s: float) -> None:
+    def __init__(self, store: Store, head: Head, term_s: float, asked: float) -> None:
         self._store = store
-        self._head = head
+        self._token = head.token
         self._term_s = term_s
-        self._renewed = time.monotonic()
+        self._renewed = asked
         self._lost = False
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -86,44 +126,61 @@ class Lease:
     @classmethod
     def take(cls, store: Store, run_id: str, term_s: float) -> "Lease":
         """Take the lease of a store. Raises StoreBusy while a living run holds it."""
-        head = read_head(store)
-        if head.run_id is not None and not _is_dead(head):
-            raise StoreBusy(
-                f"{store.uri}: run {head.run_id} on {head.holder} is writing (its lease runs until "
-                f"{head.expires_at:%Y-%m-%d %H:%M:%S} UTC and is renewed while it lives): wait for "
-                "it, or end it"
-            )
-        mine = Head(
-            token=str(uuid.uuid4()),
-            published=head.published,
-            run_id=run_id,
-            holder=f"{socket.gethostname()}, process {os.getpid()}",
-            machine=_this_machine(),
-            process=_process(os.getpid()),
-        )
-        if not _swap(store, head.token, _renewed(mine, term_s)):
-            raise StoreBusy(f"{store.uri}: another run took the lease a moment ago: wait for it")
-        return cls(store, mine, term_s)
+        asked = _clock()
+        token = str(uuid.uuid4())
 
-    @property
-    def published(self) -> tuple[str, ...]:
-        """Run ids of the published releases, the newest last."""
-        return self._head.published
+        def mine(head: Head) -> Head:
+            if head.run_id is not None and not _is_dead(head):
+                raise StoreBusy(
+                    f"{store.uri}: run {head.run_id} on {head.holder} is writing (its lease runs "
+                    f"until {head.expires_at:%Y-%m-%d %H:%M:%S} UTC and is renewed while it "
+                    "lives): wait for it, or end it"
+                )
+            taken = replace(
+                head,
+                token=token,
+                run_id=run_id,
+                holder=f"{socket.gethostname()}, process {os.getpid()}",
+                machine=_this_machine(),
+                process=_process(os.getpid()),
+            )
+            return _renewed(taken, term_s)
+
+        return cls(store, change_head(store, mine), term_s, asked)
 
     def check(self) -> None:
         """Raise StoreBusy if the lease is lost, or may be: by this process's own clock."""
-        if self._lost or time.monotonic() - self._renewed > self._term_s:
+        if self._lost or _clock() - self._renewed > self._term_s:
             raise self._busy()
 
-    def publish(self, run_ids: Sequence[str]) -> None:
-        """Make `run_ids` what is published, in one step with the proof of the lease."""
+    def change(self, edit: Callable[[Head], Head]) -> Head:
+        """Change the head in one step with the proof of the lease."""
         self.check()
-        with self._lock:
-            head = replace(self._head, published=tuple(run_ids))
-            if not _swap(self._store, self._head.token, _renewed(head, self._term_s)):
+        return self._change(edit)
+
+    def _change(self, edit: Callable[[Head], Head]) -> Head:
+        def proven(head: Head) -> Head:
+            if head.token != self._token:
                 self._lost = True
                 raise self._busy()
-            self._head = head
+            return _renewed(edit(head), self._term_s)
+
+        with self._lock:
+            return change_head(self._store, proven)
+
+    def publish(self, run_id: str, *, end_hold: bool = False) -> None:
+        """Have searchers go to the release of `run_id`.
+
+        Raises GateRefused where somebody has gone back to an older release, unless `end_hold`.
+        """
+
+        def edit(head: Head) -> Head:
+            if head.hold and not end_hold:
+                raise GateRefused(held_back(head.hold))
+            grown = replace(head, published=(*head.published, Published(run_id)), hold=None)
+            return grown.serve(run_id)
+
+        self.change(edit)
 
     def _busy(self) -> StoreBusy:
         return StoreBusy(
@@ -133,15 +190,15 @@ class Lease:
 
     def _renew_on(self) -> None:
         while not self._ended.wait(self._term_s / _RENEWALS):
-            with self._lock:
-                asked = time.monotonic()
-                try:
-                    held = _swap(self._store, self._head.token, _renewed(self._head, self._term_s))
-                except _OUT_OF_REACH:
-                    continue  # the store is out of reach; `check` knows when that was too long
-                if not held:
-                    self._lost = True
+            asked = _clock()
+            try:
+                self._change(lambda head: head)
+            except StoreBusy:
+                if self._lost:
                     return
+            except _OUT_OF_REACH:
+                continue  # the store is out of reach; `check` knows when that was too long
+            else:
                 self._renewed = asked
 
     def __enter__(self) -> Self:
@@ -156,13 +213,28 @@ class Lease:
     ) -> None:
         self._ended.set()
         self._renewer.join()
-        if self._lost:
-            return
-        # Where the store is out of reach the lease runs out by itself.
-        with suppress(*_OUT_OF_REACH):
-            # Read again: the answer to a publication may have been lost on its way.
-            published = read_head(self._store).published
-            _swap(self._store, self._head.token, Head(str(uuid.uuid4()), published))
+
+        def free(head: Head) -> Head:
+            if head.token != self._token:
+                raise self._busy()
+            return Head(head.change, str(uuid.uuid4()), head.published, head.serving, head.hold)
+
+        # Where the store is out of reach the lease runs out by itself; a lost one is another's.
+        with suppress(StoreBusy, *_OUT_OF_REACH):
+            change_head(self._store, free)
+
+
+def held_back(reason: str) -> str:
+    """What a run is told that may not publish."""
+    return (
+        f"not published: {reason}. Runs keep the tables up to date and do not publish until "
+        "`reelshelf publish` says so"
+    )
+
+
+def _clock() -> float:
+    """Seconds that go on while the machine is suspended, where it has such a clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _renewed(head: Head, term_s: float) -> Head:

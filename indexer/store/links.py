@@ -23,7 +23,7 @@ def released_links(
         conditions.append(f"video_key = '{video_key(release.shop_id, video_id)}'")
     if sku is not None:
         conditions.append(f"product_key = '{product_key(release.shop_id, sku)}'")
-    links = store.table("links", release.table_version("links")).to_lance()
+    links = store.dataset("links", release.table_version("links"))
     rows = links.to_table(filter=" AND ".join(conditions))
     titles = product_titles(store, release.table_version("products"))
     found = zip(rows["video_id"].to_pylist(), links_from(rows), strict=True)

@@ -8,13 +8,12 @@ from indexer.store import rows
 from indexer.store.rows import RunContext
 from indexer.store.tables import Store, among, parts
 from schemas.catalog import (
+    EncodedImage,
     EncodedPicture,
     EncodedProduct,
     FingerprintedProduct,
-    Product,
     ProductVectors,
 )
-from schemas.keys import product_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,8 @@ class PictureState:
     """What the store knows of a picture, for planning."""
 
     content_sha256: str
-    encoding_fingerprint: str
+    image_fingerprint: str
+    reading_fingerprint: str
 
 
 def product_states(store: Store) -> dict[str, ProductState]:
@@ -45,19 +45,16 @@ def product_states(store: Store) -> dict[str, ProductState]:
 
 def picture_states(store: Store) -> dict[str, PictureState]:
     """State of each picture by its key."""
-    columns = ["image_key", "content_sha256", "encoding_fingerprint"]
+    columns = ["image_key", "content_sha256", "image_fingerprint", "reading_fingerprint"]
     return {
         row.pop("image_key"): PictureState(**row)
         for row in store.scan("product_images", columns).to_pylist()
     }
 
 
-def held_vectors(
-    store: Store, products: Sequence[Product], shop_id: str
-) -> dict[str, ProductVectors]:
-    """The text vectors that the store holds of these products, by SKU."""
+def held_vectors(store: Store, keys: Sequence[str]) -> dict[str, ProductVectors]:
+    """The text vectors that the store holds of the products of these keys, by SKU."""
     found: dict[str, ProductVectors] = {}
-    keys = [product_key(shop_id, product.sku) for product in products]
     for part in parts(keys):
         columns = ["sku", "text_vector", "facts_vector"]
         table = store.scan("products", columns, among("product_key", part))
@@ -82,13 +79,32 @@ def write_products(
     store.replace("products", "product_key", table, "product_key", keys)
 
 
+def held_pictures(store: Store, keys: Sequence[str]) -> dict[str, EncodedImage]:
+    """What the store holds of these pictures, by their keys."""
+    found: dict[str, EncodedImage] = {}
+    for part in parts(keys):
+        columns = ["image_key", "uri", "content_sha256", "printed", "image_vector"]
+        table = store.scan("product_images", columns, among("image_key", part))
+        vectors = rows.vector_matrix(table["image_vector"])
+        for row, vector in zip(table.select(columns[:-1]).to_pylist(), vectors, strict=True):
+            image = EncodedImage(row["uri"], row["content_sha256"], vector, tuple(row["printed"]))
+            found[row["image_key"]] = image
+    return found
+
+
 def write_pictures(
-    store: Store, pictures: Sequence[EncodedPicture], fingerprint: str, run: RunContext
+    store: Store,
+    pictures: Sequence[EncodedPicture],
+    fingerprints: tuple[str, str],
+    run: RunContext,
 ) -> None:
-    """Write pictures, replacing what stood under their keys."""
+    """Write pictures, replacing what stood under their keys.
+
+    `fingerprints` are of what encoded and of what read them.
+    """
     if not pictures:
         return
-    table = rows.product_image_rows(pictures, fingerprint, run)
+    table = rows.product_image_rows(pictures, fingerprints, run)
     keys = table["image_key"].to_pylist()
     store.replace("product_images", "image_key", table, "image_key", keys)
 
@@ -96,14 +112,14 @@ def write_pictures(
 def delete_pictures(store: Store, keys: Sequence[str]) -> None:
     """Remove pictures."""
     for part in parts(keys):
-        store.table("product_images").delete(among("image_key", part))
+        store.writable("product_images").delete(among("image_key", part))
 
 
 def delete_products(store: Store, keys: Sequence[str]) -> None:
     """Remove products with their pictures and links."""
     for part in parts(keys):
         for name in ("products", "product_images", "links"):
-            store.table(name).delete(among("product_key", part))
+            store.writable(name).delete(among("product_key", part))
 
 
 def read_products(store: Store, versions: Mapping[str, int] | None = None) -> list[EncodedProduct]:
@@ -117,5 +133,5 @@ def read_products(store: Store, versions: Mapping[str, int] | None = None) -> li
 def product_titles(store: Store, version: int) -> dict[str, str]:
     """The title of each product by its key, at one version of `products`."""
     columns = ["product_key", "title"]
-    found = store.table("products", version).to_lance().to_table(columns=columns).to_pylist()
+    found = store.dataset("products", version).to_table(columns=columns).to_pylist()
     return {row["product_key"]: row["title"] for row in found}

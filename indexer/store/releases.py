@@ -1,27 +1,43 @@
-"""Publishing: one row that names the version of every table, tags that keep those versions alive.
+"""Releases: one row that names the version of every table, tags that keep those versions alive.
 
 A release is first written down, then named by the store's head, in one commit. So it is whole or
-not there. A reader learns of a new one from the one row of one small table.
+not there. A reader learns of a new one from the one row of one small table. Going back changes that
+row and nothing else.
 """
 
 import datetime as dt
+import json
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from indexer.store.head import Lease, read_head
+from indexer.store.checksums import seal
+from indexer.store.head import Head, Lease, change_head, read_head
 from indexer.store.rows import now
 from indexer.store.tables import DATA_TABLES, Store, among, parts
 from schemas import tables
-from schemas.errors import StoreError
+from schemas.config import Config, parse_config
+from schemas.errors import ConfigError, StoreError
 from schemas.release import Release, TableVersion
 
 
 def pin_tables(store: Store) -> list[TableVersion]:
-    """The newest version of every data table, as a release would name it."""
+    """The newest version of every data table, as a release would name it, with checksums."""
     pinned = []
     for name in DATA_TABLES:
         table = store.table(name)
-        pinned.append(TableVersion(name=name, version=table.version, rows=table.count_rows()))
+        sealed = seal(store, name, table.version)
+        pinned.append(
+            TableVersion(
+                name=name,
+                table=store.table_name(name),
+                version=table.version,
+                rows=table.count_rows(),
+                files=sealed.files,
+                bytes=sealed.bytes,
+                sha256=sealed.sha256,
+            )
+        )
     return pinned
 
 
@@ -30,16 +46,14 @@ def next_sequence(store: Store) -> int:
     return max((release.sequence for release in list_releases(store)), default=0) + 1
 
 
-def publish(store: Store, release: Release, lease: Lease) -> None:
-    """Tag every table of the release, write its row, and make it the newest.
+def publish(store: Store, release: Release, lease: Lease, *, end_hold: bool = False) -> None:
+    """Tag every table of the release, write its row, and have searchers go to it.
 
-    Raises StoreBusy where the lease was lost: then the row is there, but nothing names it.
+    Raises StoreBusy where the lease was lost: then the row is there, but nothing names it. Raises
+    GateRefused where somebody has gone back to an older release, unless `end_hold`.
     """
-    lease.check()
     for table in release.tables:
-        # With the run in its name: two runs that claim one number never move each other's tags.
-        tag = f"{release.release_id}-{release.run_id[:8]}"
-        store.table(table.name).tags.create(tag, table.version)
+        store.writable(table.name).tags.create(release.name_of_run, table.version)
     row = {
         "run_id": release.run_id,
         "release_id": release.release_id,
@@ -48,41 +62,140 @@ def publish(store: Store, release: Release, lease: Lease) -> None:
         "created_at": dt.datetime.fromisoformat(release.created_at),
         "record": release.model_dump_json(),
     }
-    store.table("releases").add(pa.Table.from_pylist([row], schema=tables.releases_schema()))
-    lease.publish([*lease.published, release.run_id])
+    store.writable("releases").add(pa.Table.from_pylist([row], schema=tables.releases_schema()))
+    lease.publish(release.run_id, end_hold=end_hold)
 
 
-def clear_unpublished(store: Store, lease: Lease) -> None:
-    """Take away what runs that died while publishing left behind: records, and tags of tables."""
-    found = store.scan("releases", ["run_id"])["run_id"].to_pylist()
-    orphans = sorted(set(found) - set(lease.published))
-    for part in parts(orphans):
-        store.table("releases").delete(among("run_id", part))
-    published = {run_id[:8] for run_id in lease.published}
-    for name in DATA_TABLES:
-        tags = store.table(name).tags
-        for tag in tags.list():
-            if tag.rpartition("-")[2] not in published:
-                tags.delete(tag)
+def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
+    """Have searchers go back to an older release; the one they left, and the one they go to.
+
+    Without `to` it is the one made before the one that is served. It takes one commit and no lease:
+    a run that is writing goes on, but may not publish before somebody says so.
+    """
+    found = {release.run_id: release for release in list_releases(store)}
+    changed: list[tuple[Release, Release]] = []
+
+    def edit(head: Head) -> Head:
+        served = _served(store, head, found)
+        target = _target(store, served, list(found.values()), to)
+        at = now()
+        hold = (
+            f"somebody went back from release {served.release_id} to {target.release_id} "
+            f"at {at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+        changed.append((served, target))
+        return replace(head.serve(target.run_id), hold=hold)
+
+    change_head(store, edit)
+    return changed[-1]
 
 
-def list_releases(store: Store) -> list[Release]:
-    """All published releases, oldest first."""
-    published = read_head(store).published
-    found = store.scan("releases", ["run_id", "record"]).to_pylist()
-    records = {row["run_id"]: row["record"] for row in found}
-    return [Release.model_validate_json(records[run_id]) for run_id in published]
-
-
-def newest_release(store: Store) -> Release:
-    """The release that searchers should open. Raises StoreError where nothing was published."""
-    releases = list_releases(store)
-    if not releases:
+def _served(store: Store, head: Head, found: dict[str, Release]) -> Release:
+    if head.serving is None:
         raise StoreError(
             f"{store.uri}: nothing has been published yet; `reelshelf ingest` publishes when the "
             "quality gate agrees"
         )
-    return releases[-1]
+    return found[head.serving]
+
+
+def _target(store: Store, served: Release, found: list[Release], to: str | None) -> Release:
+    if to is not None:
+        return find_release(store, to)
+    older = [release for release in found if release.sequence < served.sequence]
+    if not older:
+        raise ConfigError(
+            f"rollback: {served.release_id} is the oldest release there is; nothing to go back to"
+        )
+    return max(older, key=lambda release: release.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A published release, and whether searchers are to open it or since when not."""
+
+    release: Release
+    serving: bool
+    left_at: dt.datetime | None
+
+
+def listed_releases(store: Store) -> list[Listed]:
+    """All published releases by their number, with their standing."""
+    head = read_head(store)
+    left = {item.run_id: item.left_at for item in head.published}
+    found = [
+        Listed(release, release.run_id == head.serving, left[release.run_id])
+        for release in _read(store, head)
+    ]
+    return sorted(found, key=lambda item: item.release.sequence)
+
+
+def list_releases(store: Store) -> list[Release]:
+    """All published releases, oldest first."""
+    return [item.release for item in listed_releases(store)]
+
+
+def find_release(store: Store, name: str) -> Release:
+    """A published release by its id. Raises ConfigError with those there are."""
+    found = list_releases(store)
+    for release in found:
+        if release.release_id == name:
+            return release
+    known = ", ".join(release.release_id for release in found) or "none"
+    raise ConfigError(f"{store.uri}: has no release {name!r}; there are {known}")
+
+
+def newest_release(store: Store) -> Release:
+    """The release that searchers are to open. Raises StoreError where nothing was published."""
+    head = read_head(store)
+    found = {release.run_id: release for release in _read(store, head)}
+    return _served(store, head, found)
+
+
+def served_release(store: Store) -> Release | None:
+    """The release that searchers are to open; None where nothing was published."""
+    return newest_release(store) if read_head(store).serving is not None else None
+
+
+def last_made(store: Store) -> Release | None:
+    """The release of this generation that was made last, served or not: tables are near it."""
+    own = [r for r in list_releases(store) if r.generation == store.generation]
+    return own[-1] if own else None
+
+
+def _read(store: Store, head: Head) -> list[Release]:
+    columns = ["run_id", "record"]
+    records = {row["run_id"]: row["record"] for row in store.scan("releases", columns).to_pylist()}
+    return [Release.model_validate_json(records[item.run_id]) for item in head.published]
+
+
+def config_of(release: Release) -> Config:
+    """The config that a release was made with."""
+    return parse_config(json.loads(release.config), where=release.release_id)
+
+
+def clear_unpublished(store: Store) -> None:
+    """Take away what runs that died while publishing left behind: records, and tags of tables."""
+    published = {item.run_id for item in read_head(store).published}
+    found = store.scan("releases", ["run_id"])["run_id"].to_pylist()
+    for part in parts(sorted(set(found) - published)):
+        store.writable("releases").delete(among("run_id", part))
+    drop_tags(store, {run_id[:8] for run_id in published})
+
+
+def drop_tags(store: Store, kept: set[str]) -> None:
+    """Drop the tags of releases whose run is not in `kept`. Tags of others, of readers, stay."""
+    for name in DATA_TABLES:
+        tags = store.writable(name).tags
+        for tag in tags.list():
+            if _is_ours(tag) and tag.rpartition("-")[2] not in kept:
+                tags.delete(tag)
+
+
+def _is_ours(tag: str) -> bool:
+    """Whether a tag is a release's: r000001-20261124-0123abcd."""
+    number, _, rest = tag.partition("-")
+    return number[:1] == "r" and number[1:].isdigit() and rest.count("-") == 1
 
 
 def release_id(sequence: int) -> str:

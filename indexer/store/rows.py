@@ -23,11 +23,18 @@ from schemas.catalog import (
 )
 from schemas.keys import child_key, product_key, video_key
 from schemas.links import Evidence, ProductLink, Sense, Span
-from schemas.media import Vectors
+from schemas.media import DecodeCounts, Vectors, VideoInfo
 from schemas.outcomes import Failed, Indexed
 from schemas.release import ModelRefs
 from schemas.run import StageFingerprints
-from schemas.segments import Box, ScreenText, Segment, Utterance
+from schemas.segments import (
+    Box,
+    ModelCalls,
+    ScreenText,
+    Segment,
+    SegmentedVideo,
+    Utterance,
+)
 
 # One row as Arrow takes and gives it. It never leaves this room: outside, rows are records.
 Cells: TypeAlias = dict[str, Any]
@@ -62,10 +69,10 @@ def video_rows(
     batch: Sequence[Indexed], run: RunContext, first_seen: dict[str, dt.datetime]
 ) -> pa.Table:
     """One row for each indexed video."""
-    prints = run.fingerprints
     rows = []
     for done in batch:
         source, video = done.job.source, done.video
+        prints = done.job.kept or run.fingerprints
         rows.append(
             run.common
             | {
@@ -82,6 +89,7 @@ def video_rows(
                 "absent": list(video.absent),
                 "segment_count": len(video.segments),
                 **asdict(video.counts),
+                "calls": asdict(video.calls),
                 "media_fingerprint": prints.media,
                 "frames_fingerprint": prints.frames,
                 "asr_fingerprint": prints.asr,
@@ -186,7 +194,7 @@ def product_rows(
 
 
 def product_image_rows(
-    pictures: Sequence[EncodedPicture], encoding: str, run: RunContext
+    pictures: Sequence[EncodedPicture], fingerprints: tuple[str, str], run: RunContext
 ) -> pa.Table:
     """One row for each picture."""
     rows = [
@@ -198,7 +206,8 @@ def product_image_rows(
             "uri": item.image.uri,
             "content_sha256": item.image.content_sha256,
             "printed": list(item.image.printed),
-            "encoding_fingerprint": encoding,
+            "image_fingerprint": fingerprints[0],
+            "reading_fingerprint": fingerprints[1],
         }
         for item in pictures
     ]
@@ -294,7 +303,7 @@ def failure_rows(
 
 def free_head() -> pa.Table:
     """The one row of `head` in a new store: nobody writes, nothing is published."""
-    row = {"head": "head", "token": "", "published": []}
+    row = {"head": "head", "change": 0, "token": "", "published": []}
     return pa.Table.from_pylist([row], schema=tables.head_schema())
 
 
@@ -340,6 +349,37 @@ def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduc
         ordered = tuple(own[uri] for uri in dict.fromkeys(known["images"]) if uri in own)
         result.append(EncodedProduct(Product(**known), text, fact, ordered))
     return result
+
+
+def held_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVideo]:
+    """Whole videos as an earlier run made them, by their keys."""
+    skus: dict[str, tuple[str, ...]] = dict.fromkeys(videos["video_key"].to_pylist(), ())
+    moments = {video.video_key: video.segments for video in linkable_videos(segments, skus)}
+    spoken = dict(
+        zip(segments["video_key"].to_pylist(), segments["language"].to_pylist(), strict=True)
+    )
+    return {
+        row["video_key"]: SegmentedVideo(
+            content_sha256=row["content_sha256"],
+            info=VideoInfo(
+                width=row["width"],
+                height=row["height"],
+                rotation=row["rotation"],
+                codec=row["codec"],
+                container=row["container"],
+                duration_ms=None,
+                has_audio="audio" not in row["absent"],
+            ),
+            end_ms=row["duration_ms"],
+            counts=DecodeCounts(**{name: row[name] for name in DecodeCounts.__dataclass_fields__}),
+            segments=moments[row["video_key"]],
+            language=spoken.get(row["video_key"]),
+            calls=ModelCalls(**row["calls"]),
+            asked=ModelCalls(),
+            absent=tuple(row["absent"]),
+        )
+        for row in videos.to_pylist()
+    }
 
 
 def linkable_videos(

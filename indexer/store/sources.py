@@ -46,4 +46,4 @@ def note_seen(store: Store, found: Mapping[str, Seen]) -> None:
 def forget_seen(store: Store, keys: set[str]) -> None:
     """Forget files that are there no more."""
     for part in parts(sorted(keys)):
-        store.table("sources").delete(among("source_key", part))
+        store.writable("sources").delete(among("source_key", part))

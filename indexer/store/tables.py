@@ -6,11 +6,12 @@ and is done again. Filters are made of keys only, which are UUIDs, never of a st
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
+import lance
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -31,6 +32,7 @@ from schemas.media import Vectors
 from schemas.outcomes import Indexed
 from schemas.release import ModelRefs
 from schemas.run import StageFingerprints
+from schemas.segments import ModelCalls, SegmentedVideo
 
 Item = TypeVar("Item")
 
@@ -38,6 +40,8 @@ _KEYS_PER_FILTER = 500
 
 # Tables a release pins, in the order they are written.
 DATA_TABLES = ("products", "product_images", "videos", "segments", "links", "failures")
+# Tables that there are once for each generation: what they hold depends on the encoders.
+GENERATION_TABLES = (*DATA_TABLES, "backgrounds", "calibrations", "quantizers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,48 @@ class VideoFrames:
     lengths: npt.NDArray[np.float64]
 
 
-class Store:
-    """An open store. `Store.create` for a run, `Store.open` for a reader."""
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One set of data tables, and the vector spaces they hold."""
 
-    def __init__(self, uri: str, connection: DBConnection) -> None:
+    number: int
+    shop_id: str
+    image_space: str
+    text_space: str
+
+
+def _unguarded() -> None:
+    """Readers and the first steps of a store write nothing that a lease protects."""
+
+
+class Store:
+    """An open store, seen through one of its generations.
+
+    `Store.create` for a run, `Store.open` for a reader, which then goes to the generation of its
+    release by `of`.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        storage: StorageConfig | None = None,
+        generation: int = 1,
+        guard: Callable[[], None] = _unguarded,
+        connection: DBConnection | None = None,
+    ) -> None:
         self.uri = uri
-        self.connection = connection
+        self.storage = storage
+        self.connection = connection or connect(uri, storage)
+        self.generation = generation
+        self._guard = guard
+
+    def of(self, generation: int) -> "Store":
+        """The same store, seen through another generation."""
+        return Store(self.uri, self.storage, generation, self._guard, self.connection)
+
+    def guarded(self, guard: Callable[[], None]) -> "Store":
+        """The same store, asking `guard` before every write, which raises where none may be."""
+        return Store(self.uri, self.storage, self.generation, guard, self.connection)
 
     @classmethod
     def exists(cls, uri: str, storage: StorageConfig | None = None) -> bool:
@@ -96,40 +136,43 @@ class Store:
         """Open an existing store. Raises StoreError where there is none, or one we cannot read."""
         if "://" not in uri and not Path(uri).is_dir():
             raise StoreError(f"{uri}: there is no such folder")
-        store = cls(uri, connect(uri, storage))
+        store = cls(uri, storage)
         if "store" not in store.connection.list_tables().tables:
             raise StoreError(f"{uri}: holds no reelshelf store; make one with `reelshelf ingest`")
-        store._check()
-        return store
+        return store.of(store.generations()[-1].number)
 
     @classmethod
     def create(
         cls, uri: str, shop_id: str, refs: ModelRefs, storage: StorageConfig | None = None
     ) -> "Store":
-        """Open the store at `uri`, making what is missing, for vectors of these models."""
-        store = cls(uri, connect(uri, storage))
-        if "store" not in store.connection.list_tables().tables:
-            store._make(shop_id, refs)
-        info = store._check()
-        for role, ref in (("image", refs.image), ("text", refs.text)):
-            held = info[f"{role}_space"]
-            if held != ref.space:
-                raise StoreError(
-                    f"{uri}: holds {role} vectors of {held!r}, this run makes {ref.space!r}; "
-                    "use another --store for another encoder"
-                )
-        if info["shop_id"] != shop_id:
-            raise StoreError(
-                f"{uri}: belongs to the shop {info['shop_id']!r}, the config says {shop_id!r}"
-            )
-        return store
+        """Open the store at `uri` for vectors of these models, making what is missing.
 
-    def _make(self, shop_id: str, refs: ModelRefs) -> None:
-        """Make all tables; the one that says what the store is comes last."""
+        Where it holds other vectors only, the tables of a new generation are made beside them.
+        """
+        store = cls(uri, storage)
+        if "store" not in store.connection.list_tables().tables:
+            for name, schema in _shared_schemas().items():
+                store.connection.create_table(name, schema=schema, exist_ok=True)
+            store.connection.create_table("head", rows.free_head(), exist_ok=True)
+            store._make_generation(shop_id, refs)
+        found = store.generations()
+        if found[0].shop_id != shop_id:
+            raise StoreError(
+                f"{uri}: belongs to the shop {found[0].shop_id!r}, the config says {shop_id!r}"
+            )
+        own = store.generation_of(refs)
+        if own is not None:
+            return store.of(own)
+        newest = store.of(found[-1].number + 1)
+        newest._make_generation(shop_id, refs)
+        return newest
+
+    def _make_generation(self, shop_id: str, refs: ModelRefs) -> None:
+        """Make its tables; the row that says that they are there comes last."""
         for name, schema in _schemas(refs.image.dim, refs.text.dim).items():
-            self.connection.create_table(name, schema=schema, exist_ok=True)
-        self.connection.create_table("head", rows.free_head(), exist_ok=True)
+            self.connection.create_table(self.table_name(name), schema=schema, exist_ok=True)
         row = {
+            "generation": self.generation,
             "shop_id": shop_id,
             "schema_version": tables.SCHEMA_VERSION,
             "image_space": refs.image.space,
@@ -138,16 +181,59 @@ class Store:
             "text_dim": refs.text.dim,
             "created_at": rows.now(),
         }
-        self.connection.create_table(
-            "store", pa.Table.from_pylist([row], schema=tables.store_schema())
+        made = pa.Table.from_pylist([row], schema=tables.store_schema())
+        if "store" not in self.connection.list_tables().tables:
+            self.connection.create_table("store", made)
+        else:
+            self.merge("store", "generation").when_not_matched_insert_all().execute(made)
+
+    def generations(self) -> list[Generation]:
+        """All generations, oldest first. Raises StoreError where the schema is another."""
+        found = self.table("store").to_arrow().sort_by("schema_version").to_pylist()
+        version = found[-1]["schema_version"]
+        if version != tables.SCHEMA_VERSION:
+            todo = (
+                "update reelshelf"
+                if int(version) > tables.SCHEMA_VERSION
+                else "index into a new --store; there is no migration from that version"
+            )
+            raise StoreError(
+                f"{self.uri}: has schema version {version}, this reelshelf writes "
+                f"{tables.SCHEMA_VERSION}: {todo}"
+            )
+        return sorted(
+            (
+                Generation(r["generation"], r["shop_id"], r["image_space"], r["text_space"])
+                for r in found
+            ),
+            key=lambda generation: generation.number,
         )
 
+    def generation_of(self, refs: ModelRefs) -> int | None:
+        """The newest generation with vectors of these models, if there is one."""
+        spaces = (refs.image.space, refs.text.space)
+        found = [g for g in self.generations() if (g.image_space, g.text_space) == spaces]
+        return found[-1].number if found else None
+
+    def table_name(self, name: str) -> str:
+        """What a table is called in the store. Those of the first generation have plain names."""
+        return generation_table(name, self.generation)
+
     def table(self, name: str, version: int | None = None) -> Table:
-        """A table at its newest version, or pinned to `version`."""
-        table = self.connection.open_table(name)
+        """A table at its newest version, or pinned to `version`. For reading."""
+        table = self.connection.open_table(self.table_name(name))
         if version is not None:
             table.checkout(version)
         return table
+
+    def dataset(self, name: str, version: int | None = None) -> lance.LanceDataset:
+        """A table as Lance's own dataset."""
+        return self.table(name, version).to_lance()
+
+    def writable(self, name: str) -> Table:
+        """A table at its newest version, to write to. Asks for the lease."""
+        self._guard()
+        return self.table(name)
 
     def video_states(self) -> dict[str, VideoState]:
         """State of each indexed video by its key."""
@@ -175,12 +261,38 @@ class Store:
             return
         segments = rows.segment_rows(batch, run)
         keys = [done.job.key for done in batch]
-        if any(key in states for key in keys):
-            # Until its new row is there, a video that is being replaced counts as not done.
-            self.table("videos").delete(among("video_key", keys))
+        replaced = [d.job.key for d in batch if d.job.key in states and d.job.held is None]
+        if replaced:
+            # Until its new row is there, a video that is being replaced counts as not done. One
+            # that is done in part keeps its row, which says which stages are due: they are done
+            # again, into the same moments.
+            self.writable("videos").delete(among("video_key", replaced))
         self.replace("segments", "segment_key", segments, "video_key", keys)
         seen = {key: state.first_seen_at for key, state in states.items()}
         self.replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
+
+    def held_videos(self, keys: Sequence[str]) -> dict[str, SegmentedVideo]:
+        """What is held of some videos, by their keys: as many as fit into memory."""
+        where = among("video_key", keys)
+        return rows.held_videos(
+            self.scan("videos", None, where), self.scan("segments", None, where)
+        )
+
+    def calls(self) -> dict[str, ModelCalls]:
+        """What decoding and understanding each video took, by its key."""
+        found = self.scan("videos", ["video_key", "calls"]).to_pylist()
+        return {row["video_key"]: ModelCalls(**row["calls"]) for row in found}
+
+    def linked_skus(self) -> dict[str, frozenset[str]]:
+        """The SKUs that each video has links to, however weak, by its key."""
+        found: dict[str, set[str]] = {}
+        for row in self.scan("links", ["video_key", "sku"]).to_pylist():
+            found.setdefault(row["video_key"], set()).add(row["sku"])
+        return {key: frozenset(skus) for key, skus in found.items()}
+
+    def unlink(self, keys: Sequence[str]) -> None:
+        """Have these videos linked anew."""
+        self._change_videos({key: {"links_fingerprint": None} for key in keys})
 
     def update_sources(self, changed: Sequence[tuple[str, VideoSource]], run: RunContext) -> None:
         """Change what the shop says of videos whose bytes are the same; no model is asked."""
@@ -191,7 +303,7 @@ class Store:
                 for r in self.scan("videos", None, among("video_key", keys)).to_pylist()
             }
             for key, source in part:
-                self.table("segments").update(
+                self.writable("segments").update(
                     where=among("video_key", [key]),
                     values={"merchant_id": source.merchant_id, "published_at": source.published_at},
                 )
@@ -203,7 +315,7 @@ class Store:
         """Remove videos with their segments and links."""
         for part in parts(keys):
             for name in ("videos", "links", "segments"):
-                self.table(name).delete(among("video_key", part))
+                self.writable(name).delete(among("video_key", part))
 
     def delete_orphans(self) -> None:
         """Remove segments and links of videos that a killed run began, or began to delete."""
@@ -211,12 +323,12 @@ class Store:
         for name in ("segments", "links"):
             held = set(self.scan(name, ["video_key"])["video_key"].to_pylist())
             for part in parts(sorted(held - known)):
-                self.table(name).delete(among("video_key", part))
+                self.writable(name).delete(among("video_key", part))
 
     def video_facts(self, version: int) -> dict[str, VideoFacts]:
         """What a searcher needs of each video by its key, at one version of `videos`."""
         columns = ["video_key", "video_id", "duplicate_cluster", "published_at"]
-        found = self.table("videos", version).to_lance().to_table(columns=columns).to_pylist()
+        found = self.dataset("videos", version).to_table(columns=columns).to_pylist()
         return {
             row["video_key"]: VideoFacts(
                 row["video_id"], row["duplicate_cluster"], row["published_at"]
@@ -232,8 +344,8 @@ class Store:
         They come in batches of bounded size; a group is never split.
         """
         pins = versions or {}
-        videos_table = self.table("videos", pins.get("videos")).to_lance()
-        segments_table = self.table("segments", pins.get("segments")).to_lance()
+        videos_table = self.dataset("videos", pins.get("videos"))
+        segments_table = self.dataset("segments", pins.get("segments"))
         columns = ["video_key", "video_id", "merchant_skus"]
         for batch in _grouped(groups):
             where = among("video_key", [key for group in batch for key in group])
@@ -315,7 +427,7 @@ class Store:
     def clusters(self, version: int | None = None) -> dict[str, str]:
         """The duplicate cluster of each video by its key, at one version of `videos`."""
         columns = ["video_key", "duplicate_cluster"]
-        found = self.table("videos", version).to_lance().to_table(columns=columns).to_pylist()
+        found = self.dataset("videos", version).to_table(columns=columns).to_pylist()
         return {row["video_key"]: row["duplicate_cluster"] for row in found}
 
     def write_clusters(self, clusters: dict[str, str]) -> None:
@@ -339,7 +451,7 @@ class Store:
 
     def write_run(self, row: dict[str, object]) -> None:
         """Append to the log of runs."""
-        self.table("runs").add(pa.Table.from_pylist([row], schema=tables.runs_schema()))
+        self.writable("runs").add(pa.Table.from_pylist([row], schema=tables.runs_schema()))
 
     def frame_sample(self, most: int) -> tuple[Vectors, npt.NDArray[np.intp]]:
         """Frame vectors of some whole videos, about `most`, and the number of each one's shot.
@@ -361,30 +473,14 @@ class Store:
         shots = [numbers.setdefault(name, len(numbers)) for name in names]
         return rows.vector_matrix(found["frame_vector"]), np.array(shots, np.intp)
 
-    def _check(self) -> dict[str, str | int]:
-        info: dict[str, str | int] = self.table("store").to_arrow().to_pylist()[0]
-        version = info["schema_version"]
-        if version != tables.SCHEMA_VERSION:
-            newer = int(version) > tables.SCHEMA_VERSION
-            todo = (
-                "update reelshelf"
-                if newer
-                else "index into a new --store; there is no migration from that version"
-            )
-            raise StoreError(
-                f"{self.uri}: has schema version {version}, this reelshelf writes "
-                f"{tables.SCHEMA_VERSION}: {todo}"
-            )
-        return info
-
     def scan(self, name: str, columns: list[str] | None, where: str | None = None) -> pa.Table:
         """Rows of the newest version of a table."""
-        return self.table(name).to_lance().to_table(columns=columns, filter=where)
+        return self.dataset(name).to_table(columns=columns, filter=where)
 
     def merge(self, name: str, key: str) -> MergeInsertBuilder:
-        """A merge into a table, matching rows by `key`."""
+        """A merge into a table, matching rows by `key`. Asks for the lease."""
         # lancedb's own merge refuses nulls in vector columns or would null what is broken.
-        return self.table(name).to_lance().merge_insert(key)
+        return self.writable(name).to_lance().merge_insert(key)
 
     def replace(
         self, name: str, key: str, table: pa.Table, owner: str, owners: Sequence[str]
@@ -405,12 +501,25 @@ def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
         "segments": tables.segments_schema(image_dim, text_dim),
         "links": tables.links_schema(),
         "failures": tables.failures_schema(),
+        "calibrations": tables.calibrations_schema(),
+        "backgrounds": tables.backgrounds_schema(image_dim),
+        "quantizers": tables.quantizers_schema(),
+    }
+
+
+def _shared_schemas() -> dict[str, pa.Schema]:
+    return {
         "runs": tables.runs_schema(),
         "sources": tables.sources_schema(),
         "releases": tables.releases_schema(),
-        "calibrations": tables.calibrations_schema(),
-        "backgrounds": tables.backgrounds_schema(image_dim),
+        "files": tables.files_schema(),
     }
+
+
+def generation_table(name: str, generation: int) -> str:
+    """Name of a table of a generation; tables that all generations share keep theirs."""
+    plain = generation == 1 or name not in GENERATION_TABLES
+    return name if plain else f"{name}_g{generation}"
 
 
 def parts(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -1,0 +1,229 @@
+"""Getting rows into an index with a quantizer that is already trained.
+
+Two ways, one answer. "fragments": Lance assigns and encodes the rows of some fragments, a piece of
+the work that any node can do. "buffers": FAISS assigns and encodes, on a GPU where there is one,
+and Lance only lays out what it is handed. Either gives segments of an index, which become part of
+it in one commit. (The way onto a GPU was written against FAISS's API and has not been run on one.)
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import lance
+import numpy as np
+import pyarrow as pa
+
+from indexer.index.quantizer import faiss_index, gpu_count, null_free
+from indexer.store.quantizers import read_quantizer
+from indexer.store.tables import Store
+from schemas.config import IndexConfig, StorageConfig
+from schemas.errors import StoreError
+from schemas.media import Vectors
+from schemas.quantizer import Quantizer
+
+# What Lance calls one part of an index. Only Lance looks inside.
+Segment: TypeAlias = Any
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+_ROWS_PER_BATCH = 32_768
+
+
+class Spread(Protocol):
+    """Calls a function on items, wherever there is room, in any order."""
+
+    def __call__(
+        self, function: Callable[[Item], Answer], items: Sequence[Item]
+    ) -> Iterable[Answer]:
+        """The answers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some fragments of one version of a table, for whoever encodes them to find."""
+
+    uri: str
+    storage: StorageConfig | None
+    generation: int
+    table: str
+    version: int
+    column: str
+    fragments: tuple[int, ...]
+    quantizer_sha256: str
+
+
+def encode_piece(piece: Piece) -> Segment:
+    """Have Lance encode the rows of a piece: a segment that is not part of the index yet."""
+    store = Store(piece.uri, piece.storage, piece.generation)
+    quantizer = read_quantizer(store, piece.quantizer_sha256)
+    if quantizer is None:
+        raise StoreError(f"{piece.uri}: quantizer {piece.quantizer_sha256[:12]} is not kept")
+    dataset = store.dataset(piece.table, piece.version)
+    return _uncommitted(dataset, quantizer, list(piece.fragments))
+
+
+def encode_fragments(
+    store: Store,
+    quantizer: Quantizer,
+    fragments: Sequence[int],
+    config: IndexConfig,
+    spread: Spread,
+    workers: int,
+) -> list[Segment]:
+    """Encode the rows of some fragments the way the config says: segments to commit."""
+    recipe = quantizer.recipe
+    dataset = store.dataset(recipe.table)
+    if config.build == "buffers" or (config.build == "auto" and gpu_count()):
+        return [_with_buffers(dataset, quantizer, fragments)]
+    parts = np.array_split(np.array(fragments), max(1, min(workers, len(fragments))))
+    pieces = [
+        Piece(
+            store.uri,
+            store.storage,
+            store.generation,
+            recipe.table,
+            dataset.version,
+            recipe.column,
+            tuple(part.tolist()),
+            quantizer.sha256,
+        )
+        for part in parts
+    ]
+    return list(spread(encode_piece, pieces))
+
+
+def commit(store: Store, quantizer: Quantizer, segments: Sequence[Segment]) -> None:
+    """Make segments part of the index of their quantizer, in one step.
+
+    They take the place of segments that cover the same fragments.
+    """
+    recipe = quantizer.recipe
+    dataset = store.writable(recipe.table).to_lance()
+    dataset.commit_existing_index_segments(quantizer.index_name, recipe.column, list(segments))
+
+
+def merged(store: Store, quantizer: Quantizer, segments: Sequence[Segment]) -> Segment:
+    """One segment of several that are not committed yet, without looking at a vector."""
+    dataset = store.dataset(quantizer.recipe.table)
+    return dataset.merge_existing_index_segments(list(segments))
+
+
+def _uncommitted(
+    dataset: lance.LanceDataset,
+    quantizer: Quantizer,
+    fragments: list[int],
+    **more: object,
+) -> Segment:
+    recipe = quantizer.recipe
+    return dataset.create_index_uncommitted(
+        recipe.column,
+        "IVF_PQ",
+        name=quantizer.index_name,
+        metric=recipe.metric,
+        num_partitions=recipe.partitions,
+        num_sub_vectors=recipe.sub_vectors,
+        ivf_centroids=quantizer.centroids,
+        pq_codebook=quantizer.codebook,
+        fragment_ids=fragments,
+        # Without it a second index of the same name is refused; nothing is replaced before commit.
+        replace=True,
+        **more,
+    )
+
+
+def _with_buffers(
+    dataset: lance.LanceDataset, quantizer: Quantizer, fragments: Sequence[int]
+) -> Segment:
+    with tempfile.TemporaryDirectory(prefix="reelshelf-index-") as folder:
+        buffers = lance.write_dataset(
+            pa.RecordBatchReader.from_batches(
+                _buffer_schema(quantizer), buffer_batches(dataset, quantizer, fragments)
+            ),
+            folder,
+        )
+        # A missing file would only be reported as "Row ID column not found".
+        names = [file.path for part in buffers.get_fragments() for file in part.data_files()]
+        if not names:
+            raise StoreError(f"{dataset.uri}: fragments {list(fragments)} hold no vectors")
+        return _uncommitted(
+            dataset,
+            quantizer,
+            list(fragments),
+            precomputed_shuffle_buffers=names,
+            precomputed_shuffle_buffers_path=str(Path(folder) / "data"),
+        )
+
+
+def buffer_batches(
+    dataset: lance.LanceDataset, quantizer: Quantizer, fragments: Sequence[int]
+) -> Iterator[pa.RecordBatch]:
+    """Partition and code of every row of some fragments, as FAISS gives them."""
+    column, coder = quantizer.recipe.column, Coder(quantizer)
+    scanner = dataset.scanner(
+        columns=[column],
+        with_row_id=True,
+        filter=f"{column} IS NOT NULL",
+        fragments=[dataset.get_fragment(number) for number in fragments],
+        batch_size=_ROWS_PER_BATCH,
+    )
+    for batch in scanner.to_batches():
+        if not batch.num_rows:
+            continue
+        places, codes = coder.encode(null_free(batch[column]))
+        yield pa.record_batch(
+            [
+                batch["_rowid"].cast(pa.uint64()),
+                pa.array(places),
+                pa.FixedSizeListArray.from_arrays(pa.array(codes.ravel()), codes.shape[1]),
+            ],
+            schema=_buffer_schema(quantizer),
+        )
+
+
+def _buffer_schema(quantizer: Quantizer) -> pa.Schema:
+    return pa.schema(
+        [
+            ("row_id", pa.uint64()),
+            ("__ivf_part_id", pa.uint32()),
+            ("__pq_code", pa.list_(pa.uint8(), len(quantizer.codebook))),
+        ]
+    )
+
+
+class Coder:
+    """FAISS's own assignment and codes of vectors, on a GPU where FAISS has one."""
+
+    def __init__(self, quantizer: Quantizer) -> None:
+        import faiss
+
+        self._index = faiss_index(quantizer)
+        self._gpu: Any = None
+        if gpu_count():
+            self._gpu = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self._index)
+
+    def encode(
+        self, vectors: Vectors
+    ) -> tuple["np.ndarray[Any, np.dtype[np.uint32]]", "np.ndarray[Any, np.dtype[np.uint8]]"]:
+        """Partition `(n,)` and code `(n, sub_vectors)` of each of `(n, dim)` unit vectors."""
+        import faiss
+
+        rows = np.ascontiguousarray(vectors, np.float32)
+        index = self._gpu or self._index
+        index.reset()
+        index.add(rows)
+        filled: Any = faiss.index_gpu_to_cpu(index) if self._gpu else index
+        places = np.zeros(len(rows), np.uint32)
+        codes = np.zeros((len(rows), filled.pq.M), np.uint8)
+        lists = filled.invlists
+        for place in range(filled.nlist):
+            size = lists.list_size(place)
+            if size:
+                ids = faiss.rev_swig_ptr(lists.get_ids(place), size)
+                places[ids] = place
+                held = faiss.rev_swig_ptr(lists.get_codes(place), size * filled.pq.M)
+                codes[ids] = held.reshape(size, filled.pq.M)
+        return places, codes

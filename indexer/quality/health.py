@@ -1,0 +1,144 @@
+"""What must not be in a release: rows twice, rows of nobody, rows no index finds, other vectors.
+
+Everything is read column by column, as a stream. What can be wrong with the files themselves is
+`store.checksums`' business.
+"""
+
+from collections.abc import Sequence
+
+import lance
+import numpy as np
+import pyarrow.compute as pc
+
+from indexer.index.build import VECTOR_COLUMNS
+from indexer.index.inspect import index_facts
+from indexer.index.quantizer import draw
+from indexer.store.checksums import damaged_files
+from indexer.store.quantizers import quantizer_hashes
+from indexer.store.tables import DATA_TABLES, Store
+from schemas.config import Config
+from schemas.media import Vectors
+from schemas.release import Health, Release, TableVersion, VectorIndex
+
+_KEYS = {
+    "products": "product_key",
+    "product_images": "image_key",
+    "videos": "video_key",
+    "segments": "segment_key",
+    "links": "link_key",
+    "failures": "failure_key",
+}
+_CENTRE_ROWS = 4096
+# The mean of few vectors says little of where their model points.
+_LEAST_CENTRE_ROWS = 256
+
+
+def check_health(
+    store: Store,
+    tables: Sequence[TableVersion],
+    indexes: Sequence[VectorIndex],
+    previous: Release | None,
+    config: Config,
+) -> Health:
+    """Look at the newest version of every table, which `tables` name, and at its indexes."""
+    videos = store.scan("videos", ["video_key", "segment_count"])
+    known = set(videos["video_key"].to_pylist())
+    owners = store.scan("segments", ["video_key"])["video_key"]
+    counts = {row["values"].as_py(): row["counts"].as_py() for row in pc.value_counts(owners)}
+    links = store.scan("links", ["video_key", "product_key", "score"])
+    products = set(store.scan("products", ["product_key"])["product_key"].to_pylist())
+    stray = sum(key not in known for key in links["video_key"].to_pylist())
+    stray += sum(key not in products for key in links["product_key"].to_pylist())
+    stray += sum(count for key, count in counts.items() if key not in known)
+    stated = zip(videos["video_key"].to_pylist(), videos["segment_count"].to_pylist(), strict=True)
+    scores = links["score"].to_numpy()
+    ivf = [index for index in indexes if index.kind != "flat"]
+    return Health(
+        duplicate_keys={name: _twice(store, name) for name in DATA_TABLES},
+        unindexed={_name(index): _unindexed(store, index) for index in ivf},
+        missing={_name(index): _missing(store, index) for index in ivf},
+        wrong_indexes=[wrong for index in ivf for wrong in _wrong(store, index)],
+        orphans=stray,
+        incomplete_videos=sum(counts.get(key, 0) != count for key, count in stated),
+        bad_scores=int((~((scores >= 0) & (scores <= 1))).sum()),
+        centres=_centres(store, previous, config.index.seed),
+        damaged=damaged_files(store, tables) if config.gate.verify_files else [],
+    )
+
+
+def bad_vectors(dataset: lance.LanceDataset, column: str) -> int:
+    """How many stored vectors are not finite or not of unit length."""
+    bad = 0
+    scanner = dataset.scanner(columns=[column], filter=f"{column} IS NOT NULL")
+    for batch in scanner.to_batches():
+        array = batch[column]
+        flat = np.asarray(array.flatten()).reshape(-1, array.type.list_size)
+        # NaN and infinity fail this comparison too.
+        bad += int((~(np.abs(np.linalg.norm(flat, axis=1) - 1.0) < 1e-3)).sum())
+    return bad
+
+
+def _name(index: VectorIndex) -> str:
+    return f"{index.table}.{index.column}"
+
+
+def _twice(store: Store, name: str) -> int:
+    keys = store.scan(name, [_KEYS[name]])[_KEYS[name]]
+    return len(keys) - int(pc.count_distinct(keys).as_py())
+
+
+def _unindexed(store: Store, index: VectorIndex) -> int:
+    dataset = store.dataset(index.table)
+    try:
+        return index_facts(dataset, index.name).unindexed
+    except KeyError:
+        return int(dataset.count_rows())
+
+
+def _missing(store: Store, index: VectorIndex) -> int:
+    """Rows with a vector that no partition holds. Deleted rows stay in theirs for a while."""
+    dataset = store.dataset(index.table)
+    try:
+        held = sum(index_facts(dataset, index.name).partitions)
+    except KeyError:
+        return index.rows
+    return max(0, int(dataset.count_rows(filter=f"{index.column} IS NOT NULL")) - held)
+
+
+def _wrong(store: Store, index: VectorIndex) -> list[str]:
+    """What an index is that it should not be."""
+    try:
+        facts = index_facts(store.dataset(index.table), index.name)
+    except KeyError:
+        return [f"{_name(index)}: there is no index {index.name}"]
+    found = {
+        "kind": (facts.kind, "IVF_PQ"),
+        "metric": (facts.metric, index.metric),
+        "partitions": (len(facts.partitions), index.partitions),
+        "sub-vectors": (facts.sub_vectors, index.sub_vectors),
+        "quantizer": (index.quantizer_sha256 in quantizer_hashes(store), True),
+    }
+    return [
+        f"{_name(index)}: {what} is {is_}, not {should}"
+        for what, (is_, should) in found.items()
+        if is_ != should
+    ]
+
+
+def _centres(store: Store, previous: Release | None, seed: int) -> dict[str, float]:
+    """For each vector column, how near its mean vector is to the last release's, as a cosine."""
+    if previous is None or previous.generation != store.generation:
+        return {}
+    centres = {}
+    for table, column in VECTOR_COLUMNS:
+        before = store.dataset(table, previous.table_version(table))
+        means = [_mean(dataset, column, seed) for dataset in (before, store.dataset(table))]
+        if means[0] is not None and means[1] is not None:
+            lengths = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
+            centres[f"{table}.{column}"] = float(means[0] @ means[1]) / max(lengths, 1e-12)
+    return centres
+
+
+def _mean(dataset: lance.LanceDataset, column: str, seed: int) -> Vectors | None:
+    drawn = draw(dataset, column, _CENTRE_ROWS, seed)
+    return drawn.mean(axis=0) if len(drawn) >= _LEAST_CENTRE_ROWS else None

@@ -1,0 +1,127 @@
+"""Letting go of old releases, and of what killed runs left behind.
+
+A release goes when it is not among the newest, is not served, and searchers were told to leave it
+long enough ago. Its row leaves the head first, so that nobody finds a release whose files are
+going. Versions that a tag names stay: a release's own, and those that a reader has set.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from indexer.store.checksums import forget_files
+from indexer.store.head import Head, Lease
+from indexer.store.releases import Listed, drop_tags, list_releases, listed_releases
+from indexer.store.rows import now
+from indexer.store.tables import (
+    DATA_TABLES,
+    GENERATION_TABLES,
+    Store,
+    among,
+    generation_table,
+    parts,
+)
+from schemas.release import Release
+
+# Tables that a reader may have open for a moment, at versions that nothing names.
+_SHARED = ("head", "runs", "sources", "releases", "files", "store")
+_MOMENT = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was let go of."""
+
+    releases: tuple[str, ...]
+    generations: tuple[int, ...]
+    versions: int
+    bytes: int
+
+
+def prunable(found: Sequence[Listed], keep: int, grace: dt.timedelta) -> list[Release]:
+    """Releases, oldest first, that may go: neither new, nor served, nor left a short while ago."""
+    before = now() - grace
+    return [
+        item.release
+        for item in found[: max(0, len(found) - keep)]
+        if not item.serving and item.left_at is not None and item.left_at <= before
+    ]
+
+
+def prune(store: Store, lease: Lease, *, keep: int, grace: dt.timedelta) -> Pruned:
+    """Let go of old releases, of generations nobody needs, and of files that nothing names.
+
+    `store` must be guarded by `lease`: files of a write under way look like what a dead run left.
+    """
+    going = prunable(listed_releases(store), keep, grace)
+    ids = {release.run_id for release in going}
+
+    def edit(head: Head) -> Head:
+        kept = tuple(p for p in head.published if p.run_id not in ids or p.run_id == head.serving)
+        return replace(head, published=kept)
+
+    if ids:
+        head = lease.change(edit)
+        # Somebody may have gone back to one of them a moment ago.
+        ids -= {item.run_id for item in head.published}
+    for part in parts(sorted(ids)):
+        store.writable("releases").delete(among("run_id", part))
+    kept = list_releases(store)
+    generations = _drop_generations(store, kept)
+    forget_files(store, kept)
+    versions = size = 0
+    for generation in store.generations():
+        seen = store.of(generation.number)
+        drop_tags(seen, {release.run_id[:8] for release in kept})
+        _forget_quantizers(seen, kept)
+        for name in GENERATION_TABLES:
+            done = _clean(seen, name, dt.timedelta(0), unverified=name in DATA_TABLES)
+            versions, size = versions + done[0], size + done[1]
+    for name in _SHARED:
+        done = _clean(store, name, _MOMENT, unverified=False)
+        versions, size = versions + done[0], size + done[1]
+    gone = tuple(release.release_id for release in going if release.run_id in ids)
+    return Pruned(gone, generations, versions, size)
+
+
+def _clean(
+    store: Store, name: str, older_than: dt.timedelta, *, unverified: bool
+) -> tuple[int, int]:
+    done = (
+        store.writable(name)
+        .to_lance()
+        .cleanup_old_versions(
+            older_than, delete_unverified=unverified, error_if_tagged_old_versions=False
+        )
+    )
+    return done.old_versions, done.bytes_removed
+
+
+def _drop_generations(store: Store, kept: Sequence[Release]) -> tuple[int, ...]:
+    """Drop the tables of generations older than any that a release is of."""
+    if not kept:
+        return ()
+    oldest = min(release.generation for release in kept)
+    gone = tuple(g.number for g in store.generations() if g.number < oldest)
+    for number in gone:
+        # The row first: a generation without a row is not there.
+        store.writable("store").delete(f"generation = {int(number)}")
+        held = set(store.connection.list_tables().tables)
+        for name in GENERATION_TABLES:
+            if (table := generation_table(name, number)) in held:
+                store.connection.drop_table(table)
+    return gone
+
+
+def _forget_quantizers(store: Store, kept: Sequence[Release]) -> None:
+    """Forget quantizers that no release is searched with and no index of today is named after."""
+    named = {index.quantizer_sha256 for release in kept for index in release.indexes}
+    used = {index["name"] for table in DATA_TABLES for index in store.dataset(table).list_indices()}
+    held = store.scan("quantizers", ["sha256"])["sha256"].to_pylist()
+    gone = [
+        sha
+        for sha in held
+        if sha not in named and not any(name.endswith(sha[:12]) for name in used)
+    ]
+    for part in parts(gone):
+        store.writable("quantizers").delete(among("sha256", part))
