@@ -150,7 +150,7 @@ def as_markdown(facts: ReportFacts) -> str:
 
 
 def _pinned(store: Store, release: Release, name: str, columns: list[str]) -> pa.Table:
-    table = store.dataset(name, release.table_version(name))
+    table = store.of(release.generation).dataset(name, release.table_version(name))
     return table.to_table(columns=columns)
 
 

@@ -9,16 +9,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from jobs.reindex_command import add_reindex
+from jobs.release_commands import add_release_commands
+from jobs.terminal import Commands, add_command, console, print_json
 from schemas.errors import ConfigError, ReelshelfError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from indexer.search.results import SearchHit
     from indexer.store.tables import Store
     from jobs.nightly import NightlySummary
@@ -31,9 +31,9 @@ _EXIT_CODES = """exit codes:
   1    a bug in reelshelf
   2    the command line, the config or an input file is wrong
   3    a model, a package or a GPU that the profile needs is missing
-  4    the quality gate refused the release; the last one stays
+  4    the quality gate refused the release, or publishing is on hold; the last one stays
   5    too many videos failed; the last release stays
-  6    the store is missing, of another schema, or holds other vectors
+  6    the store is missing, damaged, of another schema, or holds other vectors
   7    nightly: nothing to do, the last release is what the source says
   8    another run holds the store, or has taken it over
   130  interrupted; run the same command again to complete the store
@@ -55,31 +55,16 @@ def build_parser() -> argparse.ArgumentParser:
     _add_links(commands)
     _add_explain(commands)
     _add_calibrate(commands)
-    report = _command(commands, "report", "show the quality of the newest release", _report)
+    report = add_command(commands, "report", "show the quality of the newest release", _report)
     report.add_argument("--out", type=Path, metavar="DIR", help="also write report.md, report.json")
-    releases = _command(commands, "releases", "list what was published", _releases)
-    for sub in (report, releases):
-        sub.add_argument("--json", action="store_true", help="print JSON")
+    report.add_argument("--json", action="store_true", help="print JSON")
+    add_reindex(commands)
+    add_release_commands(commands)
     return parser
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    text: str,
-    run: Callable[[argparse.Namespace], int | None],
-) -> argparse.ArgumentParser:
-    sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    sub.set_defaults(run=run)
-    if name != "nightly":
-        sub.add_argument(
-            "--store", required=True, metavar="URI", help="a folder, or s3://bucket/path"
-        )
-    return sub
-
-
-def _add_ingest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    sub = _command(commands, "ingest", "index videos and a catalogue, and publish", _ingest)
+def _add_ingest(commands: Commands) -> None:
+    sub = add_command(commands, "ingest", "index videos and a catalogue, and publish", _ingest)
     sub.add_argument(
         "--catalog",
         required=True,
@@ -97,8 +82,8 @@ def _add_ingest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _add_nightly(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    sub = _command(
+def _add_nightly(commands: Commands) -> None:
+    sub = add_command(
         commands, "nightly", "do what a night needs, as the config says, and publish", _nightly
     )
     sub.add_argument(
@@ -115,8 +100,8 @@ def _add_nightly(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     sub.add_argument("--address", metavar="ADDR", help="the Ray cluster to run on (engine.address)")
 
 
-def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    sub = _command(commands, "search", "find videos by words or by a picture", _search)
+def _add_search(commands: Commands) -> None:
+    sub = add_command(commands, "search", "find videos by words or by a picture", _search)
     sub.add_argument("text", nargs="?", metavar="TEXT", help="what a shopper would type")
     sub.add_argument("--image", type=Path, metavar="FILE", help="a picture instead of words")
     sub.add_argument("-k", type=int, default=10, metavar="N", help="how many results (10)")
@@ -124,8 +109,8 @@ def _add_search(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _add_links(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    sub = _command(commands, "links", "show which videos sell which products, and why", _links)
+def _add_links(commands: Commands) -> None:
+    sub = add_command(commands, "links", "show which videos sell which products, and why", _links)
     which = sub.add_mutually_exclusive_group()
     which.add_argument("--video", metavar="ID", help="only links of this video")
     which.add_argument("--sku", metavar="SKU", help="only links to this product")
@@ -135,15 +120,15 @@ def _add_links(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    sub = _command(commands, "explain", "tell why a video is linked, or why not", _explain)
+def _add_explain(commands: Commands) -> None:
+    sub = add_command(commands, "explain", "tell why a video is linked, or why not", _explain)
     sub.add_argument("--video", required=True, metavar="ID", help="the video")
     sub.add_argument("--sku", metavar="SKU", help="only this product, linked or not")
     sub.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    sub = _command(
+def _add_calibrate(commands: Commands) -> None:
+    sub = add_command(
         commands, "calibrate", "fit link scores on judged videos, for the next ingest", _calibrate
     )
     sub.add_argument(
@@ -198,7 +183,7 @@ def _ingest(args: argparse.Namespace) -> None:
     progress = NoProgress() if args.json else BarProgress()
     result = ingest(request, config, make_engine, progress).or_raise()
     if args.json:
-        _print_json(
+        print_json(
             {
                 "published": result.published,
                 "outcomes": asdict(result.tally),
@@ -211,13 +196,13 @@ def _ingest(args: argparse.Namespace) -> None:
             }
         )
     else:
-        show_ingest(result, _console())
+        show_ingest(result, console())
 
 
 def _nightly(args: argparse.Namespace) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from jobs.ingest import plan_only
     from jobs.nightly import NOTHING_TO_DO, plan_lines, request_of, run_nightly
+    from jobs.planning import plan_only
     from jobs.show import LineProgress, show_plan
     from schemas.config import load_config
 
@@ -227,8 +212,8 @@ def _nightly(args: argparse.Namespace) -> int:
         config = config.model_copy(update={"engine": engine})
     request = request_of(config, verify=args.verify_content)
     if args.dry_run:
-        counts = plan_only(request, config)
-        show_plan(plan_lines(counts), _console(stderr=True))
+        counts = plan_only(request, config).counts
+        show_plan(plan_lines(counts), console(stderr=True))
         print(json.dumps(asdict(counts)))
         return NOTHING_TO_DO if counts.nothing_to_do else 0
     return run_nightly(config, request, LineProgress(), _tell_night)
@@ -248,9 +233,9 @@ def _search(args: argparse.Namespace) -> None:
         raise ConfigError(f"search: -k: got {args.k}; it must be at least 1")
     hits = find(args.store, args.text, args.image, k=args.k, category=args.category)
     if args.json:
-        _print_json([asdict(hit) for hit in hits])
+        print_json([asdict(hit) for hit in hits])
     else:
-        show_hits(args.text or str(args.image), hits, _console())
+        show_hits(args.text or str(args.image), hits, console())
 
 
 def find(
@@ -286,9 +271,9 @@ def _links(args: argparse.Namespace) -> None:
     least = config.linking.link_above if args.min_score is None else args.min_score
     found = released_links(store, release, video_id=args.video, sku=args.sku, min_score=least)
     if args.json:
-        _print_json([_link_json(video, title, link) for video, title, link in found])
+        print_json([_link_json(video, title, link) for video, title, link in found])
     else:
-        show_links(found, _console())
+        show_links(found, console())
 
 
 def _link_json(video_id: str, title: str, link: "ProductLink") -> dict[str, object]:
@@ -302,9 +287,9 @@ def _explain(args: argparse.Namespace) -> None:
     store, release, config = _newest(args.store)
     found = explain(store, release, config.linking, args.video, args.sku)
     if args.json:
-        _print_json([asdict(item) for item in found])
+        print_json([asdict(item) for item in found])
     else:
-        show_explanations(args.video, found, config.linking.link_above, _console())
+        show_explanations(args.video, found, config.linking.link_above, console())
 
 
 def _calibrate(args: argparse.Namespace) -> None:
@@ -331,7 +316,7 @@ def _calibrate(args: argparse.Namespace) -> None:
             raise ConfigError(f"calibrate: --out {args.out}: {error.strerror}") from error
     save_calibration(store, fitted)
     if args.json:
-        _print_json(
+        print_json(
             {
                 "calibration": fitted.model_dump(mode="json"),
                 "videos": labelled.videos,
@@ -341,7 +326,7 @@ def _calibrate(args: argparse.Namespace) -> None:
             }
         )
     else:
-        show_calibration(fitted, prior, labelled, unseen, _console())
+        show_calibration(fitted, prior, labelled, unseen, console())
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -361,41 +346,16 @@ def _report(args: argparse.Namespace) -> None:
     if args.json:
         print(facts.to_json())
     else:
-        _console().print(Markdown(as_markdown(facts)))
-
-
-def _releases(args: argparse.Namespace) -> None:
-    from indexer.store.releases import list_releases
-    from indexer.store.tables import Store
-    from jobs.show import show_releases
-
-    found = list_releases(Store.open(args.store))
-    if args.json:
-        _print_json([r.model_dump(mode="json") for r in found])
-    else:
-        show_releases(found, _console())
+        console().print(Markdown(as_markdown(facts)))
 
 
 def _newest(uri: str) -> "tuple[Store, Release, Config]":
-    from indexer.store.releases import newest_release
+    from indexer.store.releases import config_of, newest_release
     from indexer.store.tables import Store
-    from schemas.config import parse_config
 
     store = Store.open(uri)
     release = newest_release(store)
-    return store, release, parse_config(json.loads(release.config), where=release.release_id)
-
-
-def _console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    # Tables written to a file or a pipe have room; a terminal has the width it has.
-    terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr) if terminal else Console(width=160, stderr=stderr)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+    return store.of(release.generation), release, config_of(release)
 
 
 if __name__ == "__main__":

@@ -200,7 +200,8 @@ def _build_release(
 ) -> Release:
     with run.progress.stage("quality", 1) as stage:
         tables = releases.pin_tables(run.store)
-        quality = measure(run.store, tables, indexes, run.previous, run.config, run.tally)
+        tally = run.counted or run.tally
+        quality = measure(run.store, tables, indexes, run.previous, run.config, tally)
         stage.advance()
     sequence = releases.next_sequence(run.store)
     before = run.previous.quality if run.previous else None

@@ -28,6 +28,7 @@ class Run:
     `previous` is the release that is served, `last` the one of this generation that was made last:
     the tables are what it left them as. `base` is the store as seen through the generation that is
     served, where another one is being built. `source` is where videos and catalogue come from.
+    `counted` are the outcomes of the run before, for one that only publishes.
     """
 
     config: Config
@@ -42,6 +43,7 @@ class Run:
     source: Mapping[str, str]
     planned: PlanCounts
     scope: Scope = EVERYTHING
+    counted: Tally | None = None
     failed: list[Failed] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     rejected_pictures: list[RejectedPicture] = field(default_factory=list)

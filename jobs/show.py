@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,16 +22,18 @@ from rich.table import Table
 from rich.text import Text
 
 from indexer.catalog import clean_text
+from indexer.plan import PlanCounts
 from indexer.quality.explain import Explanation
 from indexer.quality.labelled import Labelled, UnseenQuality
 from indexer.search.results import SearchHit
+from indexer.store.releases import Listed
 from jobs.progress import Stage
 from schemas.calibration import Calibration, Signal
 from schemas.links import Evidence, ProductLink, Sense
-from schemas.release import Release
 
 if TYPE_CHECKING:
     from jobs.ingest import IngestResult
+    from jobs.preview import Preview
 
 _MOST_FAILURES = 20
 _TELL_EVERY_S = 10.0
@@ -294,19 +297,58 @@ def show_calibration(
     console.print("The next `reelshelf ingest` links with these weights.")
 
 
-def show_releases(releases: Sequence[Release], console: Console) -> None:
-    """All releases, newest first."""
-    rows = [
-        [
-            r.release_id,
-            r.created_at[:19].replace("T", " "),
-            r.profile,
-            str(r.quality.videos),
-            str(r.quality.products),
-            str(r.quality.links),
-            f"{min(r.quality.recall_at_10.values(), default=1.0):.3f}",
-        ]
-        for r in reversed(releases)
+def show_releases(found: Sequence[Listed], hold: str | None, console: Console) -> None:
+    """All releases, newest first, and which is served."""
+    rows = []
+    for item in reversed(found):
+        r = item.release
+        standing = "served" if item.serving else f"left {item.left_at:%Y-%m-%d %H:%M}"
+        rows.append(
+            [
+                r.release_id,
+                standing,
+                r.created_at[:19].replace("T", " "),
+                r.profile,
+                str(r.quality.videos),
+                str(r.quality.products),
+                str(r.quality.links),
+                f"{min(r.quality.recall_at_10.values(), default=1.0):.3f}",
+                f"forced: {r.forced}" if r.forced else "",
+            ]
+        )
+    columns = [
+        "release",
+        "standing",
+        "made (UTC)",
+        "profile",
+        "videos",
+        "products",
+        "links",
+        "least recall@10",
+        "",
     ]
-    columns = ["release", "made (UTC)", "profile", "videos", "products", "links", "least recall@10"]
     console.print(make_table("Releases", columns, rows))
+    if hold:
+        console.print(plain(f"On hold: {hold}. `reelshelf publish` goes on."))
+
+
+def show_preview(counts: PlanCounts, expected: "Preview", console: Console) -> None:
+    """What a reindex will do, and what that took before."""
+    planned = [[n.replace("_", " "), str(c)] for n, c in asdict(counts).items() if c]
+    console.print(make_table("Planned", ["what", "count"], planned))
+    calls = [[name.replace("_", " "), str(count)] for name, count in expected.calls.items()]
+    if calls:
+        console.print(make_table("Calls", ["what", "count"], calls))
+    else:
+        console.print("No model is asked.")
+    if expected.guessed:
+        console.print(
+            f"{expected.guessed} videos are new or were never indexed: theirs are guessed, "
+            "as the mean of the others."
+        )
+    if expected.cpu_s is not None and expected.seconds is not None:
+        console.print(
+            f"As past runs went: {expected.cpu_s:.0f} s of CPU, "
+            f"{dt.timedelta(seconds=round(expected.seconds))} in all.",
+            highlight=False,
+        )

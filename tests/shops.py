@@ -10,8 +10,8 @@ from PIL import Image
 from jobs import work
 from jobs.engine import Decode, ModelLoader
 from jobs.ingest import IngestResult, ingest
-from jobs.planning import IngestRequest
 from jobs.local import LocalEngine
+from jobs.planning import IngestRequest
 from jobs.progress import NoProgress
 from schemas.config import Config, parse_config
 from tests.clips import BLUE, GREEN, RED, textured, write_clip

@@ -75,7 +75,8 @@ def build_indexes(
         _index_plainly(store, name, column, BTree())
     name, column = _TEXT_COLUMN
     # `simple` splits on anything that is no letter or digit and keeps every language's words.
-    _index_plainly(store, name, column, FTS("simple", stem=False, remove_stop_words=False))
+    full_text = FTS(base_tokenizer="simple", stem=False, remove_stop_words=False)
+    _index_plainly(store, name, column, full_text)
     known = {(index.table, index.column): index for index in last}
     return [
         bring_up(store, name, column, builder, known.get((name, column)))

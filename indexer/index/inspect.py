@@ -29,7 +29,7 @@ class IndexFacts:
 
 def index_facts(dataset: lance.LanceDataset, name: str) -> IndexFacts:
     """Facts of an index. KeyError where there is none of that name."""
-    if name not in {index["name"] for index in dataset.list_indices()}:
+    if name not in {index.name for index in dataset.describe_indices()}:
         raise KeyError(name)
     found = dataset.stats.index_stats(name)
     parts = found["indices"]
@@ -49,13 +49,13 @@ def index_facts(dataset: lance.LanceDataset, name: str) -> IndexFacts:
 
 def index_names(dataset: lance.LanceDataset, column: str) -> list[str]:
     """Names of the indexes on a column, each once."""
-    return sorted({i["name"] for i in dataset.list_indices() if i["fields"] == [column]})
+    return sorted(i.name for i in dataset.describe_indices() if i.field_names == [column])
 
 
 def fragments_without(dataset: lance.LanceDataset, name: str) -> list[int]:
     """Fragments whose rows an index does not cover."""
     covered: set[int] = set()
-    for index in dataset.list_indices():
-        if index["name"] == name:
-            covered |= set(index["fragment_ids"])
+    for index in dataset.describe_indices():
+        if index.name == name:
+            covered |= {number for part in index.segments for number in part.fragment_ids}
     return sorted({piece.fragment_id for piece in dataset.get_fragments()} - covered)

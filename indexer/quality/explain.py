@@ -52,7 +52,7 @@ def explain(
     Raises InputError where the release has no such video or product.
     """
     versions = {table.name: table.version for table in release.tables}
-    titles = product_titles(store, versions["products"])
+    titles = product_titles(store.of(release.generation), versions["products"])
     if sku is not None and product_key(release.shop_id, sku) not in titles:
         raise InputError(f"{sku!r}: release {release.release_id} has no such SKU")
     key = video_key(release.shop_id, video_id)

@@ -76,7 +76,7 @@ def labelled_pairs(
     """Every candidate pair of the judged videos, with its signals as this release measures them."""
     linker = released_linker(store, release, config)
     keys = {video_key(release.shop_id, video_id): video_id for video_id in truth}
-    clusters = store.clusters(release.table_version("videos"))
+    clusters = store.of(release.generation).clusters(release.table_version("videos"))
     pairs: list[LabelledPair] = []
     silent: list[LabelledPair] = []
     known = sorted(keys.keys() & clusters.keys())

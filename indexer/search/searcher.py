@@ -60,6 +60,7 @@ class Searcher:
         _same_space(encoders.text, models.text, release)
         _same_space(encoders.image, models.image, release)
         _same_space(encoders.joint_text, models.joint_text or models.image, release)
+        store = store.of(release.generation)
         self.release = release
         self._encoders = encoders
         self._config = config
@@ -136,14 +137,14 @@ class Searcher:
         return [item for items in found for item in items]
 
     def _near(self, column: str, vector: Vectors) -> list[Found]:
-        index = self._index("segments", column)
+        index = self.release.index_of("segments", column)
         if not index.rows:
             return []
         return routes.by_vector(self._segments, column, vector, index, self._config.depth)
 
     def _likeness_to_products(self, vector: Vectors) -> dict[int, float]:
         """Cosine to each near product's best picture, centred."""
-        index = self._index("product_images", "image_vector")
+        index = self.release.index_of("product_images", "image_vector")
         if not index.rows:
             return {}
         hits = self._likest(self._pictures, "image_vector", vector, index, ["sku"])
@@ -155,7 +156,7 @@ class Searcher:
 
     def _shown(self, vector: Vectors) -> list[Found]:
         """Moments that look like a picture."""
-        index = self._index("segments", "frame_vector")
+        index = self.release.index_of("segments", "frame_vector")
         if not index.rows:
             return []
         columns = ["video_key", "start_ms", "end_ms", "text"]
@@ -273,12 +274,6 @@ class Searcher:
             ],
             np.float32,
         )
-
-    def _index(self, table: str, column: str) -> VectorIndex:
-        for index in self.release.indexes:
-            if (index.table, index.column) == (table, column):
-                return index
-        raise KeyError(f"release {self.release.release_id} has no index on {table}.{column}")
 
 
 def _carrier(by_route: dict[str, tuple[float, Found]]) -> ProductLink | None:

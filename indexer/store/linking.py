@@ -17,6 +17,7 @@ _MOST_COPIES = 32
 
 def released_linker(store: Store, release: Release, config: LinkingConfig) -> Linker:
     """Catalogue, background and calibration as the release has them."""
+    store = store.of(release.generation)
     versions = {table.name: table.version for table in release.tables}
     catalogue = LinkingCatalogue.of(read_products(store, versions))
     keys = [product_key(release.shop_id, item.product.sku) for item in catalogue.products]
@@ -46,6 +47,7 @@ def released_videos(
     store: Store, release: Release, keys: Iterable[str]
 ) -> Iterator[list[tuple[str, LinkableVideo]]]:
     """Those of `keys` that the release holds, as (video id, video), each among its copies."""
+    store = store.of(release.generation)
     versions = {table.name: table.version for table in release.tables}
     groups = copies_of(store.clusters(versions["videos"]), keys)
     for batch in store.videos_to_link(groups, versions):

@@ -17,6 +17,7 @@ def released_links(
     min_score: float = 0.0,
 ) -> list[tuple[str, str, ProductLink]]:
     """Links as (video id, product title, link), by video and falling score."""
+    store = store.of(release.generation)
     # Filters hold derived keys, never the id itself, whatever characters a stranger put into it.
     conditions = [f"score >= {float(min_score)!r}"]
     if video_id is not None:

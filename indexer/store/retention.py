@@ -116,7 +116,9 @@ def _drop_generations(store: Store, kept: Sequence[Release]) -> tuple[int, ...]:
 def _forget_quantizers(store: Store, kept: Sequence[Release]) -> None:
     """Forget quantizers that no release is searched with and no index of today is named after."""
     named = {index.quantizer_sha256 for release in kept for index in release.indexes}
-    used = {index["name"] for table in DATA_TABLES for index in store.dataset(table).list_indices()}
+    used = {
+        index.name for table in DATA_TABLES for index in store.dataset(table).describe_indices()
+    }
     held = store.scan("quantizers", ["sha256"])["sha256"].to_pylist()
     gone = [
         sha

@@ -9,8 +9,9 @@ import pytest
 from indexer.catalog import read_videos
 from indexer.media.decode import decode_video
 from indexer.sources.files import Files
-from jobs.ingest import IngestRequest, ingest
+from jobs.ingest import ingest
 from jobs.local import LocalEngine
+from jobs.planning import IngestRequest
 from jobs.progress import NoProgress
 from models.registry import load_models
 from schemas.config import MediaConfig, StorageConfig

@@ -11,8 +11,9 @@ from benchmarks.same_rows import differing_rows
 from indexer.catalog import read_videos
 from indexer.sources.files import Files
 from indexer.store.tables import DATA_TABLES, Store
-from jobs.ingest import IngestRequest, IngestResult, ingest, plan_only
+from jobs.ingest import IngestResult, ingest
 from jobs.local import LocalEngine
+from jobs.planning import IngestRequest, plan_only
 from jobs.progress import NoProgress
 from schemas.config import Config, StorageConfig
 from schemas.errors import FailureKind, InputError
@@ -77,7 +78,7 @@ def test_a_bucket_gives_the_rows_that_a_folder_gives_though_its_endpoint_fails_a
 
 def test_an_unchanged_bucket_is_only_listed_and_a_changed_object_is_seen(cloud: CloudShop) -> None:
     cloud.ingest()
-    assert plan_only(cloud.request(), cloud.config).nothing_to_do
+    assert plan_only(cloud.request(), cloud.config).counts.nothing_to_do
     again = cloud.ingest(decode=decode_never)
     assert (again.published, again.calls) == (False, {})
     s3 = client(cloud.proxy)
@@ -86,7 +87,7 @@ def test_an_unchanged_bucket_is_only_listed_and_a_changed_object_is_seen(cloud: 
     write_clip(cloud.local / "videos" / "b.mp4", [RED])
     s3.upload_file(str(cloud.local / "videos" / "b.mp4"), BUCKET, "src/videos/b.mp4")
     s3.delete_object(Bucket=BUCKET, Key="src/videos/c.mp4")
-    counts = plan_only(cloud.request(), cloud.config)
+    counts = plan_only(cloud.request(), cloud.config).counts
     assert (counts.videos_changed, counts.videos_unchanged) == (1, 1)
     result = cloud.ingest(
         config=cloud.config.model_copy(

@@ -2,8 +2,19 @@ import pytest
 
 from indexer.quality.gate import check_release
 from schemas.config import GateConfig
-from schemas.release import Quality
+from schemas.release import Health, Quality
 
+HEALTHY = Health(
+    duplicate_keys={"segments": 0},
+    unindexed={"segments.frame_vector": 0},
+    missing={"segments.frame_vector": 0},
+    wrong_indexes=[],
+    orphans=0,
+    incomplete_videos=0,
+    bad_scores=0,
+    centres={"segments.frame_vector": 0.99},
+    damaged=[],
+)
 GOOD = Quality(
     recall_at_10={"segments.frame_vector": 0.95},
     recall_queries={"segments.frame_vector": 100},
@@ -22,6 +33,7 @@ GOOD = Quality(
     failures_by_kind={"corrupt": 2},
     bad_vectors={"segments.frame_vector": 0},
     rejected_rows=1,
+    health=HEALTHY,
 )
 
 

@@ -12,7 +12,7 @@ from indexer.sources import files as sources
 from indexer.store.links import released_links
 from indexer.store.releases import newest_release
 from indexer.store.tables import Store
-from jobs.ingest import plan_only
+from jobs.planning import plan_only
 from schemas.errors import FailureKind, TooManyFailures
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.fakes import decode_flaky, decode_never
@@ -53,7 +53,7 @@ def test_planning_an_unchanged_source_opens_no_video_and_no_picture(
     monkeypatch.setattr(
         builtins, "open", lambda name, *a, **k: opened.append(str(name)) or original(Path(name))
     )
-    counts = plan_only(shop.request, small_config())
+    counts = plan_only(shop.request, small_config()).counts
     assert counts.nothing_to_do
     assert counts.videos_unchanged == 3
     assert hashed == []
@@ -87,7 +87,7 @@ def test_content_swapped_under_an_old_mtime_is_seen_by_its_ctime(shop: Shop) -> 
         before.st_mtime_ns,
         before.st_ino,
     )
-    assert plan_only(shop.request, small_config()).videos_changed == 1
+    assert plan_only(shop.request, small_config()).counts.videos_changed == 1
 
 
 def test_verify_content_hashes_everything(shop: Shop, hashed: list[str]) -> None:
@@ -114,7 +114,10 @@ def test_a_moved_file_keeps_its_rows(shop: Shop) -> None:
         ({"sales": 12}, {}),
         ({"price": 11}, {}),
         ({"title": "Azure Vase"}, {"products_encoded": 1}),
-        ({"images": ["images/blue.png", "images/red.png"]}, {"pictures_encoded": 1}),
+        (
+            {"images": ["images/blue.png", "images/red.png"]},
+            {"pictures_encoded": 1, "pictures_read": 1},
+        ),
         ({"images": []}, {}),
     ],
 )
@@ -151,7 +154,7 @@ def test_a_changed_picture_is_the_only_one_encoded_and_links_follow_it(shop: Sho
         shop.root / "catalog" / "images" / "red.png", shop.root / "catalog" / "images" / "blue.png"
     )
     result = shop.ingest(decode=decode_never)
-    assert result.calls == {"files_hashed": 1, "pictures_encoded": 1}
+    assert result.calls == {"files_hashed": 1, "pictures_encoded": 1, "pictures_read": 1}
     store = Store.open(shop.request.store)
     found = {
         (v, link.sku) for v, _, link in released_links(store, result.newest) if link.score > 0.5

@@ -317,7 +317,7 @@ def load_other(config: Config) -> ModelSet:
 
 def test_vectors_of_another_encoder_never_enter_a_store(shop: Shop) -> None:
     shop.ingest()
-    with pytest.raises(StoreError, match=r"image vectors of 'fake-images', .* 'other-space'"):
+    with pytest.raises(StoreError, match=r"vectors of 'fake-images' and .* 'other-space'"):
         shop.ingest(loader=load_other)
 
 

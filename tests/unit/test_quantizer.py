@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.index.quantizer import Quantizer, index_sizes, train
+from indexer.index.quantizer import index_sizes, train
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
+from schemas.quantizer import Quantizer, Recipe
 
 
 @given(st.integers(256, 10**9), st.sampled_from([32, 384, 512, 768, 1408]))
@@ -14,13 +15,13 @@ def test_the_rule_gives_sizes_that_faiss_and_lance_accept(rows: int, dim: int) -
     config = IndexConfig()
     sizes = index_sizes(rows, dim, config)
     assert dim % sizes.sub_vectors == 0
-    assert 1 <= sizes.nprobes <= sizes.partitions
-    assert sizes.partitions * 39 <= max(39, min(rows, config.train_rows))
+    assert sizes.partitions * 39 <= max(39, sizes.train_rows)
+    assert sizes.train_rows <= rows
 
 
 def test_a_setting_beats_the_rule() -> None:
-    sizes = index_sizes(100_000, 64, IndexConfig(partitions=7, sub_vectors=16, nprobes=3))
-    assert (sizes.partitions, sizes.sub_vectors, sizes.nprobes) == (7, 16, 3)
+    sizes = index_sizes(100_000, 64, IndexConfig(partitions=7, sub_vectors=16, train_rows=500))
+    assert (sizes.partitions, sizes.sub_vectors, sizes.train_rows) == (7, 16, 500)
 
 
 def test_sub_vectors_that_do_not_divide_are_refused() -> None:
@@ -33,15 +34,37 @@ def sample(rows: int = 2000) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+def recipe() -> Recipe:
+    return Recipe(
+        table="segments",
+        column="frame_vector",
+        version=1,
+        rows=2000,
+        sampled=0,
+        dim=0,
+        partitions=0,
+        sub_vectors=0,
+        seed=0,
+        trained_by="",
+        error=0.0,
+    )
+
+
+def trained(vectors: np.ndarray, config: IndexConfig) -> Quantizer:
+    sizes = index_sizes(2000, 32, config)
+    return train(vectors, vectors[:10], sizes, config, recipe())
+
+
 def test_training_is_the_same_every_time() -> None:
-    sizes = index_sizes(2000, 32, IndexConfig())
-    assert train(sample(), sizes, seed=3).sha256 == train(sample(), sizes, seed=3).sha256
+    once, again = (trained(sample(), IndexConfig(seed=3)) for _ in range(2))
+    assert once.sha256 == again.sha256
+    assert once.recipe == again.recipe
+    assert once.sha256 != trained(sample(), IndexConfig(seed=4)).sha256
 
 
 def test_the_codebook_is_of_residuals_as_faiss_itself_uses() -> None:
     vectors = sample()
-    sizes = index_sizes(2000, 32, IndexConfig(partitions=16, sub_vectors=8))
-    ours = train(vectors, sizes, seed=1)
+    ours = trained(vectors, IndexConfig(partitions=16, sub_vectors=8, seed=1))
     coarse = faiss.IndexFlatL2(32)
     coarse.add(ours.centroids)
     _, owner = coarse.search(vectors, 1)
@@ -55,11 +78,11 @@ def test_broken_vectors_never_become_a_quantizer() -> None:
     bad = sample()
     bad[5, 5] = np.nan
     with pytest.raises(StoreError, match="NaN"):
-        train(bad, index_sizes(2000, 32, IndexConfig()), seed=0)
+        trained(bad, IndexConfig())
     with pytest.raises(StoreError, match="finite float32"):
-        Quantizer(bad[:16], bad[:256].reshape(1, 256, 32), "test")
+        Quantizer(bad[:16], bad[:256].reshape(1, 256, 32), bad[:1], recipe())
 
 
 def test_too_few_rows_are_said_to_be_too_few() -> None:
     with pytest.raises(StoreError, match="100 rows are too few"):
-        train(sample(100), index_sizes(256, 32, IndexConfig()), seed=0)
+        trained(sample(100), IndexConfig(partitions=2))

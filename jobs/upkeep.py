@@ -1,0 +1,95 @@
+"""What is done to releases by hand: publish what the tables hold, prune, verify."""
+
+import datetime as dt
+import uuid
+
+from indexer.plan import PlanCounts
+from indexer.segments import stage_fingerprints
+from indexer.store import releases
+from indexer.store.checksums import damaged_files
+from indexer.store.head import Lease
+from indexer.store.retention import Pruned, prunable, prune
+from indexer.store.rows import RunContext, now
+from indexer.store.runs import last_indexing
+from indexer.store.tables import Store
+from jobs.idle import IdleEngine
+from jobs.ingest import IngestResult, finish
+from jobs.progress import Progress
+from jobs.run import Run
+from schemas.config import Config
+from schemas.errors import Damaged
+from schemas.release import Release
+
+
+def publish(
+    uri: str, config: Config | None, progress: Progress, *, forced: str | None = None
+) -> IngestResult:
+    """Make a release of what the tables hold, without reading the shop or asking a model.
+
+    It ends a hold that a rollback has put on publishing. `forced` is why it is to be published
+    against the gate's word; it stands in the release. Without a config the last run's is taken.
+    """
+    store = Store.open(uri, config.storage if config else None)
+    last = last_indexing(store)
+    settings = config or last.config
+    number = store.generation_of(last.models)
+    run_id = str(uuid.uuid4())
+    with Lease.take(store, run_id, settings.nightly.lease_s) as lease:
+        own = store.of(number or store.generation).guarded(lease.check)
+        releases.clear_unpublished(own)
+        context = RunContext(
+            run_id=run_id,
+            shop_id=settings.shop_id,
+            started_at=now(),
+            refs=last.models,
+            fingerprints=stage_fingerprints(settings, last.models),
+        )
+        run = Run(
+            settings,
+            IdleEngine(settings, last.models),
+            own,
+            lease,
+            context,
+            progress,
+            previous=releases.served_release(own),
+            last=releases.last_made(own),
+            base=None,
+            source={},
+            planned=PlanCounts(),
+            counted=last.tally,
+        )
+        return finish(run, forced=forced, asked=True)
+
+
+def prune_store(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> Pruned:
+    """Let go of old releases, and of what killed runs left behind."""
+    store = Store.open(uri, config.storage)
+    with Lease.take(store, str(uuid.uuid4()), config.nightly.lease_s) as lease:
+        guarded = store.guarded(lease.check)
+        releases.clear_unpublished(guarded)
+        return prune(guarded, lease, keep=keep, grace=grace)
+
+
+def would_prune(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> list[Release]:
+    """The releases that pruning would let go of."""
+    store = Store.open(uri, config.storage)
+    return prunable(releases.listed_releases(store), keep, grace)
+
+
+def verify(uri: str, config: Config, name: str | None = None) -> Release:
+    """Read every file of a release and compare it with its checksum; the release, if all is well.
+
+    Raises Damaged with the files that are not what they were.
+    """
+    store = Store.open(uri, config.storage)
+    release = releases.find_release(store, name) if name else releases.newest_release(store)
+    wrong = damaged_files(store.of(release.generation), release.tables)
+    if wrong:
+        listed = "\n".join(f"  {line}" for line in wrong[:20])
+        more = f"\n  ... and {len(wrong) - 20} more" if len(wrong) > 20 else ""
+        raise Damaged(
+            f"{uri}: release {release.release_id} is damaged in {len(wrong)} places:\n"
+            f"{listed}{more}\nRestore these files from a backup, or go back with `reelshelf rollback`; a damaged "
+            "index is built anew by `reelshelf reindex --stage index`"
+        )
+    return release
