@@ -38,7 +38,7 @@ _UNITS: Mapping[Stage, tuple[str, ...]] = {
 
 def preview(planned: Planned, store: Store) -> Preview:
     """Add up what the plan asks for, as it was when the same was done before."""
-    past = {}
+    past: dict[str, ModelCalls] = {}
     for generation in store.generations():
         past |= store.of(generation.number).calls()
     total = ModelCalls()

@@ -24,9 +24,7 @@ def add_release_commands(commands: Commands) -> None:
         metavar="REASON",
         help="publish against the gate's word; the reason stands in the release",
     )
-    back = add_command(
-        commands, "rollback", "have searchers go back to an older release", _rollback
-    )
+    back = add_command(commands, "rollback", "have searchers go to an older release", _rollback)
     back.add_argument("--to", metavar="ID", help="that release (the one before)")
     prune = add_command(commands, "prune", "let go of old releases and of dead runs' files", _prune)
     prune.add_argument("--keep", type=int, metavar="N", help="how many stay (release.keep)")
@@ -82,7 +80,9 @@ def _publish(args: argparse.Namespace) -> None:
     result = publish(args.store, config, progress, forced=args.force).or_raise()
     name = result.newest.release_id
     if args.json:
-        print_json({"published": result.published, "release": result.newest.model_dump("json")})
+        print_json(
+            {"published": result.published, "release": result.newest.model_dump(mode="json")}
+        )
     elif result.published:
         _say(f"Published release {name}.")
         for check in result.newest.gate:

@@ -89,7 +89,7 @@ def verify(uri: str, config: Config, name: str | None = None) -> Release:
         more = f"\n  ... and {len(wrong) - 20} more" if len(wrong) > 20 else ""
         raise Damaged(
             f"{uri}: release {release.release_id} is damaged in {len(wrong)} places:\n"
-            f"{listed}{more}\nRestore these files from a backup, or go back with `reelshelf rollback`; a damaged "
-            "index is built anew by `reelshelf reindex --stage index`"
+            f"{listed}{more}\nRestore these files from a backup, or go back with `reelshelf "
+            "rollback`; a damaged index is built anew by `reelshelf reindex --stage index`"
         )
     return release
