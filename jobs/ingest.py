@@ -115,7 +115,13 @@ def ingest(
             stage.advance()
         if held is not None:
             check_spaces(held, engine.refs, demand)
-        store = Store.create(request.store, config.shop_id, engine.refs, config.storage)
+        store = Store.create(
+            request.store,
+            config.shop_id,
+            engine.refs,
+            config.storage,
+            encoders=config.models.encoders,
+        )
         if lease is None:
             lease = stack.enter_context(Lease.take(store, run_id, config.nightly.lease_s))
         guarded = store.guarded(lease.check)

@@ -94,7 +94,8 @@ def plan_only(request: IngestRequest, config: Config, demand: Demand | None = No
     served = releases.served_release(store)
     if served is None:
         return plan(source, store, None, None, config, demand, verify=request.verify)
-    refs = _expected_refs(config, served)
+    named = [g for g in store.generations() if g.encoders == config.models.encoders]
+    refs = _expected_refs(config, served, named[-1].models if named else None)
     check_spaces(store, refs, demand)
     base = store.of(served.generation)
     own = store.generation_of(refs)
@@ -179,22 +180,23 @@ def check_spaces(store: Store, refs: ModelRefs, demand: Demand | None) -> None:
     number = served.generation if served else store.generation
     held = next(g for g in store.generations() if g.number == number)
     wanted = (refs.image.space, refs.text.space)
-    if wanted == (held.image_space, held.text_space):
+    if wanted == held.spaces:
         return
     if demand is not None and not demand.picks_videos and (demand.model or demand.everything):
         return
     raise StoreError(
-        f"{store.uri}: holds vectors of {held.image_space!r} and {held.text_space!r}, this run "
+        f"{store.uri}: holds vectors of {held.spaces[0]!r} and {held.spaces[1]!r}, this run "
         f"makes {wanted[0]!r} and {wanted[1]!r}: `reelshelf reindex --model NAME` (or --all) "
         "builds those beside them and publishes when the gate agrees; or use another --store"
     )
 
 
-def _expected_refs(config: Config, served: Release) -> ModelRefs:
+def _expected_refs(config: Config, served: Release, begun: ModelRefs | None) -> ModelRefs:
     """The models of a run as far as they can be told without loading them.
 
-    Those that the config still names are the served release's. Of another one only its name is
-    known, which is enough to see that it is another.
+    Those that the config still names are the served release's, new encoders are those of the
+    generation that was begun with them. Of any other model only its name is known, which is enough
+    to see that it is another.
     """
     made_with = releases.config_of(served).models
 
@@ -202,6 +204,8 @@ def _expected_refs(config: Config, served: Release) -> ModelRefs:
         wanted, known = getattr(config.models, role), getattr(served.models, role)
         if wanted == getattr(made_with, role):
             return ModelRef.model_validate(known)
+        if begun is not None and role in ("image", "text"):
+            return ModelRef.model_validate(getattr(begun, role))
         name = " ".join(filter(None, (wanted.name, wanted.weights, wanted.revision)))
         return ModelRef(name=name, revision="not loaded", sha256="", space=name)
 

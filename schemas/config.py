@@ -55,6 +55,11 @@ class ModelsConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt = 1
 
+    @property
+    def encoders(self) -> str:
+        """The encoders that a store's vectors come from, as this config names them."""
+        return f"{self.image.model_dump_json()} {self.text.model_dump_json()}"
+
 
 class MediaConfig(Section):
     """How a video is decoded and which of its frames are looked at."""

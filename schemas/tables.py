@@ -93,6 +93,9 @@ def store_schema() -> pa.Schema:
             ("image_dim", pa.int32()),
             ("text_space", pa.string()),
             ("text_dim", pa.int32()),
+            # The encoders as the config named them: all that is known of them before they load.
+            ("encoders", pa.string()),
+            ("models", pa.string()),
             ("created_at", INSTANT),
         )
     )

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
+from indexer.scope import Demand
 from jobs import work
 from jobs.engine import Decode, ModelLoader
 from jobs.ingest import IngestResult, ingest
@@ -41,11 +43,12 @@ class Shop:
         decode: Decode = work.decode,
         *,
         verify: bool = False,
+        demand: Demand | None = None,
     ) -> IngestResult:
         settings = config or small_config()
         request = replace(self.request, verify=verify)
-        found = ingest(request, settings, lambda c: LocalEngine(c, loader, decode), NoProgress())
-        return found.or_raise()
+        engine = partial(LocalEngine, loader=loader, decode=decode)
+        return ingest(request, settings, engine, NoProgress(), demand).or_raise()
 
     def set_products(self, rows: list[dict[str, object]]) -> None:
         write_lines(self.root / "catalog" / "products.jsonl", rows)

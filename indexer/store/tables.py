@@ -83,12 +83,20 @@ class VideoFrames:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One set of data tables, and the vector spaces they hold."""
+    """One set of data tables, and the models of the run that began it.
+
+    `encoders` is how the config named the encoders.
+    """
 
     number: int
     shop_id: str
-    image_space: str
-    text_space: str
+    encoders: str
+    models: ModelRefs
+
+    @property
+    def spaces(self) -> tuple[str, str]:
+        """Of its pictures, and of its texts."""
+        return self.models.image.space, self.models.text.space
 
 
 def _unguarded() -> None:
@@ -143,18 +151,25 @@ class Store:
 
     @classmethod
     def create(
-        cls, uri: str, shop_id: str, refs: ModelRefs, storage: StorageConfig | None = None
+        cls,
+        uri: str,
+        shop_id: str,
+        refs: ModelRefs,
+        storage: StorageConfig | None = None,
+        *,
+        encoders: str = "",
     ) -> "Store":
         """Open the store at `uri` for vectors of these models, making what is missing.
 
         Where it holds other vectors only, the tables of a new generation are made beside them.
+        `encoders` is how the config names the encoders.
         """
         store = cls(uri, storage)
         if "store" not in store.connection.list_tables().tables:
             for name, schema in _shared_schemas().items():
                 store.connection.create_table(name, schema=schema, exist_ok=True)
             store.connection.create_table("head", rows.free_head(), exist_ok=True)
-            store._make_generation(shop_id, refs)
+            store._make_generation(shop_id, refs, encoders)
         found = store.generations()
         if found[0].shop_id != shop_id:
             raise StoreError(
@@ -164,10 +179,10 @@ class Store:
         if own is not None:
             return store.of(own)
         newest = store.of(found[-1].number + 1)
-        newest._make_generation(shop_id, refs)
+        newest._make_generation(shop_id, refs, encoders)
         return newest
 
-    def _make_generation(self, shop_id: str, refs: ModelRefs) -> None:
+    def _make_generation(self, shop_id: str, refs: ModelRefs, encoders: str) -> None:
         """Make its tables; the row that says that they are there comes last."""
         for name, schema in _schemas(refs.image.dim, refs.text.dim).items():
             self.connection.create_table(self.table_name(name), schema=schema, exist_ok=True)
@@ -179,6 +194,8 @@ class Store:
             "image_dim": refs.image.dim,
             "text_space": refs.text.space,
             "text_dim": refs.text.dim,
+            "encoders": encoders,
+            "models": refs.model_dump_json(),
             "created_at": rows.now(),
         }
         made = pa.Table.from_pylist([row], schema=tables.store_schema())
@@ -203,7 +220,12 @@ class Store:
             )
         return sorted(
             (
-                Generation(r["generation"], r["shop_id"], r["image_space"], r["text_space"])
+                Generation(
+                    r["generation"],
+                    r["shop_id"],
+                    r["encoders"],
+                    ModelRefs.model_validate_json(r["models"]),
+                )
                 for r in found
             ),
             key=lambda generation: generation.number,
@@ -212,7 +234,7 @@ class Store:
     def generation_of(self, refs: ModelRefs) -> int | None:
         """The newest generation with vectors of these models, if there is one."""
         spaces = (refs.image.space, refs.text.space)
-        found = [g for g in self.generations() if (g.image_space, g.text_space) == spaces]
+        found = [g for g in self.generations() if g.spaces == spaces]
         return found[-1].number if found else None
 
     def table_name(self, name: str) -> str:
