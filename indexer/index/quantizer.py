@@ -103,6 +103,8 @@ def train(
     coarse = faiss.IndexFlatL2(dim)
     index = faiss.IndexIVFPQ(coarse, dim, sizes.partitions, sizes.sub_vectors, 8)
     index.cp.seed = index.pq.cp.seed = config.seed
+    # How many rows are enough is our rule's business; FAISS would print its own to the console.
+    index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
     gpus = gpu_count()
     if gpus:
         # Only the clustering is worth a GPU; it replaces the assignment index during training.

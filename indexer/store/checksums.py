@@ -6,7 +6,7 @@ again and compares.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -63,7 +63,10 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
         wrong += [f"{path}: no checksum was kept of it" for path in unknown]
         held = [known[path] for path in paths if path in known]
         if not unknown and table.sha256 and _sealed(held).sha256 != table.sha256:
-            wrong.append(f"{table.table}: is made of other files than the release says")
+            gone = _gone_from(paths, known)
+            wrong += [f"{path}: is missing" for path in gone]
+            if not gone:
+                wrong.append(f"{table.table}: is made of other files than the release says")
         wanted |= {file.path for file in held}
     for found in _hash(store, sorted(wanted)):
         if found.sha256 is None:
@@ -73,6 +76,13 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
         elif found.sha256 != known[found.path].sha256:
             wrong.append(f"{found.path}: holds other bytes than when it was written")
     return wrong
+
+
+def _gone_from(paths: Sequence[str], known: Mapping[str, StoredFile]) -> list[str]:
+    """Files that stood beside these in the folder of an index, which Lance lists as it is."""
+    folders = {path.rpartition("/")[0] for path in paths if "/_indices/" in path}
+    beside = {path for path in known if path.rpartition("/")[0] in folders}
+    return sorted(beside - set(paths))
 
 
 def known_files(store: Store) -> dict[str, StoredFile]:
