@@ -305,7 +305,11 @@ def _watch(
     most = config.max_wider * at_training * index.rows / recipe.rows
     if not reached or bytes_read(wider, recipe.dim) > most:
         return watched, fell
-    return wider, None
+    mended = {
+        "recall_fixed": measure_recall(dataset, wider, fixed_truth).recall,
+        "recall_fresh": measure_recall(dataset, wider, fresh_truth).recall,
+    }
+    return wider.model_copy(update={"drift": drift.model_copy(update=mended)}), None
 
 
 def _as_trained(index: VectorIndex, recipe: Recipe) -> VectorIndex:
