@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from indexer.index.encode import Coder
 from indexer.index.quantizer import index_sizes, train
 from models.minilm import MiniLM
 from models.offline_visual import OfflineVisual
 from schemas.config import IndexConfig
+from schemas.quantizer import Quantizer, Recipe
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -27,7 +29,37 @@ def test_pictures_have_the_same_vectors() -> None:
     assert (cpu * gpu).sum(axis=1).min() > 0.9999
 
 
-def test_faiss_trains_on_the_gpu() -> None:
+@pytest.fixture
+def trained() -> tuple[Quantizer, np.ndarray]:
     vectors = np.random.default_rng(0).normal(size=(20_000, 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    assert "GPU" in train(vectors, index_sizes(20_000, 64, IndexConfig()), seed=0).trained_by
+    sizes = index_sizes(20_000, 64, IndexConfig())
+    recipe = Recipe(
+        table="segments",
+        column="frame_vector",
+        version=1,
+        rows=20_000,
+        sampled=0,
+        dim=64,
+        partitions=sizes.partitions,
+        sub_vectors=sizes.sub_vectors,
+        seed=0,
+        trained_by="",
+        error=0.0,
+    )
+    return train(vectors, vectors[:100], sizes, IndexConfig(), recipe), vectors
+
+
+def test_faiss_trains_on_the_gpu(trained: tuple[Quantizer, np.ndarray]) -> None:
+    assert "GPU" in trained[0].recipe.trained_by
+
+
+def test_faiss_assigns_and_encodes_on_the_gpu_as_on_the_cpu(
+    trained: tuple[Quantizer, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quantizer, vectors = trained
+    places, codes = Coder(quantizer).encode(vectors)
+    monkeypatch.setattr("indexer.index.encode.gpu_count", lambda: 0)
+    cpu_places, cpu_codes = Coder(quantizer).encode(vectors)
+    assert (places == cpu_places).mean() > 0.999
+    assert (codes == cpu_codes).mean() > 0.99
