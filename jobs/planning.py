@@ -21,10 +21,11 @@ from indexer.sources.files import Files
 from indexer.store import releases
 from indexer.store.failures import known_failures
 from indexer.store.products import picture_states, product_states
+from indexer.store.runs import run_records
 from indexer.store.sources import seen_files
 from indexer.store.tables import Store
 from schemas.catalog import RejectedRow
-from schemas.config import Config
+from schemas.config import Config, ModelsConfig
 from schemas.errors import InputError, StoreError
 from schemas.release import ModelRef, ModelRefs, Release
 
@@ -95,7 +96,11 @@ def plan_only(request: IngestRequest, config: Config, demand: Demand | None = No
     if served is None:
         return plan(source, store, None, None, config, demand, verify=request.verify)
     named = [g for g in store.generations() if g.encoders == config.models.encoders]
-    refs = _expected_refs(config, served, named[-1].models if named else None)
+    known = [(r.config.models, r.models) for r in reversed(run_records(store))]
+    if named:
+        # Of a run that died: it left no record.
+        known.append((config.models, named[-1].models))
+    refs = _expected_refs(config, served, known)
     check_spaces(store, refs, demand)
     base = store.of(served.generation)
     own = store.generation_of(refs)
@@ -191,21 +196,21 @@ def check_spaces(store: Store, refs: ModelRefs, demand: Demand | None) -> None:
     )
 
 
-def _expected_refs(config: Config, served: Release, begun: ModelRefs | None) -> ModelRefs:
+def _expected_refs(
+    config: Config, served: Release, known: Sequence[tuple[ModelsConfig, ModelRefs]]
+) -> ModelRefs:
     """The models of a run as far as they can be told without loading them.
 
-    Those that the config still names are the served release's, new encoders are those of the
-    generation that was begun with them. Of any other model only its name is known, which is enough
-    to see that it is another.
+    Those that the config still names are the served release's, others those of a run that had them.
+    Of a model that no run had only its name is known, which is enough to see that it is another.
     """
     made_with = releases.config_of(served).models
 
     def expected(role: str) -> ModelRef:
-        wanted, known = getattr(config.models, role), getattr(served.models, role)
-        if wanted == getattr(made_with, role):
-            return ModelRef.model_validate(known)
-        if begun is not None and role in ("image", "text"):
-            return ModelRef.model_validate(getattr(begun, role))
+        wanted = getattr(config.models, role)
+        for chosen, loaded in ((made_with, served.models), *known):
+            if wanted == getattr(chosen, role) and getattr(loaded, role) is not None:
+                return ModelRef.model_validate(getattr(loaded, role))
         name = " ".join(filter(None, (wanted.name, wanted.weights, wanted.revision)))
         return ModelRef(name=name, revision="not loaded", sha256="", space=name)
 

@@ -18,6 +18,7 @@ from indexer.search.duplicates import cluster_duplicates
 from indexer.store import releases
 from indexer.store.backgrounds import read_background, save_background
 from indexer.store.calibrations import newest_calibration
+from indexer.store.checksums import damage, damaged_files
 from indexer.store.head import held_back, read_head
 from indexer.store.linking import copies_of
 from indexer.store.products import read_products
@@ -47,8 +48,20 @@ def release(run: Run, *, forced: str | None = None, asked: bool = False) -> Rele
     """Index, link, measure and publish. None where nothing differs from the last release.
 
     Raises GateRefused where the gate finds the candidate worse than it may be and nothing is
-    `forced`, or where publishing is on hold and nobody `asked` for this release by name.
+    `forced`, or where publishing is on hold and nobody `asked` for this release by name. Raises
+    Damaged where files of the last release cannot be read any more.
     """
+    try:
+        return _release(run, forced=forced, asked=asked)
+    except (OSError, RuntimeError, ValueError) as error:
+        # What Lance raises over a file that is cut off or gone says neither which nor what to do.
+        wrong = damaged_files(run.store, run.last.tables) if run.last else []
+        if run.last is None or not wrong:
+            raise
+        raise damage(run.store.uri, run.last.release_id, wrong) from error
+
+
+def _release(run: Run, *, forced: str | None, asked: bool) -> Release | None:
     indexes = _indexes(run)
     background = _background(run)
     with run.progress.stage("duplicates", 1) as stage:

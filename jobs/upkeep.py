@@ -6,7 +6,7 @@ import uuid
 from indexer.plan import PlanCounts
 from indexer.segments import stage_fingerprints
 from indexer.store import releases
-from indexer.store.checksums import damaged_files
+from indexer.store.checksums import damage, damaged_files
 from indexer.store.head import Lease
 from indexer.store.retention import Pruned, prunable, prune
 from indexer.store.rows import RunContext, now
@@ -17,7 +17,7 @@ from jobs.ingest import IngestResult, finish
 from jobs.progress import Progress
 from jobs.run import Run
 from schemas.config import Config
-from schemas.errors import Damaged
+from schemas.errors import StoreError
 from schemas.release import Release
 
 
@@ -33,9 +33,14 @@ def publish(
     last = last_indexing(store)
     settings = config or last.config
     number = store.generation_of(last.models)
+    if number is None:
+        raise StoreError(
+            f"{uri}: the last run made vectors of {last.models.image.space!r} and "
+            f"{last.models.text.space!r}, which the store does not hold: run `reelshelf ingest`"
+        )
     run_id = str(uuid.uuid4())
     with Lease.take(store, run_id, settings.nightly.lease_s) as lease:
-        own = store.of(number or store.generation).guarded(lease.check)
+        own = store.of(number).guarded(lease.check)
         releases.clear_unpublished(own)
         context = RunContext(
             run_id=run_id,
@@ -85,11 +90,5 @@ def verify(uri: str, config: Config, name: str | None = None) -> Release:
     release = releases.find_release(store, name) if name else releases.newest_release(store)
     wrong = damaged_files(store.of(release.generation), release.tables)
     if wrong:
-        listed = "\n".join(f"  {line}" for line in wrong[:20])
-        more = f"\n  ... and {len(wrong) - 20} more" if len(wrong) > 20 else ""
-        raise Damaged(
-            f"{uri}: release {release.release_id} is damaged in {len(wrong)} places:\n"
-            f"{listed}{more}\nRestore these files from a backup, or go back with `reelshelf "
-            "rollback`; a damaged index is built anew by `reelshelf reindex --stage index`"
-        )
+        raise damage(uri, release.release_id, wrong)
     return release

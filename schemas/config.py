@@ -129,10 +129,10 @@ class IndexConfig(Section):
     `tune_queries` rows, where they are 0. `queries` names a file of JSON lines with what shoppers
     typed as `text`: then columns that words are compared with are tuned to those too.
 
-    A grown index is trained anew before its recall falls: when fresh rows are found `max_loss`
-    worse than the target, when `max_wider` times as much must be read to find them, when its codes
-    are `max_error` times as far off as at training, or its rows are `max_growth` times as many.
-    Deltas are merged when there are more than `max_segments`.
+    When rows of a grown index are found `max_loss` worse than the target, it is searched more
+    widely; where `max_wider` times what was read at training does not mend it, or its rows are
+    `max_growth` times as many, it is trained anew. Deltas are merged when there are more than
+    `max_segments`.
     """
 
     kind: Literal["auto", "flat", "ivf_pq"] = "auto"
@@ -148,7 +148,6 @@ class IndexConfig(Section):
     queries: str | None = None
     max_loss: Fraction = 0.01
     max_wider: Annotated[float, Field(ge=1)] = 2.0
-    max_error: Annotated[float, Field(ge=1)] = 1.5
     max_growth: Annotated[float, Field(ge=1)] = 4.0
     max_segments: PositiveInt = 16
     seed: int = 0

@@ -145,8 +145,9 @@ class Health(_Record):
 
     `unindexed` and `indexed` are rows of each indexed column; `missing` are rows with a vector that
     no partition holds. `centres` is, for each vector column, the cosine between the mean vectors
-    of this and the last release: another model's vectors point elsewhere. `damaged` names files
-    that are not what they were.
+    of this and the last release: another model's vectors point elsewhere. `moved` are rows of a
+    sample whose vector is another than in the last release although nothing that it is made from
+    is. `damaged` names files that are not what they were.
     """
 
     duplicate_keys: dict[str, int]
@@ -157,6 +158,7 @@ class Health(_Record):
     incomplete_videos: int
     bad_scores: int
     centres: dict[str, float]
+    moved: dict[str, int] = {}
     damaged: list[str]
 
 

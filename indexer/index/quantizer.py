@@ -157,11 +157,19 @@ def faiss_index(quantizer: Quantizer) -> "faiss.IndexIVFPQ":
 
 def code_error(quantizer: Quantizer, vectors: Vectors) -> float:
     """Mean squared distance between `(n, dim)` unit vectors and what their codes stand for."""
-    if not len(vectors):
+    # FAISS ends the process over a NaN; the gate counts those.
+    sound = vectors[np.isfinite(vectors).all(axis=1)]
+    if not len(sound):
         return 0.0
+    return float(((sound - decoded(quantizer, sound)) ** 2).sum(axis=1).mean())
+
+
+def decoded(quantizer: Quantizer, vectors: Vectors) -> Vectors:
+    """What the codes of `(n, dim)` finite vectors stand for."""
     index = faiss_index(quantizer)
-    decoded = index.sa_decode(index.sa_encode(np.ascontiguousarray(vectors, np.float32)))
-    return float(((vectors - decoded) ** 2).sum(axis=1).mean())
+    return np.asarray(
+        index.sa_decode(index.sa_encode(np.ascontiguousarray(vectors, np.float32))), np.float32
+    )
 
 
 def _divisor_near(number: int, wanted: float) -> int:

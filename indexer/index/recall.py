@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import lance
 import numpy as np
 
+from indexer.index.quantizer import decoded, draw
 from indexer.store.rows import vector_matrix
 from schemas.media import Vectors
+from schemas.quantizer import Quantizer
 from schemas.release import SearchPoint, VectorIndex
 
 K = 10
@@ -19,6 +21,13 @@ K = 10
 _SAME = 1e-5
 # A query with more copies than this is met by any of them; it says nothing about an index.
 _MOST_COPIES = 50
+# Coded distances are sums of a few float32 squares, by Lance and by FAISS in another order.
+_SAME_CODE = 1e-3
+_CODE_QUERIES = 30
+# While tuning, a setting that is far from the target need not be measured to the last query.
+_LOOK_EVERY = 40
+_CLEAR = 4.0
+_LEAST_ERROR = 0.005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +80,10 @@ class Measured:
         return self.recall - self.error
 
 
-def measure_recall(dataset: lance.LanceDataset, index: VectorIndex, truth: Truth) -> Measured:
-    """Search every query as the release would."""
+def measure_recall(
+    dataset: lance.LanceDataset, index: VectorIndex, truth: Truth, target: float | None = None
+) -> Measured:
+    """Search every query as the release would; with a `target`, only until it is clear of it."""
     shares: list[float] = []
     taken: list[float] = []
     for query, limit, copies in zip(truth.queries, truth.limits, truth.copies, strict=True):
@@ -82,6 +93,14 @@ def measure_recall(dataset: lance.LanceDataset, index: VectorIndex, truth: Truth
         # Rows at the distance of the tenth are as good as the tenth.
         hits = int(((distances > _SAME) & (distances <= limit + _SAME)).sum())
         shares.append(min(hits, truth.wanted) / truth.wanted)
+        if target is not None and len(shares) % _LOOK_EVERY == 0:
+            so_far = _measured(shares, taken)
+            if abs(so_far.recall - target) > _CLEAR * max(so_far.error, _LEAST_ERROR):
+                break
+    return _measured(shares, taken)
+
+
+def _measured(shares: list[float], taken: list[float]) -> Measured:
     if not shares:
         return Measured(1.0, 0.0, 0, 0.0, 0.0)
     found = np.array(shares)
@@ -111,6 +130,41 @@ def search(
     return np.asarray(found["_distance"].to_numpy(), np.float32)
 
 
+def agreement(dataset: lance.LanceDataset, index: VectorIndex, quantizer: Quantizer) -> float:
+    """Share of coded distances in an index that are what its quantizer makes of the same rows.
+
+    Refining hides codes that are of another quantizer, so this searches without.
+    """
+    right = total = 0
+    for query in quantizer.queries[:_CODE_QUERIES]:
+        nearest = {
+            "column": index.column,
+            "q": query,
+            "k": K,
+            "metric": "cosine",
+            "nprobes": index.partitions,
+        }
+        found = dataset.to_table(columns=[index.column, "_distance"], nearest=nearest)
+        vectors = vector_matrix(found[index.column])
+        sound = np.isfinite(vectors).all(axis=1)
+        wanted = ((query - decoded(quantizer, vectors[sound])) ** 2).sum(axis=1)
+        coded = found["_distance"].to_numpy()[sound]
+        right += int((np.abs(coded - wanted) < _SAME_CODE).sum())
+        total += len(vectors)
+    return right / total if total else 1.0
+
+
+def between(dataset: lance.LanceDataset, column: str, most: int, seed: int) -> Vectors:
+    """Queries `(most, dim)` between pairs of random rows: near the data, and no rows themselves."""
+    drawn = draw(dataset, column, 2 * most, seed)
+    firsts = np.arange(most) % len(drawn)
+    others = (firsts + len(drawn) // 2) % len(drawn)
+    # Leaning to the first: half-way between two rows there may be nothing at all.
+    queries = drawn[firsts] + 0.5 * drawn[others]
+    queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
+    return queries
+
+
 def bytes_read(index: VectorIndex, dim: int) -> int:
     """What one query touches: the codes of the probed partitions, and full vectors to refine."""
     codes = index.rows * index.nprobes // max(index.partitions, 1) * index.sub_vectors
@@ -119,64 +173,106 @@ def bytes_read(index: VectorIndex, dim: int) -> int:
 
 _REFINE = (5, 10, 20, 40)
 _FIRST = 64
+_STALLED = 0.002
 
 
 def tune(
-    dataset: lance.LanceDataset, index: VectorIndex, truths: list[Truth], dim: int
-) -> VectorIndex:
+    dataset: lance.LanceDataset,
+    index: VectorIndex,
+    truths: list[Truth],
+    dim: int,
+    *,
+    beyond: VectorIndex | None = None,
+    most_bytes: int | None = None,
+) -> VectorIndex | None:
     """The index with the settings that read least and reach its target for every set of queries.
 
-    Probes double up to all partitions, for each refine factor; then the last step is halved. Where
-    nothing reaches the target, the settings that came nearest are taken, and the gate will judge.
+    Probes double up to all partitions, for each refine factor; then the last step is halved. None
+    where nothing reaches the target. `beyond` starts from the settings it has, and no more than
+    `most_bytes` may be read.
     """
-    curve: list[SearchPoint] = []
+    tuner = _Tuner(dataset, index, truths, dim)
+    best: SearchPoint | None = None
+    for refine in _refine_factors(index, beyond):
+        short, before = 0, 0.0
+        for nprobes in _ladder(index, beyond):
+            cost = bytes_read(tuner.with_settings(nprobes, refine), dim)
+            if cost >= (best.bytes_read if best else most_bytes or cost + 1):
+                break
+            point, surely = tuner.measure(nprobes, refine)
+            if surely < index.recall_target:
+                if short and point.recall - before < _STALLED:
+                    break  # what is refined too little is not found by more probes
+                short, before = nprobes, point.recall
+                continue
+            best = point
+            between = (short + nprobes) // 2
+            if short < between < nprobes and short:
+                point, surely = tuner.measure(between, refine)
+                best = point if surely >= index.recall_target else best
+            break
+    return tuner.tuned(best) if best else None
 
-    def at(nprobes: int, refine: int) -> tuple[SearchPoint, float]:
-        tried = index.model_copy(update={"nprobes": nprobes, "refine_factor": refine})
-        found = [measure_recall(dataset, tried, truth) for truth in truths]
-        worst = min(found, key=lambda m: m.surely)
+
+def widest(dataset: lance.LanceDataset, index: VectorIndex, truth: Truth, dim: int) -> VectorIndex:
+    """For an index that never reaches its target: everything is probed, and the gate will judge."""
+    tuner = _Tuner(dataset, index, [truth], dim)
+    nprobes = index.nprobes or index.partitions
+    point, _ = tuner.measure(nprobes, index.refine_factor or _REFINE[-1])
+    return tuner.tuned(point)
+
+
+class _Tuner:
+    """Measures settings of one index, and remembers what it found."""
+
+    def __init__(
+        self, dataset: lance.LanceDataset, index: VectorIndex, truths: list[Truth], dim: int
+    ) -> None:
+        self._dataset, self._index, self._truths, self._dim = dataset, index, truths, dim
+        self._curve: list[SearchPoint] = []
+
+    def with_settings(self, nprobes: int, refine: int) -> VectorIndex:
+        """The index as it would be searched with these."""
+        update = {"nprobes": nprobes, "refine_factor": refine}
+        return self._index.model_copy(update=update)
+
+    def measure(self, nprobes: int, refine: int) -> tuple[SearchPoint, float]:
+        """The settings with what they reach for the queries that are found worst, and surely."""
+        tried = self.with_settings(nprobes, refine)
+        found: list[Measured] = []
+        for truth in self._truths:
+            found.append(measure_recall(self._dataset, tried, truth, tried.recall_target))
+            if found[-1].surely < tried.recall_target:
+                break
+        worst = min(found, key=lambda measured: measured.surely)
         point = SearchPoint(
             nprobes=nprobes,
             refine_factor=refine,
             recall=round(worst.recall, 4),
             p50_ms=round(worst.p50_ms, 2),
             p95_ms=round(worst.p95_ms, 2),
-            bytes_read=bytes_read(tried, dim),
+            bytes_read=bytes_read(tried, self._dim),
         )
-        curve.append(point)
+        self._curve.append(point)
         return point, worst.surely
 
-    best: SearchPoint | None = None
-    for refine in [index.refine_factor] if index.refine_factor else _REFINE:
-        short = 0
-        for nprobes in _ladder(index):
-            tried = index.model_copy(update={"nprobes": nprobes, "refine_factor": refine})
-            if best is not None and bytes_read(tried, dim) >= best.bytes_read:
-                break
-            point, surely = at(nprobes, refine)
-            if surely < index.recall_target:
-                short = nprobes
-                continue
-            best = point
-            between = (short + nprobes) // 2
-            if short and short < between < nprobes:
-                point, surely = at(between, refine)
-                best = point if surely >= index.recall_target else best
-            break
-    chosen = best or max(curve, key=lambda point: (point.recall, -point.bytes_read))
-    return index.model_copy(
-        update={
-            "nprobes": chosen.nprobes,
-            "refine_factor": chosen.refine_factor,
-            "curve": sorted(curve, key=lambda p: (p.refine_factor, p.nprobes)),
-        }
-    )
+    def tuned(self, chosen: SearchPoint) -> VectorIndex:
+        """The index with the chosen settings, and all that was measured."""
+        curve = sorted(self._curve, key=lambda p: (p.refine_factor, p.nprobes))
+        index = self.with_settings(chosen.nprobes, chosen.refine_factor)
+        return index.model_copy(update={"curve": curve})
 
 
-def _ladder(index: VectorIndex) -> list[int]:
+def _refine_factors(index: VectorIndex, beyond: VectorIndex | None) -> list[int]:
+    if index.refine_factor:
+        return [index.refine_factor]
+    return [factor for factor in _REFINE if beyond is None or factor >= beyond.refine_factor]
+
+
+def _ladder(index: VectorIndex, beyond: VectorIndex | None) -> list[int]:
     if index.nprobes:
         return [index.nprobes]
-    steps = [max(1, index.partitions // _FIRST)]
+    steps = [beyond.nprobes if beyond else max(1, index.partitions // _FIRST)]
     while steps[-1] < index.partitions:
         steps.append(min(index.partitions, steps[-1] * 2))
     return steps

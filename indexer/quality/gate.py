@@ -41,6 +41,8 @@ def _health_checks(quality: Quality, config: GateConfig) -> list[GateCheck]:
         checks.append(_at_most(f"unindexed rows of {name}", count, 0))
     for name, count in health.missing.items():
         checks.append(_at_most(f"rows in no partition of {name}", count, 0))
+    for name, count in health.moved.items():
+        checks.append(_at_most(f"unchanged rows of {name} with other vectors", count, 0))
     for name, cosine in health.centres.items():
         checks.append(_at_least(f"mean vector of {name}, cosine", cosine, config.min_centre))
     return checks

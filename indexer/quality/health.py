@@ -5,6 +5,7 @@ Everything is read column by column, as a stream. What can be wrong with the fil
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import lance
 import numpy as np
@@ -13,13 +14,45 @@ import pyarrow.compute as pc
 from indexer.index.build import VECTOR_COLUMNS
 from indexer.index.inspect import index_facts
 from indexer.index.quantizer import draw
+from indexer.index.recall import agreement
 from indexer.store.checksums import damaged_files
-from indexer.store.quantizers import quantizer_hashes
-from indexer.store.tables import DATA_TABLES, Store
+from indexer.store.quantizers import read_quantizer
+from indexer.store.rows import vector_matrix
+from indexer.store.tables import DATA_TABLES, Store, among
 from schemas.config import Config
 from schemas.media import Vectors
 from schemas.release import Health, Release, TableVersion, VectorIndex
 
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What the vectors of a column are made from: columns, and maybe a fingerprint of the video."""
+
+    table: str
+    column: str
+    key: str
+    owner: str
+    inputs: tuple[str, ...] = ()
+    fingerprint: str | None = None
+
+
+_SOURCES = (
+    _Source("segments", "frame_vector", "segment_key", "video_key", (), "frames_fingerprint"),
+    _Source("segments", "text_vector", "segment_key", "video_key", ("text",), "text_fingerprint"),
+    _Source("products", "facts_vector", "product_key", "product_key", ("text_fingerprint",)),
+    _Source(
+        "product_images",
+        "image_vector",
+        "image_key",
+        "product_key",
+        ("content_sha256", "image_fingerprint"),
+    ),
+)
+# How many videos, or products, are compared with the last release.
+_OWNERS = 64
+# Another machine's arithmetic moves a vector less than this.
+_SAME = 0.98
+_LEAST_AGREEMENT = 0.9
 _KEYS = {
     "products": "product_key",
     "product_images": "image_key",
@@ -62,6 +95,7 @@ def check_health(
         incomplete_videos=sum(counts.get(key, 0) != count for key, count in stated),
         bad_scores=int((~((scores >= 0) & (scores <= 1))).sum()),
         centres=_centres(store, previous, config.index.seed),
+        moved=_moved(store, previous, config.index.seed),
         damaged=damaged_files(store, tables) if config.gate.verify_files else [],
     )
 
@@ -116,13 +150,71 @@ def _wrong(store: Store, index: VectorIndex) -> list[str]:
         "metric": (facts.metric, index.metric),
         "partitions": (len(facts.partitions), index.partitions),
         "sub-vectors": (facts.sub_vectors, index.sub_vectors),
-        "quantizer": (index.quantizer_sha256 in quantizer_hashes(store), True),
     }
-    return [
+    wrong = [
         f"{_name(index)}: {what} is {is_}, not {should}"
         for what, (is_, should) in found.items()
         if is_ != should
     ]
+    quantizer = read_quantizer(store, index.quantizer_sha256)
+    if quantizer is None:
+        return [*wrong, f"{_name(index)}: its quantizer is not kept"]
+    if wrong or facts.unindexed:
+        # Beside rows that it has to look through, Lance gives exact distances.
+        return wrong
+    agreed = agreement(store.dataset(index.table), index, quantizer)
+    if agreed < _LEAST_AGREEMENT:
+        wrong.append(f"{_name(index)}: only {agreed:.0%} of its codes are its quantizer's")
+    return wrong
+
+
+def _moved(store: Store, previous: Release | None, seed: int) -> dict[str, int]:
+    """Rows, of a sample, whose vector is another although nothing that it is made from is."""
+    if previous is None or previous.generation != store.generation:
+        return {}
+    counts = {}
+    for source in _SOURCES:
+        owners = store.scan(source.table, [source.owner])[source.owner].unique().to_pylist()
+        if not owners:
+            continue
+        rng = np.random.default_rng(seed)
+        picked = rng.choice(sorted(owners), min(len(owners), _OWNERS), replace=False).tolist()
+        versions = (previous.table_version(source.table), None)
+        before, after = (_made(store, source, picked, v, previous) for v in versions)
+        counts[f"{source.table}.{source.column}"] = sum(
+            not float(before[made] @ vector) >= _SAME
+            for made, vector in after.items()
+            if made in before
+        )
+    return counts
+
+
+def _made(
+    store: Store, source: "_Source", owners: list[str], version: int | None, previous: Release
+) -> dict[tuple[str, ...], Vectors]:
+    """Vectors of some owners' rows by key and by all that they are made from."""
+    where = among(source.owner, owners)
+    names = [source.key, source.owner, *source.inputs, source.column]
+    found = store.dataset(source.table, version).to_table(
+        columns=list(dict.fromkeys(names)), filter=f"{where} AND {source.column} IS NOT NULL"
+    )
+    prints: dict[str, str] = {}
+    if source.fingerprint is not None:
+        pinned = previous.table_version("videos") if version is not None else None
+        videos = store.dataset("videos", pinned).to_table(
+            columns=["video_key", source.fingerprint], filter=where
+        )
+        columns = (videos[name].to_pylist() for name in ("video_key", source.fingerprint))
+        prints = dict(zip(*columns, strict=True))
+    plain = found.select([source.key, source.owner, *source.inputs]).to_pylist()
+    return {
+        (
+            row[source.key],
+            prints.get(row[source.owner], ""),
+            *(str(row[name]) for name in source.inputs),
+        ): vector
+        for row, vector in zip(plain, vector_matrix(found[source.column]), strict=True)
+    }
 
 
 def _centres(store: Store, previous: Release | None, seed: int) -> dict[str, float]:

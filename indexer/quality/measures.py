@@ -3,10 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
-from indexer.index.quantizer import draw
-from indexer.index.recall import Measured, exact, measure_recall
+from indexer.index.recall import Measured, between, exact, measure_recall
 from indexer.quality.health import bad_vectors, check_health
 from indexer.store.tables import Store
 from schemas.config import Config
@@ -71,10 +68,5 @@ def recall_at_10(store: Store, index: VectorIndex, most: int, seed: int) -> Meas
     Queries lie between pairs of random rows, near the data: nothing was trained or tuned on them.
     """
     dataset = store.dataset(index.table)
-    drawn = draw(dataset, index.column, 2 * most, seed)
-    firsts = np.arange(most) % len(drawn)
-    others = (firsts + len(drawn) // 2) % len(drawn)
-    # Leaning to the first: half-way between two rows there may be nothing at all.
-    queries = drawn[firsts] + 0.5 * drawn[others]
-    queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
+    queries = between(dataset, index.column, most, seed)
     return measure_recall(dataset, index, exact(dataset, index.column, queries))

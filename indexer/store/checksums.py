@@ -17,11 +17,13 @@ from indexer.store.connection import filesystem
 from indexer.store.rows import now
 from indexer.store.tables import Store
 from schemas import tables
+from schemas.errors import Damaged
 from schemas.release import Release, TableVersion
 
 _PIECE = 1 << 20
 # Hashing releases Python's lock.
 _HASHERS = 4
+_MOST_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,18 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
         elif found.sha256 != known[found.path].sha256:
             wrong.append(f"{found.path}: holds other bytes than when it was written")
     return wrong
+
+
+def damage(uri: str, release_id: str, wrong: Sequence[str]) -> Damaged:
+    """What somebody is told whose release is damaged."""
+    listed = "\n".join(f"  {line}" for line in wrong[:_MOST_LISTED])
+    more = len(wrong) - _MOST_LISTED
+    rest = f"\n  ... and {more} more" if more > 0 else ""
+    return Damaged(
+        f"{uri}: release {release_id} is damaged in {len(wrong)} places:\n{listed}{rest}\n"
+        "Restore these files from a backup, or go back with `reelshelf rollback`; a damaged index "
+        "is built anew by `reelshelf reindex --stage index`"
+    )
 
 
 def _gone_from(paths: Sequence[str], known: Mapping[str, StoredFile]) -> list[str]:

@@ -72,10 +72,11 @@ def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
     Without `to` it is the one made before the one that is served. It takes one commit and no lease:
     a run that is writing goes on, but may not publish before somebody says so.
     """
-    found = {release.run_id: release for release in list_releases(store)}
     changed: list[tuple[Release, Release]] = []
 
     def edit(head: Head) -> Head:
+        # Anew for every try: what another change of the head brought or took must count.
+        found = {release.run_id: release for release in _read(store, head)}
         served = _served(store, head, found)
         target = _target(store, served, list(found.values()), to)
         at = now()
@@ -166,7 +167,12 @@ def last_made(store: Store) -> Release | None:
 def _read(store: Store, head: Head) -> list[Release]:
     columns = ["run_id", "record"]
     records = {row["run_id"]: row["record"] for row in store.scan("releases", columns).to_pylist()}
-    return [Release.model_validate_json(records[item.run_id]) for item in head.published]
+    # A record that is gone was pruned after the head was read; nobody is sent there any more.
+    return [
+        Release.model_validate_json(records[item.run_id])
+        for item in head.published
+        if item.run_id in records
+    ]
 
 
 def config_of(release: Release) -> Config:
