@@ -73,12 +73,14 @@ class SearchPoint(_Record):
 class Drift(_Record):
     """An index now beside what it was when its quantizer was trained.
 
-    `error` is the mean squared distance between a unit vector and its code, of the rows that were
-    indexed last; `imbalance` how much larger the largest partition is than the mean one. Recalls
-    are on the queries drawn at training, and on rows added since (the same where there are none).
+    `bytes_trained` is what one query read then. `error` is the mean squared distance between a unit
+    vector and its code, of the rows that were indexed last; `imbalance` how much larger the largest
+    partition is than the mean one. Recalls are on the queries drawn at training, and on rows added
+    since (the same where there are none).
     """
 
     rows_trained: int
+    bytes_trained: int
     imbalance_trained: float
     imbalance: float
     error_trained: float

@@ -42,6 +42,8 @@ _TEXT_COLUMN = ("segments", "text")
 
 # FAISS needs 256 rows to train as many codes on, and a tenth is held out to tune on.
 LEAST_ROWS = 320
+# Queries of each kind that growth is watched with: enough to see a loss of a point or two.
+_WATCHED = 120
 # From so many pieces on, a table is rewritten into fewer: each costs a file, and a look per query.
 _MOST_FRAGMENTS = 24
 _DELETED = 0.1
@@ -225,6 +227,7 @@ def _build(
     error = quantizer.recipe.error
     drift = Drift(
         rows_trained=rows,
+        bytes_trained=bytes_read(tuned, dim),
         imbalance_trained=imbalance,
         imbalance=imbalance,
         error_trained=error,
@@ -276,10 +279,11 @@ def _watch(
     assert index.drift is not None
     recipe = quantizer.recipe
     dataset = store.dataset(recipe.table)
-    fixed_truth = exact(dataset, recipe.column, quantizer.queries)
-    fresh_truth = exact(dataset, recipe.column, fresh) if len(fresh) else fixed_truth
-    fixed = measure_recall(dataset, index, fixed_truth)
-    newest = measure_recall(dataset, index, fresh_truth) if len(fresh) else fixed
+    least = min(config.recall_target, index.drift.recall_trained) - config.max_loss
+    fixed_truth = exact(dataset, recipe.column, quantizer.queries[:_WATCHED])
+    fresh_truth = exact(dataset, recipe.column, fresh[:_WATCHED]) if len(fresh) else fixed_truth
+    fixed = measure_recall(dataset, index, fixed_truth, least)
+    newest = measure_recall(dataset, index, fresh_truth, least) if len(fresh) else fixed
     drift = index.drift.model_copy(
         update={
             "imbalance": index_facts(dataset, index.name).imbalance,
@@ -289,31 +293,23 @@ def _watch(
         }
     )
     watched = index.model_copy(update={"drift": drift})
-    least = min(config.recall_target, drift.recall_trained) - config.max_loss
     if min(fixed.recall, newest.recall) >= least:
         return watched, None
     fell = f"recall@10 of new rows is {newest.recall:.3f}, of old ones {fixed.recall:.3f}"
     free = watched.model_copy(
         update={"nprobes": config.nprobes, "refine_factor": config.refine_factor}
     )
-    strange = exact(
-        dataset, recipe.column, between(dataset, recipe.column, config.tune_queries, config.seed)
-    )
-    at_training = bytes_read(_as_trained(index, recipe), recipe.dim)
-    most = config.max_wider * at_training * index.rows / recipe.rows
+    strange = exact(dataset, recipe.column, between(dataset, recipe.column, _WATCHED, config.seed))
+    most = config.max_wider * drift.bytes_trained * index.rows / recipe.rows
     truths = [fresh_truth, fixed_truth, strange]
     wider = tune(dataset, free, truths, recipe.dim, beyond=index, most_bytes=int(most))
     if wider is None:
         return watched, fell
     mended = {
-        "recall_fixed": measure_recall(dataset, wider, fixed_truth).recall,
-        "recall_fresh": measure_recall(dataset, wider, fresh_truth).recall,
+        "recall_fixed": measure_recall(dataset, wider, fixed_truth, least).recall,
+        "recall_fresh": measure_recall(dataset, wider, fresh_truth, least).recall,
     }
     return wider.model_copy(update={"drift": drift.model_copy(update=mended)}), None
-
-
-def _as_trained(index: VectorIndex, recipe: Recipe) -> VectorIndex:
-    return index.model_copy(update={"rows": recipe.rows})
 
 
 def _index_plainly(store: Store, name: str, column: str, config: FTS | BTree) -> None:

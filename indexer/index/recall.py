@@ -194,14 +194,15 @@ def tune(
     tuner = _Tuner(dataset, index, truths, dim)
     best: SearchPoint | None = None
     for refine in _refine_factors(index, beyond):
-        short, before = 0, 0.0
-        for nprobes in _ladder(index, beyond):
+        short = beyond.nprobes if beyond and refine == beyond.refine_factor else 0
+        before = 0.0
+        for nprobes in _ladder(index, refine, beyond):
             cost = bytes_read(tuner.with_settings(nprobes, refine), dim)
             if cost >= (best.bytes_read if best else most_bytes or cost + 1):
                 break
             point, surely = tuner.measure(nprobes, refine)
             if surely < index.recall_target:
-                if short and point.recall - before < _STALLED:
+                if before and point.recall - before < _STALLED:
                     break  # what is refined too little is not found by more probes
                 short, before = nprobes, point.recall
                 continue
@@ -269,10 +270,14 @@ def _refine_factors(index: VectorIndex, beyond: VectorIndex | None) -> list[int]
     return [factor for factor in _REFINE if beyond is None or factor >= beyond.refine_factor]
 
 
-def _ladder(index: VectorIndex, beyond: VectorIndex | None) -> list[int]:
+def _ladder(index: VectorIndex, refine: int, beyond: VectorIndex | None) -> list[int]:
     if index.nprobes:
         return [index.nprobes]
-    steps = [beyond.nprobes if beyond else max(1, index.partitions // _FIRST)]
+    first = max(1, index.partitions // _FIRST)
+    if beyond is not None:
+        # What it has is known to be too little.
+        first = beyond.nprobes * (2 if refine == beyond.refine_factor else 1)
+    steps = [min(first, index.partitions)]
     while steps[-1] < index.partitions:
         steps.append(min(index.partitions, steps[-1] * 2))
     return steps
