@@ -171,7 +171,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--rows", type=int, default=60_000, metavar="N")
+    parser.add_argument("--rows", type=int, default=150_000, metavar="N")
     parser.add_argument("--dim", type=int, default=256, metavar="D")
     parser.add_argument("--queries", type=int, default=300, metavar="N")
     args = parser.parse_args()

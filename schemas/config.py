@@ -122,16 +122,17 @@ class IndexConfig(Section):
     """When and how vectors get an IVF-PQ index. 0 lets the documented rule choose.
 
     `build` is how rows get into it: "fragments" has Lance encode them, piece by piece over the
-    engine's workers; "buffers" has FAISS assign and encode them, on GPUs where there are any, and
-    Lance only lays them out; "auto" takes buffers where there is a GPU. All give the same answers.
+    nodes of a cluster; "buffers" has FAISS assign and encode them in one process, on a GPU where
+    there is one, and Lance only lays them out, which takes half the time on a CPU too; "auto" takes
+    buffers unless there are several nodes and no GPU. All give the same answers.
 
     `recall_target` is the recall@10 that `nprobes` and `refine_factor` are tuned to with
     `tune_queries` rows, where they are 0. `queries` names a file of JSON lines with what shoppers
     typed as `text`: then columns that words are compared with are tuned to those too.
 
-    When rows of a grown index are found `max_loss` worse than the target, it is searched more
-    widely; where `max_wider` times what was read at training does not mend it, or its rows are
-    `max_growth` times as many, it is trained anew. Deltas are merged when there are more than
+    When old or new rows of a grown index are found `max_loss` worse than at training, it is
+    searched more widely; where `max_wider` times what was read then does not mend it, or its rows
+    are `max_growth` times as many, it is trained anew. Deltas are merged when there are more than
     `max_segments`.
     """
 

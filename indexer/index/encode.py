@@ -77,7 +77,7 @@ def encode_fragments(
     """Encode the rows of some fragments the way the config says: segments to commit."""
     recipe = quantizer.recipe
     dataset = store.dataset(recipe.table)
-    if config.build == "buffers" or (config.build == "auto" and gpu_count()):
+    if config.build == "buffers" or (config.build == "auto" and (workers == 1 or gpu_count())):
         return [_with_buffers(dataset, quantizer, fragments)]
     parts = np.array_split(np.array(fragments), max(1, min(workers, len(fragments))))
     pieces = [

@@ -177,38 +177,30 @@ _STALLED = 0.002
 
 
 def tune(
-    dataset: lance.LanceDataset,
-    index: VectorIndex,
-    truths: list[Truth],
-    dim: int,
-    *,
-    beyond: VectorIndex | None = None,
-    most_bytes: int | None = None,
+    dataset: lance.LanceDataset, index: VectorIndex, truths: list[Truth], dim: int
 ) -> VectorIndex | None:
     """The index with the settings that read least and reach its target for every set of queries.
 
     Probes double up to all partitions, for each refine factor; then the last step is halved. None
-    where nothing reaches the target. `beyond` starts from the settings it has, and no more than
-    `most_bytes` may be read.
+    where nothing reaches the target.
     """
     tuner = _Tuner(dataset, index, truths, dim)
     best: SearchPoint | None = None
-    for refine in _refine_factors(index, beyond):
-        short = beyond.nprobes if beyond and refine == beyond.refine_factor else 0
-        before = 0.0
-        for nprobes in _ladder(index, refine, beyond):
+    for refine in [index.refine_factor] if index.refine_factor else _REFINE:
+        short, before = 0, 0.0
+        for nprobes in _ladder(index):
             cost = bytes_read(tuner.with_settings(nprobes, refine), dim)
-            if cost >= (best.bytes_read if best else most_bytes or cost + 1):
+            if best is not None and cost >= best.bytes_read:
                 break
             point, surely = tuner.measure(nprobes, refine)
             if surely < index.recall_target:
-                if before and point.recall - before < _STALLED:
+                if short and point.recall - before < _STALLED:
                     break  # what is refined too little is not found by more probes
                 short, before = nprobes, point.recall
                 continue
             best = point
             between = (short + nprobes) // 2
-            if short < between < nprobes and short:
+            if short and short < between < nprobes:
                 point, surely = tuner.measure(between, refine)
                 best = point if surely >= index.recall_target else best
             break
@@ -264,20 +256,10 @@ class _Tuner:
         return index.model_copy(update={"curve": curve})
 
 
-def _refine_factors(index: VectorIndex, beyond: VectorIndex | None) -> list[int]:
-    if index.refine_factor:
-        return [index.refine_factor]
-    return [factor for factor in _REFINE if beyond is None or factor >= beyond.refine_factor]
-
-
-def _ladder(index: VectorIndex, refine: int, beyond: VectorIndex | None) -> list[int]:
+def _ladder(index: VectorIndex) -> list[int]:
     if index.nprobes:
         return [index.nprobes]
-    first = max(1, index.partitions // _FIRST)
-    if beyond is not None:
-        # What it has is known to be too little.
-        first = beyond.nprobes * (2 if refine == beyond.refine_factor else 1)
-    steps = [min(first, index.partitions)]
+    steps = [max(1, index.partitions // _FIRST)]
     while steps[-1] < index.partitions:
         steps.append(min(index.partitions, steps[-1] * 2))
     return steps

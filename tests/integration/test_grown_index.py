@@ -196,18 +196,24 @@ def test_many_deltas_become_few(store: Store) -> None:
     assert sum(facts.partitions) == ROWS + 400
 
 
-def test_an_index_is_trained_anew_before_its_recall_falls(store: Store) -> None:
-    """Where reading more would mend it, that is done; from a point on it costs too much."""
-    patient, strict = index_config(), index_config(max_wider=1.0)
-    index = build(store, patient)
-    add(store, clustered(ROWS, 70, clusters=3, towards=1), 10**6)
-    wider = build(store, patient, index)
+def test_an_index_that_finds_less_is_searched_wider_if_that_mends_it(store: Store) -> None:
+    config = index_config()
+    index = build(store, config)
+    starved = index.model_copy(update={"nprobes": index.nprobes // 2})
+    add(store, clustered(100, 69), 10**6)
+    wider = build(store, config, starved)
     assert wider.rebuilt is None
-    assert bytes_read(wider, DIM) > bytes_read(index, DIM)
+    assert bytes_read(wider, DIM) > bytes_read(starved, DIM)
     assert wider.drift is not None
-    assert min(wider.drift.recall_fixed, wider.drift.recall_fresh) >= 0.95
-    add(store, clustered(100, 72, clusters=3, towards=1), 2 * 10**6)
-    grown = build(store, strict, index)
+    worst = min(wider.drift.recall_fixed, wider.drift.recall_fresh)
+    assert worst >= wider.drift.recall_trained - 0.01
+
+
+def test_an_index_is_trained_anew_before_its_recall_falls(store: Store) -> None:
+    config = index_config()
+    index = build(store, config)
+    add(store, clustered(ROWS, 70, clusters=3, towards=1), 10**6)
+    grown = build(store, config, index)
     assert grown.rebuilt is not None
     assert grown.rebuilt.startswith("recall@10 of new rows is 0.")
     assert grown.quantizer_sha256 != index.quantizer_sha256
