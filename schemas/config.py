@@ -147,8 +147,8 @@ class IndexConfig(Section):
     nprobes: int = Field(default=0, ge=0)
     refine_factor: int = Field(default=0, ge=0)
     queries: str | None = None
-    max_loss: Fraction = 0.01
-    max_wider: Annotated[float, Field(ge=1)] = 2.0
+    max_loss: Fraction = 0.005
+    max_wider: Annotated[float, Field(ge=1)] = 4.0
     max_growth: Annotated[float, Field(ge=1)] = 4.0
     max_segments: PositiveInt = 16
     seed: int = 0
