@@ -211,7 +211,7 @@ def _build(
         refine_factor=config.refine_factor,
         quantizer_sha256=quantizer.sha256,
         trained_by=quantizer.recipe.trained_by,
-        built_by=config.build,
+        built_by=encode.way_of(config, builder.workers),
         recall_target=config.recall_target,
         rebuilt=why,
     )

@@ -77,7 +77,7 @@ def encode_fragments(
     """Encode the rows of some fragments the way the config says: segments to commit."""
     recipe = quantizer.recipe
     dataset = store.dataset(recipe.table)
-    if config.build == "buffers" or (config.build == "auto" and (workers == 1 or gpu_count())):
+    if way_of(config, workers) == "buffers":
         return [_with_buffers(dataset, quantizer, fragments)]
     parts = np.array_split(np.array(fragments), max(1, min(workers, len(fragments))))
     pieces = [
@@ -94,6 +94,13 @@ def encode_fragments(
         for part in parts
     ]
     return list(spread(encode_piece, pieces))
+
+
+def way_of(config: IndexConfig, workers: int) -> str:
+    """Fragments or buffers: as the config says, or what is faster here."""
+    if config.build != "auto":
+        return config.build
+    return "buffers" if workers == 1 or gpu_count() else "fragments"
 
 
 def commit(store: Store, quantizer: Quantizer, segments: Sequence[Segment]) -> None:
