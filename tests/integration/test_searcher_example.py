@@ -38,8 +38,9 @@ def titles(searcher: Searcher) -> set[str]:
 
 def test_a_searcher_opens_answers_and_follows(store: Store) -> None:
     searcher = Searcher(store.uri)
-    video, start_ms, cosine, skus = searcher.search("retro television")[0]
-    assert (video, start_ms) == ("clip-09", 0)
+    # Both moments of this clip say the same: either may come first.
+    video, _, cosine, skus = searcher.search("retro television")[0]
+    assert video == "clip-09"
     assert cosine > 0.5
     assert "EL-9190" in skus
     assert not searcher.follow()
