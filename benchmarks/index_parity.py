@@ -28,13 +28,13 @@ from benchmarks.shop import Bar, conclude
 from benchmarks.vectors import Cloud, append, in_turn, vector_store
 from indexer.index import encode
 from indexer.index.inspect import index_facts
-from indexer.index.quantizer import IndexSizes, draw, index_sizes, null_free, train
+from indexer.index.quantizer import IndexSizes, Origin, draw, index_sizes, null_free, train
 from indexer.index.recall import K, Truth, exact, measure_recall
 from indexer.store.quantizers import save_quantizer
 from indexer.store.tables import Store
 from schemas.config import IndexConfig
 from schemas.media import Vectors
-from schemas.quantizer import Quantizer, Recipe
+from schemas.quantizer import Quantizer
 from schemas.release import VectorIndex
 
 WAYS = ("one_piece", "four_segments", "four_merged", "buffers")
@@ -75,20 +75,8 @@ def prepare(store: Store, place: tuple[str, str, float], cloud: Cloud, args: "As
     vectors = null_free(dataset.to_table(columns=[column])[column])
     sizes = index_sizes(len(vectors), args.dim, config)
     sample = draw(dataset, column, sizes.train_rows, config.seed)
-    recipe = Recipe(
-        table=table,
-        column=column,
-        version=dataset.version,
-        rows=len(vectors),
-        sampled=len(sample),
-        dim=args.dim,
-        partitions=sizes.partitions,
-        sub_vectors=sizes.sub_vectors,
-        seed=config.seed,
-        trained_by="",
-        error=0.0,
-    )
-    quantizer = train(sample, sample[:0], sizes, config, recipe)
+    origin = Origin(table, column, dataset.version, len(vectors))
+    quantizer = train(sample, sample[:0], sizes, origin, seed=config.seed)
     save_quantizer(store, quantizer)
     truth = exact(dataset, column, cloud.draw(args.queries, 10**6))
     return Case(store, table, column, vectors, sample, sizes, quantizer, truth)

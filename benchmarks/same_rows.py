@@ -6,16 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from indexer.store.rows import vector_matrix
-from indexer.store.tables import DATA_TABLES, Store
+from indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store
 
-_KEYS = {
-    "products": "product_key",
-    "product_images": "image_key",
-    "videos": "video_key",
-    "segments": "segment_key",
-    "links": "link_key",
-    "failures": "failure_key",
-}
 _OF_THE_RUN = ("run_id", "first_seen_at", "at", "path", "source")
 _LEAST_COSINE = 0.9999
 
@@ -26,9 +18,9 @@ def differing_rows(one: Store, other: Store) -> dict[str, int]:
 
 
 def _differing(one: Store, other: Store, name: str) -> int:
-    left, right = (store.table(name).to_arrow().sort_by(_KEYS[name]) for store in (one, other))
-    if left[_KEYS[name]].to_pylist() != right[_KEYS[name]].to_pylist():
-        mine, theirs = (Counter(table[_KEYS[name]].to_pylist()) for table in (left, right))
+    left, right = (store.table(name).to_arrow().sort_by(TABLE_KEYS[name]) for store in (one, other))
+    if left[TABLE_KEYS[name]].to_pylist() != right[TABLE_KEYS[name]].to_pylist():
+        mine, theirs = (Counter(table[TABLE_KEYS[name]].to_pylist()) for table in (left, right))
         return ((mine - theirs) + (theirs - mine)).total()
     vectors = [field.name for field in left.schema if pa.types.is_fixed_size_list(field.type)]
     ignored = {*_OF_THE_RUN, *vectors}

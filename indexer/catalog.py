@@ -264,7 +264,8 @@ def read_videos(uri: str, files: Files) -> VideosRead:
 def read_queries(path: Path, *, most: int) -> list[str]:
     """What shoppers typed, from JSON lines with `text`: the first `most` that are not empty.
 
-    Raises InputError where the file cannot be read; lines that are no query are left out.
+    Raises InputError where the file cannot be read or holds none; lines that are no query are left
+    out.
     """
     texts: dict[str, None] = {}
     try:
@@ -276,6 +277,8 @@ def read_queries(path: Path, *, most: int) -> list[str]:
                 break
     except OSError as error:
         raise InputError(f"index.queries {path}: cannot be read: {error.strerror}") from error
+    if not texts:
+        raise InputError(f"index.queries {path}: no line has a `text`")
     return list(texts)
 
 

@@ -282,8 +282,8 @@ def _settled(
 ) -> bool:
     """Whether a video needs no more looking at: it rests since it failed, or is left to a night."""
     state, content = looked.state, looked.content
-    if scope.only and looked.donor is None:
-        if failure is not None:
+    if scope.only and (looked.donor is None or not scope.stages):
+        if failure is not None and state is None:
             plan.failed.append(_carried(looked.source, failure, looked.stamp))
         else:
             plan.unchanged.append(Skipped(looked.source.video_id, "outside the scope"))

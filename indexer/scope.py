@@ -14,15 +14,14 @@ from schemas.keys import product_key, video_key
 from schemas.run import VIDEO_STAGES, Stage, with_dependants
 
 _STAGES = {"frames": Stage.FRAMES, "ocr": Stage.OCR, "asr": Stage.ASR}
-STAGE_NAMES = (*_STAGES, "links", "index")
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a run is about. Keys are derived ones; None stands for all.
 
-    `stages` of videos in scope are done again, and with `only` nothing else of those that are
-    indexed; without rows they are then left to the night. `texts`, `looks` and `reads` do
+    `stages` of videos in scope are done again, and with `only` nothing else: videos without rows,
+    and all where no stage is named, are then left to the night. `texts`, `looks` and `reads` do
     products' words and pictures again. `links` links videos in scope anew, `index` trains indexes
     anew. `again` tries inputs again that rest since they failed. `removes` lets what left the
     source leave the store.
@@ -103,16 +102,17 @@ def scope_of(demand: Demand, sources: Sequence[VideoSource], known: Known, confi
         products = None
     elif demand.skus:
         products = frozenset(product_key(config.shop_id, sku) for sku in demand.skus)
-    only_product = bool(demand.skus) and not (demand.videos or demand.merchants or demand.since)
-    stages = with_dependants(frozenset(named))
-    if not limited and not (only_product and not demand.failed):
-        stages = VIDEO_STAGES
+    # A product's own work, and links of the videos that may sell it: those are not looked at again.
+    of_products = bool(demand.skus) and not any(
+        (demand.videos, demand.merchants, demand.since, demand.failed)
+    )
+    only = limited or of_products
     of_index = demand.stages == ("index",) and not demand.model
     return Scope(
         videos=frozenset() if of_index else _videos(demand, sources, known, config),
         products=products,
-        stages=stages,
-        only=limited or (only_product and not demand.failed),
+        stages=with_dependants(frozenset(named)) if only else VIDEO_STAGES,
+        only=only,
         texts=not limited or "text" in roles,
         looks=not limited or "image" in roles,
         reads=not limited or "reader" in roles,

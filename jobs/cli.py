@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from jobs.reindex_command import add_reindex
 from jobs.release_commands import add_release_commands
-from jobs.terminal import Commands, add_command, console, print_json
+from jobs.terminal import Commands, add_command, console, print_json, settle_threads
 from schemas.errors import ConfigError, ReelshelfError
 
 if TYPE_CHECKING:
@@ -84,7 +84,11 @@ def _add_ingest(commands: Commands) -> None:
 
 def _add_nightly(commands: Commands) -> None:
     sub = add_command(
-        commands, "nightly", "do what a night needs, as the config says, and publish", _nightly
+        commands,
+        "nightly",
+        "do what a night needs, as the config says, and publish",
+        _nightly,
+        store=False,
     )
     sub.add_argument(
         "--config",
@@ -168,9 +172,7 @@ def _interrupt(_signum: int, _frame: object) -> NoReturn:
 
 
 def _ingest(args: argparse.Namespace) -> None:
-    # Whisper's words change with the number of OpenMP threads. Ray gives its workers one; the local
-    # engine must have the same, and the variable counts only before a library is loaded.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    settle_threads()
     from jobs.engines import make_engine
     from jobs.ingest import ingest
     from jobs.planning import IngestRequest
@@ -200,7 +202,7 @@ def _ingest(args: argparse.Namespace) -> None:
 
 
 def _nightly(args: argparse.Namespace) -> int:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    settle_threads()
     from jobs.nightly import NOTHING_TO_DO, plan_lines, request_of, run_nightly
     from jobs.planning import plan_only
     from jobs.show import LineProgress, show_plan

@@ -19,7 +19,7 @@ from schemas.catalog import (
 )
 from schemas.config import Config
 from schemas.errors import FailureKind, MediaError
-from schemas.media import DecodedVideo, Vectors
+from schemas.media import DecodedVideo
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
@@ -51,10 +51,6 @@ class Engine(Protocol):
 
     def spread(self, function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
         """Call a function that needs no model on items, in any order, wherever there is room."""
-        ...
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode what shoppers typed: `(n, text_dim)`."""
         ...
 
     def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:

@@ -17,7 +17,6 @@ from schemas.catalog import (
     RejectedPicture,
 )
 from schemas.config import Config
-from schemas.media import Vectors
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
@@ -54,11 +53,6 @@ class LocalEngine:
     def spread(self, function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
         """Call a function on items, one after the other."""
         return map(function, items)
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode what shoppers typed."""
-        with self._meter.stage(Stage.TEXT):
-            return self._loaded.text.encode_texts(texts)
 
     def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
         """Encode products one by one, so that progress can be seen."""

@@ -1,7 +1,7 @@
 """What a reindex will take, told before it starts, from what the store knows of its own past."""
 
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 
@@ -65,12 +65,12 @@ def _expected(
 ) -> tuple[float | None, float | None]:
     """CPU and wall seconds of these calls at the rates of past runs."""
     done: Counter[str] = Counter()
-    spent: Counter[Stage] = Counter()
+    spent: defaultdict[Stage, float] = defaultdict(float)
     wall = cpu = 0.0
     for record in records:
         done.update(record.calls)
         for stage, seconds in record.spent.items():
-            spent[stage] += seconds.cpu_s  # type: ignore[assignment]
+            spent[stage] += seconds.cpu_s
             cpu += seconds.cpu_s
         wall += (record.ended_at - record.started_at).total_seconds()
     if not records or not cpu:

@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
 
-import numpy as np
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
@@ -34,7 +33,7 @@ from jobs.ray_workers import DecodeStatus, DecodeWorker, ModelWorker, Pool
 from schemas.catalog import EncodedPicture, PictureJob, Product, ProductVectors, RejectedPicture
 from schemas.config import Config
 from schemas.errors import ConfigError, FailureKind, ModelUnavailable, ReelshelfError
-from schemas.media import DecodedVideo, Vectors
+from schemas.media import DecodedVideo
 from schemas.outcomes import Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
@@ -155,16 +154,6 @@ class RayEngine:
                     yield ray.get(ref)
                 except RayTaskError as error:
                     raise error.cause or error from error
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode what shoppers typed, in batches over all model workers."""
-
-        def lost(text: str) -> list[tuple[str, Vectors]]:
-            raise ReelshelfError(f"query {text[:80]!r}: encoding it {_CRASHED}: take it out")
-
-        asked = list(dict.fromkeys(texts))
-        found = dict(pair for part in self._spread("encode_queries", asked, lost) for pair in part)
-        return np.stack([found[text] for text in texts])
 
     def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
         """Encode products in small batches over all model workers."""

@@ -22,7 +22,7 @@ from models.protocols import ModelSet
 from schemas.catalog import EncodedPicture, PictureJob, Product, ProductVectors, RejectedPicture
 from schemas.config import Config
 from schemas.errors import ConfigError, ReelshelfError
-from schemas.media import DecodedVideo, Vectors
+from schemas.media import DecodedVideo
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
@@ -105,14 +105,6 @@ class ModelWorker:
         with self._meter.stage(Stage.PRODUCTS):
             encoded = encode_product_texts(products, self._loaded.text)
         return encoded, self._meter.take()
-
-    def encode_queries(
-        self, texts: Sequence[str]
-    ) -> tuple[list[tuple[str, Vectors]], dict[Stage, Spent]]:
-        """Encode what shoppers typed."""
-        with self._meter.stage(Stage.TEXT):
-            vectors = self._loaded.text.encode_texts(texts)
-        return list(zip(texts, vectors, strict=True)), self._meter.take()
 
     def encode_pictures(
         self, jobs: Sequence[PictureJob]

@@ -2,12 +2,11 @@
 
 import argparse
 import datetime as dt
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.terminal import Commands, add_command, console, print_json
+from jobs.terminal import Commands, add_command, console, print_json, settle_threads
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +18,9 @@ _STAGES = ("frames", "ocr", "asr", "links", "index")
 
 def add_reindex(commands: Commands) -> None:
     """Add it to the command line."""
-    sub = add_command(commands, "reindex", "redo some of the work on demand, and publish", _reindex)
+    sub = add_command(
+        commands, "reindex", "redo some of the work on demand, and publish", _reindex, store=False
+    )
     sub.add_argument("--store", metavar="URI", help="the store (the config's nightly.store)")
     sub.add_argument("--catalog", metavar="URI", help="products (where the last run found them)")
     sub.add_argument("--videos", metavar="URI", help="videos (where the last run found them)")
@@ -65,7 +66,7 @@ def _instant(text: str) -> dt.datetime:
 
 
 def _reindex(args: argparse.Namespace) -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    settle_threads()
     from indexer.scope import Demand
     from indexer.store.tables import Store
     from jobs.engines import make_engine

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.terminal import Commands, add_command, console, print_json
+from jobs.terminal import Commands, add_command, console, print_json, settle_threads
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def _releases(args: argparse.Namespace) -> None:
 
 
 def _publish(args: argparse.Namespace) -> None:
+    settle_threads()
     from jobs.progress import NoProgress
     from jobs.show import BarProgress
     from jobs.upkeep import publish

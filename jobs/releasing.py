@@ -25,9 +25,10 @@ from indexer.store.products import read_products
 from indexer.store.rows import now
 from indexer.store.tables import DATA_TABLES
 from jobs.run import Run
+from models.registry import load_text_encoder
 from schemas.background import Background
 from schemas.calibration import Calibration
-from schemas.errors import GateRefused
+from schemas.errors import GateRefused, SpaceMismatch
 from schemas.keys import fingerprint, product_key
 from schemas.links import ProductLink
 from schemas.media import Vectors
@@ -105,11 +106,21 @@ def _indexes(run: Run) -> list[VectorIndex]:
 
 
 def _typed(run: Run) -> Vectors | None:
-    """Vectors of what shoppers typed, where the config names a file of it."""
-    if run.config.index.queries is None:
+    """Vectors of what shoppers typed, where the config names a file of it.
+
+    They are few: the driver encodes them itself. Raises InputError where the file has no query.
+    """
+    named = run.config.index.queries
+    if named is None:
         return None
-    texts = read_queries(Path(run.config.index.queries), most=run.config.index.tune_queries)
-    return run.engine.encode_queries(texts) if texts else None
+    texts = read_queries(Path(named), most=run.config.index.tune_queries)
+    encoder = load_text_encoder(run.config)
+    if encoder.ref.space != run.refs.text.space:
+        raise SpaceMismatch(
+            f"index.queries: {encoder.ref.space!r} makes no vectors of {run.refs.text.space!r}, "
+            "which the store holds"
+        )
+    return encoder.encode_texts(texts)
 
 
 def _background(run: Run) -> Background | None:

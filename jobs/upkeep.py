@@ -12,10 +12,11 @@ from indexer.store.retention import Pruned, prunable, prune
 from indexer.store.rows import RunContext, now
 from indexer.store.runs import last_indexing
 from indexer.store.tables import Store
-from jobs.idle import IdleEngine
 from jobs.ingest import IngestResult, finish
+from jobs.local import LocalEngine
 from jobs.progress import Progress
 from jobs.run import Run
+from models.registry import load_models
 from schemas.config import Config
 from schemas.errors import StoreError
 from schemas.release import Release
@@ -51,7 +52,8 @@ def publish(
         )
         run = Run(
             settings,
-            IdleEngine(settings, last.models),
+            # Never entered: nothing here asks a model.
+            LocalEngine(settings, load_models),
             own,
             lease,
             context,

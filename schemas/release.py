@@ -145,11 +145,12 @@ class Quality(_Record):
 class Health(_Record):
     """What must not be in a release, counted.
 
-    `unindexed` and `indexed` are rows of each indexed column; `missing` are rows with a vector that
-    no partition holds. `centres` is, for each vector column, the cosine between the mean vectors
+    `unindexed` are rows that an index does not cover; `missing` are rows with a vector that no
+    partition holds. `centres` is, for each vector column, the cosine between the mean vectors
     of this and the last release: another model's vectors point elsewhere. `moved` are rows of a
     sample whose vector is another than in the last release although nothing that it is made from
-    is. `damaged` names files that are not what they were.
+    is. `damaged` names files that are not what they were; None where nobody looked
+    (`gate.verify_files`).
     """
 
     duplicate_keys: dict[str, int]
@@ -160,8 +161,8 @@ class Health(_Record):
     incomplete_videos: int
     bad_scores: int
     centres: dict[str, float]
-    moved: dict[str, int] = {}
-    damaged: list[str]
+    moved: dict[str, int]
+    damaged: list[str] | None
 
 
 class GateCheck(_Record):

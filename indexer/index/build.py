@@ -19,7 +19,7 @@ from lancedb.index import FTS, BTree
 from indexer.index import encode
 from indexer.index.encode import Spread
 from indexer.index.inspect import fragments_without, index_facts, index_names
-from indexer.index.quantizer import code_error, draw, index_sizes, null_free, train
+from indexer.index.quantizer import Origin, code_error, draw, index_sizes, null_free, train
 from indexer.index.recall import between, bytes_read, exact, measure_recall, tune, widest
 from indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
 from indexer.store.tables import DATA_TABLES, Store
@@ -181,20 +181,8 @@ def _build(
     held_out = min(config.tune_queries, rows // 10)
     drawn = draw(dataset, column, sizes.train_rows + held_out, config.seed)
     queries, sample = drawn[:held_out], drawn[held_out:]
-    recipe = Recipe(
-        table=table,
-        column=column,
-        version=dataset.version,
-        rows=rows,
-        sampled=len(sample),
-        dim=dim,
-        partitions=sizes.partitions,
-        sub_vectors=sizes.sub_vectors,
-        seed=config.seed,
-        trained_by="",
-        error=0.0,
-    )
-    quantizer = train(sample, queries, sizes, config, recipe)
+    origin = Origin(table, column, dataset.version, rows)
+    quantizer = train(sample, queries, sizes, origin, seed=config.seed)
     # Kept before anything is built with it, so that no index can be of an unknown quantizer.
     save_quantizer(store, quantizer)
     _encode(store, quantizer, [f.fragment_id for f in dataset.get_fragments()], builder)
@@ -221,7 +209,9 @@ def _build(
     truths = [exact(dataset, column, queries), exact(dataset, column, strange)]
     if builder.typed is not None and column in TYPED_COLUMNS and builder.typed.shape[1] == dim:
         truths.append(exact(dataset, column, builder.typed))
-    tuned = tune(dataset, index, truths, dim) or widest(dataset, index, truths[0], dim)
+    telling = [truth for truth in truths if len(truth.queries)]
+    tuned = tune(dataset, index, telling, dim) if telling else None
+    tuned = tuned or widest(dataset, index, truths[0], dim)
     recall = measure_recall(dataset, tuned, truths[0]).recall
     imbalance = index_facts(dataset, tuned.name).imbalance
     error = quantizer.recipe.error
@@ -285,9 +275,12 @@ def _watch(
     # What training reached, which may be well beyond the target.
     least = index.drift.recall_trained - config.max_loss
     fixed_truth = exact(dataset, recipe.column, quantizer.queries[:_WATCHED])
-    fresh_truth = exact(dataset, recipe.column, fresh[:_WATCHED]) if len(fresh) else fixed_truth
+    fresh_truth = exact(dataset, recipe.column, fresh[:_WATCHED])
+    if not len(fresh_truth.queries):
+        # Nothing new with a vector, or only copies of each other.
+        fresh_truth = fixed_truth
     fixed = measure_recall(dataset, index, fixed_truth, least)
-    newest = measure_recall(dataset, index, fresh_truth, least) if len(fresh) else fixed
+    newest = measure_recall(dataset, index, fresh_truth, least)
     drift = index.drift.model_copy(
         update={
             "imbalance": index_facts(dataset, index.name).imbalance,

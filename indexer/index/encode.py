@@ -16,7 +16,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from indexer.index.quantizer import faiss_index, gpu_count, null_free
+from indexer.index.quantizer import all_cores, faiss_index, gpu_count, null_free
 from indexer.store.quantizers import read_quantizer
 from indexer.store.tables import Store
 from schemas.config import IndexConfig, StorageConfig
@@ -152,10 +152,11 @@ def _with_buffers(
             ),
             folder,
         )
-        # A missing file would only be reported as "Row ID column not found".
         names = [file.path for part in buffers.get_fragments() for file in part.data_files()]
         if not names:
-            raise StoreError(f"{dataset.uri}: fragments {list(fragments)} hold no vectors")
+            # No row of these has a vector. Lance notes that they are covered; given no buffers it
+            # would say that a column is missing.
+            return _uncommitted(dataset, quantizer, list(fragments))
         return _uncommitted(
             dataset,
             quantizer,
@@ -221,7 +222,8 @@ class Coder:
         rows = np.ascontiguousarray(vectors, np.float32)
         index = self._gpu or self._index
         index.reset()
-        index.add(rows)
+        with all_cores():
+            index.add(rows)
         filled: Any = faiss.index_gpu_to_cpu(index) if self._gpu else index
         places = np.zeros(len(rows), np.uint32)
         codes = np.zeros((len(rows), filled.pq.M), np.uint8)

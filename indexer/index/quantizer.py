@@ -8,7 +8,10 @@ FAISS uses all GPUs it has. That was written against its API and has not been ru
 """
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import lance
@@ -85,13 +88,23 @@ def draw(dataset: lance.LanceDataset, column: str, most: int, seed: int) -> Vect
     return room[rng.permutation(found)[:wanted]]
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a training sample comes from: a column of one version of a table, and its vectors."""
+
+    table: str
+    column: str
+    version: int
+    rows: int
+
+
 def train(
-    sample: Vectors, queries: Vectors, sizes: IndexSizes, config: IndexConfig, recipe_of: Recipe
+    sample: Vectors, queries: Vectors, sizes: IndexSizes, origin: Origin, *, seed: int
 ) -> Quantizer:
     """Train on a sample `(n, dim)` of unit vectors, n >= 256.
 
     `queries`, `(m, dim)`, are rows that are not in the sample: its error is measured on them, and
-    they stay with it. `recipe_of` says what the sample was drawn from; the rest is filled in.
+    they stay with it.
     """
     import faiss
 
@@ -102,37 +115,54 @@ def train(
         raise StoreError("quantizer: the training sample holds NaN or infinity")
     coarse = faiss.IndexFlatL2(dim)
     index = faiss.IndexIVFPQ(coarse, dim, sizes.partitions, sizes.sub_vectors, 8)
-    index.cp.seed = index.pq.cp.seed = config.seed
+    index.cp.seed = index.pq.cp.seed = seed
     # How many rows are enough is our rule's business; FAISS would print its own to the console.
     index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
     gpus = gpu_count()
     if gpus:
         # Only the clustering is worth a GPU; it replaces the assignment index during training.
         index.clustering_index = faiss.index_cpu_to_all_gpus(faiss.IndexFlatL2(dim))
-    index.train(np.ascontiguousarray(sample, np.float32))
+    with all_cores():
+        index.train(np.ascontiguousarray(sample, np.float32))
+    recipe = Recipe(
+        table=origin.table,
+        column=origin.column,
+        version=origin.version,
+        rows=origin.rows,
+        sampled=count,
+        dim=dim,
+        partitions=sizes.partitions,
+        sub_vectors=sizes.sub_vectors,
+        seed=seed,
+        trained_by=f"faiss {faiss.__version__} on {f'{gpus} GPUs' if gpus else 'CPU'}",
+        error=0.0,
+    )
     quantizer = Quantizer(
         centroids=coarse.reconstruct_n(0, sizes.partitions).astype(np.float32),
         codebook=faiss.vector_to_array(index.pq.centroids)
         .reshape(sizes.sub_vectors, 256, dim // sizes.sub_vectors)
         .astype(np.float32),
         queries=np.ascontiguousarray(queries, np.float32),
-        recipe=recipe_of,
+        recipe=recipe,
     )
-    update = {
-        "sampled": count,
-        "dim": dim,
-        "partitions": sizes.partitions,
-        "sub_vectors": sizes.sub_vectors,
-        "seed": config.seed,
-        "trained_by": f"faiss {faiss.__version__} on {f'{gpus} GPUs' if gpus else 'CPU'}",
-        "error": code_error(quantizer, sample if not len(queries) else queries),
-    }
-    return Quantizer(
-        quantizer.centroids,
-        quantizer.codebook,
-        quantizer.queries,
-        recipe_of.model_copy(update=update),
-    )
+    error = code_error(quantizer, queries if len(queries) else sample)
+    return replace(quantizer, recipe=recipe.model_copy(update={"error": error}))
+
+
+@contextmanager
+def all_cores() -> Iterator[None]:
+    """Let FAISS use every core for a while.
+
+    A run keeps OpenMP to one thread, for Whisper's sake (see `jobs.terminal`).
+    """
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def gpu_count() -> int:
@@ -167,9 +197,8 @@ def code_error(quantizer: Quantizer, vectors: Vectors) -> float:
 def decoded(quantizer: Quantizer, vectors: Vectors) -> Vectors:
     """What the codes of `(n, dim)` finite vectors stand for."""
     index = faiss_index(quantizer)
-    return np.asarray(
-        index.sa_decode(index.sa_encode(np.ascontiguousarray(vectors, np.float32))), np.float32
-    )
+    codes = index.sa_encode(np.ascontiguousarray(vectors, np.float32))
+    return np.asarray(index.sa_decode(codes), np.float32)
 
 
 def _divisor_near(number: int, wanted: float) -> int:

@@ -19,6 +19,8 @@ def check_release(
     ]
     for name, recall in quality.recall_at_10.items():
         checks.append(_at_least(f"recall@10 of {name}", recall, config.min_recall))
+        queries = quality.recall_queries[name]
+        checks.append(_at_least(f"queries that tell the recall of {name}", queries, 1))
     for name, bad in quality.bad_vectors.items():
         checks.append(_at_most(f"bad vectors in {name}", bad, 0))
     checks += _health_checks(quality, config)
@@ -30,13 +32,14 @@ def check_release(
 def _health_checks(quality: Quality, config: GateConfig) -> list[GateCheck]:
     health = quality.health
     checks = [
-        _none("damaged files", health.damaged),
         _none("wrong indexes", health.wrong_indexes),
         _at_most("rows of no video or product", health.orphans, 0),
         _at_most("videos that miss segments", health.incomplete_videos, 0),
         _at_most("scores outside 0..1", health.bad_scores, 0),
         _at_most("keys that stand twice", sum(health.duplicate_keys.values()), 0),
     ]
+    if health.damaged is not None:
+        checks.append(_none("damaged files", health.damaged))
     for name, count in health.unindexed.items():
         checks.append(_at_most(f"unindexed rows of {name}", count, 0))
     for name, count in health.missing.items():

@@ -1,7 +1,7 @@
 """What must not be in a release: rows twice, rows of nobody, rows no index finds, other vectors.
 
-Everything is read column by column, as a stream. What can be wrong with the files themselves is
-`store.checksums`' business.
+Vectors are read as a stream or by samples, keys whole. What can be wrong with the files themselves
+is `store.checksums`' business.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow.compute as pc
 
 from indexer.index.build import VECTOR_COLUMNS
-from indexer.index.inspect import index_facts
+from indexer.index.inspect import IndexFacts, index_facts, index_names
 from indexer.index.quantizer import draw
 from indexer.index.recall import agreement
 from indexer.store.checksums import damaged_files
 from indexer.store.quantizers import read_quantizer
 from indexer.store.rows import vector_matrix
-from indexer.store.tables import DATA_TABLES, Store, among
+from indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store, among
 from schemas.config import Config
 from schemas.media import Vectors
 from schemas.release import Health, Release, TableVersion, VectorIndex
@@ -53,14 +53,6 @@ _OWNERS = 64
 # Another machine's arithmetic moves a vector less than this.
 _SAME = 0.98
 _LEAST_AGREEMENT = 0.9
-_KEYS = {
-    "products": "product_key",
-    "product_images": "image_key",
-    "videos": "video_key",
-    "segments": "segment_key",
-    "links": "link_key",
-    "failures": "failure_key",
-}
 _CENTRE_ROWS = 4096
 # The mean of few vectors says little of where their model points.
 _LEAST_CENTRE_ROWS = 256
@@ -85,18 +77,18 @@ def check_health(
     stray += sum(count for key, count in counts.items() if key not in known)
     stated = zip(videos["video_key"].to_pylist(), videos["segment_count"].to_pylist(), strict=True)
     scores = links["score"].to_numpy()
-    ivf = [index for index in indexes if index.kind != "flat"]
+    columns = [_Column.of(store, index) for index in indexes if index.kind != "flat"]
     return Health(
         duplicate_keys={name: _twice(store, name) for name in DATA_TABLES},
-        unindexed={_name(index): _unindexed(store, index) for index in ivf},
-        missing={_name(index): _missing(store, index) for index in ivf},
-        wrong_indexes=[wrong for index in ivf for wrong in _wrong(store, index)],
+        unindexed={column.name: column.unindexed for column in columns},
+        missing={column.name: column.missing for column in columns},
+        wrong_indexes=[wrong for column in columns for wrong in column.wrong(store)],
         orphans=stray,
         incomplete_videos=sum(counts.get(key, 0) != count for key, count in stated),
         bad_scores=int((~((scores >= 0) & (scores <= 1))).sum()),
         centres=_centres(store, previous, config.index.seed),
         moved=_moved(store, previous, config.index.seed),
-        damaged=damaged_files(store, tables) if config.gate.verify_files else [],
+        damaged=damaged_files(store, tables) if config.gate.verify_files else None,
     )
 
 
@@ -112,60 +104,70 @@ def bad_vectors(dataset: lance.LanceDataset, column: str) -> int:
     return bad
 
 
-def _name(index: VectorIndex) -> str:
-    return f"{index.table}.{index.column}"
-
-
 def _twice(store: Store, name: str) -> int:
-    keys = store.scan(name, [_KEYS[name]])[_KEYS[name]]
+    keys = store.scan(name, [TABLE_KEYS[name]])[TABLE_KEYS[name]]
     return len(keys) - int(pc.count_distinct(keys).as_py())
 
 
-def _unindexed(store: Store, index: VectorIndex) -> int:
-    dataset = store.dataset(index.table)
-    try:
-        return index_facts(dataset, index.name).unindexed
-    except KeyError:
-        return int(dataset.count_rows())
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """An indexed column: what the release says of its index, and what Lance does, if it has it."""
 
+    index: VectorIndex
+    facts: IndexFacts | None
+    rows: int
+    vectors: int
 
-def _missing(store: Store, index: VectorIndex) -> int:
-    """Rows with a vector that no partition holds. Deleted rows stay in theirs for a while."""
-    dataset = store.dataset(index.table)
-    try:
-        held = sum(index_facts(dataset, index.name).partitions)
-    except KeyError:
-        return index.rows
-    return max(0, int(dataset.count_rows(filter=f"{index.column} IS NOT NULL")) - held)
+    @classmethod
+    def of(cls, store: Store, index: VectorIndex) -> "_Column":
+        dataset = store.dataset(index.table)
+        there = index.name in index_names(dataset, index.column)
+        return cls(
+            index,
+            index_facts(dataset, index.name) if there else None,
+            dataset.count_rows(),
+            dataset.count_rows(filter=f"{index.column} IS NOT NULL"),
+        )
 
+    @property
+    def name(self) -> str:
+        return f"{self.index.table}.{self.index.column}"
 
-def _wrong(store: Store, index: VectorIndex) -> list[str]:
-    """What an index is that it should not be."""
-    try:
-        facts = index_facts(store.dataset(index.table), index.name)
-    except KeyError:
-        return [f"{_name(index)}: there is no index {index.name}"]
-    found = {
-        "kind": (facts.kind, "IVF_PQ"),
-        "metric": (facts.metric, index.metric),
-        "partitions": (len(facts.partitions), index.partitions),
-        "sub-vectors": (facts.sub_vectors, index.sub_vectors),
-    }
-    wrong = [
-        f"{_name(index)}: {what} is {is_}, not {should}"
-        for what, (is_, should) in found.items()
-        if is_ != should
-    ]
-    quantizer = read_quantizer(store, index.quantizer_sha256)
-    if quantizer is None:
-        return [*wrong, f"{_name(index)}: its quantizer is not kept"]
-    if wrong or facts.unindexed:
-        # Beside rows that it has to look through, Lance gives exact distances.
+    @property
+    def unindexed(self) -> int:
+        return self.facts.unindexed if self.facts else self.rows
+
+    @property
+    def missing(self) -> int:
+        """Rows with a vector that no partition holds. Deleted rows stay in theirs for a while."""
+        return max(0, self.vectors - (sum(self.facts.partitions) if self.facts else 0))
+
+    def wrong(self, store: Store) -> list[str]:
+        """What the index is that it should not be."""
+        index, facts = self.index, self.facts
+        if facts is None:
+            return [f"{self.name}: there is no index {index.name}"]
+        found = {
+            "kind": (facts.kind, "IVF_PQ"),
+            "metric": (facts.metric, index.metric),
+            "partitions": (len(facts.partitions), index.partitions),
+            "sub-vectors": (facts.sub_vectors, index.sub_vectors),
+        }
+        wrong = [
+            f"{self.name}: {what} is {is_}, not {should}"
+            for what, (is_, should) in found.items()
+            if is_ != should
+        ]
+        quantizer = read_quantizer(store, index.quantizer_sha256)
+        if quantizer is None:
+            return [*wrong, f"{self.name}: its quantizer is not kept"]
+        if wrong or facts.unindexed:
+            # Beside rows that it has to look through, Lance gives exact distances.
+            return wrong
+        agreed = agreement(store.dataset(index.table), index, quantizer)
+        if agreed < _LEAST_AGREEMENT:
+            wrong.append(f"{self.name}: only {agreed:.0%} of its codes are its quantizer's")
         return wrong
-    agreed = agreement(store.dataset(index.table), index, quantizer)
-    if agreed < _LEAST_AGREEMENT:
-        wrong.append(f"{_name(index)}: only {agreed:.0%} of its codes are its quantizer's")
-    return wrong
 
 
 def _moved(store: Store, previous: Release | None, seed: int) -> dict[str, int]:

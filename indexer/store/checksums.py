@@ -8,7 +8,7 @@ again and compares.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 from pyarrow import fs
@@ -45,10 +45,15 @@ class Seal:
 
 
 def seal(store: Store, name: str, version: int) -> Seal:
-    """Hash what is new in a version of a table, and remember it. What is known is not read."""
+    """Hash what is new in a version of a table, and remember it. What is known is not read.
+
+    Raises Damaged where a file is missing.
+    """
     paths = version_files(store, name, version)
     known = known_files(store)
     fresh = _hash(store, [path for path in paths if path not in known])
+    if gone := [file.path for file in fresh if file.sha256 is None]:
+        raise Damaged(f"{store.uri}: {gone[0]} is missing, though the table was just written")
     _remember(store, fresh)
     known |= {file.path: file for file in fresh}
     return _sealed([known[path] for path in paths])
@@ -60,12 +65,16 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
     wrong: list[str] = []
     wanted: set[str] = set()
     for table in pinned:
-        paths = version_files(store, table.name, table.version)
+        try:
+            paths = version_files(store, table.name, table.version)
+        except (OSError, RuntimeError, ValueError) as error:
+            wrong.append(f"{table.table}: version {table.version} cannot be opened: {error}")
+            continue
         unknown = [path for path in paths if path not in known]
         wrong += [f"{path}: no checksum was kept of it" for path in unknown]
         held = [known[path] for path in paths if path in known]
         if not unknown and table.sha256 and _sealed(held).sha256 != table.sha256:
-            gone = _gone_from(paths, known)
+            gone = _gone_from(store, table, paths, known)
             wrong += [f"{path}: is missing" for path in gone]
             if not gone:
                 wrong.append(f"{table.table}: is made of other files than the release says")
@@ -92,11 +101,15 @@ def damage(uri: str, release_id: str, wrong: Sequence[str]) -> Damaged:
     )
 
 
-def _gone_from(paths: Sequence[str], known: Mapping[str, StoredFile]) -> list[str]:
-    """Files that stood beside these in the folder of an index, which Lance lists as it is."""
-    folders = {path.rpartition("/")[0] for path in paths if "/_indices/" in path}
-    beside = {path for path in known if path.rpartition("/")[0] in folders}
-    return sorted(beside - set(paths))
+def _gone_from(
+    store: Store, table: TableVersion, paths: Sequence[str], known: Mapping[str, StoredFile]
+) -> list[str]:
+    """Files of indexes that are not listed any more: Lance lists their folders as they are."""
+    indexes = store.dataset(table.name, table.version).describe_indices()
+    folders = tuple(
+        f"{table.table}.lance/_indices/{part.uuid}/" for index in indexes for part in index.segments
+    )
+    return sorted({path for path in known if path.startswith(folders)} - set(paths))
 
 
 def known_files(store: Store) -> dict[str, StoredFile]:
@@ -154,10 +167,9 @@ def _pieces(stream: "fs.NativeFile") -> Iterator[bytes]:
 
 
 def _remember(store: Store, files: Sequence[StoredFile]) -> None:
-    found = [file for file in files if file.sha256 is not None]
-    if not found:
+    if not files:
         return
-    rows = [{"path": f.path, "size": f.size, "sha256": f.sha256, "noted_at": now()} for f in found]
+    rows = [asdict(file) | {"noted_at": now()} for file in files]
     merge = store.merge("files", "path").when_not_matched_insert_all()
     merge.execute(pa.Table.from_pylist(rows, schema=tables.files_schema()))
 

@@ -27,9 +27,7 @@ def filesystem(uri: str, storage: StorageConfig | None = None) -> tuple[fs.FileS
     if "://" not in uri:
         return fs.LocalFileSystem(), uri.rstrip("/")
     config = storage or StorageConfig()
-    endpoint = config.endpoint or os.environ.get("AWS_ENDPOINT_URL")
-    if config.profile:
-        os.environ["AWS_PROFILE"] = config.profile
+    endpoint = _endpoint(config)
     scheme, _, host = (endpoint or "").rpartition("://")
     files = fs.S3FileSystem(
         region=config.region, scheme=scheme or "https", endpoint_override=host or None
@@ -39,7 +37,7 @@ def filesystem(uri: str, storage: StorageConfig | None = None) -> tuple[fs.FileS
 
 def _options(storage: StorageConfig | None) -> dict[str, str]:
     config = storage or StorageConfig()
-    endpoint = config.endpoint or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = _endpoint(config)
     options = {"aws_region": config.region} if config.region else {}
     if endpoint:
         options |= {
@@ -47,7 +45,12 @@ def _options(storage: StorageConfig | None) -> dict[str, str]:
             "allow_http": str(endpoint.startswith("http://")).lower(),
             "aws_virtual_hosted_style_request": "false",
         }
-    if config.profile:
-        # Lance's own chain of credentials reads this one variable, and refreshes what expires.
-        os.environ["AWS_PROFILE"] = config.profile
     return options
+
+
+def _endpoint(config: StorageConfig) -> str | None:
+    """Where requests go. Names the profile on the way, for Lance's and Arrow's own credentials."""
+    if config.profile:
+        # Their chains of credentials read this one variable, and refresh what expires.
+        os.environ["AWS_PROFILE"] = config.profile
+    return config.endpoint or os.environ.get("AWS_ENDPOINT_URL")

@@ -38,8 +38,16 @@ Item = TypeVar("Item")
 
 _KEYS_PER_FILTER = 500
 
-# Tables a release pins, in the order they are written.
-DATA_TABLES = ("products", "product_images", "videos", "segments", "links", "failures")
+# Tables a release pins, in the order they are written, with the column that names a row.
+TABLE_KEYS = {
+    "products": "product_key",
+    "product_images": "image_key",
+    "videos": "video_key",
+    "segments": "segment_key",
+    "links": "link_key",
+    "failures": "failure_key",
+}
+DATA_TABLES = tuple(TABLE_KEYS)
 # Tables that there are once for each generation: what they hold depends on the encoders.
 GENERATION_TABLES = (*DATA_TABLES, "backgrounds", "calibrations", "quantizers")
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from indexer.index.encode import Coder
-from indexer.index.quantizer import index_sizes, train
+from indexer.index.quantizer import Origin, index_sizes, train
 from models.minilm import MiniLM
 from models.offline_visual import OfflineVisual
 from schemas.config import IndexConfig
-from schemas.quantizer import Quantizer, Recipe
+from schemas.quantizer import Quantizer
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -34,20 +34,8 @@ def trained() -> tuple[Quantizer, np.ndarray]:
     vectors = np.random.default_rng(0).normal(size=(20_000, 64)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     sizes = index_sizes(20_000, 64, IndexConfig())
-    recipe = Recipe(
-        table="segments",
-        column="frame_vector",
-        version=1,
-        rows=20_000,
-        sampled=0,
-        dim=64,
-        partitions=sizes.partitions,
-        sub_vectors=sizes.sub_vectors,
-        seed=0,
-        trained_by="",
-        error=0.0,
-    )
-    return train(vectors, vectors[:100], sizes, IndexConfig(), recipe), vectors
+    origin = Origin("segments", "frame_vector", 1, 20_000)
+    return train(vectors, vectors[:100], sizes, origin, seed=0), vectors
 
 
 def test_faiss_trains_on_the_gpu(trained: tuple[Quantizer, np.ndarray]) -> None:

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import lance
@@ -18,6 +19,7 @@ from indexer.index import encode
 from indexer.index.build import Builder, bring_up, build_indexes
 from indexer.index.inspect import fragments_without, index_facts, index_names
 from indexer.index.recall import bytes_read, exact, measure_recall, search
+from indexer.quality.measures import recall_at_10
 from indexer.store.quantizers import quantizer_hashes, read_quantizer
 from indexer.store.rows import vector_array, vector_matrix
 from indexer.store.tables import Store
@@ -33,6 +35,9 @@ from tests.shops import small_config
 pytestmark = pytest.mark.integration
 DIM, ROWS, PIECES = 32, 8000, 4
 TABLE, COLUMN = "product_images", "image_vector"
+
+
+SILENT = ("segments", "text_vector")
 
 
 def index_config(**settings: object) -> Config:
@@ -62,6 +67,30 @@ def add(store: Store, vectors: Vectors, start: int) -> None:
     store.dataset(TABLE).insert(pa.Table.from_arrays(arrays, schema=schema))
 
 
+def add_silent(store: Store, vectors: Sequence[Vectors | None], start: int) -> None:
+    """Append segments with these text vectors, or none."""
+    count = len(vectors)
+    columns = {
+        "segment_key": pa.array([f"{start + i:08x}-0001" for i in range(count)]),
+        "frame_vector": vector_array([np.eye(1, DIM, dtype=np.float32)[0]] * count, DIM),
+        "text_vector": vector_array(list(vectors), DIM),
+    }
+    schema = store.dataset("segments").schema
+    arrays = [
+        columns[field.name] if field.name in columns else _filler(field.type, count)
+        for field in schema
+    ]
+    store.dataset("segments").insert(pa.Table.from_arrays(arrays, schema=schema))
+
+
+def _filler(kind: pa.DataType, count: int) -> pa.Array:
+    if pa.types.is_list(kind):
+        return pa.array([[]] * count, kind)
+    if pa.types.is_timestamp(kind):
+        return pa.nulls(count, kind)
+    return pa.array(["x" if pa.types.is_string(kind) else 1] * count, kind)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A store with some thousand pictures in four pieces, not indexed."""
@@ -87,16 +116,6 @@ def answers(store: Store, index: VectorIndex) -> list[list[float]]:
     queries = clustered(20, 99)
     dataset = store.dataset(TABLE)
     return [search(dataset, index, query, 10).round(5).tolist() for query in queries]
-
-
-@dataclass
-class Pieces:
-    """Stands for a cluster of as many nodes."""
-
-    count: int
-
-    def builder(self, config: Config) -> Builder:
-        return Builder(config.index, map, workers=self.count)
 
 
 def test_every_way_into_lance_gives_the_same_answers(store: Store) -> None:
@@ -230,11 +249,39 @@ def test_more_rows_than_it_was_made_for_train_it_anew(store: Store) -> None:
     assert build(store, config, index).rebuilt == f"it was trained on {ROWS} rows, there are 9000"
 
 
-def test_typed_queries_are_tuned_for_as_well(store: Store) -> None:
-    """Words are compared with text columns only; here with one of the same dimension."""
-    builder = Builder(index_config().index, map, typed=clustered(50, 90, towards=3))
-    index = bring_up(store, TABLE, COLUMN, builder, None)
-    assert index.curve == build(store, index_config(), None).curve or index.nprobes > 0
+def test_what_shoppers_typed_is_tuned_for_in_columns_of_words(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queries that lie far from all rows need more probes than rows themselves."""
+    far = -clustered(100, 90, towards=3)
+    typed = Builder(index_config(recall_target=0.8).index, map, typed=far)
+    of_rows = bring_up(store, TABLE, COLUMN, typed, None)  # no column of words
+    monkeypatch.setattr("indexer.index.build.TYPED_COLUMNS", (COLUMN,))
+    of_both = bring_up(store, TABLE, COLUMN, replace(typed, anew=True), of_rows)
+    assert bytes_read(of_both, DIM) > bytes_read(of_rows, DIM)
+    truth = exact(store.dataset(TABLE), COLUMN, far)
+    assert measure_recall(store.dataset(TABLE), of_both, truth).recall >= 0.8
+
+
+@pytest.mark.parametrize("way", ["fragments", "buffers"])
+def test_a_night_without_any_vector_joins_the_index(store: Store, way: str) -> None:
+    """Videos that say and show no word give rows without a text vector."""
+    config = index_config(build=way)
+    for number in range(4):
+        add_silent(store, clustered(500, number), number * 1000)
+    index = bring_up(store, *SILENT, Builder(config.index, map), None)
+    add_silent(store, [None] * 50, 10**6)
+    grown = bring_up(store, *SILENT, Builder(config.index, map), index)
+    facts = index_facts(store.dataset(SILENT[0]), grown.name)
+    assert (facts.unindexed, sum(facts.partitions)) == (0, 2000)
+    assert grown.rebuilt is None
+
+
+def test_copies_of_one_vector_are_no_evidence_of_recall(store: Store) -> None:
+    store.table(TABLE).delete("true")
+    add(store, np.repeat(clustered(1, 5), 2000, axis=0), 0)
+    index = build(store, index_config())
+    assert recall_at_10(store, index, 50, 1).queries == 0
 
 
 def test_a_quantizer_that_was_tampered_with_is_not_used(store: Store) -> None:

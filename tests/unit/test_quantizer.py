@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.index.quantizer import index_sizes, train
+from indexer.index.quantizer import Origin, index_sizes, train
 from schemas.config import IndexConfig
 from schemas.errors import StoreError
-from schemas.quantizer import Quantizer, Recipe
+from schemas.quantizer import Quantizer
 
 
 @given(st.integers(256, 10**9), st.sampled_from([32, 384, 512, 768, 1408]))
@@ -34,25 +34,12 @@ def sample(rows: int = 2000) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def recipe() -> Recipe:
-    return Recipe(
-        table="segments",
-        column="frame_vector",
-        version=1,
-        rows=2000,
-        sampled=0,
-        dim=0,
-        partitions=0,
-        sub_vectors=0,
-        seed=0,
-        trained_by="",
-        error=0.0,
-    )
+ORIGIN = Origin("segments", "frame_vector", 1, 2000)
 
 
 def trained(vectors: np.ndarray, config: IndexConfig) -> Quantizer:
     sizes = index_sizes(2000, 32, config)
-    return train(vectors, vectors[:10], sizes, config, recipe())
+    return train(vectors, vectors[:10], sizes, ORIGIN, seed=config.seed)
 
 
 def test_training_is_the_same_every_time() -> None:
@@ -80,7 +67,12 @@ def test_broken_vectors_never_become_a_quantizer() -> None:
     with pytest.raises(StoreError, match="NaN"):
         trained(bad, IndexConfig())
     with pytest.raises(StoreError, match="finite float32"):
-        Quantizer(bad[:16], bad[:256].reshape(1, 256, 32), bad[:1], recipe())
+        Quantizer(
+            bad[:16],
+            bad[:256].reshape(1, 256, 32),
+            bad[:1],
+            trained(sample(), IndexConfig()).recipe,
+        )
 
 
 def test_too_few_rows_are_said_to_be_too_few() -> None:

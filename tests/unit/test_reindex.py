@@ -3,7 +3,8 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -12,9 +13,11 @@ from indexer.scope import Demand
 from indexer.store.releases import list_releases, newest_release
 from indexer.store.tables import Store
 from jobs import work
-from jobs.ingest import IngestResult
+from jobs.ingest import IngestResult, ingest
+from jobs.local import LocalEngine
 from jobs.planning import plan_only
 from jobs.preview import preview
+from jobs.progress import NoProgress
 from models.protocols import ModelSet, TextLine, Transcript
 from schemas.config import Config
 from schemas.errors import ConfigError, GateRefused, StoreError
@@ -110,6 +113,16 @@ def made(result: IngestResult) -> dict[str, int]:
     return calls
 
 
+def from_the_start(
+    shop: Shop, config: Config, loader: Callable[[Config], ModelSet] = load_fakes
+) -> Store:
+    """The same shop, indexed from nothing into another store."""
+    request = replace(shop.request, store=str(shop.root / "fresh"))
+    engine = partial(LocalEngine, loader=loader)
+    ingest(request, config, engine, NoProgress()).or_raise()
+    return Store.open(request.store)
+
+
 def test_a_new_visual_model_asks_nothing_else_and_is_built_beside_the_old(shop: Shop) -> None:
     full = everything(shop).asked
     assert full["speech"] == full["sounds"] == 1
@@ -130,32 +143,10 @@ def test_a_new_visual_model_asks_nothing_else_and_is_built_beside_the_old(shop: 
     assert (before.generation, served.generation) == (1, 2)
     assert served.models.image.dim == 48
     # Words and links are those of a store that was made with that model from the start.
-    other = Shop(shop.root)
-    fresh = other.root / "fresh"
-    request = other.request.__class__(other.request.catalogue, other.request.videos, str(fresh))
-    remade = Remade(other, request.store)
-    remade.run(config, Watched(WideImages()).load)
-    assert set(differing_rows(store.of(2), Store.open(request.store)).values()) == {0}
+    fresh = from_the_start(shop, config, Watched(WideImages()).load)
+    assert set(differing_rows(store.of(2), fresh).values()) == {0}
     # What was served before is still there, whole.
     assert store.of(1).dataset("segments", before.table_version("segments")).count_rows() > 0
-
-
-@dataclass
-class Remade:
-    """The same shop, indexed from the start into another store."""
-
-    shop: Shop
-    store: str
-
-    def run(self, config: Config, loader: Callable[[Config], ModelSet] = load_fakes) -> Store:
-        from jobs.ingest import ingest
-        from jobs.local import LocalEngine
-        from jobs.planning import IngestRequest
-        from jobs.progress import NoProgress
-
-        request = IngestRequest(self.shop.request.catalogue, self.shop.request.videos, self.store)
-        ingest(request, config, lambda c: LocalEngine(c, loader), NoProgress()).or_raise()
-        return Store.open(self.store)
 
 
 def test_a_night_neither_starts_a_generation_nor_goes_back_to_one(shop: Shop) -> None:
@@ -209,7 +200,7 @@ def test_a_night_redoes_the_stages_that_a_setting_is_about(
     watched = Watched()
     shop.ingest(config, watched.load, watched.decode)
     assert {name for name, count in watched.asked.items() if count} == asked
-    fresh = Remade(shop, str(shop.root / "fresh")).run(config)
+    fresh = from_the_start(shop, config)
     assert set(differing_rows(Store.open(shop.request.store), fresh).values()) == {0}
 
 
@@ -253,7 +244,7 @@ def test_each_scope_redoes_its_own_and_says_so_before(
     assert (watched.asked["pictures"], watched.asked["sounds"]) == (pictures, sounds)
     assert made(result) == told
     assert result.tally.submitted == 3
-    fresh = Remade(shop, str(shop.root / "fresh")).run(small_config())
+    fresh = from_the_start(shop, small_config())
     assert set(differing_rows(Store.open(shop.request.store), fresh).values()) == {0}
 
 
@@ -276,6 +267,17 @@ def test_links_and_indexes_ask_no_model(shop: Shop) -> None:
         assert expected(shop, small_config(), demand) == {}
         result = shop.ingest(demand=demand, decode=decode_never)
         assert made(result) == {}
+
+
+def test_links_alone_leave_changed_videos_to_the_night(shop: Shop) -> None:
+    everything(shop)
+    write_clip(shop.root / "videos" / "b.mp4", [RED])
+    config = small_config(media={"segment_ms": 2000})
+    for demand in (Demand(stages=("links",)), Demand(skus=("SKU-red",), stages=("links",))):
+        assert expected(shop, config, demand) == {}
+        result = shop.ingest(config, demand=demand, decode=decode_never)
+        assert made(result) == {}
+    assert shop.ingest(config).planned.videos_changed == 1
 
 
 def test_what_is_out_of_scope_keeps_what_it_has(shop: Shop) -> None:

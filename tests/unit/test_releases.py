@@ -205,9 +205,9 @@ def test_damage_to_any_file_of_a_release_is_told_by_its_name(
         broken.write_bytes(data[:-1])
     else:
         broken.unlink()
-    if kind == "_versions" and harm != "flip":
-        return  # the table itself does not open any more, which nobody overlooks
-    with pytest.raises((Damaged, ValueError, OSError), match=broken.name):
+    # A table whose manifest is gone does not even open; its name has to do.
+    named = broken.name if kind != "_versions" or harm == "flip" else files[0].split(".")[0]
+    with pytest.raises(Damaged, match=named):
         verify(store.uri, small_config())
 
 
