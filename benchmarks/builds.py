@@ -1,0 +1,378 @@
+"""A shop for builds to go wrong in, copies of its store, and what a run or the gate makes of one.
+
+Frames, words and sounds are functions of a number in the files of a few hundred videos, with fakes
+for models; frames and texts have IVF-PQ indexes.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+import lance
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from indexer.index import encode
+from indexer.quality.gate import check_release
+from indexer.quality.measures import measure as measure_store
+from indexer.scope import Demand
+from indexer.store import releases
+from indexer.store.checksums import version_files
+from indexer.store.quantizers import read_quantizer
+from indexer.store.rows import vector_array, vector_matrix
+from indexer.store.tables import Store, among
+from jobs.engine import failed
+from jobs.ingest import Ending, IngestResult, ingest
+from jobs.local import LocalEngine
+from jobs.planning import IngestRequest
+from jobs.progress import NoProgress
+from jobs.upkeep import publish
+from models.protocols import ModelSet, Transcript
+from schemas.config import Config
+from schemas.errors import FailureKind
+from schemas.keys import video_key
+from schemas.media import (
+    DecodeCounts,
+    DecodedVideo,
+    Pixels,
+    Samples,
+    Shot,
+    TimedFrame,
+    Vectors,
+    VideoInfo,
+)
+from schemas.outcomes import Failed, Tally, VideoJob
+from schemas.quantizer import Quantizer
+from schemas.release import GateCheck, Release, VectorIndex
+from schemas.segments import Utterance
+from tests.fakes import IMAGE_DIM, FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
+from tests.shops import small_config, write_lines
+
+_INDEX: dict[str, object] = {"flat_below": 1000, "partitions": 24}
+VIDEOS, PRODUCTS, MOMENTS, KINDS = 240, 80, 12, 30
+_SIDE, _CELLS = 64, 8
+_WORDS = [f"{a}{b}" for a in ("ka", "lo", "mi", "nu", "pe", "ri") for b in ("ton", "sel", "var")]
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+def config_of(**sections: dict[str, object]) -> Config:
+    """The settings of all cases, with what one of them changes."""
+    index = _INDEX | sections.pop("index", {})
+    return small_config(index=index, **sections)
+
+
+CONFIG = config_of()
+
+
+def noise(*seed: int) -> Vectors:
+    """A picture's worth of noise that is a function of the numbers."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 1, (_CELLS, _CELLS, 3)).astype(np.float32)
+
+
+def picture(kind: int, number: int, moment: int) -> Pixels:
+    """A frame: what its kind of video looks like, then the video, then the moment."""
+    mixed = 45 * noise(1, kind) + 40 * noise(2, number) + 60 * noise(3, number, moment)
+    grid: Pixels = np.clip(128 + mixed, 0, 255).astype(np.uint8)
+    return np.kron(grid, np.ones((_SIDE // _CELLS, _SIDE // _CELLS, 1), np.uint8))
+
+
+class GridImages(FakeImages):
+    """A fixed projection of a coarse grid of colours, all leaning one way as real encoders do."""
+
+    _projection = np.random.default_rng(0).normal(0, 1, (_CELLS * _CELLS * 3, IMAGE_DIM))
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        """Encode n images."""
+        step = _SIDE // _CELLS
+        grids = [image[step // 2 :: step, step // 2 :: step].astype(np.float32) for image in images]
+        flat = np.stack([(grid.ravel() - 128) / 60 for grid in grids])
+        lean = np.full(IMAGE_DIM, 6.0, np.float32)
+        return unit(np.asarray(flat @ self._projection + lean, np.float32))
+
+
+class NumberedSpeech(FakeSpeech):
+    """Hears a number, and says one sentence for each second that is a function of it."""
+
+    def transcribe(self, audio: Samples) -> Transcript:
+        """Recognise."""
+        rng = np.random.default_rng(int(audio[0]))
+        said = [" ".join(rng.choice(_WORDS, 6)) for _ in range(MOMENTS)]
+        said[3] = f"look at the {title_of(int(audio[0]) % PRODUCTS)}"
+        return Transcript(
+            tuple(Utterance(text, i * 1000, i * 1000 + 900, -0.1) for i, text in enumerate(said)),
+            "en",
+        )
+
+
+def title_of(number: int) -> str:
+    """A product's two words."""
+    first, second = _WORDS[number % len(_WORDS)], _WORDS[(number * 7 + number // 18) % len(_WORDS)]
+    return f"{first.title()} {second.title()} {number}"
+
+
+def load(config: Config) -> ModelSet:
+    """The models of all cases."""
+    del config
+    return ModelSet(GridImages(), FakeTexts(), NumberedSpeech(), FakeReader(), None)
+
+
+def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+    """Make up a video from the number in its file; every fifth is silent."""
+    del config
+    content = Path(job.source.path).read_bytes()
+    if content.startswith(b"broken"):
+        return failed(job, "decode", FailureKind.NO_FRAMES, "is broken")
+    number = int(content)
+    end = MOMENTS * 1000
+    frames = tuple(TimedFrame(i * 1000, picture(number % KINDS, number, i)) for i in range(MOMENTS))
+    audio = None if number % 5 == 4 else np.full(160, number, np.int16)
+    return DecodedVideo(
+        hashlib.sha256(content).hexdigest(),
+        VideoInfo(_SIDE, _SIDE, 0, "made", "up", end, audio is not None),
+        frames,
+        tuple(Shot(i * 1000, i * 1000 + 1000) for i in range(MOMENTS)),
+        audio,
+        end,
+        DecodeCounts(MOMENTS, MOMENTS, 0, 0),
+    )
+
+
+class Outcome(StrEnum):
+    """How a build ended."""
+
+    PASSED = "passed"
+    UNCHANGED = "nothing new"
+    REFUSED = "refused"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome, and what refused it."""
+
+    outcome: Outcome
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The shop of all cases: lists are written anew for each, videos lie there."""
+
+    root: Path
+
+    def write_video(self, name: str, content: str) -> None:
+        """Put a video there."""
+        (self.root / "videos" / f"{name}.mp4").write_text(content)
+
+    def make(self) -> None:
+        """Make all videos and pictures, and the lists of the base."""
+        (self.root / "images").mkdir(parents=True)
+        (self.root / "videos").mkdir()
+        for number in range(PRODUCTS):
+            kind = picture(number % KINDS, 10_000 + number, 0)
+            Image.fromarray(kind).save(self.root / "images" / f"{number}.png")
+        for number in range(VIDEOS + VIDEOS // 10):
+            self.write_video(f"v{number}", str(number))
+        for number in range(VIDEOS // 2):
+            self.write_video(f"broken{number}", f"broken {number}")
+
+    def products(self) -> list[dict[str, object]]:
+        """The rows of the base's catalogue."""
+        return [
+            {
+                "sku": f"SKU-{i}",
+                "title": title_of(i),
+                "images": [f"images/{i}.png"],
+                "category": ["Home"],
+                "price": 5 + i,
+                "currency": "EUR",
+            }
+            for i in range(PRODUCTS)
+        ]
+
+    def videos(self, names: Sequence[str] | None = None) -> list[dict[str, object]]:
+        """The rows of a manifest: those of the base, or of the names given."""
+        chosen = [f"v{i}" for i in range(VIDEOS)] if names is None else names
+        return [{"video_id": name, "file": f"videos/{name}.mp4"} for name in chosen]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the published store, to do something to."""
+
+    shop: Shop
+    uri: str
+
+    @property
+    def store(self) -> Store:
+        """It, as it is now."""
+        return Store.open(self.uri)
+
+    @property
+    def release(self) -> Release:
+        """What it serves."""
+        return releases.newest_release(self.store)
+
+    @property
+    def frame(self) -> VectorIndex:
+        """The index over frames."""
+        return self.release.index_of("segments", "frame_vector")
+
+    @property
+    def quantizer(self) -> Quantizer:
+        """What that index is built with."""
+        found = read_quantizer(self.store, self.frame.quantizer_sha256)
+        assert found is not None
+        return found
+
+    @property
+    def fragments(self) -> list[int]:
+        """The pieces of the segments table."""
+        return [piece.fragment_id for piece in self.store.dataset("segments").get_fragments()]
+
+    def published(self, config: Config = CONFIG) -> Verdict:
+        """What `publish` says of it."""
+        return ended(publish(self.uri, config, NoProgress()))
+
+    def ingested(
+        self,
+        products: list[dict[str, object]] | None = None,
+        videos: list[dict[str, object]] | None = None,
+        config: Config = CONFIG,
+        demand: Demand | None = None,
+    ) -> Verdict:
+        """What a run on these lists says of it."""
+        lists = {
+            "catalog": products or self.shop.products(),
+            "videos": videos or self.shop.videos(),
+        }
+        for name, rows in lists.items():
+            write_lines(self.shop.root / f"{name}.jsonl", rows)
+        return ended(run(self.shop, self.uri, config, demand))
+
+    def judged(self, indexes: Sequence[VectorIndex] | None = None) -> Verdict:
+        """What the gate says of the tables as they stand, and of these indexes over them."""
+        release = self.release
+        checks = judge(self.store, indexes or release.indexes, release, CONFIG)
+        wrong = [check for check in checks if not check.passed]
+        return Verdict(Outcome.REFUSED, names(wrong)) if wrong else Verdict(Outcome.PASSED)
+
+    def with_frame(self, **changes: object) -> list[VectorIndex]:
+        """The release's indexes, the one over frames with something else in its record."""
+        changed = self.frame.model_copy(update=changes)
+        others = [i for i in self.release.indexes if i.column != "frame_vector"]
+        return [changed, *others]
+
+    def rewrite(self, table: str, key: str, column: str, vectors: Vectors) -> None:
+        """Give the rows of a table that have a vector these, in their order."""
+        store = self.store
+        rows = store.scan(table, None, f"{column} IS NOT NULL")
+        array = vector_array(list(vectors), vectors.shape[1])
+        place = rows.schema.get_field_index(column)
+        rows = rows.set_column(place, rows.schema.field(column), array)
+        store.merge(table, key).when_matched_update_all().execute(rows)
+
+    def vectors(self, table: str = "segments", column: str = "frame_vector") -> Vectors:
+        """The vectors of a column that are there."""
+        rows = self.store.scan(table, [column], f"{column} IS NOT NULL")
+        return vector_matrix(rows[column]).copy()
+
+    def touch(self) -> None:
+        """Change what makes news and hurts nobody, so that there is a release to make."""
+        key = video_key(CONFIG.shop_id, "v0")
+        self.store.table("videos").update(where=among("video_key", [key]), values={"title": "New"})
+
+    def file(self, kind: str, table: str = "segments") -> Path:
+        """The largest file of a kind that the released version of a table is made of."""
+        paths = version_files(self.store, table, self.release.table_version(table))
+        found = [Path(self.uri) / path for path in paths if f"/{kind}/" in path]
+        return max(found, key=lambda path: path.stat().st_size)
+
+
+def judge(
+    store: Store, indexes: Sequence[VectorIndex], previous: Release, config: Config
+) -> list[GateCheck]:
+    """The gate's checks of a store as it stands."""
+    tables = releases.pin_tables(store)
+    tally = Tally(VIDEOS, VIDEOS, 0, 0)
+    quality = measure_store(store, tables, indexes, previous, config, tally)
+    return check_release(quality, previous.quality, config.gate)
+
+
+def names(checks: Sequence[GateCheck]) -> str:
+    """What refused, in a few words."""
+    return "; ".join(f"{check.name}: {check.found}" for check in checks)
+
+
+def run(shop: Shop, uri: str, config: Config, demand: Demand | None = None) -> IngestResult:
+    """One run on the shop's lists as they are."""
+    request = IngestRequest(str(shop.root / "catalog.jsonl"), str(shop.root / "videos.jsonl"), uri)
+    return ingest(request, config, lambda c: LocalEngine(c, load, decode), NoProgress(), demand)
+
+
+def ended(result: IngestResult) -> Verdict:
+    """A run's ending as a verdict."""
+    if result.ending is Ending.PUBLISHED:
+        return Verdict(Outcome.PASSED)
+    if result.ending is Ending.NOTHING_NEW:
+        return Verdict(Outcome.UNCHANGED)
+    message = (result.message or "").removeprefix("not published, the last release stays. ")
+    return Verdict(Outcome.REFUSED, message)
+
+
+Case = Callable[[Copy], Verdict]
+
+
+def case(cases: dict[str, Case], name: str) -> Callable[[Case], Case]:
+    """Note a case under its name."""
+
+    def noted(attempt: Case) -> Case:
+        cases[name] = attempt
+        return attempt
+
+    return noted
+
+
+def flip(path: Path, share: float = 0.5) -> None:
+    """Turn one bit of a file over."""
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * share)] ^= 0x10
+    path.write_bytes(bytes(content))
+
+
+def build_with(copy: Copy, quantizer: Quantizer, metric: str = "cosine", **more: object) -> None:
+    """Build the index over frames anew, under the name of the one that is served."""
+    copy.store.dataset("segments").create_index(
+        "frame_vector",
+        "IVF_PQ",
+        name=copy.frame.name,
+        replace=True,
+        metric=metric,
+        num_partitions=len(quantizer.centroids),
+        num_sub_vectors=len(quantizer.codebook),
+        ivf_centroids=quantizer.centroids,
+        pq_codebook=quantizer.codebook,
+        **more,
+    )
+
+
+def build_from_buffers(copy: Copy, edit: Callable[[pa.Table], pa.Table]) -> None:
+    """Build it from partitions and codes that were tampered with."""
+    dataset, quantizer = copy.store.dataset("segments"), copy.quantizer
+    batches = list(encode.buffer_batches(dataset, quantizer, copy.fragments))
+    with tempfile.TemporaryDirectory() as folder:
+        buffers = lance.write_dataset(edit(pa.Table.from_batches(batches)), folder)
+        files = [file.path for part in buffers.get_fragments() for file in part.data_files()]
+        build_with(
+            copy,
+            quantizer,
+            precomputed_shuffle_buffers=files,
+            precomputed_shuffle_buffers_path=str(Path(folder) / "data"),
+        )
