@@ -23,9 +23,11 @@ from indexer.quality.measures import recall_at_10
 from indexer.store.quantizers import quantizer_hashes, read_quantizer
 from indexer.store.rows import vector_array, vector_matrix
 from indexer.store.tables import Store
+from jobs.progress import NoProgress
 from jobs.ray_engine import RayEngine
-from schemas.config import Config
-from schemas.errors import Damaged
+from jobs.upkeep import publish
+from schemas.config import Config, parse_config
+from schemas.errors import Damaged, InputError
 from schemas.media import Vectors
 from schemas.quantizer import Quantizer
 from schemas.release import ModelRef, ModelRefs, VectorIndex
@@ -373,3 +375,15 @@ def test_plain_indexes_grow_too(example_store: Path, tmp_path: Path) -> None:
         dataset = store.dataset("segments")
         (name,) = index_names(dataset, column)
         assert fragments_without(dataset, name) == []
+
+
+def test_the_file_of_queries_that_a_config_names_is_read(
+    example_store: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(example_store, tmp_path / "store")
+    uri, queries = str(tmp_path / "store"), tmp_path / "queries.jsonl"
+    config = parse_config({"index": {"queries": str(queries)}})
+    with pytest.raises(InputError, match=r"queries\.jsonl"):
+        publish(uri, config, NoProgress())
+    queries.write_text('{"text": "retro television"}\n')
+    assert publish(uri, config, NoProgress()).published
