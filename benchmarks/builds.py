@@ -27,7 +27,7 @@ from indexer.store.quantizers import read_quantizer
 from indexer.store.rows import vector_array, vector_matrix
 from indexer.store.tables import Store, among
 from jobs.engine import failed
-from jobs.ingest import Ending, IngestResult, ingest
+from jobs.ingest import IngestResult, ingest
 from jobs.local import LocalEngine
 from jobs.planning import IngestRequest
 from jobs.progress import NoProgress
@@ -35,6 +35,7 @@ from jobs.upkeep import publish
 from models.protocols import ModelSet, Transcript
 from schemas.config import Config
 from schemas.errors import FailureKind
+from schemas.gate import GateCheck
 from schemas.keys import video_key
 from schemas.media import (
     DecodeCounts,
@@ -48,7 +49,8 @@ from schemas.media import (
 )
 from schemas.outcomes import Failed, Tally, VideoJob
 from schemas.quantizer import Quantizer
-from schemas.release import GateCheck, Release, VectorIndex
+from schemas.release import Release, VectorIndex
+from schemas.run import Ending
 from schemas.segments import Utterance
 from tests.fakes import IMAGE_DIM, FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
 from tests.shops import small_config, write_lines

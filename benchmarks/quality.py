@@ -36,6 +36,7 @@ from indexer.quality.labelled import (
     labelled_pairs,
     read_labels,
 )
+from indexer.quality.reliability import calibration_error
 from indexer.search.searcher import QueryEncoders, Searcher
 from indexer.store.linking import released_linker, released_videos
 from indexer.store.releases import newest_release
@@ -135,14 +136,6 @@ def precision_at(recall: float, labelled: Labelled, scores: Sequence[float]) -> 
         if not tied and hits / max(true, 1) >= recall:
             best = max(best, hits / place)
     return best
-
-
-def calibration_error(scores: np.ndarray, linked: np.ndarray) -> float:
-    """Expected calibration error over ten bins of equal mass (Naeini et al., 2015)."""
-    order = np.argsort(scores, kind="stable")
-    bins = np.array_split(order, 10)
-    gaps = [len(b) * abs(scores[b].mean() - linked[b].mean()) for b in bins if len(b)]
-    return float(sum(gaps) / max(len(scores), 1))
 
 
 def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str, float]:

@@ -33,7 +33,7 @@ from indexer.store.head import read_head
 from indexer.store.tables import Store
 from jobs import work
 from jobs.engine import failed
-from jobs.ingest import Ending, IngestResult, ingest
+from jobs.ingest import IngestResult, ingest
 from jobs.local import LocalEngine
 from jobs.planning import IngestRequest, plan_only
 from jobs.preview import preview
@@ -45,6 +45,7 @@ from schemas.keys import video_key
 from schemas.media import DecodedVideo, Pixels, Samples, Vectors
 from schemas.outcomes import Failed, VideoJob
 from schemas.release import ModelRef, Release
+from schemas.run import Ending
 from tests.clips import WHITE, write_clip
 from tests.fakes import FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
 from tests.shops import MIXTURES, Shop, make_shop, small_config

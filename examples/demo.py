@@ -40,7 +40,14 @@ def main() -> None:
         run("search", "--store", store, text, "-k", "3")
     run("search", "--store", store, "--image", str(picture), "-k", "3")
     run("search", "--store", store, SPOKEN, "-k", "3")
-    run("report", "--store", store, "--out", str(Path(store).parent / "report"))
+    run(
+        "report",
+        *("--store", store),
+        *("--judged", str(SHOP / "queries.jsonl")),
+        *("--labels", str(SHOP / "labels.jsonl")),
+        *("--query-log", str(SHOP / "query_log.jsonl")),
+        *("--out", str(Path(store).parent / "report")),
+    )
 
 
 if __name__ == "__main__":

@@ -151,12 +151,14 @@ Rating = Annotated[
 ]
 
 
-class _Row(BaseModel):
+class GivenRow(BaseModel):
+    """Base of all rows that a shop hands over."""
+
     # Shops have columns of their own; they are none of our business.
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class ProductRow(_Row):
+class ProductRow(GivenRow):
     """One row of a catalogue, as written."""
 
     sku: Id
@@ -182,7 +184,7 @@ class ProductRow(_Row):
         return Product(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
-class VideoRow(_Row):
+class VideoRow(GivenRow):
     """One row of a video manifest, as written."""
 
     video_id: Id
@@ -261,27 +263,6 @@ def read_videos(uri: str, files: Files) -> VideosRead:
     return VideosRead(tuple(videos.values()), tuple(rejected), ())
 
 
-def read_queries(path: Path, *, most: int) -> list[str]:
-    """What shoppers typed, from JSON lines with `text`: the first `most` that are not empty.
-
-    Raises InputError where the file cannot be read or holds none; lines that are no query are left
-    out.
-    """
-    texts: dict[str, None] = {}
-    try:
-        for _, row in _rows(path):
-            text = row.get("text") if isinstance(row, dict) else None
-            if isinstance(text, str) and (cleaned := clean_text(text).strip()):
-                texts[cleaned[:1000]] = None
-            if len(texts) >= most:
-                break
-    except OSError as error:
-        raise InputError(f"index.queries {path}: cannot be read: {error.strerror}") from error
-    if not texts:
-        raise InputError(f"index.queries {path}: no line has a `text`")
-    return list(texts)
-
-
 def _read_folder(folder: str, files: Files) -> VideosRead:
     videos: list[VideoSource] = []
     rejected: list[RejectedRow] = []
@@ -304,14 +285,18 @@ def _parsed(uri: str, files: Files, model: type[Row]) -> Iterator[tuple[int, Row
     list_name = PurePath(uri).name
     try:
         with files.local(uri, max_bytes=_LARGEST_LIST) as path:
-            yield from _checked(path, list_name, model)
+            yield from checked_rows(path, list_name, model)
     except MediaError as error:
         raise InputError(f"{uri}: {error}") from error
 
 
-def _checked(
+def checked_rows(
     path: Path, list_name: str, model: type[Row]
 ) -> Iterator[tuple[int, Row | RejectedRow]]:
+    """Each row of a .jsonl, .csv or .parquet file with its line: checked, or refused in words.
+
+    Raises InputError where the file itself cannot be read.
+    """
     for line, cells in _rows(path):
         if isinstance(cells, str):
             yield line, RejectedRow(list_name, line, None, cells)

@@ -33,6 +33,7 @@ from schemas.catalog import (
 )
 from schemas.config import Config
 from schemas.errors import FailureKind, GateRefused, MediaError
+from schemas.gate import at_most
 from schemas.keys import child_key, product_key, video_key
 from schemas.outcomes import Failed, Skipped, SourceStamp, VideoJob
 from schemas.release import ModelRefs
@@ -455,10 +456,12 @@ def check_shrinkage(held: Held, videos: VideoPlan, products: ProductPlan, limit:
         ("products", len(products.gone), len(held.products)),
     ):
         if known and gone > limit * known:
+            check = at_most(f"share of {what} that left the source", gone / known, limit)
             raise GateRefused(
                 f"{gone} of the {known} {what} in the store are not in the source any more, more "
                 f"than gate.max_shrink ({limit:g}) allows: nothing was deleted. Look whether the "
-                "source is whole; raise gate.max_shrink for one run if it is meant"
+                "source is whole; raise gate.max_shrink for one run if it is meant",
+                [check],
             )
 
 

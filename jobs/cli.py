@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from jobs.reindex_command import add_reindex
 from jobs.release_commands import add_release_commands
+from jobs.report_command import add_report
 from jobs.terminal import Commands, add_command, console, print_json, settle_threads
 from schemas.errors import ConfigError, ReelshelfError
 
@@ -36,6 +37,7 @@ _EXIT_CODES = """exit codes:
   6    the store is missing, damaged, of another schema, or holds other vectors
   7    nightly: nothing to do, the last release is what the source says
   8    another run holds the store, or has taken it over
+  9    report: a condition of --fail-on holds
   130  interrupted; run the same command again to complete the store
 """
 
@@ -55,9 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_links(commands)
     _add_explain(commands)
     _add_calibrate(commands)
-    report = add_command(commands, "report", "show the quality of the newest release", _report)
-    report.add_argument("--out", type=Path, metavar="DIR", help="also write report.md, report.json")
-    report.add_argument("--json", action="store_true", help="print JSON")
+    add_report(commands)
     add_reindex(commands)
     add_release_commands(commands)
     return parser
@@ -329,26 +329,6 @@ def _calibrate(args: argparse.Namespace) -> None:
         )
     else:
         show_calibration(fitted, prior, labelled, unseen, console())
-
-
-def _report(args: argparse.Namespace) -> None:
-    from rich.markdown import Markdown
-
-    from indexer.report import as_markdown, report_facts
-
-    store, release, _ = _newest(args.store)
-    facts = report_facts(store, release)
-    if args.out is not None:
-        try:
-            args.out.mkdir(parents=True, exist_ok=True)
-            (args.out / "report.md").write_text(as_markdown(facts), encoding="utf-8")
-            (args.out / "report.json").write_text(facts.to_json(), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"report: --out {args.out}: {error.strerror}") from error
-    if args.json:
-        print(facts.to_json())
-    else:
-        console().print(Markdown(as_markdown(facts)))
 
 
 def _newest(uri: str) -> "tuple[Store, Release, Config]":

@@ -7,13 +7,13 @@ A run holds the store's lease from before its plan until its end.
 
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from enum import StrEnum
 
 from indexer.plan import PlanCounts, check_shrinkage
 from indexer.products import picture_fingerprint
+from indexer.quality.gate import failure_rate
 from indexer.scope import Demand
 from indexer.segments import stage_fingerprints
 from indexer.store import releases
@@ -32,20 +32,12 @@ from models.weights import require
 from schemas.catalog import RejectedPicture, RejectedRow
 from schemas.config import Config
 from schemas.errors import GateRefused, StoreError, TooManyFailures
+from schemas.gate import GateCheck
 from schemas.outcomes import Failed, Skipped, Tally
 from schemas.release import Release
-from schemas.run import Spent, Stage
+from schemas.run import Ending, Spent, Stage
 
 EngineFactory = Callable[[Config], Engine]
-
-
-class Ending(StrEnum):
-    """How a run ended, in its record."""
-
-    PUBLISHED = "published"
-    NOTHING_NEW = "nothing_new"
-    GATE_REFUSED = "gate_refused"
-    TOO_MANY_FAILURES = "too_many_failures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +163,7 @@ def _run(
     try:
         check_shrinkage(held, videos, products, config.gate.max_shrink)
     except GateRefused as error:
-        return _ended(run, Ending.GATE_REFUSED, str(error), run.previous)
+        return _ended(run, Ending.GATE_REFUSED, str(error), run.previous, error.checks)
     run.rejected += [*source.catalogue.rejected, *source.videos.rejected]
     if planned.counts.files_hashed:
         run.calls["files_hashed"] = planned.counts.files_hashed
@@ -184,7 +176,8 @@ def _run(
     if run.scope.removes:
         forget_seen(store, held.seen.keys() - videos.keys - products.keys)
     if run.tally.failure_rate > config.gate.max_failure_rate:
-        return _ended(run, Ending.TOO_MANY_FAILURES, _too_many(run), run.previous)
+        check = failure_rate(run.tally.failed, run.tally.submitted, config.gate)
+        return _ended(run, Ending.TOO_MANY_FAILURES, _too_many(run), run.previous, [check])
     store.delete_videos(stale)
     if run.scope.links:
         store.unlink([key for key in store.link_states() if run.scope.has_video(key)])
@@ -196,14 +189,20 @@ def finish(run: Run, *, forced: str | None = None, asked: bool = False) -> Inges
     try:
         made = release(run, forced=forced, asked=asked)
     except GateRefused as error:
-        return _ended(run, Ending.GATE_REFUSED, str(error), run.previous)
+        return _ended(run, Ending.GATE_REFUSED, str(error), run.previous, error.checks)
     if made is None:
         return _ended(run, Ending.NOTHING_NEW, None, run.previous)
     return _ended(run, Ending.PUBLISHED, None, made)
 
 
-def _ended(run: Run, ending: Ending, message: str | None, newest: Release | None) -> IngestResult:
-    run.record(ending.value, message, newest.release_id if newest else None)
+def _ended(
+    run: Run,
+    ending: Ending,
+    message: str | None,
+    newest: Release | None,
+    refused_by: Sequence[GateCheck] = (),
+) -> IngestResult:
+    run.record(ending.value, message, newest.release_id if newest else None, refused_by)
     return IngestResult(
         ending=ending,
         message=message,

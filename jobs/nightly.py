@@ -13,12 +13,13 @@ from pathlib import Path
 
 from indexer.plan import PlanCounts
 from jobs.engines import make_engine
-from jobs.ingest import Ending, IngestResult, ingest
+from jobs.ingest import IngestResult, ingest
 from jobs.metrics import write_metrics
 from jobs.planning import IngestRequest
 from jobs.progress import Progress
 from schemas.config import Config
 from schemas.errors import ConfigError, GateRefused, TooManyFailures
+from schemas.run import Ending
 
 NOTHING_TO_DO = 7
 

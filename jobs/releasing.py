@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer.catalog import read_queries
 from indexer.index.build import Builder, build_indexes
 from indexer.linking import link as linking
 from indexer.linking.catalogue import LinkingCatalogue, linking_facts
@@ -14,6 +13,7 @@ from indexer.linking.sight import Sight
 from indexer.products import picture_fingerprint
 from indexer.quality.gate import check_release
 from indexer.quality.measures import measure
+from indexer.queries import read_typed
 from indexer.search.duplicates import cluster_duplicates
 from indexer.store import releases
 from indexer.store.backgrounds import read_background, save_background
@@ -78,7 +78,7 @@ def _release(run: Run, *, forced: str | None, asked: bool) -> Release | None:
     refused = [check for check in made.gate if not check.passed]
     if refused and not forced:
         message = "; ".join(f"{c.name}: wanted {c.wanted}, found {c.found}" for c in refused)
-        raise GateRefused(f"not published, the last release stays. {message}")
+        raise GateRefused(f"not published, the last release stays. {message}", refused)
     releases.publish(run.store, made, run.lease, end_hold=asked)
     return made
 
@@ -113,7 +113,7 @@ def _typed(run: Run) -> Vectors | None:
     named = run.config.index.queries
     if named is None:
         return None
-    texts = read_queries(Path(named), most=run.config.index.tune_queries)
+    texts = read_typed(Path(named), most=run.config.index.tune_queries)
     encoder = load_text_encoder(run.config)
     if encoder.ref.space != run.refs.text.space:
         raise SpaceMismatch(

@@ -16,6 +16,7 @@ from jobs.engine import Engine
 from jobs.progress import Progress
 from schemas.catalog import RejectedPicture, RejectedRow
 from schemas.config import Config, CostConfig
+from schemas.gate import GateCheck
 from schemas.outcomes import Failed, Skipped, Tally
 from schemas.release import ModelRefs, Release
 from schemas.run import Spent, Stage
@@ -83,7 +84,13 @@ class Run:
         meter.add({Stage.REST: Spent(max(0.0, own))})
         return meter.spent
 
-    def record(self, status: str, message: str | None, release_id: str | None) -> None:
+    def record(
+        self,
+        status: str,
+        message: str | None,
+        release_id: str | None,
+        refused_by: Sequence[GateCheck],
+    ) -> None:
         """Append this run to the store's log."""
         tally = self.tally
         cost = cost_of(self.spent, self.config.cost)
@@ -103,6 +110,7 @@ class Run:
                 "calls": json.dumps(dict(self.calls), sort_keys=True),
                 "spent": json.dumps({s.value: asdict(v) for s, v in sorted(self.spent.items())}),
                 "source": json.dumps(dict(self.source)),
+                "refused_by": json.dumps([check.model_dump() for check in refused_by]),
                 "message": message,
                 "release_id": release_id,
                 "cost": cost,

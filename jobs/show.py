@@ -21,15 +21,15 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from indexer.catalog import clean_text
 from indexer.plan import PlanCounts
 from indexer.quality.explain import Explanation
 from indexer.quality.labelled import Labelled, UnseenQuality
+from indexer.report.words import clock, describe, flat
 from indexer.search.results import SearchHit
 from indexer.store.releases import Listed
 from jobs.progress import Stage
 from schemas.calibration import Calibration, Signal
-from schemas.links import Evidence, ProductLink, Sense
+from schemas.links import ProductLink
 
 if TYPE_CHECKING:
     from jobs.ingest import IngestResult
@@ -41,12 +41,7 @@ _TELL_EVERY_S = 10.0
 
 def plain(text: str) -> Text:
     """A stranger's text: no markup, no escape codes, no line breaks."""
-    return Text(" ".join(clean_text(text).split()), overflow="fold")
-
-
-def clock(ms: int) -> str:
-    """A time in a video as m:ss.s."""
-    return f"{ms // 60_000}:{ms % 60_000 / 1000:04.1f}"
+    return Text(flat(text), overflow="fold")
 
 
 def make_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -205,25 +200,6 @@ def show_hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
         rows.append([str(place), hit.video_id, moment, f"{hit.score:.2f}", sold, why, found])
     columns = ["", "video", "moment", "score", "sells", "evidence", "found by"]
     console.print(make_table(title, columns, rows) if rows else plain(f"{title}: nothing found"))
-
-
-def describe(piece: Evidence) -> str:
-    """One piece of evidence in words."""
-    at = f" at {clock(piece.at_ms)}" if piece.at_ms is not None else ""
-    match piece.sense:
-        case Sense.VISUAL:
-            return f"looks like {piece.image}{at}"
-        case Sense.OCR:
-            return f"on screen{at}: {_short(piece.text)}"
-        case Sense.ASR:
-            return f"said{at}: {_short(piece.text)}"
-        case Sense.MERCHANT:
-            return "declared by the merchant"
-
-
-def _short(text: str | None) -> str:
-    flat = " ".join((text or "").split())
-    return f'"{flat[:70]}…"' if len(flat) > 70 else f'"{flat}"'
 
 
 def show_links(links: Sequence[tuple[str, str, ProductLink]], console: Console) -> None:

@@ -294,6 +294,23 @@ class NightlyConfig(Section):
     lease_s: Annotated[float, Field(ge=1)] = 120.0
 
 
+class ReportConfig(Section):
+    """What `reelshelf report` is told beside the store, and how much it looks at.
+
+    `labels`, `judged` and `query_log` name files: judged videos, judged queries, and what shoppers
+    searched for (docs/report.md has their forms). `sample` is how many links are shown with pictures,
+    `log_queries` how many texts of the log are looked at, the most searched first. A video is stale
+    `stale_days` after it was published.
+    """
+
+    labels: str | None = None
+    judged: str | None = None
+    query_log: str | None = None
+    sample: int = Field(default=24, ge=0, le=100)
+    log_queries: PositiveInt = 200
+    stale_days: PositiveInt = 180
+
+
 class CostConfig(Section):
     """Prices, for the cost of a run and of a video. 0: unknown."""
 
@@ -320,6 +337,7 @@ class Config(Section):
     engine: EngineConfig = EngineConfig()
     storage: StorageConfig = StorageConfig()
     nightly: NightlyConfig = NightlyConfig()
+    report: ReportConfig = ReportConfig()
     cost: CostConfig = CostConfig()
 
 

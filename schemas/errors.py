@@ -10,14 +10,19 @@
     │   ├── SpaceMismatch    6  a query was encoded in another vector space than the release's
     │   └── Damaged          6  a file of a release is not what it was when it was published
     ├── StoreBusy            8  another run holds the store's lease, or has taken it over
+    ├── ConditionMet         9  a condition of `report --fail-on` holds
     └── MediaError           -  one video cannot be indexed: a row in `failures`, no more
 
 An exit code of 1 is a bug in reelshelf, 7 is `nightly` with nothing to do, 130 is Ctrl-C. Messages
 say what failed, on which input, and what to do about it.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from schemas.gate import GateCheck
 
 
 class ReelshelfError(Exception):
@@ -45,9 +50,13 @@ class ModelUnavailable(ReelshelfError):
 
 
 class GateRefused(ReelshelfError):
-    """The gate found the candidate release worse than it may be."""
+    """The gate found the candidate release worse than it may be, by the `checks` that failed."""
 
     exit_code = 4
+
+    def __init__(self, message: str, checks: "Sequence[GateCheck]" = ()) -> None:
+        super().__init__(message)
+        self.checks = tuple(checks)
 
 
 class TooManyFailures(ReelshelfError):
@@ -74,6 +83,12 @@ class StoreBusy(ReelshelfError):
     """Another run holds the lease of the store, or has taken it over from this one."""
 
     exit_code = 8
+
+
+class ConditionMet(ReelshelfError):
+    """A report was made, and a condition that was to make it an error holds."""
+
+    exit_code = 9
 
 
 class FailureKind(StrEnum):

@@ -8,6 +8,7 @@ it moves on.
 from pydantic import BaseModel, ConfigDict
 
 from schemas.calibration import Calibration
+from schemas.gate import GateCheck
 
 
 class _Record(BaseModel):
@@ -119,10 +120,12 @@ class VectorIndex(_Record):
 class Quality(_Record):
     """The first quality figures of a release.
 
-    Recalls are against exact search over the same rows, on vectors that are not rows themselves.
+    Recalls are against exact search over the same rows, on vectors that are not rows themselves;
+    `recall_error` is their standard error over `recall_queries` queries.
     """
 
     recall_at_10: dict[str, float]
+    recall_error: dict[str, float]
     recall_queries: dict[str, int]
     videos: int
     videos_linked: int
@@ -163,15 +166,6 @@ class Health(_Record):
     centres: dict[str, float]
     moved: dict[str, int]
     damaged: list[str] | None
-
-
-class GateCheck(_Record):
-    """One condition of the gate, with what was asked and what was found."""
-
-    name: str
-    passed: bool
-    wanted: str
-    found: str
 
 
 class Release(_Record):

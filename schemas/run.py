@@ -34,6 +34,15 @@ class Stage(StrEnum):
     REST = "rest"
 
 
+class Ending(StrEnum):
+    """How a run ended, in its record."""
+
+    PUBLISHED = "published"
+    NOTHING_NEW = "nothing_new"
+    GATE_REFUSED = "gate_refused"
+    TOO_MANY_FAILURES = "too_many_failures"
+
+
 # What is made of a video, each from what it is made of: text from what is heard and read.
 VIDEO_STAGES = frozenset([Stage.FRAMES, Stage.OCR, Stage.ASR, Stage.TEXT])
 

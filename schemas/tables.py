@@ -7,7 +7,7 @@ words. Instants are UTC microseconds, spans int64 milliseconds, vectors float32 
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 INSTANT = pa.timestamp("us", tz="UTC")
 SPAN = pa.struct([("start_ms", pa.int64()), ("end_ms", pa.int64())])
@@ -290,6 +290,8 @@ def runs_schema() -> pa.Schema:
             ("spent", pa.string()),
             # Where the run read from, for a reindex that is not told.
             ("source", pa.string()),
+            # The conditions that kept it from publishing.
+            ("refused_by", pa.string()),
         )
         + _optional(
             ("message", pa.string()),

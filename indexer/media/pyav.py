@@ -56,6 +56,8 @@ _CONTAINERS = frozenset(
 
 # Frames of sound that are held while looking for the first picture: some minutes' worth.
 _MOST_BEFORE_PICTURE = 20_000
+# Frames that are decoded on the way from a key frame to a time: half a minute at 30 a second.
+_MOST_SOUGHT = 900
 
 
 class PyavVideo:
@@ -144,6 +146,26 @@ class PyavVideo:
             for frame in self._decode(packet):
                 if isinstance(frame, AudioFrame):
                     yield from sound.chunks(frame)
+
+    def picture_at(self, time_ms: int) -> Pixels | None:
+        """The picture shown at a time, or the nearest one after many frames; None without any.
+
+        Sought from the key frame before it. What is left of `stream` is lost.
+        """
+        start = Fraction(time_ms, 1000) + self._origin
+        self._container.seek(max(0, int(start * av.time_base)), backward=True)
+        shown: VideoFrame | None = None
+        looked_at = 0
+        for packet in self._packets([self._video]):
+            for frame in self._decode(packet):
+                if not isinstance(frame, VideoFrame) or frame.pts is None:
+                    continue
+                looked_at += 1
+                late = frame.time_base and frame.pts * frame.time_base > start
+                if shown is not None and (late or looked_at > _MOST_SOUGHT):
+                    return self._pixels(shown)
+                shown = frame
+        return self._pixels(shown) if shown is not None else None
 
     def _decode_all(self) -> Iterator[VideoFrame | AudioFrame]:
         for packet in self._packets(self._streams):

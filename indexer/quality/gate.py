@@ -1,7 +1,8 @@
 """The gate: a candidate release is published only if it is no worse than it may be."""
 
 from schemas.config import GateConfig
-from schemas.release import GateCheck, Quality
+from schemas.gate import GateCheck, at_least, at_most
+from schemas.release import Quality
 
 # In a shop of a handful, one video more or less is no trend.
 _ENOUGH = 50
@@ -11,43 +12,47 @@ def check_release(
     quality: Quality, previous: Quality | None, config: GateConfig
 ) -> list[GateCheck]:
     """Every condition with what was asked and what was found."""
-    considered = quality.submitted or 1
     checks = [
-        _at_most("failure rate", quality.failed / considered, config.max_failure_rate),
-        _at_least("videos", quality.videos, config.min_videos),
-        _at_least("products", quality.products, config.min_products),
+        failure_rate(quality.failed, quality.submitted, config),
+        at_least("videos", quality.videos, config.min_videos),
+        at_least("products", quality.products, config.min_products),
     ]
     for name, recall in quality.recall_at_10.items():
-        checks.append(_at_least(f"recall@10 of {name}", recall, config.min_recall))
+        checks.append(at_least(f"recall@10 of {name}", recall, config.min_recall))
         queries = quality.recall_queries[name]
-        checks.append(_at_least(f"queries that tell the recall of {name}", queries, 1))
+        checks.append(at_least(f"queries that tell the recall of {name}", queries, 1))
     for name, bad in quality.bad_vectors.items():
-        checks.append(_at_most(f"bad vectors in {name}", bad, 0))
+        checks.append(at_most(f"bad vectors in {name}", bad, 0))
     checks += _health_checks(quality, config)
     if previous is not None:
         checks += _against(quality, previous, config)
     return checks
 
 
+def failure_rate(failed: int, submitted: int, config: GateConfig) -> GateCheck:
+    """How many of the submitted inputs may fail."""
+    return at_most("failure rate", failed / (submitted or 1), config.max_failure_rate)
+
+
 def _health_checks(quality: Quality, config: GateConfig) -> list[GateCheck]:
     health = quality.health
     checks = [
         _none("wrong indexes", health.wrong_indexes),
-        _at_most("rows of no video or product", health.orphans, 0),
-        _at_most("videos that miss segments", health.incomplete_videos, 0),
-        _at_most("scores outside 0..1", health.bad_scores, 0),
-        _at_most("keys that stand twice", sum(health.duplicate_keys.values()), 0),
+        at_most("rows of no video or product", health.orphans, 0),
+        at_most("videos that miss segments", health.incomplete_videos, 0),
+        at_most("scores outside 0..1", health.bad_scores, 0),
+        at_most("keys that stand twice", sum(health.duplicate_keys.values()), 0),
     ]
     if health.damaged is not None:
         checks.append(_none("damaged files", health.damaged))
     for name, count in health.unindexed.items():
-        checks.append(_at_most(f"unindexed rows of {name}", count, 0))
+        checks.append(at_most(f"unindexed rows of {name}", count, 0))
     for name, count in health.missing.items():
-        checks.append(_at_most(f"rows in no partition of {name}", count, 0))
+        checks.append(at_most(f"rows in no partition of {name}", count, 0))
     for name, count in health.moved.items():
-        checks.append(_at_most(f"unchanged rows of {name} with other vectors", count, 0))
+        checks.append(at_most(f"unchanged rows of {name} with other vectors", count, 0))
     for name, cosine in health.centres.items():
-        checks.append(_at_least(f"mean vector of {name}, cosine", cosine, config.min_centre))
+        checks.append(at_least(f"mean vector of {name}, cosine", cosine, config.min_centre))
     return checks
 
 
@@ -66,26 +71,14 @@ def _against(quality: Quality, previous: Quality, config: GateConfig) -> list[Ga
         if name not in ("videos", "products") and before < _ENOUGH:
             continue
         plain = name.replace("_", " ")
-        checks.append(_at_least(f"{plain} kept of {before}", now, kept * before))
+        checks.append(at_least(f"{plain} kept of {before}", now, kept * before))
     if min(quality.videos, previous.videos) >= _ENOUGH:
         linked, was = (q.videos_linked / q.videos for q in (quality, previous))
         name = f"share of videos linked, {was:.3g} before"
-        checks.append(_at_least(name, linked, was - config.max_link_loss))
+        checks.append(at_least(name, linked, was - config.max_link_loss))
     return checks
 
 
 def _none(name: str, found: list[str]) -> GateCheck:
     listed = "; ".join(found[:3]) + ("; ..." if len(found) > 3 else "")
     return GateCheck(name=name, passed=not found, wanted="none", found=listed or "none")
-
-
-def _at_least(name: str, found: float, wanted: float) -> GateCheck:
-    return GateCheck(
-        name=name, passed=found >= wanted, wanted=f">= {wanted:g}", found=f"{found:.4g}"
-    )
-
-
-def _at_most(name: str, found: float, wanted: float) -> GateCheck:
-    return GateCheck(
-        name=name, passed=found <= wanted, wanted=f"<= {wanted:g}", found=f"{found:.4g}"
-    )

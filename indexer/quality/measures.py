@@ -43,6 +43,7 @@ def measure(
     pictures = store.scan("product_images", ["product_key"])
     return Quality(
         recall_at_10={name: found.recall for name, found in recalls.items()},
+        recall_error={name: found.error for name, found in recalls.items()},
         recall_queries={name: found.queries for name, found in recalls.items()},
         videos=store.table("videos").count_rows(),
         videos_linked=len(set(strong["video_key"].to_pylist())),

@@ -26,6 +26,7 @@ from indexer.store.products import read_products
 from indexer.store.rows import Cells, links_from
 from indexer.store.tables import Store
 from models.protocols import ImageEncoder, TextEncoder
+from schemas.catalog import Product
 from schemas.config import SearchConfig, parse_config
 from schemas.errors import ConfigError, SpaceMismatch
 from schemas.links import ProductLink
@@ -33,6 +34,8 @@ from schemas.media import Pixels, Vectors
 from schemas.release import ModelRef, Release, VectorIndex
 
 _FEW = 3
+# Relevance below which a text asks for no product; and the share of the best one's that is as good.
+_WANTED, _AS_WANTED = 0.27, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,14 @@ class QueryEncoders:
     text: TextEncoder | None = None
     image: ImageEncoder | None = None
     joint_text: TextEncoder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A product that a text asks for, and how surely, in 0..1."""
+
+    product: Product
+    relevance: float
 
 
 class Searcher:
@@ -62,7 +73,7 @@ class Searcher:
         _same_space(encoders.joint_text, models.joint_text or models.image, release)
         store = store.of(release.generation)
         self.release = release
-        self._encoders = encoders
+        self.encoders = encoders
         self._config = config
         self._link_above = parse_config(json.loads(release.config)).linking.link_above
         versions = {table.name: table.version for table in release.tables}
@@ -90,15 +101,34 @@ class Searcher:
         """How a text would be understood: mended spelling, brand, category, price."""
         return self._analyser.analyse(text)
 
+    def wanted(self, text: str) -> list[Wanted]:
+        """The products that a text asks for, the most relevant first.
+
+        None where nothing in the catalogue comes near it: then whatever is found is no answer.
+        """
+        if self.encoders.text is None:
+            raise ConfigError("this searcher was made without a text encoder")
+        query = self._analyser.analyse(text)
+        vector = self.encoders.text.encode_texts([query.text])[0]
+        relevance = self._relevance.of_text(query, vector, self._admitted(None, query.price))
+        best = float(relevance.max(initial=0.0))
+        least = max(_WANTED, best * _AS_WANTED)
+        products = self._catalogue.products
+        return [
+            Wanted(products[place].product, float(relevance[place]))
+            for place in np.argsort(-relevance, kind="stable").tolist()
+            if relevance[place] >= least
+        ]
+
     def search_text(
         self, text: str, *, k: int = 10, category: str | None = None
     ) -> list[SearchHit]:
         """Videos for a shopper's words, best first."""
-        if self._encoders.text is None:
+        if self.encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
         config = self._config
         query = self._analyser.analyse(text)
-        vector = self._encoders.text.encode_texts([query.text])[0]
+        vector = self.encoders.text.encode_texts([query.text])[0]
         admitted = self._admitted(category, query.price)
         relevance = self._relevance.of_text(query, vector, admitted)
         found = {
@@ -106,8 +136,8 @@ class Searcher:
             "words": (config.words, self._worded(query)),
             "meaning": (config.meaning, self._near("text_vector", vector)),
         }
-        if self._encoders.joint_text is not None:
-            seen = self._encoders.joint_text.encode_texts([query.text])[0]
+        if self.encoders.joint_text is not None:
+            seen = self.encoders.joint_text.encode_texts([query.text])[0]
             found["frame"] = (config.frame, self._near("frame_vector", seen))
         return self._rank(found, k, self._selling(admitted))
 
@@ -115,9 +145,9 @@ class Searcher:
         self, image: Pixels, *, k: int = 10, category: str | None = None
     ) -> list[SearchHit]:
         """Videos for a shopper's picture, `(H, W, 3)` uint8, best first."""
-        if self._encoders.image is None:
+        if self.encoders.image is None:
             raise ConfigError("this searcher was made without an image encoder")
-        vector = self._encoders.image.encode_images([image])[0]
+        vector = self.encoders.image.encode_images([image])[0]
         admitted = self._admitted(category, None)
         relevance = self._relevance.of_image(self._likeness_to_products(vector), admitted)
         found = {

@@ -1,6 +1,6 @@
 """What was seen at the source: each file's stamp, and the hash of the bytes it had then."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -18,11 +18,16 @@ class Seen:
     content_sha256: str
 
 
-def seen_files(store: Store) -> dict[str, Seen]:
-    """Every file seen, by the key of its video or picture."""
+def seen_files(store: Store, keys: Sequence[str] | None = None) -> dict[str, Seen]:
+    """Files seen, by the key of their video or picture: every one, or those of `keys`."""
+    if keys is None:
+        rows = store.scan("sources", None).to_pylist()
+    else:
+        wheres = (among("source_key", part) for part in parts(keys))
+        rows = [row for where in wheres for row in store.scan("sources", None, where).to_pylist()]
     return {
         row.pop("source_key"): Seen(content_sha256=row.pop("content_sha256"), stamp=_stamp(row))
-        for row in store.scan("sources", None).to_pylist()
+        for row in rows
     }
 
 

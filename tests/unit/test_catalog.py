@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer import catalog
-from indexer.catalog import CatalogueRead, VideosRead, clean_text, read_queries
+from indexer.catalog import CatalogueRead, VideosRead, clean_text
 from indexer.sources.files import Files
 from indexer.sources.local import inside
 from schemas.config import StorageConfig
@@ -184,20 +184,3 @@ def test_values_at_the_edge_are_refused_with_their_row(tmp_path: Path, row: str)
 def test_hidden_files_are_left_out(tmp_path: Path) -> None:
     (tmp_path / ".DS_Store").write_bytes(b"x")
     assert [s.reason for s in read_videos(tmp_path).skipped] == ["hidden file"]
-
-
-def test_queries_are_what_shoppers_typed_each_once(tmp_path: Path) -> None:
-    path = tmp_path / "queries.jsonl"
-    lines = ['{"text": "red lamp"}', '{"text": ""}', "no json", '{"clicks": 3}']
-    path.write_text("\n".join([*lines, lines[0], '{"text": "vase"}']))
-    assert read_queries(path, most=10) == ["red lamp", "vase"]
-    assert read_queries(path, most=1) == ["red lamp"]
-
-
-def test_a_file_without_a_query_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "queries.jsonl"
-    with pytest.raises(InputError, match=r"queries\.jsonl"):
-        read_queries(path, most=10)
-    path.write_text('{"clicks": 3}\n')
-    with pytest.raises(InputError, match="no line has a `text`"):
-        read_queries(path, most=10)

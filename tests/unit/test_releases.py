@@ -12,10 +12,10 @@ from indexer.store.releases import list_releases, listed_releases, newest_releas
 from indexer.store.retention import prune
 from indexer.store.tables import Store
 from jobs.cli import main
-from jobs.ingest import Ending
 from jobs.progress import NoProgress
 from jobs.upkeep import prune_store, publish, verify
 from schemas.errors import ConfigError, Damaged, GateRefused, StoreError
+from schemas.run import Ending
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.shops import Shop, product_row, small_config
 

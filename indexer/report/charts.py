@@ -1,0 +1,331 @@
+"""Charts as SVG, drawn by Vega-Lite before the page is opened.
+
+What is drawn once needs no script in the reader's browser, does not move when it appears, prints as
+it looks, and carries a description of every mark for screen readers. Colours are the page's CSS
+variables, so that charts follow it from light to dark. Words of strangers are data of a chart,
+never part of its expressions; the renderer escapes them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import vl_convert
+from markupsafe import Markup
+
+from indexer.report import words
+from indexer.report.facts import (
+    Bin,
+    ColumnFacts,
+    Covered,
+    DemandedCategory,
+    KindOfQuery,
+    Partitions,
+    ReliabilityBin,
+    SenseCombination,
+    StageSpent,
+    TrendPoint,
+)
+from indexer.report.figures import Figure
+from indexer.report.words import counted, flat, instant, number, seconds, share
+
+_WIDTH, _HEIGHT = 380, 210
+_ONE, _TWO, _QUIET, _INK, _GRID = (
+    "var(--one)",
+    "var(--two)",
+    "var(--quiet)",
+    "var(--ink)",
+    "var(--grid)",
+)
+_MOST_BARS = 12
+_LONGEST_NAME = 20
+# What a chart of bars needs beside its bars.
+_AROUND, _BAR = 64, 26
+
+Value = str | float | int | bool
+Data = Sequence[Mapping[str, Value]]
+
+
+def _data(rows: Data) -> alt.Data:
+    return alt.Data(values=[dict(row) for row in rows])
+
+
+def _drawn(chart: alt.Chart | alt.LayerChart, title: str, height: int = _HEIGHT) -> Markup:
+    """The chart as SVG. It scales with the page from its view box."""
+    styled = (
+        chart.properties(
+            width=_WIDTH,
+            height=height,
+            background="transparent",
+            description=title,
+            # All charts are equally wide, labels and all, so that all scale alike on a page. A
+            # reader's fonts may be wider than those that were measured with.
+            autosize=alt.AutoSizeParams(type="fit", contains="padding"),
+            padding={"left": 14, "right": 10, "top": 4, "bottom": 4},
+        )
+        .configure(font="system-ui, sans-serif")
+        .configure_axis(
+            labelColor=_INK,
+            titleColor=_INK,
+            gridColor=_GRID,
+            domainColor=_QUIET,
+            tickColor=_QUIET,
+            titleFontWeight="normal",
+            labelFontSize=11,
+            titleFontSize=11,
+        )
+        .configure_legend(labelColor=_INK, titleColor=_INK, orient="top", title=None)
+        .configure_view(stroke=None)
+    )
+    # Our own charts; their data holds no links, so nothing is ever fetched.
+    svg = vl_convert.vegalite_to_svg(styled.to_dict(), allowed_base_urls=[])
+    return Markup(svg)  # noqa: S704 - made by the renderer, which escapes its data
+
+
+def _short(name: str) -> str:
+    line = flat(name)
+    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+
+
+def recall_latency(column: ColumnFacts) -> Markup:
+    """Recall over milliseconds for each setting that was tried; the chosen one stands out."""
+    index = column.index
+    rows = [
+        {
+            "ms": point.p50_ms,
+            "recall": point.recall,
+            "refine": f"refine {point.refine_factor}",
+            "chosen": (point.nprobes, point.refine_factor) == (index.nprobes, index.refine_factor),
+            "words": f"{counted(point.nprobes, 'probe')}, refine factor {point.refine_factor}: "
+            f"recall {point.recall:.3f}, median {point.p50_ms:.1f} ms",
+        }
+        for point in index.curve
+    ]
+    x = alt.X("ms:Q", title="median ms of a search", scale=alt.Scale(zero=False))
+    y = alt.Y("recall:Q", title="recall@10", scale=alt.Scale(zero=False))
+    lines = (
+        alt.Chart(_data(rows))
+        .mark_line(color=_QUIET, strokeWidth=1.5, aria=False)
+        .encode(x=x, y=y, detail="refine:N", order="recall:Q")
+    )
+    points = (
+        alt.Chart(_data(rows))
+        .mark_point(filled=True, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.condition("datum.chosen", alt.value(_TWO), alt.value(_ONE)),
+            size=alt.condition("datum.chosen", alt.value(140), alt.value(45)),
+            description="words:N",
+        )
+    )
+    target = (
+        alt.Chart(_data([{"target": index.recall_target}]))
+        .mark_rule(color=_TWO, strokeDash=[4, 3], aria=False)
+        .encode(y="target:Q")
+    )
+    title = f"Recall and time of {column.name}, by probes and refine factor"
+    return _drawn(alt.layer(lines, target, points), title)
+
+
+def partition_sizes(name: str, partitions: Partitions) -> Markup:
+    """How many partitions have how many rows."""
+    return _histogram(
+        partitions.sizes, f"Partition sizes of {name}", "rows in a partition", "partitions"
+    )
+
+
+def score_distribution(bins: Sequence[Bin], above: float) -> Markup:
+    """How many links have which score, weak ones in another colour."""
+    return _histogram(bins, "Links by score", "score", "links", above)
+
+
+def _histogram(
+    bins: Sequence[Bin], title: str, across: str, up: str, above: float | None = None
+) -> Markup:
+    rows = [
+        {
+            "low": item.low,
+            "high": item.high,
+            "count": item.count,
+            "kind": "below" if above is not None and item.low < above - 1e-9 else "above",
+            "words": f"{number(item.low)} to {number(item.high)}: {number(item.count)} {up}",
+        }
+        for item in bins
+    ]
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_bar(binSpacing=1)
+        .encode(
+            x=alt.X("low:Q", title=across, bin="binned"),
+            x2="high:Q",
+            y=alt.Y("count:Q", title=up, axis=alt.Axis(tickMinStep=1)),
+            color=alt.condition("datum.kind == 'above'", alt.value(_ONE), alt.value(_QUIET)),
+            description="words:N",
+        )
+    )
+    return _drawn(chart, title)
+
+
+def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
+    """What scores say against what labels say; on the diagonal both say the same."""
+    rows = [
+        {
+            "score": item.score,
+            "observed": item.observed,
+            "low": item.low,
+            "high": item.high,
+            "words": f"{counted(item.pairs, 'pair')} scored {item.score:.2f}: "
+            f"{share(item.observed)} are links",
+        }
+        for item in bins
+    ]
+    ends = alt.Scale(domain=[0, 1])
+    diagonal = (
+        alt.Chart(_data([{"a": 0, "b": 0}, {"a": 1, "b": 1}]))
+        .mark_line(color=_QUIET, strokeDash=[4, 3], aria=False)
+        .encode(x=alt.X("a:Q", title="score", scale=ends), y=alt.Y("b:Q", title="", scale=ends))
+    )
+    bounds = (
+        alt.Chart(_data(rows))
+        .mark_rule(color=_ONE, aria=False)
+        .encode(
+            x=alt.X("score:Q", scale=ends),
+            y=alt.Y("low:Q", title="share that are links"),
+            y2="high:Q",
+        )
+    )
+    points = (
+        alt.Chart(_data(rows))
+        .mark_point(filled=True, size=60, color=_ONE, opacity=1)
+        .encode(x="score:Q", y="observed:Q", description="words:N")
+    )
+    return _drawn(alt.layer(diagonal, bounds, points), "Reliability of link scores")
+
+
+def senses(combinations: Sequence[SenseCombination]) -> Markup:
+    """Links by the senses that speak for them."""
+    rows = [
+        (words.senses(item.senses), float(item.links), counted(item.links, "link"))
+        for item in combinations[:_MOST_BARS]
+    ]
+    return _bars(rows, "Links by the senses that speak for each", "links")
+
+
+def stages(spent: Sequence[StageSpent]) -> Markup:
+    """Seconds of CPU and GPU by stage."""
+    rows: list[dict[str, Value]] = []
+    for item in spent:
+        for unit, value in (("CPU", item.cpu_s), ("GPU", item.gpu_s)):
+            if value:
+                words = f"{item.stage}: {seconds(value)} of {unit}"
+                rows.append({"name": item.stage, "part": unit, "value": value, "words": words})
+    used = [unit for unit in ("CPU", "GPU") if any(row["part"] == unit for row in rows)]
+    return _stacked(rows, "Time by stage", "seconds", used)
+
+
+def covered(groups: Sequence[Covered], title: str) -> Markup:
+    """Products with and without a video, by group."""
+    rows: list[dict[str, Value]] = []
+    for group in groups[:_MOST_BARS]:
+        for part, value in (
+            ("with a video", group.linked),
+            ("without", group.products - group.linked),
+        ):
+            words = f"{flat(group.name)}: {counted(value, 'product')} {part}"
+            rows.append({"name": _short(group.name), "part": part, "value": value, "words": words})
+    return _stacked(rows, title, "products", ["with a video", "without"])
+
+
+def demanded(groups: Sequence[DemandedCategory]) -> Markup:
+    """Searches that a video answers and those that none does, by category."""
+    rows: list[dict[str, Value]] = []
+    for group in groups[:_MOST_BARS]:
+        for part, value in (
+            ("a video answers", group.searches - group.unanswered),
+            ("nothing found", group.unanswered),
+        ):
+            words = f"{flat(group.name)}: {counted(value, 'search', 'searches')}, {part}"
+            rows.append({"name": _short(group.name), "part": part, "value": value, "words": words})
+    return _stacked(rows, "Searches by category", "searches", ["a video answers", "nothing found"])
+
+
+def _bars(rows: Sequence[tuple[str, float, str]], title: str, across: str) -> Markup:
+    data = [{"name": n, "value": v, "words": f"{n}: {w}"} for n, v, w in rows]
+    chart = (
+        alt.Chart(_data(data))
+        .mark_bar(color=_ONE)
+        .encode(
+            x=alt.X("value:Q", title=across, axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=170)),
+            description="words:N",
+        )
+    )
+    return _drawn(chart, title, _AROUND + _BAR * len(data))
+
+
+def _stacked(rows: Data, title: str, across: str, parts: Sequence[str]) -> Markup:
+    names = len({row["name"] for row in rows})
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X("value:Q", title=across, axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=170)),
+            color=alt.Color("part:N", scale=alt.Scale(domain=list(parts), range=[_ONE, _TWO])),
+            order=alt.Order("part:N"),
+            description="words:N",
+        )
+    )
+    return _drawn(chart, title, _AROUND + _BAR * names)
+
+
+def kinds(found: Sequence[KindOfQuery]) -> Markup:
+    """nDCG@10 by kind of query, beside the release before."""
+    rows: list[dict[str, Value]] = []
+    for item in found[:_MOST_BARS]:
+        for part, scores in (("now", item.now), ("before", item.before)):
+            if scores is not None:
+                words = f"{flat(item.kind)}, {part}: {scores.ndcg_at_10:.3f}"
+                row = {"name": _short(item.kind), "part": part, "value": scores.ndcg_at_10}
+                rows.append({**row, "words": words})
+    asked = [part for part in ("now", "before") if any(row["part"] == part for row in rows)]
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X("value:Q", title="nDCG@10", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=170)),
+            yOffset=alt.YOffset("part:N", sort=asked),
+            color=alt.Color("part:N", scale=alt.Scale(domain=asked, range=[_ONE, _QUIET])),
+            description="words:N",
+        )
+    )
+    names = len({row["name"] for row in rows})
+    return _drawn(chart, "nDCG@10 by kind of query", _AROUND + 2 * _BAR * names)
+
+
+def trend(figure: Figure, points: Sequence[TrendPoint]) -> Markup:
+    """One figure over the releases that have it."""
+    rows = [
+        {
+            "place": place,
+            "value": point.figures[figure.name],
+            "words": f"{point.release_id}, {instant(point.created_at)}: "
+            f"{figure.shown(point.figures[figure.name])}",
+        }
+        for place, point in enumerate(points)
+        if figure.name in point.figures
+    ]
+    x = alt.X(
+        "place:Q",
+        title=None,
+        axis=alt.Axis(labels=False, ticks=False, grid=False),
+        scale=alt.Scale(domain=[-0.3, len(points) - 0.7], nice=False),
+    )
+    y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3), scale=alt.Scale(zero=False))
+    base = alt.Chart(_data(rows)).encode(x=x, y=y)
+    line = base.mark_line(color=_ONE, strokeWidth=1.5, aria=False)
+    dots = base.mark_point(filled=True, size=26, color=_ONE, opacity=1).encode(
+        description="words:N"
+    )
+    return _drawn(alt.layer(line, dots), f"{figure.title}, by release", 110)

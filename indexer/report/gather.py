@@ -1,0 +1,157 @@
+"""All facts of a report, from a release, its history, and what was measured beside it."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from indexer.report.changes import changes
+from indexer.report.columns import column_facts
+from indexer.report.coverage import coverage
+from indexer.report.facts import Coverage, Demand, ReportFacts, SearchQuality, TrendPoint
+from indexer.report.figures import release_figures
+from indexer.report.headline import alerts, headline
+from indexer.report.history import Measured, comparable
+from indexer.report.linked import Labels, links
+from indexer.report.pinned import Pinned
+from indexer.report.ran import ran
+from indexer.store.head import read_head
+from indexer.store.releases import listed_releases
+from indexer.store.runs import RunRecord, run_records
+from indexer.store.tables import Store
+from schemas.config import ReportConfig
+from schemas.release import Release
+from schemas.run import Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a report is told beside the store: each is None where nobody asked for it."""
+
+    labels: Labels | None = None
+    demand: Demand | None = None
+    search: SearchQuality | None = None
+
+
+def release_before(releases: Sequence[Release], release: Release) -> Release | None:
+    """The one made before a release, of those that are kept."""
+    older = [item for item in releases if item.sequence < release.sequence]
+    return max(older, key=lambda item: item.sequence) if older else None
+
+
+def gather(
+    store: Store,
+    release: Release,
+    given: Given,
+    config: ReportConfig,
+    history: Mapping[str, Measured],
+    at: dt.datetime,
+) -> ReportFacts:
+    """Everything that a report shows of a release."""
+    pinned = Pinned(store, release)
+    listed = listed_releases(store)
+    upto = [item.release for item in listed if item.release.sequence <= release.sequence]
+    before = release_before(upto, release)
+    runs = run_records(store)
+    by_id = {run.run_id: run for run in runs}
+    last = max(runs, key=lambda run: run.ended_at, default=None)
+    read = [run for run in runs if run.source]
+    supply = _supply(pinned, upto, config, at)
+    found = links(pinned, given.labels, config.sample)
+    run = ran(store, pinned, read[-1]) if read else None
+
+    now = release_figures(release, by_id.get(release.run_id)) | supply.figures | found.figures
+    earlier = None
+    if before is not None:
+        earlier = figures_of(Pinned(store, before), upto[:-1], by_id, given.labels, config, at)
+    if given.search is not None:
+        now |= given.search.figures
+        earlier = None if earlier is None else earlier | given.search.figures_before
+    if given.demand is not None:
+        now["unanswered_share"] = given.demand.unanswered_share
+    if last is not None:
+        now["published"] = float(last.ending in (Ending.PUBLISHED, Ending.NOTHING_NEW))
+    hold = read_head(store).hold
+    return ReportFacts(
+        headline=headline(
+            release,
+            before=before,
+            serving=any(i.serving for i in listed if i.release.run_id == release.run_id),
+            hold=hold,
+            last=last,
+            changes=changes(Pinned(store, before), pinned) if before else None,
+            alerts=alerts(
+                release=release,
+                hold=hold,
+                last=last,
+                ran=run,
+                links=found,
+                coverage=supply,
+                demand=given.demand,
+                search=given.search,
+                now=now,
+                before=earlier,
+                at=at,
+            ),
+            at=at,
+        ),
+        figures=now,
+        before=earlier,
+        gate=tuple(release.gate),
+        columns=column_facts(pinned),
+        coverage=supply,
+        demand=given.demand,
+        links=found,
+        search=given.search,
+        ran=run,
+        trend=_trend(upto, by_id, history, measured(release, given, now)),
+    )
+
+
+def figures_of(
+    pinned: Pinned,
+    upto: Sequence[Release],
+    runs: Mapping[str, RunRecord],
+    labels: Labels | None,
+    config: ReportConfig,
+    at: dt.datetime,
+) -> dict[str, float]:
+    """The key figures of any release that need no query. `upto` are the releases up to it."""
+    release = pinned.release
+    found = release_figures(release, runs.get(release.run_id))
+    found |= _supply(pinned, upto, config, at).figures
+    return found | links(pinned, labels, sample=0).figures
+
+
+def _supply(
+    pinned: Pinned, upto: Sequence[Release], config: ReportConfig, at: dt.datetime
+) -> Coverage:
+    return coverage(pinned, upto, dt.timedelta(days=config.stale_days), at)
+
+
+def measured(release: Release, given: Given, figures: Mapping[str, float]) -> Measured:
+    """The figures of a report as its history keeps them."""
+    return Measured(
+        release_id=release.release_id,
+        judged_sha256=given.search.sha256 if given.search else None,
+        labels_sha256=given.labels.sha256 if given.labels else None,
+        figures=dict(figures),
+    )
+
+
+def _trend(
+    releases: Sequence[Release],
+    runs: Mapping[str, RunRecord],
+    history: Mapping[str, Measured],
+    today: Measured,
+) -> tuple[TrendPoint, ...]:
+    """Figures of all releases: from their records, and from what reports measured at the time."""
+    points = []
+    for release in releases:
+        figures = release_figures(release, runs.get(release.run_id))
+        if release.release_id == today.release_id:
+            figures = today.figures
+        elif release.release_id in history:
+            figures = comparable(history[release.release_id], today) | figures
+        made = dt.datetime.fromisoformat(release.created_at)
+        points.append(TrendPoint(release.release_id, made, figures))
+    return tuple(points)

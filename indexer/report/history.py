@@ -1,0 +1,77 @@
+"""Figures that a report measured, kept for the trend of the next one.
+
+What is measured with judged queries or labels stands in no release. A report writes one line for
+its release into `figures.jsonl` beside the page; figures measured on other files than today's are
+not compared with today's.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.errors import InputError
+
+NAME = "figures.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Figures of one release, and the files they were measured on."""
+
+    release_id: str
+    judged_sha256: str | None
+    labels_sha256: str | None
+    figures: dict[str, float]
+
+
+_OF_JUDGED = frozenset(["ndcg_at_10", "recall_at_5", "mrr", "search_p95_ms"])
+_OF_LABELS = frozenset(["calibration_error", "link_precision", "link_recall"])
+_LINE = TypeAdapter(Measured)
+
+
+def read_history(folder: Path) -> dict[str, Measured]:
+    """What earlier reports in this folder measured, by release. Empty where there was none.
+
+    Raises InputError where a line cannot be read: it would be lost by the next writing.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return {}
+    found = {}
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            measured = _LINE.validate_json(line)
+            found[measured.release_id] = measured
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    except ValidationError as error:
+        raise InputError(
+            f"{path}:{number}: is no line of figures; move the file away to begin a new one"
+        ) from error
+    return found
+
+
+def write_history(folder: Path, held: Mapping[str, Measured], new: Measured) -> None:
+    """Put the figures of one release in the place of what was held of it."""
+    lines = {**held, new.release_id: new}
+    text = "".join(
+        json.dumps(asdict(lines[name]), ensure_ascii=False) + "\n" for name in sorted(lines)
+    )
+    target = folder / NAME
+    # In one step: a report that is interrupted leaves the old file.
+    scratch = target.with_suffix(".tmp")
+    scratch.write_text(text, encoding="utf-8")
+    scratch.replace(target)
+
+
+def comparable(measured: Measured, now: Measured) -> dict[str, float]:
+    """The figures that were measured on the same files as today's."""
+    left_out: set[str] = set()
+    if measured.judged_sha256 != now.judged_sha256:
+        left_out |= _OF_JUDGED
+    if measured.labels_sha256 != now.labels_sha256:
+        left_out |= _OF_LABELS
+    return {name: value for name, value in measured.figures.items() if name not in left_out}

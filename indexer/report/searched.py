@@ -1,0 +1,93 @@
+"""What a report says of search: judged queries, now and with the release before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from indexer.quality.judged import Answer, Ask, answer_all
+from indexer.queries import Judged
+from indexer.report.facts import KindOfQuery, Listing, QueryChange, SearchQuality, SearchScores
+from indexer.report.pinned import Pinned
+
+ALL = "all"
+# Scores of one query that differ by less are the same.
+_SAME = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFile:
+    """Judged queries, and the file they were read from."""
+
+    name: str
+    sha256: str
+    read: Judged
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The release before: how to ask it, or why it cannot be asked."""
+
+    release_id: str | None
+    ask: Ask | None
+    why_not: str | None = None
+
+
+def searched(pinned: Pinned, judged: JudgedFile, ask: Ask, before: Before) -> SearchQuality:
+    """Ask all judged queries of this release, and of the one before where that can be."""
+    queries = judged.read.queries
+    now = answer_all(queries, ask)
+    then = answer_all(queries, before.ask) if before.ask is not None else None
+    kinds = sorted({answer.query.kind for answer in now} - {ALL})
+    taken = [answer.ms for answer in now]
+    held = set(pinned.table("videos", ["video_id"])["video_id"].to_pylist())
+    relevant = {video for query in queries for video in query.relevant}
+    changes = _changes(now, then) if then is not None else []
+    return SearchQuality(
+        source=judged.name,
+        sha256=judged.sha256,
+        kinds=tuple(_kind(kind, now, then) for kind in [ALL, *kinds]),
+        won=Listing.of([c for c in reversed(changes) if c.now > c.before]),
+        lost=Listing.of([c for c in changes if c.now < c.before]),
+        unanswered=sum(answer.reciprocal_rank == 0 for answer in now),
+        p50_ms=float(np.percentile(taken, 50)),
+        p95_ms=float(np.percentile(taken, 95)),
+        before_id=before.release_id if then is not None else None,
+        not_compared=before.why_not,
+        unknown_videos=len(relevant - held),
+        rejected=len(judged.read.rejected),
+    )
+
+
+def _kind(kind: str, now: Sequence[Answer], then: Sequence[Answer] | None) -> KindOfQuery:
+    def of(answers: Sequence[Answer]) -> list[Answer]:
+        return [a for a in answers if kind in (ALL, a.query.kind)]
+
+    earlier = _means(of(then)) if then is not None else None
+    return KindOfQuery(kind, len(of(now)), _means(of(now)), earlier)
+
+
+def _means(answers: Sequence[Answer]) -> SearchScores:
+    return SearchScores(
+        ndcg_at_10=fmean(answer.ndcg_at_10 for answer in answers),
+        recall_at_5=fmean(answer.recall_at_5 for answer in answers),
+        recall_at_10=fmean(answer.recall_at_10 for answer in answers),
+        mrr=fmean(answer.reciprocal_rank for answer in answers),
+    )
+
+
+def _changes(now: Sequence[Answer], then: Sequence[Answer]) -> list[QueryChange]:
+    """Queries whose nDCG differs, the worst loss first."""
+    found = [
+        QueryChange(
+            new.query.query_id,
+            new.query.kind,
+            new.query.text or f"picture {new.query.image.name if new.query.image else ''}",
+            new.ndcg_at_10,
+            old.ndcg_at_10,
+        )
+        for new, old in zip(now, then, strict=True)
+        if abs(new.ndcg_at_10 - old.ndcg_at_10) > _SAME
+    ]
+    return sorted(found, key=lambda change: (change.now - change.before, change.query_id))

@@ -1,0 +1,88 @@
+"""Facts in words: numbers, times, evidence. One way to say each, on the page and in the terminal."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from indexer.catalog import clean_text
+from schemas.links import Evidence, Sense
+
+_LONGEST_QUOTE = 70
+
+
+def flat(text: str) -> str:
+    """A stranger's text on one line, without what would steer a terminal or a page."""
+    return " ".join(clean_text(text).split())
+
+
+def clock(ms: int) -> str:
+    """A time in a video as m:ss.s."""
+    return f"{ms // 60_000}:{ms % 60_000 / 1000:04.1f}"
+
+
+def quoted(text: str | None) -> str:
+    """A text in quotation marks, cut where it is long."""
+    line = " ".join((text or "").split())
+    return f'"{line[:_LONGEST_QUOTE]}…"' if len(line) > _LONGEST_QUOTE else f'"{line}"'
+
+
+SENSES = {
+    Sense.VISUAL: "seen",
+    Sense.OCR: "read on screen",
+    Sense.ASR: "heard",
+    Sense.MERCHANT: "declared",
+}
+
+
+def senses(names: Iterable[str]) -> str:
+    """Senses in words, joined."""
+    return " + ".join(SENSES[Sense(name)] for name in names) or "none by itself"
+
+
+def describe(piece: Evidence) -> str:
+    """One piece of evidence in words."""
+    at = f" at {clock(piece.at_ms)}" if piece.at_ms is not None else ""
+    match piece.sense:
+        case Sense.VISUAL:
+            return f"looks like {piece.image}{at}"
+        case Sense.OCR:
+            return f"on screen{at}: {quoted(piece.text)}"
+        case Sense.ASR:
+            return f"said{at}: {quoted(piece.text)}"
+        case Sense.MERCHANT:
+            return "declared by the merchant"
+
+
+def number(value: float) -> str:
+    """A number with thousands apart, and no more places than it has to say."""
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def share(value: float) -> str:
+    """A share as per cent."""
+    return f"{value:.1%}"
+
+
+def seconds(value: float) -> str:
+    """A length of time in the unit that fits it."""
+    if value < 120:
+        return f"{value:.3g} s"
+    if value < 7200:
+        return f"{value / 60:.0f} min"
+    return f"{hours(value / 3600)}"
+
+
+def hours(value: float) -> str:
+    """A length of hours, in days where there are many."""
+    return f"{value:.1f} h" if value < 72 else f"{value / 24:.0f} days"
+
+
+def instant(at: dt.datetime) -> str:
+    """A time of the clock, in UTC."""
+    return f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A count with its noun."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

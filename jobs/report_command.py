@@ -1,0 +1,281 @@
+"""The command `report`: a page, its facts as JSON, a few lines, and an exit code for CI."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.terminal import Commands, add_command, settle_threads
+from schemas.errors import ConditionMet, ConfigError, ModelUnavailable, StoreError
+
+if TYPE_CHECKING:
+    from indexer.quality.judged import Ask
+    from indexer.queries import JudgedQuery
+    from indexer.report.gather import Given
+    from indexer.report.searched import Before
+    from indexer.search.results import SearchHit
+    from indexer.search.searcher import Searcher
+    from indexer.store.tables import Store
+    from schemas.config import Config, ReportConfig
+    from schemas.release import Release
+
+
+def add_report(commands: Commands) -> None:
+    """Add it to the command line."""
+    sub = add_command(
+        commands,
+        "report",
+        "make the quality report of what is published, as a page and as JSON",
+        _report,
+        store=False,
+    )
+    sub.add_argument("--store", metavar="URI", help="the store (the config's nightly.store)")
+    sub.add_argument("--config", type=Path, metavar="TOML", help="settings, see docs/report.md")
+    sub.add_argument(
+        "--out", type=Path, default=Path("report"), metavar="DIR", help="where to (./report)"
+    )
+    which = sub.add_mutually_exclusive_group()
+    which.add_argument("--release", metavar="ID", help="that release (the one that is served)")
+    which.add_argument(
+        "--compare", nargs=2, metavar=("A", "B"), help="set release B beside release A"
+    )
+    sub.add_argument(
+        "--labels", metavar="FILE", help="judged videos, for calibration (report.labels)"
+    )
+    sub.add_argument(
+        "--judged", metavar="FILE", help="judged queries, for nDCG and recall (report.judged)"
+    )
+    sub.add_argument(
+        "--query-log",
+        metavar="FILE",
+        help="what shoppers searched for: text, count, clicks (report.query_log)",
+    )
+    sub.add_argument(
+        "--fail-on",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help='end with exit code 9 where it holds: "recall_at_10<0.95", "change.links<-100"; '
+        "the page lists the names of all figures",
+    )
+    sub.add_argument("--json", action="store_true", help="print JSON instead of lines")
+
+
+def _report(args: argparse.Namespace) -> None:
+    settle_threads()
+    from indexer.report.figures import Condition, conditions_met
+
+    conditions = [Condition.parse(text) for text in args.fail_on]
+    config = _config(args)
+    store = _open(args, config)
+    settings = _settings(args, config)
+    make = _compare if args.compare else _single
+    text, now, before = make(args, store, config, settings)
+    print(text)
+    met = conditions_met(conditions, now, before)
+    if met:
+        raise ConditionMet("report: " + "; ".join(met))
+
+
+def _single(
+    args: argparse.Namespace, store: "Store", config: "Config | None", settings: "ReportConfig"
+) -> "tuple[str, Mapping[str, float], Mapping[str, float] | None]":
+    """Make the report of one release; what to print, its figures and those before."""
+    from indexer.report.gather import gather, measured, release_before
+    from indexer.report.history import read_history, write_history
+    from indexer.report.page import report_json, report_page
+    from indexer.report.pictures import link_pictures
+    from indexer.report.pinned import Pinned
+    from indexer.report.summary import summary
+    from indexer.sources.files import Files
+    from indexer.store.releases import config_of, list_releases
+    from indexer.store.rows import now as this_instant
+    from indexer.store.runs import last_indexing
+
+    release = _release(store, args.release)
+    own = config or config_of(release)
+    before = release_before(list_releases(store), release)
+    history = read_history(args.out)
+    given = _given(store, release, before, settings)
+    facts = gather(store, release, given, settings, history, this_instant())
+    pictures = link_pictures(
+        Pinned(store, release),
+        facts.links.sample,
+        Files(own.storage),
+        own.media,
+        last_indexing(store).source["catalogue"],
+    )
+    page, text = report_page(facts, pictures), report_json(facts)
+    _write(args.out, {"report.html": page, "report.json": text})
+    write_history(args.out, history, measured(release, given, facts.figures))
+    shown = text if args.json else _lines(summary(facts), args.out / "report.html")
+    return shown, facts.figures, facts.before
+
+
+def _compare(
+    args: argparse.Namespace, store: "Store", _config: "Config | None", settings: "ReportConfig"
+) -> "tuple[str, Mapping[str, float], Mapping[str, float] | None]":
+    """Set two releases side by side; what to print, and the figures of both."""
+    from indexer.report.compare import compare
+    from indexer.report.page import comparison_json, comparison_page
+    from indexer.report.summary import comparison_summary
+    from indexer.store.releases import find_release, list_releases
+    from indexer.store.rows import now as this_instant
+
+    a, b = (find_release(store, name) for name in args.compare)
+    given = _given(store, b, a, settings, log=False)
+    found = compare(store, list_releases(store), a, b, given, settings, this_instant())
+    page, text = comparison_page(found), comparison_json(found)
+    _write(args.out, {"compare.html": page, "compare.json": text})
+    shown = text if args.json else _lines(comparison_summary(found), args.out / "compare.html")
+    return shown, found.b.figures, found.a.figures
+
+
+def _config(args: argparse.Namespace) -> "Config | None":
+    from schemas.config import load_config
+
+    return load_config(args.config) if args.config else None
+
+
+def _open(args: argparse.Namespace, config: "Config | None") -> "Store":
+    from indexer.store.tables import Store
+
+    uri = args.store or (config.nightly.store if config else None)
+    if uri is None:
+        raise ConfigError("report: name the --store, or a --config with nightly.store")
+    return Store.open(uri, config.storage if config else None)
+
+
+def _settings(args: argparse.Namespace, config: "Config | None") -> "ReportConfig":
+    """The [report] section, and what the command line says instead."""
+    from schemas.config import ReportConfig
+
+    said = {name: getattr(args, name) for name in ("labels", "judged", "query_log")}
+    given = {name: value for name, value in said.items() if value is not None}
+    return (config.report if config else ReportConfig()).model_copy(update=given)
+
+
+def _release(store: "Store", name: str | None) -> "Release":
+    """The release to report on. Where nothing was published, the error says how the last run ended."""
+    from indexer.store.releases import find_release, newest_release, served_release
+    from indexer.store.runs import run_records
+
+    if name is not None:
+        return find_release(store, name)
+    if served_release(store) is None and (runs := run_records(store)):
+        last = runs[-1]
+        raise StoreError(
+            f"{store.uri}: nothing has been published yet, so there is nothing to report on. The "
+            f"last run ended at {last.ended_at:%Y-%m-%d %H:%M} UTC, {last.ending.value}: "
+            f"{last.message or 'without a message'}"
+        )
+    return newest_release(store)
+
+
+def _given(
+    store: "Store",
+    release: "Release",
+    before: "Release | None",
+    settings: "ReportConfig",
+    *,
+    log: bool = True,
+) -> "Given":
+    """Read the files that the settings name, and ask the release what they ask."""
+    from indexer.quality.labelled import read_labels
+    from indexer.queries import read_judged, read_log
+    from indexer.report.demand import Log, demand
+    from indexer.report.gather import Given
+    from indexer.report.linked import Labels
+    from indexer.report.pinned import Pinned
+    from indexer.report.searched import JudgedFile, searched
+    from schemas.keys import file_sha256
+
+    labels = judged = asked = wanted = None
+    if settings.labels is not None:
+        path = Path(settings.labels)
+        labels = Labels(path.name, file_sha256(path) if path.is_file() else "", read_labels(path))
+    if settings.judged is not None:
+        path = Path(settings.judged)
+        read = read_judged(path)
+        judged = JudgedFile(path.name, file_sha256(path), read)
+    pictures = judged is not None and any(query.image for query in judged.read.queries)
+    searcher = None
+    if judged is not None or (log and settings.query_log is not None):
+        searcher = _searcher(store, release, pictures=pictures)
+    pinned = Pinned(store, release)
+    if judged is not None and searcher is not None:
+        then = _before(store, before, searcher, pictures=pictures)
+        asked = searched(pinned, judged, _ask(searcher), then)
+    if log and settings.query_log is not None and searcher is not None:
+        path = Path(settings.query_log)
+        found = Log(path.name, read_log(path))
+        wanted = demand(pinned, found, searcher.wanted, settings.log_queries)
+    return Given(labels, wanted, asked)
+
+
+def _searcher(store: "Store", release: "Release", *, pictures: bool) -> "Searcher":
+    """A searcher over a release, with the encoders that it names."""
+    from indexer.search.searcher import QueryEncoders, Searcher
+    from indexer.store.releases import config_of
+    from models.registry import load_image_encoder, load_joint_text, load_text_encoder
+
+    config = config_of(release)
+    encoders = QueryEncoders(
+        text=load_text_encoder(config),
+        image=load_image_encoder(config) if pictures else None,
+        joint_text=load_joint_text(config),
+    )
+    return Searcher(store, release, encoders, config.search)
+
+
+def _before(
+    store: "Store", before: "Release | None", searcher: "Searcher", *, pictures: bool
+) -> "Before":
+    """How to ask the release before: with the same encoders where it has the same."""
+    from indexer.report.searched import Before
+    from indexer.search.searcher import Searcher
+    from indexer.store.releases import config_of
+
+    if before is None:
+        return Before(None, None)
+    if before.models == searcher.release.models:
+        same = Searcher(store, before, searcher.encoders, config_of(before).search)
+        return Before(before.release_id, _ask(same))
+    try:
+        return Before(before.release_id, _ask(_searcher(store, before, pictures=pictures)))
+    except ModelUnavailable as error:
+        why = f"{before.release_id} was made with models that are not here: {error}"
+        return Before(before.release_id, None, why)
+
+
+def _ask(searcher: "Searcher") -> "Ask":
+    from indexer.products import load_picture
+    from indexer.quality.judged import RESULTS
+
+    def ask(query: "JudgedQuery") -> "list[SearchHit]":
+        if query.text is not None:
+            return searcher.search_text(query.text, k=RESULTS)
+        assert query.image is not None
+        try:
+            pixels = load_picture(query.image)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"report: --judged: {query.image}: {error}") from error
+        return searcher.search_image(pixels, k=RESULTS)
+
+    return ask
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            # A page that somebody has open, or is being served, is never half written.
+            scratch = folder / f".{name}.tmp"
+            scratch.write_text(text, encoding="utf-8")
+            scratch.replace(folder / name)
+    except OSError as error:
+        raise ConfigError(f"report: --out {folder}: {error.strerror}") from error
+
+
+def _lines(lines: Sequence[str], page: Path) -> str:
+    return "\n".join([*lines, f"The whole of it: {page}"])
