@@ -131,18 +131,22 @@ def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     content = Path(job.source.path).read_bytes()
     if content.startswith(b"broken"):
         return failed(job, "decode", FailureKind.NO_FRAMES, "is broken")
-    number = int(content)
-    end = MOMENTS * 1000
-    frames = tuple(TimedFrame(i * 1000, picture(number % KINDS, number, i)) for i in range(MOMENTS))
+    return made_video(content, int(content), MOMENTS)
+
+
+def made_video(content: bytes, number: int, moments: int) -> DecodedVideo:
+    """A video of so many moments, as a function of a number, with the hash of its file's bytes."""
+    end = moments * 1000
+    frames = tuple(TimedFrame(i * 1000, picture(number % KINDS, number, i)) for i in range(moments))
     audio = None if number % 5 == 4 else np.full(160, number, np.int16)
     return DecodedVideo(
         hashlib.sha256(content).hexdigest(),
         VideoInfo(_SIDE, _SIDE, 0, "made", "up", end, audio is not None),
         frames,
-        tuple(Shot(i * 1000, i * 1000 + 1000) for i in range(MOMENTS)),
+        tuple(Shot(i * 1000, i * 1000 + 1000) for i in range(moments)),
         audio,
         end,
-        DecodeCounts(MOMENTS, MOMENTS, 0, 0),
+        DecodeCounts(moments, moments, 0, 0),
     )
 
 

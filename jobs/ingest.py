@@ -73,7 +73,7 @@ class IngestResult:
     def or_raise(self) -> "IngestResult":
         """Itself, or the error that kept it from being published."""
         if self.ending is Ending.GATE_REFUSED:
-            raise GateRefused(self.message)
+            raise GateRefused(self.message or "")
         if self.ending is Ending.TOO_MANY_FAILURES:
             raise TooManyFailures(self.message)
         return self

@@ -82,7 +82,8 @@ def _single(
 ) -> "tuple[str, Mapping[str, float], Mapping[str, float] | None]":
     """Make the report of one release; what to print, its figures and those before."""
     from indexer.report.gather import gather, measured, release_before
-    from indexer.report.history import read_history, write_history
+    from indexer.report.history import NAME as HISTORY
+    from indexer.report.history import history_text, read_history
     from indexer.report.page import report_json, report_page
     from indexer.report.pictures import link_pictures
     from indexer.report.pinned import Pinned
@@ -106,8 +107,8 @@ def _single(
         last_indexing(store).source["catalogue"],
     )
     page, text = report_page(facts, pictures), report_json(facts)
-    _write(args.out, {"report.html": page, "report.json": text})
-    write_history(args.out, history, measured(release, given, facts.figures))
+    lines = history_text(history, measured(release, given, facts.figures))
+    _write(args.out, {"report.html": page, "report.json": text, HISTORY: lines})
     shown = text if args.json else _lines(summary(facts), args.out / "report.html")
     return shown, facts.figures, facts.before
 
@@ -156,7 +157,7 @@ def _settings(args: argparse.Namespace, config: "Config | None") -> "ReportConfi
 
 
 def _release(store: "Store", name: str | None) -> "Release":
-    """The release to report on. Where nothing was published, the error says how the last run ended."""
+    """The release to report on. Where there is none, the error says how the last run ended."""
     from indexer.store.releases import find_release, newest_release, served_release
     from indexer.store.runs import run_records
 

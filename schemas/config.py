@@ -298,9 +298,9 @@ class ReportConfig(Section):
     """What `reelshelf report` is told beside the store, and how much it looks at.
 
     `labels`, `judged` and `query_log` name files: judged videos, judged queries, and what shoppers
-    searched for (docs/report.md has their forms). `sample` is how many links are shown with pictures,
-    `log_queries` how many texts of the log are looked at, the most searched first. A video is stale
-    `stale_days` after it was published.
+    searched for (docs/report.md has their forms). `sample` is how many links are shown with
+    pictures, `log_queries` how many texts of the log are looked at, the most searched first. A
+    video is stale `stale_days` after it was published.
     """
 
     labels: str | None = None

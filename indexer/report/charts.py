@@ -7,12 +7,12 @@ never part of its expressions; the renderer escapes them.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import altair as alt
 import vl_convert
 from markupsafe import Markup
 
-from indexer.report import words
 from indexer.report.facts import (
     Bin,
     ColumnFacts,
@@ -27,6 +27,7 @@ from indexer.report.facts import (
 )
 from indexer.report.figures import Figure
 from indexer.report.words import counted, flat, instant, number, seconds, share
+from indexer.report.words import senses as senses_in_words
 
 _WIDTH, _HEIGHT = 380, 210
 _ONE, _TWO, _QUIET, _INK, _GRID = (
@@ -41,12 +42,13 @@ _LONGEST_NAME = 20
 # What a chart of bars needs beside its bars.
 _AROUND, _BAR = 64, 26
 
-Value = str | float | int | bool
-Data = Sequence[Mapping[str, Value]]
+Value: TypeAlias = str | float | int | bool
+# What a chart is drawn from: rows of plain values.
+Rows: TypeAlias = Sequence[Mapping[str, Value]]
 
 
-def _data(rows: Data) -> alt.Data:
-    return alt.Data(values=[dict(row) for row in rows])
+def _chart(rows: Rows) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
 
 
 def _drawn(chart: alt.Chart | alt.LayerChart, title: str, height: int = _HEIGHT) -> Markup:
@@ -89,7 +91,7 @@ def _short(name: str) -> str:
 def recall_latency(column: ColumnFacts) -> Markup:
     """Recall over milliseconds for each setting that was tried; the chosen one stands out."""
     index = column.index
-    rows = [
+    rows: list[dict[str, Value]] = [
         {
             "ms": point.p50_ms,
             "recall": point.recall,
@@ -103,12 +105,12 @@ def recall_latency(column: ColumnFacts) -> Markup:
     x = alt.X("ms:Q", title="median ms of a search", scale=alt.Scale(zero=False))
     y = alt.Y("recall:Q", title="recall@10", scale=alt.Scale(zero=False))
     lines = (
-        alt.Chart(_data(rows))
+        _chart(rows)
         .mark_line(color=_QUIET, strokeWidth=1.5, aria=False)
         .encode(x=x, y=y, detail="refine:N", order="recall:Q")
     )
     points = (
-        alt.Chart(_data(rows))
+        _chart(rows)
         .mark_point(filled=True, opacity=1)
         .encode(
             x=x,
@@ -119,12 +121,12 @@ def recall_latency(column: ColumnFacts) -> Markup:
         )
     )
     target = (
-        alt.Chart(_data([{"target": index.recall_target}]))
+        _chart([{"target": index.recall_target}])
         .mark_rule(color=_TWO, strokeDash=[4, 3], aria=False)
         .encode(y="target:Q")
     )
     title = f"Recall and time of {column.name}, by probes and refine factor"
-    return _drawn(alt.layer(lines, target, points), title)
+    return _drawn(alt.LayerChart(layer=[lines, target, points]), title)
 
 
 def partition_sizes(name: str, partitions: Partitions) -> Markup:
@@ -142,7 +144,7 @@ def score_distribution(bins: Sequence[Bin], above: float) -> Markup:
 def _histogram(
     bins: Sequence[Bin], title: str, across: str, up: str, above: float | None = None
 ) -> Markup:
-    rows = [
+    rows: list[dict[str, Value]] = [
         {
             "low": item.low,
             "high": item.high,
@@ -153,7 +155,7 @@ def _histogram(
         for item in bins
     ]
     chart = (
-        alt.Chart(_data(rows))
+        _chart(rows)
         .mark_bar(binSpacing=1)
         .encode(
             x=alt.X("low:Q", title=across, bin="binned"),
@@ -168,7 +170,7 @@ def _histogram(
 
 def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
     """What scores say against what labels say; on the diagonal both say the same."""
-    rows = [
+    rows: list[dict[str, Value]] = [
         {
             "score": item.score,
             "observed": item.observed,
@@ -181,12 +183,12 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
     ]
     ends = alt.Scale(domain=[0, 1])
     diagonal = (
-        alt.Chart(_data([{"a": 0, "b": 0}, {"a": 1, "b": 1}]))
+        _chart([{"a": 0, "b": 0}, {"a": 1, "b": 1}])
         .mark_line(color=_QUIET, strokeDash=[4, 3], aria=False)
         .encode(x=alt.X("a:Q", title="score", scale=ends), y=alt.Y("b:Q", title="", scale=ends))
     )
     bounds = (
-        alt.Chart(_data(rows))
+        _chart(rows)
         .mark_rule(color=_ONE, aria=False)
         .encode(
             x=alt.X("score:Q", scale=ends),
@@ -195,17 +197,17 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
         )
     )
     points = (
-        alt.Chart(_data(rows))
+        _chart(rows)
         .mark_point(filled=True, size=60, color=_ONE, opacity=1)
         .encode(x="score:Q", y="observed:Q", description="words:N")
     )
-    return _drawn(alt.layer(diagonal, bounds, points), "Reliability of link scores")
+    return _drawn(alt.LayerChart(layer=[diagonal, bounds, points]), "Reliability of link scores")
 
 
 def senses(combinations: Sequence[SenseCombination]) -> Markup:
     """Links by the senses that speak for them."""
     rows = [
-        (words.senses(item.senses), float(item.links), counted(item.links, "link"))
+        (senses_in_words(item.senses), float(item.links), counted(item.links, "link"))
         for item in combinations[:_MOST_BARS]
     ]
     return _bars(rows, "Links by the senses that speak for each", "links")
@@ -250,9 +252,11 @@ def demanded(groups: Sequence[DemandedCategory]) -> Markup:
 
 
 def _bars(rows: Sequence[tuple[str, float, str]], title: str, across: str) -> Markup:
-    data = [{"name": n, "value": v, "words": f"{n}: {w}"} for n, v, w in rows]
+    data: list[dict[str, Value]] = [
+        {"name": n, "value": v, "words": f"{n}: {w}"} for n, v, w in rows
+    ]
     chart = (
-        alt.Chart(_data(data))
+        _chart(data)
         .mark_bar(color=_ONE)
         .encode(
             x=alt.X("value:Q", title=across, axis=alt.Axis(tickMinStep=1)),
@@ -263,10 +267,10 @@ def _bars(rows: Sequence[tuple[str, float, str]], title: str, across: str) -> Ma
     return _drawn(chart, title, _AROUND + _BAR * len(data))
 
 
-def _stacked(rows: Data, title: str, across: str, parts: Sequence[str]) -> Markup:
+def _stacked(rows: Rows, title: str, across: str, parts: Sequence[str]) -> Markup:
     names = len({row["name"] for row in rows})
     chart = (
-        alt.Chart(_data(rows))
+        _chart(rows)
         .mark_bar()
         .encode(
             x=alt.X("value:Q", title=across, axis=alt.Axis(tickMinStep=1)),
@@ -286,11 +290,11 @@ def kinds(found: Sequence[KindOfQuery]) -> Markup:
         for part, scores in (("now", item.now), ("before", item.before)):
             if scores is not None:
                 words = f"{flat(item.kind)}, {part}: {scores.ndcg_at_10:.3f}"
-                row = {"name": _short(item.kind), "part": part, "value": scores.ndcg_at_10}
-                rows.append({**row, "words": words})
+                row: dict[str, Value] = {"name": _short(item.kind), "part": part}
+                rows.append({**row, "value": scores.ndcg_at_10, "words": words})
     asked = [part for part in ("now", "before") if any(row["part"] == part for row in rows)]
     chart = (
-        alt.Chart(_data(rows))
+        _chart(rows)
         .mark_bar()
         .encode(
             x=alt.X("value:Q", title="nDCG@10", scale=alt.Scale(domain=[0, 1])),
@@ -306,7 +310,7 @@ def kinds(found: Sequence[KindOfQuery]) -> Markup:
 
 def trend(figure: Figure, points: Sequence[TrendPoint]) -> Markup:
     """One figure over the releases that have it."""
-    rows = [
+    rows: list[dict[str, Value]] = [
         {
             "place": place,
             "value": point.figures[figure.name],
@@ -323,9 +327,9 @@ def trend(figure: Figure, points: Sequence[TrendPoint]) -> Markup:
         scale=alt.Scale(domain=[-0.3, len(points) - 0.7], nice=False),
     )
     y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3), scale=alt.Scale(zero=False))
-    base = alt.Chart(_data(rows)).encode(x=x, y=y)
+    base = _chart(rows).encode(x=x, y=y)
     line = base.mark_line(color=_ONE, strokeWidth=1.5, aria=False)
     dots = base.mark_point(filled=True, size=26, color=_ONE, opacity=1).encode(
         description="words:N"
     )
-    return _drawn(alt.layer(line, dots), f"{figure.title}, by release", 110)
+    return _drawn(alt.LayerChart(layer=[line, dots]), f"{figure.title}, by release", 110)

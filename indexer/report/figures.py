@@ -105,7 +105,8 @@ def release_figures(release: Release, run: RunRecord | None) -> dict[str, float]
     if run is not None:
         found["run_seconds"] = run.seconds
         found["cpu_seconds"] = sum(spent.cpu_s for spent in run.spent.values())
-        found["gpu_seconds"] = sum(spent.gpu_s for spent in run.spent.values())
+        if gpu_s := sum(spent.gpu_s for spent in run.spent.values()):
+            found["gpu_seconds"] = gpu_s
         if run.cost is not None:
             found["cost"] = run.cost
     return found
@@ -132,7 +133,7 @@ class Condition:
 
     @classmethod
     def parse(cls, text: str) -> "Condition":
-        """Read `recall_at_10<0.95` or `change.links<-100`. Raises ConfigError with what is known."""
+        """Read `recall_at_10<0.95` or `change.links<-100`. Raises ConfigError, naming figures."""
         match = _CONDITION.fullmatch(text)
         if match is None or match[2] not in FIGURES:
             what = f"there is no figure {match[2]!r}" if match else "cannot be read"
@@ -149,7 +150,7 @@ class Condition:
     def holds(self, now: Mapping[str, float], before: Mapping[str, float] | None) -> str | None:
         """In words, what was found, where the condition holds; None where it does not.
 
-        Raises ConfigError where the report has no such figure: a check that looks at nothing passes.
+        Raises ConfigError where the report has no such figure: what is not looked at is not fine.
         """
         figure = FIGURES[self.name]
         if self.name not in now or (self.of_change and self.name not in (before or {})):

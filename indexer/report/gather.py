@@ -131,6 +131,7 @@ def _supply(
 def measured(release: Release, given: Given, figures: Mapping[str, float]) -> Measured:
     """The figures of a report as its history keeps them."""
     return Measured(
+        run_id=release.run_id,
         release_id=release.release_id,
         judged_sha256=given.search.sha256 if given.search else None,
         labels_sha256=given.labels.sha256 if given.labels else None,
@@ -148,10 +149,10 @@ def _trend(
     points = []
     for release in releases:
         figures = release_figures(release, runs.get(release.run_id))
-        if release.release_id == today.release_id:
+        if release.run_id == today.run_id:
             figures = today.figures
-        elif release.release_id in history:
-            figures = comparable(history[release.release_id], today) | figures
+        elif release.run_id in history:
+            figures = comparable(history[release.run_id], today) | figures
         made = dt.datetime.fromisoformat(release.created_at)
         points.append(TrendPoint(release.release_id, made, figures))
     return tuple(points)

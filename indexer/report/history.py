@@ -19,8 +19,12 @@ NAME = "figures.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Figures of one release, and the files they were measured on."""
+    """Figures of one release, and the files they were measured on.
 
+    Releases are told apart by their runs: two stores may have releases of one name.
+    """
+
+    run_id: str
     release_id: str
     judged_sha256: str | None
     labels_sha256: str | None
@@ -33,38 +37,35 @@ _LINE = TypeAdapter(Measured)
 
 
 def read_history(folder: Path) -> dict[str, Measured]:
-    """What earlier reports in this folder measured, by release. Empty where there was none.
+    """What earlier reports in this folder measured, by run. Empty where there was none.
 
     Raises InputError where a line cannot be read: it would be lost by the next writing.
     """
     path = folder / NAME
     if not path.exists():
         return {}
-    found = {}
     try:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            measured = _LINE.validate_json(line)
-            found[measured.release_id] = measured
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
+    found = [_measured(path, number, line) for number, line in enumerate(lines, 1)]
+    return {measured.run_id: measured for measured in found}
+
+
+def _measured(path: Path, number: int, line: str) -> Measured:
+    try:
+        return _LINE.validate_json(line)
     except ValidationError as error:
         raise InputError(
             f"{path}:{number}: is no line of figures; move the file away to begin a new one"
         ) from error
-    return found
 
 
-def write_history(folder: Path, held: Mapping[str, Measured], new: Measured) -> None:
-    """Put the figures of one release in the place of what was held of it."""
-    lines = {**held, new.release_id: new}
-    text = "".join(
-        json.dumps(asdict(lines[name]), ensure_ascii=False) + "\n" for name in sorted(lines)
-    )
-    target = folder / NAME
-    # In one step: a report that is interrupted leaves the old file.
-    scratch = target.with_suffix(".tmp")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(target)
+def history_text(held: Mapping[str, Measured], new: Measured) -> str:
+    """The file with the figures of one release in the place of what was held of it."""
+    lines = {**held, new.run_id: new}
+    ordered = sorted(lines.values(), key=lambda line: (line.release_id, line.run_id))
+    return "".join(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in ordered)
 
 
 def comparable(measured: Measured, now: Measured) -> dict[str, float]:

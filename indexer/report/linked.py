@@ -1,4 +1,4 @@
-"""What a report says of links: scores, senses, merchants that are contradicted, a sample to look at."""
+"""What a report says of links: scores, senses, contradicted merchants, a sample to look at."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -55,11 +55,11 @@ class _Video:
     declared: tuple[str, ...]
     content: Mapping[str, float]
 
-    def rival(self, declared: str) -> tuple[str, float]:
-        """What the video shows best beside the declared product; none of the other declared ones."""
+    def rival(self) -> tuple[str, float]:
+        """What the video shows best of all that is not declared for it; 0 without any."""
         others = [(v, sku) for sku, v in self.content.items() if sku not in self.declared]
-        best = max(others, default=(0.0, ""))
-        return (best[1], best[0]) if best[1] != declared else ("", 0.0)
+        score, sku = max(others, default=(0.0, ""))
+        return sku, score
 
 
 def links(pinned: Pinned, labels: Labels | None, sample: int) -> Links:
@@ -106,7 +106,7 @@ def _conflicts(pinned: Pinned, found: pa.Table) -> tuple[int, list[Conflict]]:
             own = video.content.get(sku, 0.0)
             if own >= _SPEAKS:
                 continue
-            rival, other = video.rival(sku)
+            rival, other = video.rival()
             if sku not in titles:
                 why = "the catalogue has no such SKU"
             elif other >= _SPEAKS:

@@ -1,4 +1,4 @@
-"""Facts in words: numbers, times, evidence. One way to say each, on the page and in the terminal."""
+"""Facts in words: numbers, times, evidence. One way to say each, on page and terminal."""
 
 import datetime as dt
 from collections.abc import Iterable

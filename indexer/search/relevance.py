@@ -7,11 +7,12 @@ shopper who names one apple does not ask for all of them.
 """
 
 import math
-from collections import Counter
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from indexer.linking.catalogue import LinkingCatalogue, words
 from indexer.linking.names import find_names
@@ -43,15 +44,30 @@ class _Described:
     values: frozenset[tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Posting:
+    """The products that have a word, in order, and what it is worth in each."""
+
+    products: npt.NDArray[np.intp]
+    values: npt.NDArray[np.float64]
+
+
 class ProductRelevance:
     """The catalogue prepared for many queries."""
 
     def __init__(self, catalogue: LinkingCatalogue) -> None:
         self._catalogue = catalogue
         self._described = [_describe(item.product) for item in catalogue.products]
-        seen = Counter(word for item in self._described for word in item.words)
+        self._worth = _postings([item.words.items() for item in self._described])
+        self._named = _postings(
+            [zip(name.words, name.weights, strict=True) for name in catalogue.names]
+        )
+        self._totals = np.array([name.total or 1.0 for name in catalogue.names])
         count = max(len(self._described), 1)
-        self._rarity = {word: math.log(1.0 + count / n) for word, n in seen.items()}
+        self._rarity = {
+            word: math.log(1.0 + count / len(posting.products))
+            for word, posting in self._worth.items()
+        }
         self._rarest = math.log(1.0 + count)
 
     def of_text(self, query: Query, vector: Vectors, admitted: Vectors) -> Vectors:
@@ -83,13 +99,23 @@ class ProductRelevance:
         asked = [word for word in dict.fromkeys(words(query.mended)) if len(word) > 1]
         weights = {word: self.weight(word) for word in asked}
         total = sum(weights.values()) or 1.0
-        said = {form for word in asked for form in _forms(word)}
-        share = []
-        for item, name in zip(self._described, self._catalogue.names, strict=True):
-            found = sum(weight * _found(word, item.words) for word, weight in weights.items())
-            own = sum(w for word, w in zip(name.words, name.weights, strict=True) if word in said)
-            share.append(found / total * (_BESIDES + (1.0 - _BESIDES) * own / (name.total or 1.0)))
-        return np.array(share, np.float32) ** 2
+        found = np.zeros(len(self._described))
+        for word, weight in weights.items():
+            found += weight * self._found(word)
+        own = np.zeros(len(self._described))
+        for form in {form for word in asked for form in _forms(word)}:
+            if (posting := self._named.get(form)) is not None:
+                np.add.at(own, posting.products, posting.values)
+        share = found / total * (_BESIDES + (1.0 - _BESIDES) * own / self._totals)
+        return np.asarray(share**2, np.float32)
+
+    def _found(self, word: str) -> npt.NDArray[np.float64]:
+        """`(products,)` what a word, or its plural or singular, is worth in each product."""
+        best = np.zeros(len(self._described))
+        for form in _forms(word):
+            if (posting := self._worth.get(form)) is not None:
+                best[posting.products] = np.maximum(best[posting.products], posting.values)
+        return best
 
     def weight(self, word: str) -> float:
         """How much a word narrows down what is asked for; one that no product has does most."""
@@ -99,6 +125,8 @@ class ProductRelevance:
     def _inside(self, query: Query) -> Vectors:
         """1 for products of the brand, category and values that the query names, else less."""
         factors = np.ones(len(self._described), np.float32)
+        if not (query.brands or query.categories or query.values):
+            return factors
         for i, item in enumerate(self._described):
             if query.brands and item.brand not in query.brands:
                 factors[i] *= _OUTSIDE_BRAND
@@ -127,13 +155,24 @@ def _describe(product: Product) -> _Described:
     )
 
 
+def _postings(described: Iterable[Iterable[tuple[str, float]]]) -> dict[str, _Posting]:
+    """For each word, the products that have it: a query looks at those and at no others."""
+    held: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for product, pairs in enumerate(described):
+        for word, value in pairs:
+            held[word].append((product, value))
+    return {
+        word: _Posting(
+            np.array([product for product, _ in pairs], np.intp),
+            np.array([value for _, value in pairs], np.float64),
+        )
+        for word, pairs in held.items()
+    }
+
+
 def _forms(word: str) -> tuple[str, ...]:
     """A word and its plain plural or singular."""
     return (word, word[:-1]) if word.endswith("s") and len(word) > 3 else (word, f"{word}s")
-
-
-def _found(word: str, held: Mapping[str, float]) -> float:
-    return max(held.get(form, 0.0) for form in _forms(word))
 
 
 def _rivalled(relevance: Vectors) -> Vectors:
