@@ -49,46 +49,14 @@ _NIGHTLY = 20
 _NEW_PRODUCTS = {10: 40, 20: 25}
 _CHATTER = 400
 _JUDGED = 100
-_ADJECTIVES = [
-    "amber",
-    "brisk",
-    "coral",
-    "dusky",
-    "elder",
-    "frosty",
-    "golden",
-    "humble",
-    "ivory",
-    "jolly",
-    "keen",
-    "lunar",
-    "mellow",
-    "noble",
-    "olive",
-    "plain",
-    "quiet",
-    "rustic",
-]
-_NOUNS = [
-    "anvil",
-    "basket",
-    "candle",
-    "drum",
-    "easel",
-    "flask",
-    "goblet",
-    "hammock",
-    "inkwell",
-    "jacket",
-    "kettle",
-    "lantern",
-    "mirror",
-    "needle",
-    "oven",
-    "pillow",
-    "quilt",
-    "rug",
-]
+_ADJECTIVES = (
+    *("amber", "brisk", "coral", "dusky", "elder", "frosty", "golden", "humble", "ivory"),
+    *("jolly", "keen", "lunar", "mellow", "noble", "olive", "plain", "quiet", "rustic"),
+)
+_NOUNS = (
+    *("anvil", "basket", "candle", "drum", "easel", "flask", "goblet", "hammock", "inkwell"),
+    *("jacket", "kettle", "lantern", "mirror", "needle", "oven", "pillow", "quilt", "rug"),
+)
 _CATEGORIES = ("Home", "Kitchen", "Garden", "Music", "Sport", "Toys", "Office", "Clothing")
 
 

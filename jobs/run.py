@@ -93,7 +93,8 @@ class Run:
     ) -> None:
         """Append this run to the store's log."""
         tally = self.tally
-        cost = cost_of(self.spent, self.config.cost)
+        spent = self.spent
+        cost = cost_of(spent, self.config.cost)
         self.store.write_run(
             self.context.common
             | {
@@ -108,7 +109,7 @@ class Run:
                 "models": self.refs.model_dump_json(),
                 "planned": json.dumps(asdict(self.planned)),
                 "calls": json.dumps(dict(self.calls), sort_keys=True),
-                "spent": json.dumps({s.value: asdict(v) for s, v in sorted(self.spent.items())}),
+                "spent": json.dumps({s.value: asdict(v) for s, v in sorted(spent.items())}),
                 "source": json.dumps(dict(self.source)),
                 "refused_by": json.dumps([check.model_dump() for check in refused_by]),
                 "message": message,

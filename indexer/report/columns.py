@@ -11,6 +11,7 @@ from schemas.release import VectorIndex
 
 _Z = 1.96
 _SIZE_BINS = 16
+_NO_ERROR = 1e-6
 
 
 def column_facts(pinned: Pinned) -> tuple[ColumnFacts, ...]:
@@ -50,7 +51,7 @@ def recall_bounds(recall: float, error: float, queries: int) -> tuple[float, flo
     standard error stands for, and never fewer than the queries.
     """
     spread = recall * (1 - recall)
-    trials = max(float(queries), spread / error**2 if error > 0 else 0.0)
+    trials = max(float(queries), spread / error**2 if error > _NO_ERROR else 0.0)
     return wilson(recall, trials)
 
 
