@@ -41,9 +41,13 @@ def test_schedulers_know_that_nothing_to_do_is_no_failure() -> None:
     unit.read(DEPLOY / "systemd" / "reelshelf-nightly.service")
     assert unit["Service"]["SuccessExitStatus"] == "7"
     assert "reelshelf nightly --config" in unit["Service"]["ExecStart"]
+    # Whatever the night ended with, and without a say in it.
+    assert unit["Service"]["ExecStopPost"].startswith("-")
+    assert "reelshelf report --config" in unit["Service"]["ExecStopPost"]
     timer = (DEPLOY / "systemd" / "reelshelf-nightly.timer").read_text()
     assert "Persistent=true" in timer
-    assert re.search(r"0\|7\)", (DEPLOY / "cron" / "reelshelf").read_text())
+    cron = (DEPLOY / "cron" / "reelshelf").read_text()
+    assert re.search(r"code=\$\?; \S+ report .*; case \$code in 0\|7\)", cron)
     for name in ("rayjob-cronjob.yaml", "raycronjob.yaml"):
         assert "-eq 7" in (DEPLOY / "kuberay" / name).read_text()
 

@@ -29,13 +29,24 @@ function setUp(box, items, textOf) {
       `${first} to ${Math.min(found.length, (page + 1) * size)} of ${found.length}` +
       (found.length < items.length ? ` (of ${items.length})` : "");
   }
-  function again() { page = 0; draw(); }
+  function again() {
+    if (pager) box.querySelector(".scroll").style.minHeight = "";
+    page = 0;
+    draw();
+  }
   if (search) search.addEventListener("input", again);
   for (const select of selects) select.addEventListener("change", again);
+  function turn(by) {
+    // A last page is shorter: what lies below must not jump up under the pointer.
+    const frame = box.querySelector(".scroll");
+    frame.style.minHeight = `${frame.offsetHeight}px`;
+    page += by;
+    draw();
+  }
   if (pager) {
     const [back, on] = pager.querySelectorAll("button");
-    back.addEventListener("click", () => { page -= 1; draw(); });
-    on.addEventListener("click", () => { page += 1; draw(); });
+    back.addEventListener("click", () => turn(-1));
+    on.addEventListener("click", () => turn(1));
   }
   return { again, reorder(ordered) { items = ordered; again(); } };
 }
