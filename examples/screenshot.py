@@ -1,4 +1,4 @@
-"""How docs/report.png is made: `python -m examples.screenshot out/report/report.html docs/report.png`.
+"""Take the picture of the report in docs: `python -m examples.screenshot PAGE PICTURE`.
 
 Needs the extra `dev` and Chromium.
 """

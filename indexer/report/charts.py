@@ -6,6 +6,7 @@ variables, so that charts follow it from light to dark. Words of strangers are d
 never part of its expressions; the renderer escapes them.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -81,6 +82,11 @@ def _drawn(chart: alt.Chart | alt.LayerChart, title: str, height: int = _HEIGHT)
     # Our own charts; their data holds no links, so nothing is ever fetched.
     svg = vl_convert.vegalite_to_svg(styled.to_dict(), allowed_base_urls=[])
     return Markup(svg)  # noqa: S704 - made by the renderer, which escapes its data
+
+
+def _whole(most: float) -> alt.Axis:
+    """An axis of counts: no ticks between whole numbers."""
+    return alt.Axis(tickCount=max(1, min(5, int(most))))
 
 
 def _short(name: str) -> str:
@@ -160,7 +166,7 @@ def _histogram(
         .encode(
             x=alt.X("low:Q", title=across, bin="binned"),
             x2="high:Q",
-            y=alt.Y("count:Q", title=up, axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("count:Q", title=up, axis=_whole(max((b.count for b in bins), default=0))),
             color=alt.condition("datum.kind == 'above'", alt.value(_ONE), alt.value(_QUIET)),
             description="words:N",
         )
@@ -259,7 +265,7 @@ def _bars(rows: Sequence[tuple[str, float, str]], title: str, across: str) -> Ma
         _chart(data)
         .mark_bar(color=_ONE)
         .encode(
-            x=alt.X("value:Q", title=across, axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("value:Q", title=across, axis=_whole(max(value for _, value, _ in rows))),
             y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=170)),
             description="words:N",
         )
@@ -268,19 +274,21 @@ def _bars(rows: Sequence[tuple[str, float, str]], title: str, across: str) -> Ma
 
 
 def _stacked(rows: Rows, title: str, across: str, parts: Sequence[str]) -> Markup:
-    names = len({row["name"] for row in rows})
+    totals: dict[Value, float] = defaultdict(float)
+    for row in rows:
+        totals[row["name"]] += float(row["value"])
     chart = (
         _chart(rows)
         .mark_bar()
         .encode(
-            x=alt.X("value:Q", title=across, axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("value:Q", title=across, axis=_whole(max(totals.values()))),
             y=alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=170)),
             color=alt.Color("part:N", scale=alt.Scale(domain=list(parts), range=[_ONE, _TWO])),
             order=alt.Order("part:N"),
             description="words:N",
         )
     )
-    return _drawn(chart, title, _AROUND + _BAR * names)
+    return _drawn(chart, title, _AROUND + _BAR * len(totals))
 
 
 def kinds(found: Sequence[KindOfQuery]) -> Markup:

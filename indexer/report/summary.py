@@ -50,7 +50,7 @@ def _figures(now: Mapping[str, float], before: Mapping[str, float] | None) -> It
             continue
         figure = FIGURES[name]
         line = f"  {figure.title}: {figure.shown(now[name])}"
-        if before and name in before and now[name] != before[name]:
+        if before and name in before and figure.shown(now[name]) != figure.shown(before[name]):
             line += f" ({figure.change_shown(now[name] - before[name])})"
         yield line
 

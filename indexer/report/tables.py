@@ -17,7 +17,7 @@ from indexer.report.facts import (
     TrendPoint,
 )
 from indexer.report.figures import FIGURES
-from indexer.report.words import clock, flat, instant, number, seconds, share
+from indexer.report.words import clock, counted, flat, instant, number, seconds, share
 from indexer.report.words import senses as senses_in_words
 from schemas.gate import GateCheck
 
@@ -164,7 +164,7 @@ def columns(found: Sequence[ColumnFacts]) -> Table:
                 c.name,
                 c.index.rows,
                 _structure(c),
-                f"{c.index.nprobes} probes, refine {c.index.refine_factor}"
+                f"{counted(c.index.nprobes, 'probe')}, refine {c.index.refine_factor}"
                 if c.index.kind != "flat"
                 else "exact search",
                 _score(c.recall),

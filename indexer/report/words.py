@@ -70,11 +70,13 @@ def seconds(value: float) -> str:
         return f"{value:.3g} s"
     if value < 7200:
         return f"{value / 60:.0f} min"
-    return f"{hours(value / 3600)}"
+    return hours(value / 3600)
 
 
 def hours(value: float) -> str:
-    """A length of hours, in days where there are many."""
+    """A length of hours, in days where there are many, in minutes where there are few."""
+    if value < 1:
+        return f"{value * 60:.0f} min"
     return f"{value:.1f} h" if value < 72 else f"{value / 24:.0f} days"
 
 

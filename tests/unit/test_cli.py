@@ -67,19 +67,6 @@ def test_links_and_releases_print_json_for_programs(
     assert len(json.loads(capsys.readouterr().out)) == 1
 
 
-def test_the_report_says_what_is_in_the_release(
-    shop: Shop, tmp_path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shop.set_products([{"sku": "S|1", "title": "<script>x</script>", "category": ["A|<b>"]}])
-    shop.ingest()
-    assert main(["report", "--store", shop.request.store, "--out", str(tmp_path / "r")]) == 0
-    text = (tmp_path / "r" / "report.md").read_text()
-    assert "segments.frame_vector | 1.000" in text
-    assert "A\\|&lt;b&gt; | 1 |" in text
-    facts = json.loads((tmp_path / "r" / "report.json").read_text())
-    assert facts["release"]["quality"]["videos"] == 3
-
-
 def test_a_strangers_text_is_shown_as_it_is() -> None:
     evil = "[red]x[/red]\x1b[31m\u202etxt"
     sold = (SoldProduct("S", evil, 0.9),)

@@ -18,6 +18,7 @@ HEALTHY = Health(
 )
 GOOD = Quality(
     recall_at_10={"segments.frame_vector": 0.95},
+    recall_error={"segments.frame_vector": 0.01},
     recall_queries={"segments.frame_vector": 100},
     videos=100,
     videos_linked=80,
@@ -109,3 +110,12 @@ def test_what_nobody_looked_at_is_not_said_to_be_well() -> None:
 )
 def test_a_release_that_lost_much_is_refused(change: dict[str, object], check: str) -> None:
     assert refused(GOOD.model_copy(update=change), GOOD) == [check]
+
+
+def test_a_condition_says_by_how_much_it_was_missed() -> None:
+    recall = {"segments.frame_vector": 0.9}
+    poor = GOOD.model_copy(update={"recall_at_10": recall, "failed": 6, "submitted": 10})
+    wrong = {c.name: c for c in check_release(poor, None, GateConfig()) if not c.passed}
+    assert wrong["recall@10 of segments.frame_vector"].missed_by == pytest.approx(0.02)
+    assert wrong["failure rate"].missed_by == pytest.approx(0.4)
+    assert all(c.missed_by == 0 for c in check_release(poor, None, GateConfig()) if c.passed)
