@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from indexer.report.gather import Given
     from indexer.report.searched import Before
     from indexer.search.results import SearchHit
-    from indexer.search.searcher import Searcher
+    from indexer.search.searcher import QueryEncoders, Searcher
     from indexer.store.tables import Store
     from schemas.config import Config, ReportConfig
     from schemas.release import Release
@@ -182,6 +182,7 @@ def _given(
     log: bool = True,
 ) -> "Given":
     """Read the files that the settings name, and ask the release what they ask."""
+    from indexer.quality.judged import answer_all
     from indexer.quality.labelled import read_labels
     from indexer.queries import read_judged, read_log
     from indexer.report.demand import Log, demand
@@ -191,62 +192,74 @@ def _given(
     from indexer.report.searched import JudgedFile, searched
     from schemas.keys import file_sha256
 
-    labels = judged = asked = wanted = None
+    labels = judged = logged = asked = wanted = None
+    # All files first: a wrong one is told before minutes are spent.
     if settings.labels is not None:
         path = Path(settings.labels)
-        labels = Labels(path.name, file_sha256(path) if path.is_file() else "", read_labels(path))
+        labels = Labels(path.name, read_labels(path), file_sha256(path))
     if settings.judged is not None:
         path = Path(settings.judged)
-        read = read_judged(path)
-        judged = JudgedFile(path.name, file_sha256(path), read)
-    pictures = judged is not None and any(query.image for query in judged.read.queries)
-    searcher = None
-    if judged is not None or (log and settings.query_log is not None):
-        searcher = _searcher(store, release, pictures=pictures)
-    pinned = Pinned(store, release)
-    if judged is not None and searcher is not None:
-        then = _before(store, before, searcher, pictures=pictures)
-        asked = searched(pinned, judged, _ask(searcher), then)
-    if log and settings.query_log is not None and searcher is not None:
+        judged = JudgedFile(path.name, read_judged(path), file_sha256(path))
+    if log and settings.query_log is not None:
         path = Path(settings.query_log)
-        found = Log(path.name, read_log(path))
-        wanted = demand(pinned, found, searcher.wanted, settings.log_queries)
+        logged = Log(path.name, read_log(path))
+    if judged is None and logged is None:
+        return Given(labels)
+    queries = judged.read.queries if judged is not None else ()
+    encoders = _encoders(release, pictures=any(query.image for query in queries))
+    pinned, searcher = Pinned(store, release), _searcher(store, release, encoders)
+    if logged is not None:
+        wanted = demand(pinned, logged, searcher.wanted, settings.log_queries)
+    if judged is not None:
+        now = answer_all(queries, _ask(searcher))
+        # One release in memory at a time.
+        del searcher
+        asked = searched(pinned, judged, now, _before(store, release, before, encoders, queries))
     return Given(labels, wanted, asked)
 
 
-def _searcher(store: "Store", release: "Release", *, pictures: bool) -> "Searcher":
-    """A searcher over a release, with the encoders that it names."""
-    from indexer.search.searcher import QueryEncoders, Searcher
+def _encoders(release: "Release", *, pictures: bool) -> "QueryEncoders":
+    """The encoders that a release names. Raises ModelUnavailable where they are not here."""
+    from indexer.search.searcher import QueryEncoders
     from indexer.store.releases import config_of
     from models.registry import load_image_encoder, load_joint_text, load_text_encoder
 
     config = config_of(release)
-    encoders = QueryEncoders(
+    return QueryEncoders(
         text=load_text_encoder(config),
         image=load_image_encoder(config) if pictures else None,
         joint_text=load_joint_text(config),
     )
-    return Searcher(store, release, encoders, config.search)
 
 
-def _before(
-    store: "Store", before: "Release | None", searcher: "Searcher", *, pictures: bool
-) -> "Before":
-    """How to ask the release before: with the same encoders where it has the same."""
-    from indexer.report.searched import Before
+def _searcher(store: "Store", release: "Release", encoders: "QueryEncoders") -> "Searcher":
     from indexer.search.searcher import Searcher
     from indexer.store.releases import config_of
 
+    return Searcher(store, release, encoders, config_of(release).search)
+
+
+def _before(
+    store: "Store",
+    release: "Release",
+    before: "Release | None",
+    encoders: "QueryEncoders",
+    queries: "Sequence[JudgedQuery]",
+) -> "Before":
+    """Ask the release before, with the same encoders where it has the same."""
+    from indexer.quality.judged import answer_all
+    from indexer.report.searched import Before
+
     if before is None:
-        return Before(None, None)
-    if before.models == searcher.release.models:
-        same = Searcher(store, before, searcher.encoders, config_of(before).search)
-        return Before(before.release_id, _ask(same))
-    try:
-        return Before(before.release_id, _ask(_searcher(store, before, pictures=pictures)))
-    except ModelUnavailable as error:
-        why = f"{before.release_id} was made with models that are not here: {error}"
-        return Before(before.release_id, None, why)
+        return Before()
+    if before.models != release.models:
+        try:
+            encoders = _encoders(before, pictures=encoders.image is not None)
+        except ModelUnavailable as error:
+            why = f"{before.release_id} was made with models that are not here: {error}"
+            return Before(before.release_id, None, why)
+    answers = answer_all(queries, _ask(_searcher(store, before, encoders)))
+    return Before(before.release_id, answers)
 
 
 def _ask(searcher: "Searcher") -> "Ask":

@@ -42,8 +42,8 @@ class Labels:
     """The SKUs that each judged video sells, and the file that says so."""
 
     name: str
-    sha256: str
     truth: Mapping[str, frozenset[str]]
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

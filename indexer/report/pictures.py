@@ -21,7 +21,7 @@ from indexer.sources.files import Files
 from indexer.store.sources import Seen, seen_files
 from indexer.store.tables import among
 from schemas.config import MediaConfig
-from schemas.errors import FailureKind, MediaError
+from schemas.errors import FailureKind, MediaError, ReelshelfError
 from schemas.keys import product_key, video_key
 from schemas.media import Pixels
 
@@ -75,7 +75,8 @@ def link_pictures(
             _still_the_same(paths[key], hashes[key], seen.get(key), files)
             with files.local(paths[key], max_bytes=_MOST_BYTES) as path:
                 frame = _frame(path, item.at_ms, media)
-        except MediaError as error:
+        except ReelshelfError as error:
+            # Not this video alone: a bucket may be out of reach, or its client not installed.
             why_not = str(error)
         except OSError as error:
             why_not = f"cannot be read: {error.strerror}"
@@ -135,7 +136,7 @@ def _product_pictures(
         try:
             with files.local(location, max_bytes=_MOST_BYTES) as path:
                 found[row["product_key"]] = picture_of(load_picture(path))
-        except (MediaError, OSError, ValueError):
+        except (ReelshelfError, OSError, ValueError):
             # A product without a picture is shown by its title; the gate counts pictures.
             continue
     return found

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from indexer.quality.judged import Answer, Ask, answer_all
+from indexer.quality.judged import Answer
 from indexer.queries import Judged
 from indexer.report.facts import KindOfQuery, Listing, QueryChange, SearchQuality, SearchScores
 from indexer.report.pinned import Pinned
@@ -21,24 +21,24 @@ class JudgedFile:
     """Judged queries, and the file they were read from."""
 
     name: str
-    sha256: str
     read: Judged
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The release before: how to ask it, or why it cannot be asked."""
+    """How the release before answers the same queries, or why it was not asked."""
 
-    release_id: str | None
-    ask: Ask | None
+    release_id: str | None = None
+    answers: Sequence[Answer] | None = None
     why_not: str | None = None
 
 
-def searched(pinned: Pinned, judged: JudgedFile, ask: Ask, before: Before) -> SearchQuality:
-    """Ask all judged queries of this release, and of the one before where that can be."""
-    queries = judged.read.queries
-    now = answer_all(queries, ask)
-    then = answer_all(queries, before.ask) if before.ask is not None else None
+def searched(
+    pinned: Pinned, judged: JudgedFile, now: Sequence[Answer], before: Before
+) -> SearchQuality:
+    """What the answers to all judged queries come to, beside those of the release before."""
+    queries, then = judged.read.queries, before.answers
     kinds = sorted({answer.query.kind for answer in now} - {ALL})
     taken = [answer.ms for answer in now]
     held = set(pinned.table("videos", ["video_id"])["video_id"].to_pylist())

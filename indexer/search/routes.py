@@ -6,47 +6,54 @@ catalogue: words to product text, product to the videos linked to it.
 
 import unicodedata
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from lancedb.query import LanceVectorQueryBuilder
 from lancedb.table import Table
 
-from indexer.linking.catalogue import LinkingCatalogue, words
+from indexer.linking.catalogue import words
+from indexer.search.links import SearchedLinks
 from indexer.store.rows import Cells
-from schemas.links import ProductLink
 from schemas.media import Vectors
 from schemas.release import VectorIndex
 
 # How fast a moment that has only a part of the query's words falls behind one that has them all.
 _PARTIAL = 4.0
+# Below this a link says nothing about what was asked for.
+_LEAST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A video found by one route; `link` is the product link that led to it, if one did."""
+    """A video found by one route; `link` is the place of the link that led to it, if one did."""
 
     video_key: str
     score: float
     start_ms: int
     end_ms: int
     text: str = ""
-    link: ProductLink | None = None
+    link: int | None = None
 
 
-def by_links(
-    relevance: Vectors, catalogue: LinkingCatalogue, links: Iterable[ProductLink]
-) -> list[Found]:
+def by_links(relevance: Vectors, links: SearchedLinks) -> list[Found]:
     """Videos linked to relevant products: relevance times the link's probability."""
-    found = []
-    for link in links:
-        product = catalogue.index_of.get(link.sku)
-        # The root keeps doubtful links of what is asked for ahead of sure links of something else.
-        score = float(relevance[product]) * link.score**0.5 if product is not None else 0.0
-        if score > 0.01:
-            start, end = _moment(link)
-            found.append(Found(link.video_key, score, start, end, link=link))
-    return found
+    if not relevance.size:
+        return []
+    # The root keeps doubtful links of what is asked for ahead of sure links of something else.
+    asked = np.where(links.products >= 0, relevance.astype(np.float64)[links.products], 0.0)
+    scores = asked * np.sqrt(links.scores)
+    return [
+        Found(
+            links.video_keys[place],
+            float(scores[place]),
+            int(links.starts[place]),
+            int(links.ends[place]),
+            link=place,
+        )
+        for place in np.flatnonzero(scores > _LEAST).tolist()
+    ]
 
 
 def by_words(table: Table, query: str, weight: Callable[[str], float], depth: int) -> list[Found]:
@@ -124,11 +131,3 @@ def query_for(
     if index.kind == "ivf_pq":
         return query.nprobes(index.nprobes).refine_factor(index.refine_factor)
     return query.bypass_vector_index()
-
-
-def _moment(link: ProductLink) -> tuple[int, int]:
-    """Where to start playing: the span of the strongest evidence that has one."""
-    for piece in link.evidence:
-        if piece.span is not None:
-            return piece.span.start_ms, piece.span.end_ms
-    return 0, 0

@@ -16,6 +16,7 @@ from lancedb.table import Table
 from indexer.linking.catalogue import LinkingCatalogue
 from indexer.linking.likeness import LikenessSpace
 from indexer.search import routes
+from indexer.search.links import LINK_COLUMNS, SearchedLinks
 from indexer.search.query import PriceRange, Query, QueryAnalyser
 from indexer.search.ranking import Ranked, authority, freshness, mix
 from indexer.search.relevance import ProductRelevance
@@ -23,7 +24,7 @@ from indexer.search.results import SearchHit, SoldProduct
 from indexer.search.routes import Found
 from indexer.store.backgrounds import read_background
 from indexer.store.products import read_products
-from indexer.store.rows import Cells, links_from
+from indexer.store.rows import Cells
 from indexer.store.tables import Store
 from models.protocols import ImageEncoder, TextEncoder
 from schemas.catalog import Product
@@ -86,16 +87,28 @@ class Searcher:
         self._space = LikenessSpace(background) if background else None
         self._segments = store.table("segments", versions["segments"])
         self._pictures = store.table("product_images", versions["product_images"])
-        released = links_from(store.table("links", versions["links"]).to_arrow())
-        self._links = released if links is None else list(links)
+        if links is None:
+            released = store.dataset("links", versions["links"]).to_table(columns=LINK_COLUMNS)
+            self._links = SearchedLinks.of_table(released, self._catalogue)
+        else:
+            self._links = SearchedLinks.of_records(links, self._catalogue)
         self._videos = store.video_facts(versions["videos"])
         self._members: dict[str, list[str]] = defaultdict(list)
         for key, facts in sorted(self._videos.items()):
             self._members[facts.cluster].append(key)
-        self._sold: dict[str, list[ProductLink]] = defaultdict(list)
-        for link in sorted(self._links, key=lambda link: (-link.score, link.sku)):
-            if link.score >= self._link_above:
-                self._sold[link.video_key].append(link)
+        self._sold = self._sales()
+
+    def _sales(self) -> dict[str, list[tuple[int, float]]]:
+        """What each video sells by its key: places in the catalogue with scores, surest first."""
+        links, products = self._links, self._catalogue.products
+        sold: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for place in np.flatnonzero(links.scores >= self._link_above).tolist():
+            product = int(links.products[place])
+            if product >= 0:
+                sold[links.video_keys[place]].append((product, float(links.scores[place])))
+        for sales in sold.values():
+            sales.sort(key=lambda sale: (-sale[1], products[sale[0]].product.sku))
+        return sold
 
     def analyse(self, text: str) -> Query:
         """How a text would be understood: mended spelling, brand, category, price."""
@@ -157,7 +170,7 @@ class Searcher:
         return self._rank(found, k, self._selling(admitted))
 
     def _linked(self, relevance: Vectors) -> list[Found]:
-        return routes.by_links(relevance, self._catalogue, self._links)
+        return routes.by_links(relevance, self._links)
 
     def _worded(self, query: Query) -> list[Found]:
         """Full text for the words as typed and as mended: what is said may be spelt either way."""
@@ -225,8 +238,8 @@ class Searcher:
             return None
         return {
             key
-            for key, links in self._sold.items()
-            if any(admitted[self._catalogue.index_of[link.sku]] for link in links)
+            for key, sales in self._sold.items()
+            if any(admitted[product] for product, _ in sales)
         }
 
     def _rank(
@@ -254,8 +267,9 @@ class Searcher:
         config, video = self._config, self._videos[key]
         link = _carrier(by_route)
         parts = [(route, points) for route, (points, _) in by_route.items()]
-        if link is not None:
-            standing = self._authority[self._catalogue.index_of[link.sku]]
+        product = self._links.products[link] if link is not None else None
+        if product is not None:
+            standing = self._authority[product]
             parts.append(("authority", config.authority * standing))
         fresh = freshness(video.published_at, now, config.freshness_days)
         parts.append(("freshness", config.freshness * fresh))
@@ -264,7 +278,7 @@ class Searcher:
             cluster=video.cluster,
             score=sum(points for _, points in parts),
             parts=tuple(sorted(((n, p) for n, p in parts if p), key=lambda x: -x[1])),
-            sku=link.sku if link else None,
+            sku=self._catalogue.products[product].product.sku if product is not None else None,
         )
 
     def _hit(
@@ -283,15 +297,11 @@ class Searcher:
             start_ms=moment.start_ms,
             end_ms=moment.end_ms,
             products=tuple(
-                SoldProduct(
-                    sold.sku,
-                    products[self._catalogue.index_of[sold.sku]].product.title,
-                    sold.score,
-                )
-                for sold in self._sold.get(item.video_key, ())
+                SoldProduct(products[place].product.sku, products[place].product.title, score)
+                for place, score in self._sold.get(item.video_key, ())
             ),
             routes=item.parts,
-            evidence=link.evidence[:_FEW] if link else (),
+            evidence=self._links.record(link).evidence[:_FEW] if link is not None else (),
             text=moment.text,
         )
 
@@ -306,8 +316,8 @@ class Searcher:
         )
 
 
-def _carrier(by_route: dict[str, tuple[float, Found]]) -> ProductLink | None:
-    """The product link that led to a video, if one did."""
+def _carrier(by_route: dict[str, tuple[float, Found]]) -> int | None:
+    """The place of the link that led to a video, if one did."""
     return next((found.link for _, found in by_route.values() if found.link is not None), None)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from indexer.media.decode import decode_video
+from indexer.media.pyav import PyavVideo
 from schemas.config import MediaConfig
 from schemas.errors import FailureKind, MediaError
 from tests.clips import BLUE, GREEN, RED, write_clip
@@ -46,6 +47,25 @@ def test_frames_are_scaled_and_never_enlarged(tmp_path: Path, config: MediaConfi
     small = config.model_copy(update={"frame_side": 80})
     assert decode_video(path, small).frames[0].pixels.shape == (40, 80, 3)
     assert decode_video(path, config).frames[0].pixels.shape == (80, 160, 3)
+
+
+@pytest.mark.parametrize("at_ms", [0, 999, 1000, 1500, 2999, 9000])
+def test_a_picture_is_the_one_that_is_shown_at_its_time(tmp_path: Path, at_ms: int) -> None:
+    colours = [RED, GREEN, BLUE]
+    path = write_clip(tmp_path / "v.mp4", colours)
+    with PyavVideo.open(path, MediaConfig(), sound=False) as video:
+        pixels = video.picture_at(at_ms)
+    assert pixels is not None
+    assert pixels.mean(axis=(0, 1)).argmax() == min(2, at_ms // 1000)
+
+
+def test_between_two_frames_the_earlier_one_is_shown(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "v.mp4", [RED, BLUE, GREEN], times_ms=[0, 400, 3000])
+    for at_ms, colour in ((399, 0), (400, 2), (2999, 2), (3000, 1)):
+        with PyavVideo.open(path, MediaConfig(), sound=False) as video:
+            pixels = video.picture_at(at_ms)
+        assert pixels is not None
+        assert pixels.mean(axis=(0, 1)).argmax() == colour
 
 
 def kind_of(path: Path, config: MediaConfig) -> FailureKind:

@@ -253,13 +253,13 @@ def test_scores_are_held_against_labels(shop: Shop) -> None:
         "b": frozenset(["SKU-blue"]),
         "unknown": frozenset(["SKU-red"]),
     }
-    facts = facts_of(shop, Given(labels=Labels("labels.jsonl", "x", truth)))
+    facts = facts_of(shop, Given(labels=Labels("labels.jsonl", truth, "x")))
     found = facts.links.reliability
     assert found is not None
     assert found.unknown_videos == 1
     assert sum(b.pairs for b in found.bins) == found.pairs
     assert facts.figures["calibration_error"] == found.error
-    wrong = facts_of(shop, Given(labels=Labels("l", "x", {"b": frozenset(["SKU-red"])})))
+    wrong = facts_of(shop, Given(labels=Labels("l", {"b": frozenset(["SKU-red"])}, "x")))
     assert wrong.figures["calibration_error"] > found.error
     assert wrong.figures["link_precision"] == 0
 
