@@ -27,7 +27,7 @@ def quoted(text: str | None) -> str:
 
 SENSES = {
     Sense.VISUAL: "seen",
-    Sense.OCR: "read on screen",
+    Sense.OCR: "read",
     Sense.ASR: "heard",
     Sense.MERCHANT: "declared",
 }
