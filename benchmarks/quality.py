@@ -36,7 +36,7 @@ from indexer.quality.labelled import (
     labelled_pairs,
     read_labels,
 )
-from indexer.quality.reliability import calibration_error
+from indexer.quality.reliability import SCORED, calibration_error
 from indexer.search.searcher import QueryEncoders, Searcher
 from indexer.store.linking import released_linker, released_videos
 from indexer.store.releases import newest_release
@@ -53,7 +53,6 @@ from schemas.release import Release
 
 _SEEDS = 10
 _CONTENT = (Sense.VISUAL, Sense.OCR, Sense.ASR)
-_SCORED = 0.05
 _BEST_ECE = 0.05
 
 
@@ -148,8 +147,8 @@ def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str
     calibration, however good, can do better on so few pairs.
     """
     pairs = list(zip(labelled.pairs, values, strict=True))
-    kept = [(pair, score) for pair, score in pairs if score >= _SCORED]
-    missed = [pair.cluster for pair, score in pairs if pair.linked and score < _SCORED]
+    kept = [(pair, score) for pair, score in pairs if score >= SCORED]
+    missed = [pair.cluster for pair, score in pairs if pair.linked and score < SCORED]
     missed += [pair.cluster for pair in labelled.silent]
     said = np.array([score for _, score in kept])
     true = np.array([pair.linked for pair, _ in kept], float)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from indexer.catalog import Count, GivenRow, Id, Names, Text, checked_rows, clean_text
+from indexer.catalog import Count, GivenRow, Id, Skus, Text, checked_rows, clean_text
 from indexer.sources.local import inside
 from schemas.catalog import RejectedRow
 from schemas.errors import InputError
@@ -34,7 +34,7 @@ class _JudgedRow(GivenRow):
     text: Text = None
     image: Text = None
     relevant: Annotated[
-        Names, Field(validation_alias=AliasChoices("relevant_video_ids", "relevant"))
+        Skus, Field(validation_alias=AliasChoices("relevant_video_ids", "relevant"))
     ] = ()
 
 
@@ -95,7 +95,7 @@ def read_log(path: Path) -> QueryLog:
     """A query log: `text`, `count` (1 where it is left out) and `clicks`.
 
     Texts that differ in case or spaces only are one. Raises InputError where the file cannot be
-    read.
+    read or holds no search.
     """
     found: dict[str, LoggedQuery] = {}
     rejected: list[RejectedRow] = []
@@ -111,6 +111,9 @@ def read_log(path: Path) -> QueryLog:
             found[text.casefold()] = LoggedQuery(
                 known.text, known.count + row.count, known.clicks if clicks is None else clicks
             )
+    if not any(query.count for query in found.values()):
+        why = f": {rejected[0].reason}" if rejected else ""
+        raise InputError(f"{path}: holds no search{why}")
     ordered = sorted(found.values(), key=lambda query: (-query.count, query.text))
     return QueryLog(tuple(ordered), tuple(rejected))
 
@@ -144,10 +147,10 @@ def _judged(row: _JudgedRow, path: Path, line: int) -> JudgedQuery | RejectedRow
 
     if not row.relevant:
         return refused("relevant_video_ids: names no video")
-    if (row.text is None) == (row.image is None):
+    if bool(row.text) == bool(row.image):
         return refused("give either text or image")
-    image = inside(path.parent, row.image) if row.image is not None else None
-    if row.image is not None and (image is None or not image.is_file()):
+    image = inside(path.parent, row.image) if row.image else None
+    if row.image and (image is None or not image.is_file()):
         return refused("image: is no file below the folder of the list")
     kind = clean_text(row.kind or "") or ("image" if image else "text")
     return JudgedQuery(

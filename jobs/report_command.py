@@ -1,12 +1,19 @@
 """The command `report`: a page, its facts as JSON, a few lines, and an exit code for CI."""
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.terminal import Commands, add_command, settle_threads
-from schemas.errors import ConditionMet, ConfigError, ModelUnavailable, StoreError
+from schemas.errors import (
+    ConditionMet,
+    ConfigError,
+    ModelUnavailable,
+    SpaceMismatch,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from indexer.quality.judged import Ask
@@ -66,6 +73,8 @@ def _report(args: argparse.Namespace) -> None:
     from indexer.report.figures import Condition, conditions_met
 
     conditions = [Condition.parse(text) for text in args.fail_on]
+    if args.compare and args.query_log:
+        raise ConfigError("report: --query-log is for one release, not for --compare")
     config = _config(args)
     store = _open(args, config)
     settings = _settings(args, config)
@@ -89,22 +98,23 @@ def _single(
     from indexer.report.pinned import Pinned
     from indexer.report.summary import summary
     from indexer.sources.files import Files
-    from indexer.store.releases import config_of, list_releases
+    from indexer.store.releases import config_of, listed_releases
     from indexer.store.rows import now as this_instant
-    from indexer.store.runs import last_indexing
+    from indexer.store.runs import run_records
 
     release = _release(store, args.release)
     own = config or config_of(release)
-    before = release_before(list_releases(store), release)
+    before = release_before(listed_releases(store), release)
     history = read_history(args.out)
     given = _given(store, release, before, settings)
     facts = gather(store, release, given, settings, history, this_instant())
+    runs = run_records(store)
     pictures = link_pictures(
         Pinned(store, release),
         facts.links.sample,
         Files(own.storage),
         own.media,
-        last_indexing(store).source["catalogue"],
+        next((run.source["catalogue"] for run in reversed(runs) if run.source), None),
     )
     page, text = report_page(facts, pictures), report_json(facts)
     lines = history_text(history, measured(release, given, facts.figures))
@@ -153,7 +163,13 @@ def _settings(args: argparse.Namespace, config: "Config | None") -> "ReportConfi
 
     said = {name: getattr(args, name) for name in ("labels", "judged", "query_log")}
     given = {name: value for name, value in said.items() if value is not None}
-    return (config.report if config else ReportConfig()).model_copy(update=given)
+    settings = (config.report if config else ReportConfig()).model_copy(update=given)
+    paths = {"out": str(args.out)} | {name: getattr(settings, name) for name in said}
+    for name, path in paths.items():
+        # pathlib makes one slash of two.
+        if path is not None and re.match(r"[a-z0-9]+:/", path):
+            raise ConfigError(f"report: {name}: {path}: must be on this machine")
+    return settings
 
 
 def _release(store: "Store", name: str | None) -> "Release":
@@ -190,19 +206,20 @@ def _given(
     from indexer.report.linked import Labels
     from indexer.report.pinned import Pinned
     from indexer.report.searched import JudgedFile, searched
+    from indexer.store.rows import printable
     from schemas.keys import file_sha256
 
     labels = judged = logged = asked = wanted = None
     # All files first: a wrong one is told before minutes are spent.
     if settings.labels is not None:
         path = Path(settings.labels)
-        labels = Labels(path.name, read_labels(path), file_sha256(path))
+        labels = Labels(printable(path.name), read_labels(path), file_sha256(path))
     if settings.judged is not None:
         path = Path(settings.judged)
-        judged = JudgedFile(path.name, read_judged(path), file_sha256(path))
+        judged = JudgedFile(printable(path.name), read_judged(path), file_sha256(path))
     if log and settings.query_log is not None:
         path = Path(settings.query_log)
-        logged = Log(path.name, read_log(path))
+        logged = Log(printable(path.name), read_log(path))
     if judged is None and logged is None:
         return Given(labels)
     queries = judged.read.queries if judged is not None else ()
@@ -252,14 +269,14 @@ def _before(
 
     if before is None:
         return Before()
-    if before.models != release.models:
-        try:
+    try:
+        if before.models != release.models:
             encoders = _encoders(before, pictures=encoders.image is not None)
-        except ModelUnavailable as error:
-            why = f"{before.release_id} was made with models that are not here: {error}"
-            return Before(before.release_id, None, why)
-    answers = answer_all(queries, _ask(_searcher(store, before, encoders)))
-    return Before(before.release_id, answers)
+        searcher = _searcher(store, before, encoders)
+    except (ModelUnavailable, SpaceMismatch) as error:
+        why = f"{before.release_id} was made with models that are not here: {error}"
+        return Before(before.release_id, None, why)
+    return Before(before.release_id, answer_all(queries, _ask(searcher)))
 
 
 def _ask(searcher: "Searcher") -> "Ask":

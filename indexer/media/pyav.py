@@ -58,6 +58,10 @@ _CONTAINERS = frozenset(
 _MOST_BEFORE_PICTURE = 20_000
 # Frames that are decoded on the way from a key frame to a time: half a minute at 30 a second.
 _MOST_SOUGHT = 900
+# Streams without an index: FFmpeg seeks in them by guessing, and lands beyond the place.
+_UNSEEKABLE = frozenset(["mpegts", "mpeg"])
+# Frames that are decoded from the start of those: two minutes at 30 a second.
+_MOST_READ = 3600
 
 
 class PyavVideo:
@@ -148,23 +152,34 @@ class PyavVideo:
                     yield from sound.chunks(frame)
 
     def picture_at(self, time_ms: int) -> Pixels | None:
-        """The picture shown at a time, or the nearest one after many frames; None without any.
+        """The picture shown at a time; the nearest one that was reached after many frames.
 
-        Sought from the key frame before it. What is left of `stream` is lost.
+        Sought from the key frame before it, or decoded from the start where a format cannot be
+        sought in. None without any picture. What is left of `stream` is lost. Raises MediaError
+        where the file cannot be sought in though its format can.
         """
         start = Fraction(time_ms, 1000) + self._origin
-        self._container.seek(max(0, int(start * av.time_base)), backward=True)
+        frames: Iterator[VideoFrame | AudioFrame] = chain(self._pending, self._frames)
+        most = _MOST_READ
+        if self._container.format.name not in _UNSEEKABLE:
+            try:
+                self._container.seek(max(0, int(start * av.time_base)), backward=True)
+            except av.FFmpegError as error:
+                raise MediaError(
+                    FailureKind.CORRUPT, f"cannot be sought in: {error.strerror}"
+                ) from error
+            packets = self._packets([self._video])
+            frames = (frame for packet in packets for frame in self._decode(packet))
+            most = _MOST_SOUGHT
         shown: VideoFrame | None = None
         looked_at = 0
-        for packet in self._packets([self._video]):
-            for frame in self._decode(packet):
-                if not isinstance(frame, VideoFrame) or frame.pts is None:
-                    continue
-                looked_at += 1
-                late = frame.time_base and frame.pts * frame.time_base > start
-                if shown is not None and (late or looked_at > _MOST_SOUGHT):
-                    return self._pixels(shown)
-                shown = frame
+        for frame in frames:
+            if not isinstance(frame, VideoFrame) or frame.pts is None or frame.time_base is None:
+                continue
+            looked_at += 1
+            if shown is not None and (frame.pts * frame.time_base > start or looked_at > most):
+                break
+            shown = frame
         return self._pixels(shown) if shown is not None else None
 
     def _decode_all(self) -> Iterator[VideoFrame | AudioFrame]:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 Values = npt.NDArray[np.float64]
 
 BINS = 10
+# Pairs scored less are as good as not suggested: there are as many of them as one cares to store.
+SCORED = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from indexer.report.words import counted
 from schemas.keys import Json
 from schemas.release import Release
 
+_KINDS = {"flat": "exactly", "ivf_pq": "through an index"}
 # Sections of the config that say where and when, not what comes out.
 _NO_MATTER = ("nightly.", "report.", "cost.", "storage.", "engine.")
 
@@ -102,14 +103,18 @@ def _listed(pairs: set[tuple[str, str]]) -> Listing[Pair]:
 
 
 def _models(before: Release, now: Release) -> Iterator[str]:
-    roles = {"image": "pictures", "text": "words", "speech": "speech", "reader": "print"}
+    roles = {
+        "image": "pictures",
+        "text": "words",
+        "speech": "speech",
+        "reader": "print",
+        "joint_text": "words into pictures",
+    }
     for role, what in roles.items():
         old, new = getattr(before.models, role), getattr(now.models, role)
         if old != new:
-            yield (
-                f"Another model for {what}: {new.name} {new.revision} in place of {old.name} "
-                f"{old.revision}."
-            )
+            names = [f"{ref.name} {ref.revision}" if ref else "none" for ref in (new, old)]
+            yield f"Another model for {what}: {names[0]} in place of {names[1]}."
     if before.calibration != now.calibration:
         yield f"Other link weights: fitted on {now.calibration.fitted_on}."
 
@@ -120,7 +125,9 @@ def _indexes(before: Release, now: Release) -> Iterator[str]:
         old, name = held.get((index.table, index.column)), f"{index.table}.{index.column}"
         if old is None:
             yield f"The index of {name} is new."
-        elif (old.kind, old.name) != (index.kind, index.name):
+        elif old.kind != index.kind:
+            yield f"{name} is searched {_KINDS[index.kind]} now."
+        elif old.name != index.name:
             why = f": {index.rebuilt}" if index.rebuilt else ""
             yield f"The index of {name} was trained anew{why}."
         elif (old.nprobes, old.refine_factor) != (index.nprobes, index.refine_factor):

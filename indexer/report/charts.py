@@ -27,7 +27,7 @@ from indexer.report.facts import (
     TrendPoint,
 )
 from indexer.report.figures import Figure
-from indexer.report.words import counted, flat, instant, number, seconds, share
+from indexer.report.words import brief, counted, flat, instant, number, seconds, share
 from indexer.report.words import senses as senses_in_words
 
 _WIDTH, _HEIGHT = 380, 210
@@ -89,9 +89,17 @@ def _whole(most: float) -> alt.Axis:
     return alt.Axis(tickCount=max(1, min(5, int(most))))
 
 
-def _short(name: str) -> str:
-    line = flat(name)
-    return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+def _labels(names: Sequence[str]) -> list[str]:
+    """Names short enough for an axis, and still all different: equal ones would be one bar."""
+    labels: list[str] = []
+    for name in names:
+        line = flat(name)
+        short = line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
+        label, number_ = short, 2
+        while label in labels:
+            label, number_ = f"{short} {number_}", number_ + 1
+        labels.append(label)
+    return labels
 
 
 def recall_latency(column: ColumnFacts) -> Markup:
@@ -233,28 +241,34 @@ def stages(spent: Sequence[StageSpent]) -> Markup:
 
 def covered(groups: Sequence[Covered], title: str) -> Markup:
     """Products with and without a video, by group."""
-    rows: list[dict[str, Value]] = []
-    for group in groups[:_MOST_BARS]:
-        for part, value in (
-            ("with a video", group.linked),
-            ("without", group.products - group.linked),
-        ):
-            words = f"{flat(group.name)}: {counted(value, 'product')} {part}"
-            rows.append({"name": _short(group.name), "part": part, "value": value, "words": words})
-    return _stacked(rows, title, "products", ["with a video", "without"])
+    parts = ("with a video", "without")
+    values = [(group.name, (group.linked, group.products - group.linked)) for group in groups]
+    return _stacked(_two_parts(values, parts, "product", "products"), title, "products", parts)
 
 
 def demanded(groups: Sequence[DemandedCategory]) -> Markup:
     """Searches that a video answers and those that none does, by category."""
-    rows: list[dict[str, Value]] = []
-    for group in groups[:_MOST_BARS]:
-        for part, value in (
-            ("a video answers", group.searches - group.unanswered),
-            ("nothing found", group.unanswered),
-        ):
-            words = f"{flat(group.name)}: {counted(value, 'search', 'searches')}, {part}"
-            rows.append({"name": _short(group.name), "part": part, "value": value, "words": words})
-    return _stacked(rows, "Searches by category", "searches", ["a video answers", "nothing found"])
+    parts = ("a video answers", "nothing found")
+    values = [(g.name, (g.searches - g.unanswered, g.unanswered)) for g in groups]
+    rows = _two_parts(values, parts, "search", "searches")
+    return _stacked(rows, "Searches by category", "searches", parts)
+
+
+def _two_parts(
+    groups: Sequence[tuple[str, tuple[int, int]]], parts: tuple[str, str], one: str, many: str
+) -> list[dict[str, Value]]:
+    """The rows of stacked bars for the first groups."""
+    shown = groups[:_MOST_BARS]
+    return [
+        {
+            "name": label,
+            "part": part,
+            "value": value,
+            "words": f"{brief(name)}: {counted(value, one, many)}, {part}",
+        }
+        for (name, values), label in zip(shown, _labels([n for n, _ in shown]), strict=True)
+        for part, value in zip(parts, values, strict=True)
+    ]
 
 
 def _bars(rows: Sequence[tuple[str, float, str]], title: str, across: str) -> Markup:
@@ -294,11 +308,12 @@ def _stacked(rows: Rows, title: str, across: str, parts: Sequence[str]) -> Marku
 def kinds(found: Sequence[KindOfQuery]) -> Markup:
     """nDCG@10 by kind of query, beside the release before."""
     rows: list[dict[str, Value]] = []
-    for item in found[:_MOST_BARS]:
+    shown = found[:_MOST_BARS]
+    for item, label in zip(shown, _labels([kind.kind for kind in shown]), strict=True):
         for part, scores in (("now", item.now), ("before", item.before)):
             if scores is not None:
-                words = f"{flat(item.kind)}, {part}: {scores.ndcg_at_10:.3f}"
-                row: dict[str, Value] = {"name": _short(item.kind), "part": part}
+                words = f"{brief(item.kind)}, {part}: {scores.ndcg_at_10:.3f}"
+                row: dict[str, Value] = {"name": label, "part": part}
                 rows.append({**row, "value": scores.ndcg_at_10, "words": words})
     asked = [part for part in ("now", "before") if any(row["part"] == part for row in rows)]
     chart = (

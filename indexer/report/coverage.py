@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from indexer.report.facts import (
@@ -68,7 +69,7 @@ def coverage(
                 for p in bare
             ]
         ),
-        cold_start=_cold_start(products, linked_products, releases),
+        cold_start=_cold_start(products, linked_products, releases, pinned.release.generation),
         stale=_stale(pinned, products, strong, at - stale_after),
         duplicates=Listing.of(clusters),
         copies=sum(cluster.size - 1 for cluster in clusters),
@@ -114,13 +115,15 @@ def _covered(products: Iterable[tuple[str, bool]]) -> Listing[Covered]:
 
 
 def _cold_start(
-    products: Sequence[_Product], linked: set[str], releases: Sequence[Release]
+    products: Sequence[_Product], linked: set[str], releases: Sequence[Release], generation: int
 ) -> ColdStart | None:
     """Products that came after the oldest release that is kept; None where there are none.
 
     A product is searchable from the first release on that was made after a run first saw it.
     """
-    made = [dt.datetime.fromisoformat(release.created_at) for release in releases]
+    # Another encoder's tables begin with all products at once.
+    own = [release for release in releases if release.generation == generation]
+    made = [dt.datetime.fromisoformat(release.created_at) for release in own]
     found = []
     for product in products:
         place = next((i for i, at in enumerate(made) if at >= product.first_seen_at), None)
@@ -130,7 +133,7 @@ def _cold_start(
         # A date before the last release tells when it was made, not when it came into this shop.
         known = told if told and made[place - 1] < told <= made[place] else product.first_seen_at
         hours = (made[place] - known).total_seconds() / 3600
-        name = releases[place].release_id
+        name = own[place].release_id
         is_linked = product.product_key in linked
         found.append(NewProduct(product.sku, product.title, known, name, hours, is_linked))
     if not found:
@@ -146,12 +149,12 @@ def _cold_start(
 
 
 def _stale(
-    pinned: Pinned, products: Sequence[_Product], strong: object, before: dt.datetime
+    pinned: Pinned, products: Sequence[_Product], strong: pa.Table, before: dt.datetime
 ) -> Listing[StaleVideo]:
     """Videos that sell nothing that can be bought, or are old; those that mislead buyers first."""
     sold = {product.product_key: product.sold for product in products}
     sells: dict[str, list[bool]] = defaultdict(list)
-    pairs = zip(strong["video_key"].to_pylist(), strong["product_key"].to_pylist(), strict=True)  # type: ignore[index]
+    pairs = zip(strong["video_key"].to_pylist(), strong["product_key"].to_pylist(), strict=True)
     for video, product in pairs:
         sells[video].append(sold.get(product, False))
     found: list[tuple[int, StaleVideo]] = []

@@ -32,10 +32,14 @@ class Listing(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """The last run that reached its end, and what kept it from publishing if something did."""
+    """The last run that reached its end, and what kept it from publishing if something did.
+
+    `release_id` is the release that it left as the one served.
+    """
 
     run_id: str
     ending: Ending
+    release_id: str | None
     started_at: dt.datetime
     ended_at: dt.datetime
     message: str | None
@@ -47,7 +51,7 @@ class Headline:
     """What to know before anything else.
 
     `changes` says in words what differs from the release before; `alerts` what somebody should look
-    at. `hold` is why publishing is on hold, `writing` since when a run has been at it.
+    at. `hold` is why publishing is on hold.
     """
 
     shop_id: str
@@ -242,9 +246,9 @@ class Demand:
     rejected: int
 
     @property
-    def unanswered_share(self) -> float:
-        """Of the searches that were looked at, how many found nothing."""
-        return self.unanswered / max(self.searches_looked_at, 1)
+    def unanswered_share(self) -> float | None:
+        """Of the searches that were looked at, how many found nothing; None without any."""
+        return self.unanswered / self.searches_looked_at if self.searches_looked_at else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,15 +264,16 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Scores held against labels.
+    """Scores held against labels, from `quality.reliability.SCORED` on.
 
-    `error` is the expected calibration error; `missed` true links that were not even stored count
-    as scored 0. `seen` says that the scores may have been fitted on these very labels.
+    `error` is the expected calibration error, None where no pair was judged; true links that are
+    scored less, or not at all, are `missed` and count as scored 0. `seen` says that the scores may
+    have been fitted on these very labels.
     """
 
     source: str
     sha256: str
-    error: float
+    error: float | None
     pairs: int
     missed: int
     precision: float | None
@@ -344,7 +349,8 @@ class Links:
         """Key figures of links."""
         found: dict[str, float] = {"conflicts": self.conflicts.total}
         if self.reliability is not None:
-            found["calibration_error"] = self.reliability.error
+            if self.reliability.error is not None:
+                found["calibration_error"] = self.reliability.error
             if self.reliability.precision is not None:
                 found["link_precision"] = self.reliability.precision
             if self.reliability.recall is not None:
@@ -454,7 +460,7 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """A model that the release was made with."""
+    """A model of the run, and what it ran on."""
 
     role: str
     name: str

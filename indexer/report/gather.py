@@ -15,7 +15,7 @@ from indexer.report.linked import Labels, links
 from indexer.report.pinned import Pinned
 from indexer.report.ran import ran
 from indexer.store.head import read_head
-from indexer.store.releases import listed_releases
+from indexer.store.releases import Listed, listed_releases
 from indexer.store.runs import RunRecord, run_records
 from indexer.store.tables import Store
 from schemas.config import ReportConfig
@@ -32,10 +32,21 @@ class Given:
     search: SearchQuality | None = None
 
 
-def release_before(releases: Sequence[Release], release: Release) -> Release | None:
-    """The one made before a release, of those that are kept."""
-    older = [item for item in releases if item.sequence < release.sequence]
+def release_before(listed: Sequence[Listed], release: Release) -> Release | None:
+    """The release that searchers had before this one; the one made before, if it is not served.
+
+    Whoever went back to an older release, and published anew from there, asks what differs from
+    what was served, not from what was withdrawn.
+    """
+    if any(item.serving and item.release.run_id == release.run_id for item in listed):
+        left = [item for item in listed if item.left_at is not None]
+        return max(left, key=lambda item: str(item.left_at)).release if left else None
+    older = [item.release for item in listed if item.release.sequence < release.sequence]
     return max(older, key=lambda item: item.sequence) if older else None
+
+
+def _upto(listed: Sequence[Listed], release: Release) -> list[Release]:
+    return [item.release for item in listed if item.release.sequence <= release.sequence]
 
 
 def gather(
@@ -49,8 +60,8 @@ def gather(
     """Everything that a report shows of a release."""
     pinned = Pinned(store, release)
     listed = listed_releases(store)
-    upto = [item.release for item in listed if item.release.sequence <= release.sequence]
-    before = release_before(upto, release)
+    upto = _upto(listed, release)
+    before = release_before(listed, release)
     runs = run_records(store)
     by_id = {run.run_id: run for run in runs}
     last = max(runs, key=lambda run: run.ended_at, default=None)
@@ -62,26 +73,29 @@ def gather(
     now = release_figures(release, by_id.get(release.run_id)) | supply.figures | found.figures
     earlier = None
     if before is not None:
-        earlier = figures_of(Pinned(store, before), upto[:-1], by_id, given.labels, config, at)
+        then = _upto(listed, before)
+        earlier = figures_of(Pinned(store, before), then, by_id, given.labels, config, at)
     if given.search is not None:
         now |= given.search.figures
         earlier = None if earlier is None else earlier | given.search.figures_before
-    if given.demand is not None:
+    if given.demand is not None and given.demand.unanswered_share is not None:
         now["unanswered_share"] = given.demand.unanswered_share
+    head = read_head(store)
+    trend = _trend(upto, by_id, history, measured(release, given, now))
+    # Of the last run, not of the release: it has no place in the trend.
     if last is not None:
         now["published"] = float(last.ending in (Ending.PUBLISHED, Ending.NOTHING_NEW))
-    hold = read_head(store).hold
     return ReportFacts(
         headline=headline(
             release,
             before=before,
             serving=any(i.serving for i in listed if i.release.run_id == release.run_id),
-            hold=hold,
+            hold=head.hold,
             last=last,
             changes=changes(Pinned(store, before), pinned) if before else None,
             alerts=alerts(
                 release=release,
-                hold=hold,
+                head=head,
                 last=last,
                 ran=run,
                 links=found,
@@ -103,7 +117,7 @@ def gather(
         links=found,
         search=given.search,
         ran=run,
-        trend=_trend(upto, by_id, history, measured(release, given, now)),
+        trend=trend,
     )
 
 
@@ -135,7 +149,7 @@ def measured(release: Release, given: Given, figures: Mapping[str, float]) -> Me
         release_id=release.release_id,
         judged_sha256=given.search.sha256 if given.search else None,
         labels_sha256=given.labels.sha256 if given.labels else None,
-        figures=dict(figures),
+        figures={name: value for name, value in figures.items() if name != "published"},
     )
 
 

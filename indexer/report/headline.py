@@ -17,14 +17,16 @@ from indexer.report.facts import (
     SearchQuality,
 )
 from indexer.report.figures import FIGURES
-from indexer.report.words import counted, flat, hours, instant, share
+from indexer.report.words import brief, counted, hours, instant, share
+from indexer.store.head import Head
 from indexer.store.runs import RunRecord
+from schemas.errors import FailureKind
 from schemas.gate import GateCheck
 from schemas.release import Release
 from schemas.run import Ending
 
-# A night that is later than this did not take place.
-_A_NIGHT = dt.timedelta(hours=26)
+# A run that began longer ago than this was not last night's: a run that crashes leaves no record.
+_A_NIGHT = dt.timedelta(hours=20)
 _SUSPICIOUS = 0.8
 _TOLD = {
     "recall_at_10": 0.005,
@@ -57,6 +59,7 @@ def headline(
         night = Night(
             run_id=last.run_id,
             ending=last.ending,
+            release_id=last.release_id,
             started_at=last.started_at,
             ended_at=last.ended_at,
             message=last.message,
@@ -86,19 +89,35 @@ def missed(check: GateCheck) -> str:
 
 def night_in_words(head: Headline) -> str:
     """The first line of a report."""
-    if head.night is None:
-        return f"{head.shop_id}: no run has reached its end yet."
     night = head.night
-    said = f"The last run {ENDINGS[night.ending]}"
+    if night is None:
+        return "No run has reached its end yet."
+    ago = hours((head.made_at - night.ended_at).total_seconds() / 3600)
+    said = ENDINGS[night.ending]
     if night.ending is Ending.PUBLISHED:
-        said += f" {head.release_id}" if head.serving else " a release"
-    return f"{said}, {instant(night.ended_at)}."
+        said += f" {night.release_id}"
+    elif night.ending is Ending.GATE_REFUSED and not night.refused_by:
+        said = "did not publish: publishing is on hold"
+    line = f"The last run {said}, {instant(night.ended_at)}, {ago} ago."
+    if night.release_id != head.release_id:
+        serves = "searchers are on" if head.serving else "this report is of"
+        line += f" {serves[0].upper()}{serves[1:]} {head.release_id}."
+    return line
+
+
+def in_order(head: Headline) -> bool:
+    """Whether the last run was last night's, and published or had nothing to do."""
+    night = head.night
+    if night is None or head.hold or head.forced:
+        return False
+    fine = night.ending in (Ending.PUBLISHED, Ending.NOTHING_NEW)
+    return fine and head.made_at - night.started_at <= _A_NIGHT
 
 
 def alerts(
     *,
     release: Release,
-    hold: str | None,
+    head: Head,
     last: RunRecord | None,
     ran: Ran | None,
     links: Links,
@@ -110,7 +129,7 @@ def alerts(
     at: dt.datetime,
 ) -> list[str]:
     """What somebody should look at, the most urgent first."""
-    found = [*_of_runs(release, hold, last, at)]
+    found = [*_of_runs(release, head, last, at)]
     for name, tolerated in _TOLD.items():
         if before and name in now and name in before and now[name] < before[name] - tolerated:
             figure = FIGURES[name]
@@ -120,9 +139,7 @@ def alerts(
             )
     if search is not None and search.lost.total:
         found.append(f"{counted(search.lost.total, 'judged query', 'judged queries')} lost.")
-    if ran is not None and ran.failed:
-        kinds = ", ".join(f"{group.inputs.total} {group.kind}" for group in ran.failures[:3])
-        found.append(f"{counted(ran.failed, 'video')} failed ({kinds}).")
+    found += _of_failures(ran) if ran is not None else []
     if wrong := _suspicious(links.conflicts):
         found.append(f"{counted(wrong, 'declaration')} of merchants, at least, look wrong.")
     found += _of_demand(demand) if demand is not None else []
@@ -132,35 +149,60 @@ def alerts(
     return found
 
 
+def _of_failures(ran: Ran) -> list[str]:
+    kinds = set(FailureKind)
+    videos = [group for group in ran.failures if group.kind in kinds]
+    lines = []
+    if videos:
+        named = ", ".join(f"{group.inputs.total} {group.kind}" for group in videos[:3])
+        total = sum(group.inputs.total for group in videos)
+        lines.append(f"{counted(total, 'video')} failed ({named}).")
+    refused = sum(group.inputs.total for group in ran.failures if group.kind not in kinds)
+    if refused:
+        lines.append(f"{counted(refused, 'row or picture', 'rows and pictures')} refused.")
+    return lines
+
+
 def _of_demand(demand: Demand) -> list[str]:
     lines = []
-    short = [row for row in demand.categories.rows if row.unanswered and row.name != NOT_SOLD]
+    sold = [row for row in demand.categories.rows if row.name != NOT_SOLD]
+    searches, short = sum(r.searches for r in sold), sum(r.unanswered for r in sold)
     if short:
+        worst = max(sold, key=lambda row: row.unanswered)
         lines.append(
-            f"{share(demand.unanswered_share)} of searches find no video, most of them in "
-            f"{flat(short[0].name)} ({counted(short[0].unanswered, 'search', 'searches')})."
+            f"{share(short / searches)} of searches for what the shop sells find no video that "
+            f"sells it, the most in {brief(worst.name)} "
+            f"({counted(worst.unanswered, 'search', 'searches')})."
         )
     other = sum(row.searches for row in demand.categories.rows if row.name == NOT_SOLD)
     if other:
-        part = share(other / max(demand.searches_looked_at, 1))
+        part = share(other / demand.searches_looked_at)
         lines.append(f"{part} of searches ask for what the catalogue does not have.")
     return lines
 
 
 def _of_runs(
-    release: Release, hold: str | None, last: RunRecord | None, at: dt.datetime
+    release: Release, head: Head, last: RunRecord | None, at: dt.datetime
 ) -> Iterator[str]:
     if last is not None:
         yield from (f"Refused by {missed(check)}." for check in last.refused_by)
         if last.message and not last.refused_by:
-            yield flat(last.message)
-        if at - last.ended_at > _A_NIGHT:
-            ago = hours((at - last.ended_at).total_seconds() / 3600)
-            yield f"The last run ended {ago} ago."
-    if hold:
-        yield f"Publishing is on hold: {flat(hold)}."
+            yield brief(last.message)
+        if at - last.started_at > _A_NIGHT:
+            ago = hours((at - last.started_at).total_seconds() / 3600)
+            yield (
+                f"The last run that reached its end began {ago} ago: if there was one since, it "
+                "crashed or is still at it."
+            )
+    if head.run_id is not None and head.renewed_at is not None:
+        yield (
+            f"A run holds the store: {brief(head.holder or '')}, last heard of "
+            f"{instant(head.renewed_at)}."
+        )
+    if head.hold:
+        yield f"Publishing is on hold: {brief(head.hold)}."
     if release.forced:
-        yield f"The release was published against the gate's word: {flat(release.forced)}."
+        yield f"The release was published against the gate's word: {brief(release.forced)}."
 
 
 def _suspicious(conflicts: Listing[Conflict]) -> int:

@@ -63,9 +63,25 @@ def _measured(path: Path, number: int, line: str) -> Measured:
 
 def history_text(held: Mapping[str, Measured], new: Measured) -> str:
     """The file with the figures of one release in the place of what was held of it."""
-    lines = {**held, new.run_id: new}
+    lines = {**held, new.run_id: _kept(held.get(new.run_id), new)}
     ordered = sorted(lines.values(), key=lambda line: (line.release_id, line.run_id))
     return "".join(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in ordered)
+
+
+def _kept(old: Measured | None, new: Measured) -> Measured:
+    """The new figures, and the old ones of what was not asked this time."""
+    if old is None:
+        return new
+    judged, labels = new.judged_sha256, new.labels_sha256
+    kept = set(_OF_JUDGED if judged is None else ()) | set(_OF_LABELS if labels is None else ())
+    figures = {name: value for name, value in old.figures.items() if name in kept}
+    return Measured(
+        new.run_id,
+        new.release_id,
+        old.judged_sha256 if judged is None else judged,
+        old.labels_sha256 if labels is None else labels,
+        figures | new.figures,
+    )
 
 
 def comparable(measured: Measured, now: Measured) -> dict[str, float]:

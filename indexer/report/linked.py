@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from indexer.quality.reliability import calibration_error, reliability
+from indexer.quality.reliability import SCORED, calibration_error, reliability
 from indexer.report.columns import wilson
 from indexer.report.facts import (
     Bin,
@@ -33,8 +33,6 @@ _CONTENT = (Sense.VISUAL, Sense.OCR, Sense.ASR)
 # A sense speaks for a link by itself from here on.
 _SPEAKS = 0.5
 _MOST_WORDS = 4
-# Labels count pairs scored from here on; below, a pair is as good as not suggested.
-_SCORED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,7 @@ def _reliability(pinned: Pinned, found: pa.Table, labels: Labels) -> Reliability
     judged = {video: skus for video, skus in labels.truth.items() if video in held}
     scored: dict[tuple[str, str], float] = {}
     for row in found.select(["video_id", "sku", "score"]).to_pylist():
-        if row["video_id"] in judged and row["score"] >= _SCORED:
+        if row["video_id"] in judged and row["score"] >= SCORED:
             scored[row["video_id"], row["sku"]] = row["score"]
     true = {(video, sku) for video, skus in judged.items() for sku in skus}
     missed = true - scored.keys()
@@ -168,7 +166,7 @@ def _reliability(pinned: Pinned, found: pa.Table, labels: Labels) -> Reliability
     return Reliability(
         source=labels.name,
         sha256=labels.sha256,
-        error=calibration_error(said, linked),
+        error=calibration_error(said, linked) if said else None,
         pairs=len(said),
         missed=len(missed),
         precision=len(strong & true) / len(strong) if strong else None,

@@ -20,7 +20,7 @@ from indexer.report import charts, tables, words
 from indexer.report.compare import Comparison
 from indexer.report.facts import ReportFacts, TrendPoint
 from indexer.report.figures import FIGURES, Figure
-from indexer.report.headline import missed, night_in_words
+from indexer.report.headline import in_order, missed, night_in_words
 from indexer.report.pictures import LinkPictures
 
 # The figures shown at the top, where there are any.
@@ -93,6 +93,7 @@ def _environment() -> Environment:
         figures=FIGURES,
         missed=missed,
         night_in_words=night_in_words,
+        in_order=in_order,
         trending=_trending,
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file

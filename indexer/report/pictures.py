@@ -1,12 +1,13 @@
 """Pictures for the sheet of sampled links: the moment of the video, and the product beside it.
 
-A video's file is opened only where it is still the file that was indexed: what was decoded once in
-a process that may be killed can be decoded here.
+A file is opened only where its bytes are still those that were indexed: what was decoded once in a
+process that may be killed can be decoded here. A video is fetched once, however many of its links
+are in the sample.
 """
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +23,13 @@ from indexer.store.sources import Seen, seen_files
 from indexer.store.tables import among
 from schemas.config import MediaConfig
 from schemas.errors import FailureKind, MediaError, ReelshelfError
-from schemas.keys import product_key, video_key
+from schemas.keys import file_sha256, product_key, video_key
 from schemas.media import Pixels
 
 _SIDE = 240
 _QUALITY = 72
-_MOST_BYTES = 2 * 1024**3
+# What is fetched from elsewhere for one picture.
+_MOST_FETCHED = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,14 @@ class LinkPictures:
     why_not: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a video was, and the hash of the bytes it had."""
+
+    path: str
+    content_sha256: str
+
+
 def link_pictures(
     pinned: Pinned,
     sample: Sequence[SampledLink],
@@ -61,57 +71,66 @@ def link_pictures(
 ) -> dict[str, LinkPictures]:
     """Pictures of each sampled link by its key. `catalogue` is where the products came from."""
     shop = pinned.release.shop_id
-    keys = {item.link_key: video_key(shop, item.video_id) for item in sample}
-    paths, hashes = _sources(pinned, sorted(set(keys.values())))
-    seen = seen_files(pinned.store, sorted(set(keys.values())))
-    products = _product_pictures(
-        pinned, {product_key(shop, i.sku) for i in sample}, files, catalogue
-    )
-    found = {}
+    by_video: dict[str, list[SampledLink]] = {}
     for item in sample:
-        key = keys[item.link_key]
-        frame, why_not = None, None
-        try:
-            _still_the_same(paths[key], hashes[key], seen.get(key), files)
-            with files.local(paths[key], max_bytes=_MOST_BYTES) as path:
-                frame = _frame(path, item.at_ms, media)
-        except ReelshelfError as error:
-            # Not this video alone: a bucket may be out of reach, or its client not installed.
-            why_not = str(error)
-        except OSError as error:
-            why_not = f"cannot be read: {error.strerror}"
-        found[item.link_key] = LinkPictures(
-            frame=frame,
-            product=products.get(product_key(shop, item.sku)),
-            playable=_playable(paths[key]) if frame else None,
-            why_not=why_not,
-        )
+        by_video.setdefault(video_key(shop, item.video_id), []).append(item)
+    sources = _sources(pinned, sorted(by_video))
+    seen = seen_files(pinned.store, sorted(by_video))
+    wanted = {product_key(shop, item.sku) for item in sample}
+    products = _product_pictures(pinned, wanted, files, catalogue)
+    found = {}
+    for key, links in by_video.items():
+        frames, why_not = _frames(sources.get(key), seen.get(key), links, files, media)
+        for link in links:
+            frame = frames.get(link.link_key)
+            found[link.link_key] = LinkPictures(
+                frame=frame,
+                product=products.get(product_key(shop, link.sku)),
+                playable=_playable(sources[key].path) if frame else None,
+                why_not=None if frame else why_not or "no frame can be decoded at that time",
+            )
     return found
 
 
-def _sources(pinned: Pinned, keys: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Path and content hash of each video."""
+def _sources(pinned: Pinned, keys: Sequence[str]) -> dict[str, _Source]:
+    if not keys:
+        return {}
     columns = ["video_key", "path", "content_sha256"]
-    rows = pinned.table("videos", columns, among("video_key", keys)).to_pylist() if keys else []
-    return (
-        {row["video_key"]: row["path"] for row in rows},
-        {row["video_key"]: row["content_sha256"] for row in rows},
-    )
+    rows = pinned.table("videos", columns, among("video_key", keys)).to_pylist()
+    return {row["video_key"]: _Source(row["path"], row["content_sha256"]) for row in rows}
 
 
-def _still_the_same(path: str, content_sha256: str, seen: Seen | None, files: Files) -> None:
-    """Raise MediaError where the file is gone, or not the one that was indexed."""
-    stamp = files.stamp(path)
-    if seen is not None and seen.stamp == stamp and seen.content_sha256 == content_sha256:
-        return
-    if files.sha256(path, max_bytes=_MOST_BYTES) != content_sha256:
-        raise MediaError(FailureKind.CHANGING, "has changed since it was indexed")
-
-
-def _frame(path: Path, at_ms: int, media: MediaConfig) -> Picture | None:
-    with PyavVideo.open(path, media, sound=False) as video:
-        pixels = video.picture_at(at_ms)
-    return picture_of(pixels) if pixels is not None else None
+def _frames(
+    source: _Source | None,
+    seen: Seen | None,
+    links: Sequence[SampledLink],
+    files: Files,
+    media: MediaConfig,
+) -> tuple[Mapping[str, Picture], str | None]:
+    """The frame of each link of one video by the link's key, or why there are none."""
+    frames: dict[str, Picture] = {}
+    if source is None:
+        return frames, "the release holds no such video"
+    try:
+        stamp = files.stamp(source.path)
+        known = seen is not None and (seen.stamp, seen.content_sha256) == (
+            stamp,
+            source.content_sha256,
+        )
+        with files.local(source.path, max_bytes=_MOST_FETCHED) as path:
+            if not known and file_sha256(path) != source.content_sha256:
+                return frames, "has changed since it was indexed"
+            for link in links:
+                with PyavVideo.open(path, media, sound=False) as video:
+                    pixels = video.picture_at(link.at_ms)
+                if pixels is not None:
+                    frames[link.link_key] = picture_of(pixels)
+    except ReelshelfError as error:
+        # Not this video alone: a bucket may be out of reach, or its client not installed.
+        return frames, str(error)
+    except OSError as error:
+        return frames, f"cannot be read: {error.strerror}"
+    return frames, None
 
 
 def _playable(path: str) -> str | None:
@@ -121,23 +140,25 @@ def _playable(path: str) -> str | None:
 def _product_pictures(
     pinned: Pinned, keys: set[str], files: Files, catalogue: str | None
 ) -> dict[str, Picture]:
-    """The first picture of each product that can still be read."""
+    """The first picture of each product that is still there as it was."""
     if catalogue is None or not keys:
         return {}
     root = files.root_of(catalogue)
-    rows = pinned.table(
-        "product_images", ["product_key", "uri"], among("product_key", sorted(keys))
-    )
+    columns = ["product_key", "uri", "content_sha256"]
+    rows = pinned.table("product_images", columns, among("product_key", sorted(keys)))
     found: dict[str, Picture] = {}
     for row in rows.sort_by("uri").to_pylist():
         location = files.resolve(root, row["uri"])
         if location is None or row["product_key"] in found:
             continue
         try:
-            with files.local(location, max_bytes=_MOST_BYTES) as path:
+            with files.local(location, max_bytes=_MOST_FETCHED) as path:
+                if file_sha256(path) != row["content_sha256"]:
+                    raise MediaError(FailureKind.CHANGING, "has changed since it was indexed")
                 found[row["product_key"]] = picture_of(load_picture(path))
         except (ReelshelfError, OSError, ValueError):
-            # A product without a picture is shown by its title; the gate counts pictures.
+            # Then its next picture, or its title alone: what the gate counts is pictures in the
+            # release, and those that cannot be indexed are among the failures.
             continue
     return found
 

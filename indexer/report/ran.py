@@ -42,16 +42,25 @@ ADVICE: Mapping[str, str] = {
     "rejected_row": "Mend the row in the catalogue or manifest; the others were taken.",
     "rejected_picture": "Replace the picture; its product stays, without this picture.",
 }
-_ROLES = {"image": Stage.FRAMES, "text": Stage.TEXT, "speech": Stage.ASR, "reader": Stage.OCR}
+_ROLES = {
+    "image": Stage.FRAMES,
+    "text": Stage.TEXT,
+    "speech": Stage.ASR,
+    "reader": Stage.OCR,
+}
 
 
 def ran(store: Store, pinned: Pinned, record: RunRecord) -> Ran:
-    """One run. Failures are those that the store knows of now, which are the last run's."""
+    """One run. Failures are those that the store knows of now.
+
+    They are of the last run that looked at its videos: one that found its source shrunk did not.
+    """
     tally, seconds = record.tally, record.seconds
     worked = tally.indexed > 0 and seconds > 0
     media_s = record.calls.get("video_ms_decoded", 0) / 1000
     absent = pinned.table("videos", ["absent"])["absent"].to_pylist()
-    on_gpu, on_cpu = _devices(record.spent, pinned.release.indexes)
+    made = pinned.release.run_id == record.run_id
+    on_gpu, on_cpu = _devices(record.spent, pinned.release.indexes if made else ())
     return Ran(
         run_id=record.run_id,
         ending=record.ending,
@@ -70,7 +79,7 @@ def ran(store: Store, pinned: Pinned, record: RunRecord) -> Ran:
         calls=tuple(sorted(record.calls.items())),
         failures=_failures(store, record),
         without_sound=sum("audio" in (parts or ()) for parts in absent),
-        models=_models(pinned.release.models, record.spent),
+        models=_models(record.models, record.spent),
         on_gpu=on_gpu,
         on_cpu=on_cpu,
     )
@@ -111,6 +120,10 @@ def _models(refs: ModelRefs, spent: Mapping[Stage, Spent]) -> tuple[ModelLine, .
     for role, stage in _ROLES.items():
         ref = getattr(refs, role)
         lines.append(ModelLine(role, ref.name, ref.revision, ref.sha256, _device(spent.get(stage))))
+    if refs.joint_text is not None:
+        joint = refs.joint_text
+        asked = "asked by searches only"
+        lines.append(ModelLine("joint text", joint.name, joint.revision, joint.sha256, asked))
     return tuple(lines)
 
 

@@ -6,7 +6,7 @@ from indexer.report.compare import Comparison
 from indexer.report.facts import ReportFacts
 from indexer.report.figures import FIGURES
 from indexer.report.headline import night_in_words
-from indexer.report.words import flat
+from indexer.report.words import brief
 
 _FIGURES = (
     "videos",
@@ -24,7 +24,7 @@ _MOST_LINES = 6
 def summary(facts: ReportFacts) -> list[str]:
     """What happened, the key figures, what changed, what to look at."""
     head = facts.headline
-    lines = [f"{flat(head.shop_id)}: {night_in_words(head)}"]
+    lines = [f"{brief(head.shop_id)}: {night_in_words(head)}"]
     lines += list(_figures(facts.figures, facts.before))
     lines += _listed("Changed", head.changes)
     lines += _listed("Look at", head.alerts)
@@ -33,7 +33,7 @@ def summary(facts: ReportFacts) -> list[str]:
 
 def comparison_summary(found: Comparison) -> list[str]:
     """Which figures are better and which are worse."""
-    lines = [f"{flat(found.shop_id)}: {found.a.release_id} and {found.b.release_id}"]
+    lines = [f"{brief(found.shop_id)}: {found.a.release_id} and {found.b.release_id}"]
     for row in found.rows:
         if row.verdict in ("better", "worse") and row.b is not None and row.change is not None:
             figure = FIGURES[row.name]

@@ -17,7 +17,7 @@ from indexer.report.facts import (
     TrendPoint,
 )
 from indexer.report.figures import FIGURES
-from indexer.report.words import clock, counted, flat, instant, number, seconds, share
+from indexer.report.words import brief, clock, counted, instant, number, seconds, share
 from indexer.report.words import senses as senses_in_words
 from schemas.gate import GateCheck
 
@@ -76,7 +76,7 @@ def _cell(value: Given) -> Cell:
     if value is None:
         return Cell("-")
     if isinstance(value, str):
-        return Cell(flat(value))
+        return Cell(brief(value))
     return Cell(number(value), float(value))
 
 
@@ -171,7 +171,7 @@ def columns(found: Sequence[ColumnFacts]) -> Table:
                 f"{c.low:.3f} to {c.high:.3f}"
                 if c.low is not None and c.high is not None
                 else "exact"
-                if c.recall is not None
+                if c.recall is not None and c.index.kind == "flat"
                 else "nothing to ask",
                 c.queries,
                 c.unindexed,
@@ -514,7 +514,7 @@ def failures(facts: ReportFacts) -> Table:
 
 
 def models(facts: ReportFacts) -> Table:
-    """What the release was made with."""
+    """The models of the run."""
     assert facts.ran is not None
     return table(
         "models",

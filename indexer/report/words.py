@@ -7,11 +7,18 @@ from indexer.catalog import clean_text
 from schemas.links import Evidence, Sense
 
 _LONGEST_QUOTE = 70
+_LONGEST = 160
 
 
 def flat(text: str) -> str:
     """A stranger's text on one line, without what would steer a terminal or a page."""
     return " ".join(clean_text(text).split())
+
+
+def brief(text: str) -> str:
+    """The same, cut where it is long: a page has room for a name, not for a book."""
+    line = flat(text)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
 def clock(ms: int) -> str:

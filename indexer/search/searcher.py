@@ -74,7 +74,7 @@ class Searcher:
         _same_space(encoders.joint_text, models.joint_text or models.image, release)
         store = store.of(release.generation)
         self.release = release
-        self.encoders = encoders
+        self._encoders = encoders
         self._config = config
         self._link_above = parse_config(json.loads(release.config)).linking.link_above
         versions = {table.name: table.version for table in release.tables}
@@ -119,10 +119,10 @@ class Searcher:
 
         None where nothing in the catalogue comes near it: then whatever is found is no answer.
         """
-        if self.encoders.text is None:
+        if self._encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
         query = self._analyser.analyse(text)
-        vector = self.encoders.text.encode_texts([query.text])[0]
+        vector = self._encoders.text.encode_texts([query.text])[0]
         relevance = self._relevance.of_text(query, vector, self._admitted(None, query.price))
         best = float(relevance.max(initial=0.0))
         least = max(_WANTED, best * _AS_WANTED)
@@ -137,11 +137,11 @@ class Searcher:
         self, text: str, *, k: int = 10, category: str | None = None
     ) -> list[SearchHit]:
         """Videos for a shopper's words, best first."""
-        if self.encoders.text is None:
+        if self._encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
         config = self._config
         query = self._analyser.analyse(text)
-        vector = self.encoders.text.encode_texts([query.text])[0]
+        vector = self._encoders.text.encode_texts([query.text])[0]
         admitted = self._admitted(category, query.price)
         relevance = self._relevance.of_text(query, vector, admitted)
         found = {
@@ -149,8 +149,8 @@ class Searcher:
             "words": (config.words, self._worded(query)),
             "meaning": (config.meaning, self._near("text_vector", vector)),
         }
-        if self.encoders.joint_text is not None:
-            seen = self.encoders.joint_text.encode_texts([query.text])[0]
+        if self._encoders.joint_text is not None:
+            seen = self._encoders.joint_text.encode_texts([query.text])[0]
             found["frame"] = (config.frame, self._near("frame_vector", seen))
         return self._rank(found, k, self._selling(admitted))
 
@@ -158,9 +158,9 @@ class Searcher:
         self, image: Pixels, *, k: int = 10, category: str | None = None
     ) -> list[SearchHit]:
         """Videos for a shopper's picture, `(H, W, 3)` uint8, best first."""
-        if self.encoders.image is None:
+        if self._encoders.image is None:
             raise ConfigError("this searcher was made without an image encoder")
-        vector = self.encoders.image.encode_images([image])[0]
+        vector = self._encoders.image.encode_images([image])[0]
         admitted = self._admitted(category, None)
         relevance = self._relevance.of_image(self._likeness_to_products(vector), admitted)
         found = {

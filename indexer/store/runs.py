@@ -33,7 +33,6 @@ class RunRecord:
     config: Config
     models: ModelRefs
     source: dict[str, str]
-    planned: dict[str, int]
     calls: dict[str, int]
     spent: dict[Stage, Spent]
     cost: float | None
@@ -65,7 +64,6 @@ def _record(row: Cells) -> RunRecord:
         config=parse_config(json.loads(row["config"]), where=f"run {row['run_id']}"),
         models=ModelRefs.model_validate_json(row["models"]),
         source=json.loads(row["source"]),
-        planned=json.loads(row["planned"]),
         calls=json.loads(row["calls"]),
         spent={Stage(k): Spent(**v) for k, v in json.loads(row["spent"]).items()},
         cost=row["cost"],

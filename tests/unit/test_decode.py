@@ -59,6 +59,16 @@ def test_a_picture_is_the_one_that_is_shown_at_its_time(tmp_path: Path, at_ms: i
     assert pixels.mean(axis=(0, 1)).argmax() == min(2, at_ms // 1000)
 
 
+@pytest.mark.parametrize("name", ["v.ts", "v.mkv", "v.avi", "v.flv"])
+def test_a_picture_is_found_in_every_container(tmp_path: Path, name: str) -> None:
+    path = write_clip(tmp_path / name, [RED, GREEN, BLUE])
+    for at_ms, colour in ((100, 0), (1500, 1), (2500, 2)):
+        with PyavVideo.open(path, MediaConfig(), sound=False) as video:
+            pixels = video.picture_at(at_ms)
+        assert pixels is not None
+        assert pixels.mean(axis=(0, 1)).argmax() == colour, at_ms
+
+
 def test_between_two_frames_the_earlier_one_is_shown(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "v.mp4", [RED, BLUE, GREEN], times_ms=[0, 400, 3000])
     for at_ms, colour in ((399, 0), (400, 2), (2999, 2), (3000, 1)):

@@ -49,11 +49,22 @@ def test_a_log_loses_no_search(
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "log.jsonl"
     write_lines(path, [{"text": text, "count": count} for text, count in rows])
+    if not any(count for _, count in rows):
+        with pytest.raises(InputError, match="holds no search"):
+            read_log(path)
+        return
     log = read_log(path)
     assert sum(query.count for query in log.queries) == sum(count for _, count in rows)
     assert not log.rejected
     counts = [query.count for query in log.queries]
     assert counts == sorted(counts, reverse=True)
+
+
+def test_a_log_with_another_header_is_no_log(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("query,count\nlamp,3\n")
+    with pytest.raises(InputError, match="holds no search: text: is missing"):
+        read_log(path)
 
 
 def test_judged_queries_are_read_and_bad_ones_named(tmp_path: Path) -> None:
@@ -71,6 +82,8 @@ def test_judged_queries_are_read_and_bad_ones_named(tmp_path: Path) -> None:
             {"query_id": "4", "text": "v", "image": "p.webp", "relevant_video_ids": ["a"]},
             {"query_id": "5", "image": "../secret.webp", "relevant_video_ids": ["a"]},
             {"query_id": "6", "image": "gone.webp", "relevant_video_ids": ["a"]},
+            {"query_id": "7", "text": "  ", "relevant_video_ids": ["a"]},
+            {"query_id": "8", "text": "mug", "relevant_video_ids": [101]},
             good,
         ],
     )
@@ -78,13 +91,16 @@ def test_judged_queries_are_read_and_bad_ones_named(tmp_path: Path) -> None:
     assert [(q.query_id, q.kind, q.text) for q in judged.queries] == [
         ("1", "text", "lamp"),
         ("2", "image", None),
+        ("8", "text", "mug"),
     ]
+    assert judged.queries[2].relevant == {"101"}
     assert judged.queries[0].relevant == {"a", "b"}
     assert [(r.item_id, r.reason.split(":")[0]) for r in judged.rejected] == [
         ("3", "relevant_video_ids"),
         ("4", "give either text or image"),
         ("5", "image"),
         ("6", "image"),
+        ("7", "give either text or image"),
         ("1", "query_id"),
     ]
 

@@ -1,7 +1,9 @@
 """Facts of a report, from real runs of tiny shops with fake models."""
 
+import dataclasses
 import datetime as dt
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,24 +14,30 @@ from indexer.queries import LoggedQuery, QueryLog
 from indexer.report.changes import changes
 from indexer.report.columns import recall_bounds, wilson
 from indexer.report.demand import NOT_SOLD, Log, demand
-from indexer.report.facts import Listing, ReportFacts
+from indexer.report.facts import Covered, Listing, ReportFacts, UncoveredProduct
 from indexer.report.figures import FIGURES, Condition, conditions_met
 from indexer.report.gather import Given, gather
-from indexer.report.headline import missed
+from indexer.report.headline import in_order, missed, night_in_words
 from indexer.report.linked import Labels
+from indexer.report.page import report_page
 from indexer.report.pictures import link_pictures
 from indexer.report.pinned import Pinned
 from indexer.report.ran import ADVICE
+from indexer.scope import Demand
 from indexer.search.searcher import Wanted
 from indexer.sources.files import Files
+from indexer.store.head import Lease
 from indexer.store.releases import list_releases, newest_release, rollback
 from indexer.store.tables import Store
 from jobs.cli import main
+from jobs.progress import NoProgress
+from jobs.upkeep import publish
 from schemas.catalog import Product
 from schemas.config import ReportConfig, StorageConfig, parse_config
 from schemas.errors import ConfigError, FailureKind, GateRefused
 from schemas.run import Ending
 from tests.shops import Shop, product_row, small_config
+from tests.unit.test_reindex import WIDE, Watched, WideImages
 
 NOW = dt.datetime(2026, 11, 25, 6, tzinfo=dt.UTC)
 
@@ -113,21 +121,48 @@ def test_a_source_that_has_shrunk_says_by_how_much(shop: Shop) -> None:
 
 def test_a_night_that_did_not_take_place_is_missed(shop: Shop) -> None:
     shop.ingest()
-    later = dt.datetime.now(dt.UTC) + dt.timedelta(hours=50)
-    assert any(
-        "The last run ended 50.0 h ago" in a for a in facts_of(shop, at=later).headline.alerts
-    )
-    assert not any("ago" in line for line in facts_of(shop).headline.alerts)
+    fresh, later = facts_of(shop), dt.datetime.now(dt.UTC) + dt.timedelta(hours=50)
+    assert in_order(fresh.headline)
+    assert not any("ago" in line for line in fresh.headline.alerts)
+    missing = facts_of(shop, at=later)
+    assert any("began 50.0 h ago" in line for line in missing.headline.alerts)
+    assert not in_order(missing.headline)
+    assert "50.0 h ago" in night_in_words(missing.headline)
 
 
-def test_a_hold_is_told(shop: Shop) -> None:
+def test_a_run_that_was_killed_is_seen_by_its_lease(shop: Shop) -> None:
+    shop.ingest()
+    with Lease.take(Store.open(shop.request.store), "some-run", 60):
+        assert any("A run holds the store" in line for line in facts_of(shop).headline.alerts)
+    assert not any("holds the store" in line for line in facts_of(shop).headline.alerts)
+
+
+def test_after_going_back_the_served_release_is_held_against_the_withdrawn(shop: Shop) -> None:
     shop.ingest()
     shop.set_products([product_row("red"), product_row("green")])
     shop.ingest()
-    rollback(Store.open(shop.request.store))
+    store = Store.open(shop.request.store)
+    first, second = (release.release_id for release in list_releases(store))
+    rollback(store)
     facts = facts_of(shop)
     assert facts.headline.hold is not None
     assert any("on hold" in line for line in facts.headline.alerts)
+    assert facts.headline.before_id == second
+    assert not in_order(facts.headline)
+    said = night_in_words(facts.headline)
+    assert f"published {second}" in said
+    assert f"Searchers are on {first}" in said
+    shop.set_products([product_row("blue"), product_row("green")])
+    with pytest.raises(GateRefused):
+        shop.ingest()
+    assert "did not publish: publishing is on hold" in night_in_words(facts_of(shop).headline)
+    made = publish(shop.request.store, None, NoProgress()).newest
+    anew = facts_of(shop)
+    assert anew.headline.release_id == made.release_id
+    # What searchers had until now, not what was withdrawn.
+    assert anew.headline.before_id == first
+    assert anew.before is not None
+    assert (anew.before["products"], anew.figures["products"]) == (3, 2)
 
 
 def test_failures_come_by_kind_with_what_to_do(shop: Shop) -> None:
@@ -264,6 +299,17 @@ def test_scores_are_held_against_labels(shop: Shop) -> None:
     assert wrong.figures["link_precision"] == 0
 
 
+def test_labels_of_another_shop_say_nothing(shop: Shop) -> None:
+    shop.ingest()
+    facts = facts_of(shop, Given(labels=Labels("l", {"nobody": frozenset(["x"])}, "x")))
+    assert facts.links.reliability is not None
+    assert facts.links.reliability.error is None
+    assert "calibration_error" not in facts.figures
+    with pytest.raises(ConfigError):
+        conditions_met([Condition.parse("calibration_error>0.1")], facts.figures, None)
+    assert "calibration error unknown" in report_page(facts, {})
+
+
 def test_the_sample_is_the_same_for_everybody(shop: Shop) -> None:
     shop.ingest()
     first, second = facts_of(shop).links, facts_of(shop).links
@@ -299,6 +345,32 @@ def test_pictures_show_the_moment_and_not_another_file(shop: Shop) -> None:
     of_b = [gone[link.link_key] for link in facts.links.sample if link.video_id == "b"]
     assert of_b
     assert all("cannot be read" in (pictures.why_not or "") for pictures in of_b)
+
+
+def test_a_product_picture_that_was_replaced_is_not_shown(shop: Shop) -> None:
+    shop.ingest()
+    for name in ("red", "green", "blue"):
+        picture = shop.root / "catalog" / "images" / f"{name}.png"
+        picture.write_bytes(picture.read_bytes() + b"x")
+    store = Store.open(shop.request.store)
+    pinned, facts = Pinned(store, newest_release(store)), facts_of(shop)
+    files, media = Files(StorageConfig()), parse_config({}).media
+    found = link_pictures(pinned, facts.links.sample, files, media, shop.request.catalogue)
+    assert found
+    assert all(pictures.product is None for pictures in found.values())
+    assert all(pictures.frame is not None for pictures in found.values())
+
+
+def test_another_encoders_tables_make_no_product_new(shop: Shop) -> None:
+    shop.ingest()
+    watched = Watched(WideImages())
+    demand = Demand(model="wide")
+    shop.ingest(small_config(models=WIDE), watched.load, watched.decode, demand=demand)
+    assert newest_release(Store.open(shop.request.store)).generation == 2
+    facts = facts_of(shop)
+    assert facts.coverage.cold_start is None
+    assert facts.coverage.products == 3
+    assert any("Another model for pictures" in line for line in facts.headline.changes)
 
 
 def wants(text: str) -> list[Wanted]:
@@ -381,6 +453,45 @@ def test_lists_are_cut_and_counts_are_whole() -> None:
     assert (len(listing.rows), listing.total) == (200, 100_000)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--out", "s3://bucket/report"],
+        ["--judged", "s3://bucket/judged.jsonl"],
+        ["--compare", "a", "b", "--query-log", "log.csv"],
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(
+    shop: Shop, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    shop.ingest()
+    assert main(["report", "--store", shop.request.store, *words]) == 2
+    said = capsys.readouterr().err
+    assert "must be on this machine" in said or "--query-log is for one release" in said
+
+
+def test_names_of_any_length_keep_the_page_small_and_bars_apart(shop: Shop) -> None:
+    shop.ingest()
+    facts = facts_of(shop)
+    long = "https://shop.example/merchants/" + "m" * 50_000
+    groups = [Covered(f"{long}{i}", 2, 1) for i in range(200)]
+    products = [
+        UncoveredProduct(f"{i}{long}", long, f"{long}{i}", f"{long}{i}", NOW) for i in range(200)
+    ]
+    supply = dataclasses.replace(
+        facts.coverage,
+        categories=Listing.of(groups),
+        merchants=Listing.of(groups),
+        without_video=Listing.of(products),
+    )
+    page = report_page(dataclasses.replace(facts, coverage=supply), {})
+    assert len(page) < 5_000_000
+    chart = page[page.index('id="by-merchant"') :]
+    chart = chart[: chart.index("</figure>")]
+    rows = set(re.findall(r'aria-roledescription="bar"[^>]*d="M[^,]+,([\d.]+)', chart))
+    assert len(rows) == 12
+
+
 def report(shop: Shop, out: Path, *words: str) -> int:
     return main(["report", "--store", shop.request.store, "--out", str(out), *words])
 
@@ -422,6 +533,19 @@ def test_what_labels_showed_of_an_older_release_stays_in_the_trend(
     assert report(shop, out, "--labels", str(labels)) == 0
     points = json.loads((out / "report.json").read_text())["trend"]
     assert ["calibration_error" in point["figures"] for point in points] == [False, True]
+
+
+def test_a_report_without_labels_keeps_what_labels_showed(shop: Shop, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text('{"video_id": "b", "links": [{"sku": "SKU-blue"}]}\n')
+    shop.ingest()
+    assert report(shop, tmp_path, "--labels", str(labels)) == 0
+    assert report(shop, tmp_path) == 0
+    (line,) = (tmp_path / "figures.jsonl").read_text().splitlines()
+    held = json.loads(line)
+    assert held["labels_sha256"] is not None
+    assert "calibration_error" in held["figures"]
+    assert "published" not in held["figures"]
 
 
 def test_a_history_that_cannot_be_read_is_not_overwritten(
