@@ -39,7 +39,7 @@ def add_report(commands: Commands) -> None:
     sub.add_argument("--store", metavar="URI", help="the store (the config's nightly.store)")
     sub.add_argument("--config", type=Path, metavar="TOML", help="settings, see docs/report.md")
     sub.add_argument(
-        "--out", type=Path, default=Path("report"), metavar="DIR", help="where to (./report)"
+        "--out", type=Path, default=Path("report"), metavar="DIR", help="where it goes (./report)"
     )
     which = sub.add_mutually_exclusive_group()
     which.add_argument("--release", metavar="ID", help="that release (the one that is served)")
