@@ -78,11 +78,13 @@ def opened(
     width: int = 1280,
     scheme: str = "light",
     url: str | None = None,
+    scripts: bool = True,
 ) -> Iterator[Opened]:
     """Open a file in a tab of its own, by its file: URL unless another is given."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme=scheme,  # type: ignore[arg-type]
+        java_script_enabled=scripts,
     )
     page = context.new_page()
     found = Opened(page)

@@ -289,6 +289,17 @@ def test_any_number_of_rows_moves_nothing(browser: Browser, tmp_path: Path, coun
         assert tab.problems == []
 
 
+def test_without_scripts_all_rows_show(browser: Browser, tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop")
+    shop.ingest()
+    page = tmp_path / "report.html"
+    page.write_text(report_page(with_bare_products(plain_facts(shop), 60), {}))
+    with opened(browser, page, scripts=False) as tab:
+        assert tab.page.locator("#without-video tbody tr:visible").count() == 60
+        assert not tab.page.locator("#without-video input").is_visible()
+        assert not tab.page.locator("#without-video .pager").is_visible()
+
+
 def test_two_releases_side_by_side_open_too(browser: Browser, tmp_path: Path) -> None:
     shop = make_shop(tmp_path / "shop")
     shop.ingest()
