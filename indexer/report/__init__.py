@@ -1,5 +1,6 @@
 """What was published and how good it is, as facts, as one page for people, and as a few lines.
 
-facts < collectors (headline, columns, coverage, demand, linked, searched, ran) < gather; figures,
-compare and page read facts only. Nothing here writes to a store.
+facts, figures, words < columns, coverage, linked, demand, searched, ran, changes, history <
+headline < gather < compare < tables, charts, pictures, page, summary. Nothing here writes to a
+store.
 """
