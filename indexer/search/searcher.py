@@ -174,7 +174,10 @@ class Searcher:
 
     def _worded(self, query: Query) -> list[Found]:
         """Full text for the words as typed and as mended: what is said may be spelt either way."""
-        texts = dict.fromkeys([query.text, query.mended])
+        texts = [query.text]
+        # Full text ignores case: what differs in nothing else is asked once.
+        if query.mended.casefold() != query.text.casefold():
+            texts.append(query.mended)
         weight, depth = self._relevance.weight, self._config.depth
         found = [routes.by_words(self._segments, text, weight, depth) for text in texts]
         return [item for items in found for item in items]
