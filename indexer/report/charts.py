@@ -103,7 +103,10 @@ def _labels(names: Sequence[str]) -> list[str]:
 
 
 def recall_latency(column: ColumnFacts) -> Markup:
-    """Recall over milliseconds for each setting that was tried; the chosen one stands out."""
+    """Recall over milliseconds for each setting that was tried; the chosen one stands out.
+
+    An index that was widened since has a setting that is not on the curve: a line shows its recall.
+    """
     index = column.index
     rows: list[dict[str, Value]] = [
         {
@@ -136,11 +139,19 @@ def recall_latency(column: ColumnFacts) -> Markup:
     )
     target = (
         _chart([{"target": index.recall_target}])
-        .mark_rule(color=_TWO, strokeDash=[4, 3], aria=False)
+        .mark_rule(color=_QUIET, strokeDash=[4, 3], aria=False)
         .encode(y="target:Q")
     )
+    layers = [lines, target, points]
+    if not column.tuned and column.recall is not None:
+        now = f"searched more widely now: recall {column.recall:.3f}"
+        layers.append(
+            _chart([{"now": column.recall, "words": now}])
+            .mark_rule(color=_TWO, strokeWidth=2)
+            .encode(y="now:Q", description="words:N")
+        )
     title = f"Recall and time of {column.name}, by probes and refine factor"
-    return _drawn(alt.LayerChart(layer=[lines, target, points]), title)
+    return _drawn(alt.LayerChart(layer=layers), title)
 
 
 def partition_sizes(name: str, partitions: Partitions) -> Markup:
@@ -172,7 +183,7 @@ def _histogram(
         _chart(rows)
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("low:Q", title=across, bin="binned"),
+            x=alt.X("low:Q", title=across, bin="binned", axis=alt.Axis(labelOverlap=True)),
             x2="high:Q",
             y=alt.Y("count:Q", title=up, axis=_whole(max((b.count for b in bins), default=0))),
             color=alt.condition("datum.kind == 'above'", alt.value(_ONE), alt.value(_QUIET)),
@@ -349,7 +360,8 @@ def trend(figure: Figure, points: Sequence[TrendPoint]) -> Markup:
         axis=alt.Axis(labels=False, ticks=False, grid=False),
         scale=alt.Scale(domain=[-0.3, len(points) - 0.7], nice=False),
     )
-    y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=3), scale=alt.Scale(zero=False))
+    shown_as = alt.Axis(tickCount=3, format="~%" if figure.unit == "share" else ",~r")
+    y = alt.Y("value:Q", title=None, axis=shown_as, scale=alt.Scale(zero=False))
     base = _chart(rows).encode(x=x, y=y)
     line = base.mark_line(color=_ONE, strokeWidth=1.5, aria=False)
     dots = base.mark_point(filled=True, size=26, color=_ONE, opacity=1).encode(

@@ -111,6 +111,13 @@ class ColumnFacts:
     moved: int | None
     cosine: float | None
 
+    @property
+    def tuned(self) -> bool:
+        """Whether it is searched with a setting of the curve; drift may have widened it since."""
+        index = self.index
+        chosen = (index.nprobes, index.refine_factor)
+        return chosen in {(point.nprobes, point.refine_factor) for point in index.curve}
+
 
 @dataclass(frozen=True, slots=True)
 class Covered:
