@@ -48,7 +48,9 @@ class Watched(RayEngine):
 
 def config(**storage: str) -> Config:
     """Workers on every node."""
-    engine = {"model_workers": 3, "decode_workers": 3, "videos_per_batch": 2}
+    # A node may take two tries of one video with it: until Ray has noticed that it is gone, a
+    # worker's successor may be sent there too.
+    engine = {"model_workers": 3, "decode_workers": 3, "videos_per_batch": 2, "attempts": 3}
     gate = {"min_recall": 0.0}
     return parse_config({"engine": engine, "gate": gate, "storage": storage})
 
