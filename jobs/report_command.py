@@ -78,8 +78,10 @@ def _report(args: argparse.Namespace) -> None:
     config = _config(args)
     store = _open(args, config)
     settings = _settings(args, config)
-    make = _compare if args.compare else _single
-    text, now, before = make(args, store, config, settings)
+    if args.compare:
+        text, now, before = _compare(args, store, settings)
+    else:
+        text, now, before = _single(args, store, config, settings)
     print(text)
     met = conditions_met(conditions, now, before)
     if met:
@@ -124,8 +126,8 @@ def _single(
 
 
 def _compare(
-    args: argparse.Namespace, store: "Store", _config: "Config | None", settings: "ReportConfig"
-) -> "tuple[str, Mapping[str, float], Mapping[str, float] | None]":
+    args: argparse.Namespace, store: "Store", settings: "ReportConfig"
+) -> "tuple[str, Mapping[str, float], Mapping[str, float]]":
     """Set two releases side by side; what to print, and the figures of both."""
     from indexer.report.compare import compare
     from indexer.report.page import comparison_json, comparison_page
