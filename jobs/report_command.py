@@ -127,7 +127,7 @@ def _single(
 
 def _compare(
     args: argparse.Namespace, store: "Store", settings: "ReportConfig"
-) -> "tuple[str, Mapping[str, float], Mapping[str, float]]":
+) -> "tuple[str, Mapping[str, float], Mapping[str, float] | None]":
     """Set two releases side by side; what to print, and the figures of both."""
     from indexer.report.compare import compare
     from indexer.report.page import comparison_json, comparison_page
