@@ -43,8 +43,9 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class LinkPictures:
-    """What can be shown of a sampled link. `why_not` says why there is no frame.
+    """What can be shown of a sampled link.
 
+    `why_not` says why there is no frame, `why_no_product` why a product's picture is not shown.
     `playable` is the file: URL of a source on this machine.
     """
 
@@ -52,6 +53,7 @@ class LinkPictures:
     product: Picture | None
     playable: str | None
     why_not: str | None
+    why_no_product: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def link_pictures(
     sources = _sources(pinned, sorted(by_video))
     seen = seen_files(pinned.store, sorted(by_video))
     wanted = {product_key(shop, item.sku) for item in sample}
-    products = _product_pictures(pinned, wanted, files, catalogue)
+    products, unshown = _product_pictures(pinned, wanted, files, catalogue)
     found = {}
     for key, links in by_video.items():
         frames, why_not = _frames(sources.get(key), seen.get(key), links, files, media)
@@ -88,6 +90,7 @@ def link_pictures(
                 product=products.get(product_key(shop, link.sku)),
                 playable=_playable(sources[key].path) if frame else None,
                 why_not=None if frame else why_not or "no frame can be decoded at that time",
+                why_no_product=unshown.get(product_key(shop, link.sku)),
             )
     return found
 
@@ -139,28 +142,31 @@ def _playable(path: str) -> str | None:
 
 def _product_pictures(
     pinned: Pinned, keys: set[str], files: Files, catalogue: str | None
-) -> dict[str, Picture]:
-    """The first picture of each product that is still there as it was."""
+) -> tuple[dict[str, Picture], dict[str, str]]:
+    """The first picture of each product that is still there as it was, or why there is none."""
     if catalogue is None or not keys:
-        return {}
+        return {}, {}
     root = files.root_of(catalogue)
     columns = ["product_key", "uri", "content_sha256"]
     rows = pinned.table("product_images", columns, among("product_key", sorted(keys)))
     found: dict[str, Picture] = {}
+    why_not: dict[str, str] = {}
     for row in rows.sort_by("uri").to_pylist():
+        key = row["product_key"]
+        if key in found:
+            continue
         location = files.resolve(root, row["uri"])
-        if location is None or row["product_key"] in found:
+        if location is None:
+            why_not[key] = "lies outside the catalogue's folder"
             continue
         try:
             with files.local(location, max_bytes=_MOST_FETCHED) as path:
                 if file_sha256(path) != row["content_sha256"]:
                     raise MediaError(FailureKind.CHANGING, "has changed since it was indexed")
-                found[row["product_key"]] = picture_of(load_picture(path))
-        except (ReelshelfError, OSError, ValueError):
-            # Then its next picture, or its title alone: what the gate counts is pictures in the
-            # release, and those that cannot be indexed are among the failures.
-            continue
-    return found
+                found[key] = picture_of(load_picture(path))
+        except (ReelshelfError, OSError, ValueError) as error:
+            why_not[key] = str(error)
+    return found, {key: reason for key, reason in why_not.items() if key not in found}
 
 
 def picture_of(pixels: Pixels) -> Picture:

@@ -358,6 +358,9 @@ def test_a_product_picture_that_was_replaced_is_not_shown(shop: Shop) -> None:
     found = link_pictures(pinned, facts.links.sample, files, media, shop.request.catalogue)
     assert found
     assert all(pictures.product is None for pictures in found.values())
+    reasons = {pictures.why_no_product for pictures in found.values()}
+    assert reasons == {"has changed since it was indexed"}
+    assert "No picture of the product: has changed" in report_page(facts, found)
     assert all(pictures.frame is not None for pictures in found.values())
 
 
