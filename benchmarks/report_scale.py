@@ -82,6 +82,10 @@ class RememberingTexts:
             self._known |= dict(zip(new, self._encoder.encode_texts(new), strict=True))
         return np.stack([self._known[text] for text in texts])
 
+    def has_word(self, word: str) -> bool:
+        """Whether its vocabulary has a word."""
+        return self._encoder.has_word(word)
+
 
 class ChattingSpeech(FakeSpeech):
     """Hears a number, and says a product's name among sentences that many videos share."""

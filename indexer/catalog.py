@@ -6,63 +6,35 @@ folder, or from the prefixes of an object store that the config allows; a row th
 URL, an absolute path or a way out of the folder does not get to read it.
 """
 
-import csv
 import datetime as dt
 import decimal
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import Annotated, TypeAlias, TypeVar
+from pathlib import PurePath
+from typing import Annotated
 
-import pyarrow.parquet as pq
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
+from indexer.lists import Cell, GivenRow, Row, checked_rows, is_missing
 from indexer.sources.files import Files
+from indexer.text import clean_text, decode_entities, printable
 from schemas.catalog import Product, RejectedRow, VideoSource
 from schemas.errors import InputError, MediaError
 from schemas.outcomes import Skipped
 
+# What people name files whose containers the decoder takes; a test holds it against the decoder.
+# Names of pictures and sound are left out: they lie beside videos as their covers and tracks.
 VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".ts",
-        ".m2ts",
-        ".mpg",
-        ".mpeg",
-        ".flv",
-        ".wmv",
-        ".3gp",
-        ".ogv",
-        ".gif",
-    ]
+    (
+        ".3g2 .3gp .amv .asf .avi .divx .dv .evo .f4v .flv .gif .gxf .h264 .h265 .hevc .ismv .ivf "
+        ".m2t .m2ts .m2v .m4v .mj2 .mjpeg .mjpg .mk3d .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mts "
+        ".mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tod .trp .ts .vob .webm .wmv .wtv .y4m"
+    ).split()
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PLACES = decimal.Decimal("0.0001")  # what the table's decimal column holds
 _LONGEST_TITLE, _LONGEST_TEXT = 2_000, 50_000
 _LARGEST_LIST = 64 * 1024**3
-
-Cell: TypeAlias = object
-Row = TypeVar("Row", bound=BaseModel)
-
-
-def clean_text(text: str) -> str:
-    """Text without control characters, direction overrides and lone surrogates."""
-    return _CONTROL.sub("", text).encode("utf-8", "replace").decode("utf-8").strip()
 
 
 def _as_text(value: Cell) -> Cell:
@@ -75,11 +47,21 @@ def _as_text(value: Cell) -> Cell:
 def _as_list(value: Cell) -> Cell:
     if value is None or value == "":
         return ()
-    return tuple(value.split("|")) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return tuple(value.split("|"))
+    return tuple(v for v in value if not is_missing(v)) if isinstance(value, list) else value
 
 
 def _clean_each(items: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(cleaned for item in items if (cleaned := clean_text(item)))
+
+
+def _decode_each(items: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(decode_entities(item) for item in items)
+
+
+def _decode(value: Cell) -> Cell:
+    return decode_entities(value) if isinstance(value, str) else value
 
 
 def _as_pairs(value: Cell) -> Cell:
@@ -92,15 +74,25 @@ def _as_pairs(value: Cell) -> Cell:
         value = dict(value)  # how Arrow gives a map column
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object")
-    return tuple(
-        (clean_text(str(name)), clean_text(item if isinstance(item, str) else json.dumps(item)))
+    texts = (
+        (str(name), item if isinstance(item, str) else json.dumps(item))
         for name, item in value.items()
-        if item is not None
+        if not is_missing(item)
     )
+    return tuple((_plain(name), _plain(item)) for name, item in texts)
+
+
+def _plain(text: str) -> str:
+    return clean_text(decode_entities(text))
 
 
 def _none_if_empty(value: Cell) -> Cell:
     return None if value == "" else value
+
+
+def _none_if_no_number(value: Cell) -> Cell:
+    """Data frames write what is missing as "nan" into CSV."""
+    return None if isinstance(value, str) and value.strip().lower() in ("", "nan") else value
 
 
 def _cut(limit: int) -> Callable[[str | None], str | None]:
@@ -125,13 +117,23 @@ def _utc(value: dt.datetime | None) -> dt.datetime | None:
 
 def _exact(value: Cell) -> Cell:
     # Decimal(str(x)) keeps 2.74 as the shop wrote it.
-    return str(value) if isinstance(value, float) else _none_if_empty(value)
+    return str(value) if isinstance(value, float) else _none_if_no_number(value)
 
 
 Id = Annotated[str, BeforeValidator(_as_text), AfterValidator(_present), Field(max_length=500)]
-Title = Annotated[str, AfterValidator(_present), AfterValidator(_cut(_LONGEST_TITLE))]
+Title = Annotated[
+    str, BeforeValidator(_decode), AfterValidator(_present), AfterValidator(_cut(_LONGEST_TITLE))
+]
 Text = Annotated[str | None, BeforeValidator(_none_if_empty), AfterValidator(_cut(_LONGEST_TEXT))]
+# What people read, in which exports leave HTML entities; ids and names of files are kept as given.
+Prose = Annotated[Text, BeforeValidator(_decode)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), AfterValidator(_clean_each)]
+Labels = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_list),
+    AfterValidator(_decode_each),
+    AfterValidator(_clean_each),
+]
 Skus = Annotated[
     tuple[Annotated[str, BeforeValidator(_as_text)], ...],
     BeforeValidator(_as_list),
@@ -145,17 +147,12 @@ _Money = Annotated[
     AfterValidator(lambda price: price.quantize(_PLACES)),
 ]
 Price = Annotated[_Money | None, BeforeValidator(_exact)]
-Count = Annotated[Annotated[int, Field(ge=0, lt=2**63)] | None, BeforeValidator(_none_if_empty)]
-Rating = Annotated[
-    Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, BeforeValidator(_none_if_empty)
+Count = Annotated[
+    Annotated[int, Field(ge=0, lt=2**63)] | None, BeforeValidator(_none_if_no_number)
 ]
-
-
-class GivenRow(BaseModel):
-    """Base of all rows that a shop hands over."""
-
-    # Shops have columns of their own; they are none of our business.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+Rating = Annotated[
+    Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, BeforeValidator(_none_if_no_number)
+]
 
 
 class ProductRow(GivenRow):
@@ -163,9 +160,9 @@ class ProductRow(GivenRow):
 
     sku: Id
     title: Title
-    brand: Text = None
-    category: Names = ()
-    description: Text = None
+    brand: Prose = None
+    category: Labels = ()
+    description: Prose = None
     attributes: Pairs = ()
     images: Names = ()
     merchant_id: Text = None
@@ -191,7 +188,7 @@ class VideoRow(GivenRow):
     file: Annotated[str, Field(min_length=1, validation_alias=AliasChoices("file", "path"))]
     merchant_skus: Skus = ()
     merchant_id: Text = None
-    title: Text = None
+    title: Prose = None
     language: Text = None
     published_at: Instant = None
 
@@ -264,21 +261,35 @@ def read_videos(uri: str, files: Files) -> VideosRead:
 
 
 def _read_folder(folder: str, files: Files) -> VideosRead:
-    videos: list[VideoSource] = []
+    videos: dict[str, VideoSource] = {}
     rejected: list[RejectedRow] = []
     skipped: list[Skipped] = []
+
+    def refuse(name: str, reason: str) -> None:
+        rejected.append(RejectedRow(PurePath(folder).name, 0, name, reason))
+
     for item in files.walk(folder):
         name = PurePath(item.name)
         suffix = name.suffix.lower()
-        if name.name.startswith("."):
-            skipped.append(Skipped(item.name, "hidden file"))
+        if any(part.startswith(".") for part in name.parts):
+            hidden = item.is_folder or not name.name.startswith(".")
+            skipped.append(Skipped(item.name, "hidden folder" if hidden else "hidden file"))
+        elif item.location is None:
+            refuse(item.name, item.reason)
         elif suffix and suffix not in VIDEO_SUFFIXES:
             skipped.append(Skipped(item.name, f"not a video by its name ({suffix})"))
-        elif item.location is None:
-            rejected.append(RejectedRow(PurePath(folder).name, 0, item.name, item.reason))
+        elif (known := videos.get(item.name)) is None:
+            videos[item.name] = VideoSource(video_id=item.name, path=item.location)
         else:
-            videos.append(VideoSource(video_id=item.name, path=item.location))
-    return VideosRead(tuple(videos), tuple(rejected), tuple(skipped))
+            # Bytes that are not UTF-8 are shown by their numbers, which another name may spell out.
+            kept, other = sorted((known.path, item.location), key=_is_unprintable)
+            videos[item.name] = VideoSource(video_id=item.name, path=kept)
+            refuse(item.name, f"another file has this id already: rename {printable(other)}")
+    return VideosRead(tuple(videos.values()), tuple(rejected), tuple(skipped))
+
+
+def _is_unprintable(path: str) -> bool:
+    return printable(path) != path
 
 
 def _parsed(uri: str, files: Files, model: type[Row]) -> Iterator[tuple[int, Row | RejectedRow]]:
@@ -288,98 +299,3 @@ def _parsed(uri: str, files: Files, model: type[Row]) -> Iterator[tuple[int, Row
             yield from checked_rows(path, list_name, model)
     except MediaError as error:
         raise InputError(f"{uri}: {error}") from error
-
-
-def checked_rows(
-    path: Path, list_name: str, model: type[Row]
-) -> Iterator[tuple[int, Row | RejectedRow]]:
-    """Each row of a .jsonl, .csv or .parquet file with its line: checked, or refused in words.
-
-    Raises InputError where the file itself cannot be read.
-    """
-    for line, cells in _rows(path):
-        if isinstance(cells, str):
-            yield line, RejectedRow(list_name, line, None, cells)
-            continue
-        try:
-            yield line, model.model_validate(cells)
-        except (ValidationError, RecursionError, TypeError, OverflowError) as error:
-            key = next(iter(model.model_fields))
-            item_id = cells.get(key)
-            name = clean_text(str(item_id))[:200] if item_id not in (None, "") else None
-            yield line, RejectedRow(list_name, line, name, _reason(error))
-
-
-def _reason(error: ValidationError | RecursionError | TypeError | OverflowError) -> str:
-    if isinstance(error, RecursionError):
-        return "is nested too deeply"
-    if not isinstance(error, ValidationError):
-        return f"holds a value that cannot be used: {error}"
-    parts = []
-    for item in error.errors(include_input=True, include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        given = (
-            "" if item["type"] == "missing" else f" (got {clean_text(repr(item['input']))[:80]})"
-        )
-        parts.append(f"{key}: {item['msg'][0].lower()}{item['msg'][1:]}{given}")
-    return "; ".join(parts)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Cell] | str]]:
-    """Line numbers and raw cells; a text where a line is no row at all."""
-    readers = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(
-            f"{path}: unknown kind of file; allowed are {', '.join(readers)}, or a folder of videos"
-        )
-    try:
-        yield from reader(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _jsonl_rows(path: Path) -> Iterator[tuple[int, dict[str, Cell] | str]]:
-    with path.open("rb") as file:
-        for line, raw in enumerate(file, start=1):
-            try:
-                value = json.loads(raw.decode("utf-8-sig" if line == 1 else "utf-8"))
-            except UnicodeDecodeError as error:
-                yield line, f"is not UTF-8 (byte {error.start})"
-            except (ValueError, RecursionError) as error:
-                empty = not raw.strip()
-                yield line, "is empty" if empty else f"is not JSON: {error}"
-            else:
-                yield line, value if isinstance(value, dict) else "is not a JSON object"
-
-
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Cell] | str]]:
-    with path.open(encoding="utf-8-sig", errors="strict", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        while True:
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield reader.line_num, f"is not CSV: {error}"
-                continue
-            except UnicodeDecodeError as error:
-                raise InputError(f"{path}: is not UTF-8 near line {reader.line_num}") from error
-            if row.get(None):
-                yield reader.line_num, "has more cells than the header"
-                continue
-            # An empty cell is one that was left out.
-            yield reader.line_num, {k: v for k, v in row.items() if k and v not in (None, "")}
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Cell] | str]]:
-    try:
-        file = pq.ParquetFile(path)
-        line = 0
-        for batch in file.iter_batches(batch_size=1024):
-            for row in batch.to_pylist():
-                line += 1
-                yield line, {k: v for k, v in row.items() if v is not None}
-    except ValueError as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise InputError(f"{path}: is not Parquet: {error}") from error

@@ -10,8 +10,10 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from indexer.catalog import Count, GivenRow, Id, Skus, Text, checked_rows, clean_text
+from indexer.catalog import Count, Id, Skus, Text
+from indexer.lists import GivenRow, checked_rows
 from indexer.sources.local import inside
+from indexer.text import clean_text
 from schemas.catalog import RejectedRow
 from schemas.errors import InputError
 

@@ -20,7 +20,7 @@ from jobs.terminal import Commands, add_command, console, print_json, settle_thr
 from schemas.errors import ConfigError, ReelshelfError
 
 if TYPE_CHECKING:
-    from indexer.search.results import SearchHit
+    from indexer.search.results import Answer
     from indexer.store.tables import Store
     from jobs.nightly import NightlySummary
     from schemas.config import Config
@@ -227,22 +227,38 @@ def _tell_night(summary: "NightlySummary") -> None:
 
 
 def _search(args: argparse.Namespace) -> None:
-    from jobs.show import show_hits
+    from jobs.show import show_answer
 
     if (args.text is None) == (args.image is None):
         raise ConfigError("search: give either TEXT or --image FILE")
     if args.k < 1:
         raise ConfigError(f"search: -k: got {args.k}; it must be at least 1")
-    hits = find(args.store, args.text, args.image, k=args.k, category=args.category)
+    found = find(args.store, args.text, args.image, k=args.k, category=args.category)
     if args.json:
-        print_json([asdict(hit) for hit in hits])
+        print_json(_answer_json(found))
     else:
-        show_hits(args.text or str(args.image), hits, console())
+        show_answer(args.text or str(args.image), found, console())
+
+
+def _answer_json(found: "Answer") -> dict[str, object]:
+    query = found.query
+    understood = {
+        "text": query.text,
+        "corrections": [{"typed": typed, "taken": taken} for typed, taken in query.corrections],
+        "price": asdict(query.price) if query.price else None,
+        "notes": list(query.notes),
+    } if query else None  # fmt: skip
+    return {
+        "answered": found.answered,
+        "query": understood,
+        "hits": [asdict(hit) for hit in found.hits],
+        "closest": [asdict(hit) for hit in found.closest],
+    }
 
 
 def find(
     uri: str, text: str | None, image: Path | None, *, k: int, category: str | None
-) -> "list[SearchHit]":
+) -> "Answer":
     """Search the newest release with the models that it names."""
     from indexer.products import load_picture
     from indexer.search.searcher import QueryEncoders, Searcher

@@ -1,7 +1,7 @@
 """What a run would do: the shop as it is now, the store as it is now, and what is asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from indexer.catalog import CatalogueRead, VideosRead, read_catalogue, read_videos
@@ -24,6 +24,7 @@ from indexer.store.products import picture_states, product_states
 from indexer.store.runs import run_records
 from indexer.store.sources import seen_files
 from indexer.store.tables import Store
+from indexer.text import as_known
 from schemas.catalog import RejectedRow
 from schemas.config import Config, ModelsConfig
 from schemas.errors import InputError, StoreError
@@ -78,7 +79,31 @@ def read_source(request: IngestRequest, config: Config) -> Source:
         raise InputError(_nothing_usable(request.catalogue, "product", catalogue.rejected))
     if not videos.videos:
         raise InputError(_nothing_usable(request.videos, "video", videos.rejected))
-    return Source(catalogue, videos, files)
+    return Source(catalogue, _with_known_skus(videos, catalogue), files)
+
+
+def _with_known_skus(videos: VideosRead, catalogue: CatalogueRead) -> VideosRead:
+    """The videos with the SKUs that they declare spelt as the catalogue spells them."""
+    declared = {sku for source in videos.videos for sku in source.merchant_skus}
+    known = as_known(declared, lambda: (product.sku for product in catalogue.products))
+    if all(given == stored for given, stored in known.items()):
+        return videos
+    spelt = tuple(
+        replace(source, merchant_skus=tuple(known[sku] for sku in source.merchant_skus))
+        for source in videos.videos
+    )
+    return replace(videos, videos=spelt)
+
+
+def _as_known(demand: Demand, source: Source) -> Demand:
+    """A demand with its ids spelt as the source spells them."""
+    videos = as_known(demand.videos, lambda: (item.video_id for item in source.videos.videos))
+    skus = as_known(demand.skus, lambda: (item.sku for item in source.catalogue.products))
+    return replace(
+        demand,
+        videos=tuple(videos[name] for name in demand.videos),
+        skus=tuple(skus[sku] for sku in demand.skus),
+    )
 
 
 def _nothing_usable(uri: str, what: str, rejected: Sequence[RejectedRow]) -> str:
@@ -135,6 +160,7 @@ def plan(
         held = Held(seen=donor.seen if donor else {}, donor=donor)
     scope = EVERYTHING
     if demand is not None:
+        demand = _as_known(demand, source)
         seen = base or store
         known = Known(
             failed=frozenset(k for k, f in (donor or held).failures.items() if f.kind is not None),

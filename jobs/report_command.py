@@ -208,7 +208,7 @@ def _given(
     from indexer.report.linked import Labels
     from indexer.report.pinned import Pinned
     from indexer.report.searched import JudgedFile, searched
-    from indexer.store.rows import printable
+    from indexer.text import printable
     from schemas.keys import file_sha256
 
     labels = judged = logged = asked = wanted = None
@@ -287,13 +287,13 @@ def _ask(searcher: "Searcher") -> "Ask":
 
     def ask(query: "JudgedQuery") -> "list[SearchHit]":
         if query.text is not None:
-            return searcher.search_text(query.text, k=RESULTS)
+            return list(searcher.search_text(query.text, k=RESULTS).ranked)
         assert query.image is not None
         try:
             pixels = load_picture(query.image)
         except (OSError, ValueError) as error:
             raise ConfigError(f"report: --judged: {query.image}: {error}") from error
-        return searcher.search_image(pixels, k=RESULTS)
+        return list(searcher.search_image(pixels, k=RESULTS).ranked)
 
     return ask
 

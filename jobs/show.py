@@ -25,7 +25,7 @@ from indexer.plan import PlanCounts
 from indexer.quality.explain import Explanation
 from indexer.quality.labelled import Labelled, UnseenQuality
 from indexer.report.words import clock, describe, flat
-from indexer.search.results import SearchHit
+from indexer.search.results import Answer, SearchHit
 from indexer.store.releases import Listed
 from jobs.progress import Stage
 from schemas.calibration import Calibration, Signal
@@ -187,7 +187,27 @@ def _more(count: int, console: Console) -> None:
         console.print(f"... and {count - _MOST_FAILURES} more; --json lists them all")
 
 
-def show_hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
+def show_answer(title: str, found: Answer, console: Console) -> None:
+    """How a query was understood, and its results; where there is none, what came closest."""
+    query = found.query
+    for typed, taken in query.corrections if query else ():
+        console.print(plain(f'Corrected: "{typed}" to "{taken}".'))
+    if query and query.price:
+        bounds = (f"{side} {amount}" for side, amount in (
+            ("at least", query.price.least), ("at most", query.price.most)
+        ) if amount is not None)  # fmt: skip
+        console.print(plain(f"Price: {', '.join(bounds)}."))
+    for note in query.notes if query else ():
+        console.print(plain(f"Note: {note}."))
+    if found.answered:
+        console.print(_hit_table(title, found.hits))
+        return
+    console.print(plain(f"{title}: nothing found; nothing in the shop comes near it"))
+    if found.closest:
+        console.print(_hit_table("What came closest", found.closest))
+
+
+def _hit_table(title: str, hits: Sequence[SearchHit]) -> Table:
     """Search results: video, moment, SKUs and the evidence."""
     rows = []
     for place, hit in enumerate(hits, start=1):
@@ -199,7 +219,7 @@ def show_hits(title: str, hits: Sequence[SearchHit], console: Console) -> None:
         moment = f"{clock(hit.start_ms)} - {clock(hit.end_ms)}"
         rows.append([str(place), hit.video_id, moment, f"{hit.score:.2f}", sold, why, found])
     columns = ["", "video", "moment", "score", "sells", "evidence", "found by"]
-    console.print(make_table(title, columns, rows) if rows else plain(f"{title}: nothing found"))
+    return make_table(title, columns, rows)
 
 
 def show_links(links: Sequence[tuple[str, str, ProductLink]], console: Console) -> None:

@@ -61,6 +61,10 @@ class MiniLM:
             vectors[rows] = self._encode([texts[i][:_LONGEST_TEXT] for i in rows])
         return vectors
 
+    def has_word(self, word: str) -> bool:
+        """Whether a word stands in the vocabulary whole; misspelt ones are made of pieces."""
+        return self._tokenizer.token_to_id(word) is not None
+
     @torch.inference_mode()
     def _encode(self, texts: list[str]) -> Vectors:
         encoded = self._tokenizer.encode_batch(texts)

@@ -69,6 +69,12 @@ class OpenClip:
         """Encode n texts into `(n, dim)` unit vectors of the image space."""
         return self._batched(texts, self._encode_text_batch)
 
+    def has_word(self, word: str) -> bool:
+        """Whether a word is one token; whatever tokenizer the architecture has, it pads."""
+        nothing, tokens = self._tokenizer(["", word])
+        padding = nothing[-1]
+        return int((tokens != padding).sum() - (nothing != padding).sum()) == 1
+
     def _encode_image_batch(self, images: Sequence[Pixels]) -> torch.Tensor:
         pixels = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
         features: torch.Tensor = self._model.encode_image(pixels.to(self._device), normalize=True)

@@ -38,6 +38,10 @@ class TextEncoder(Protocol):
         """Encode n texts into `(n, dim)` unit vectors."""
         ...
 
+    def has_word(self, word: str) -> bool:
+        """Whether a lower-case word is one of its vocabulary, and so has a meaning of its own."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Transcript:

@@ -17,7 +17,7 @@ from schemas.keys import Json
 from schemas.media import Vectors
 
 # Words that say nothing of a product. Kept short: rare words get their weight from the catalogue.
-_STOPWORDS = frozenset(
+STOPWORDS = frozenset(
     [
         "a",
         "an",
@@ -152,7 +152,7 @@ class LinkingCatalogue:
 
 def _title_words(title: str) -> list[str]:
     all_words = list(dict.fromkeys(words(title)))
-    return [word for word in all_words if word not in _STOPWORDS] or all_words
+    return [word for word in all_words if word not in STOPWORDS] or all_words
 
 
 def _print_words(item: EncodedProduct) -> list[str]:

@@ -6,6 +6,7 @@ stored are explained as well.
 
 from dataclasses import dataclass
 
+from indexer.store.ids import stored_skus, stored_videos
 from indexer.store.linking import released_linker, released_videos
 from indexer.store.products import product_titles
 from indexer.store.tables import Store
@@ -51,6 +52,8 @@ def explain(
 
     Raises InputError where the release has no such video or product.
     """
+    video_id = stored_videos(store, release, [video_id])[video_id]
+    sku = stored_skus(store, release, [sku])[sku] if sku is not None else None
     versions = {table.name: table.version for table in release.tables}
     titles = product_titles(store.of(release.generation), versions["products"])
     if sku is not None and product_key(release.shop_id, sku) not in titles:

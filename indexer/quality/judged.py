@@ -12,6 +12,7 @@ from math import log2
 
 from indexer.queries import JudgedQuery
 from indexer.search.results import SearchHit
+from indexer.text import same_id
 
 RESULTS = 20
 
@@ -41,13 +42,15 @@ def _answer(query: JudgedQuery, ask: Ask) -> Answer:
     began = time.perf_counter()
     hits = ask(query)
     taken = (time.perf_counter() - began) * 1000
-    found = list(dict.fromkeys(video for hit in hits for video in (hit.video_id, *hit.copies)))
+    shown = (same_id(video) for hit in hits for video in (hit.video_id, *hit.copies))
+    found = list(dict.fromkeys(shown))
+    relevant = frozenset(map(same_id, query.relevant))
     return Answer(
         query,
-        ndcg_at(10, found, query.relevant),
-        recall_at(5, found, query.relevant),
-        recall_at(10, found, query.relevant),
-        reciprocal_rank(found, query.relevant),
+        ndcg_at(10, found, relevant),
+        recall_at(5, found, relevant),
+        recall_at(10, found, relevant),
+        reciprocal_rank(found, relevant),
         taken,
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer.linking.calibration import fit, probability
+from indexer.store.ids import stored_skus, stored_videos
 from indexer.store.linking import released_linker, released_videos
 from indexer.store.tables import Store
 from schemas.calibration import Calibration, Signal
@@ -50,7 +51,7 @@ def read_labels(path: Path) -> dict[str, frozenset[str]]:
     """The SKUs that each judged video sells. Raises InputError with the line that is wrong."""
     truth: dict[str, frozenset[str]] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"labels {path}: cannot be read: {error}") from error
     for number, line in enumerate(lines, start=1):
@@ -75,6 +76,9 @@ def labelled_pairs(
 ) -> Labelled:
     """Every candidate pair of the judged videos, with its signals as this release measures them."""
     linker = released_linker(store, release, config)
+    videos = stored_videos(store, release, truth)
+    skus = stored_skus(store, release, {sku for links in truth.values() for sku in links})
+    truth = {videos[name]: frozenset(skus[sku] for sku in links) for name, links in truth.items()}
     keys = {video_key(release.shop_id, video_id): video_id for video_id in truth}
     clusters = store.of(release.generation).clusters(release.table_version("videos"))
     pairs: list[LabelledPair] = []

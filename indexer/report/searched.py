@@ -10,6 +10,7 @@ from indexer.quality.judged import Answer
 from indexer.queries import Judged
 from indexer.report.facts import KindOfQuery, Listing, QueryChange, SearchQuality, SearchScores
 from indexer.report.pinned import Pinned
+from indexer.text import same_id
 
 ALL = "all"
 # Scores of one query that differ by less are the same.
@@ -41,8 +42,8 @@ def searched(
     queries, then = judged.read.queries, before.answers
     kinds = sorted({answer.query.kind for answer in now} - {ALL})
     taken = [answer.ms for answer in now]
-    held = set(pinned.table("videos", ["video_id"])["video_id"].to_pylist())
-    relevant = {video for query in queries for video in query.relevant}
+    held = set(map(same_id, pinned.table("videos", ["video_id"])["video_id"].to_pylist()))
+    relevant = {same_id(video) for query in queries for video in query.relevant}
     changes = _changes(now, then) if then is not None else []
     return SearchQuality(
         source=judged.name,

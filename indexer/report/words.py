@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 
-from indexer.catalog import clean_text
+from indexer.text import clean_text
 from schemas.links import Evidence, Sense
 
 _LONGEST_QUOTE = 70

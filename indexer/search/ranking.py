@@ -59,11 +59,14 @@ def freshness(published: dt.datetime | None, now: dt.datetime, half_life_days: f
     return float(0.5 ** (age / half_life_days))
 
 
-def mix(ranked: Sequence[Ranked], spread: float, k: int) -> list[tuple[Ranked, list[str]]]:
+def mix(
+    ranked: Sequence[Ranked], spread: float, k: int, leading: frozenset[str] = frozenset()
+) -> list[tuple[Ranked, list[str]]]:
     """At most `k` results, one for each duplicate cluster with its others' keys; SKUs spread.
 
-    Results are taken greedily; each one that sells what an earlier one sold loses a little, as in
-    maximal marginal relevance (Carbonell and Goldstein, 1998).
+    First comes the best result of each SKU in `leading`. The others are taken greedily; each one
+    that sells what an earlier one sold loses a little, as in maximal marginal relevance (Carbonell
+    and Goldstein, 1998).
     """
     ordered = sorted(ranked, key=lambda r: (-r.score, r.video_key))
     best: dict[str, Ranked] = {}
@@ -77,7 +80,8 @@ def mix(ranked: Sequence[Ranked], spread: float, k: int) -> list[tuple[Ranked, l
     shown: dict[str | None, int] = {}
     result: list[tuple[Ranked, list[str]]] = []
     while remaining and len(result) < k:
-        chosen = max(remaining, key=lambda r: r.score - _repeats(r, shown) * spread)
+        ahead = [r for r in remaining if r.sku in leading and r.sku not in shown]
+        chosen = max(ahead or remaining, key=lambda r: r.score - _repeats(r, shown) * spread)
         remaining.remove(chosen)
         shown[chosen.sku] = shown.get(chosen.sku, 0) + 1
         result.append((chosen, copies[chosen.cluster]))

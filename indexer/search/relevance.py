@@ -3,7 +3,8 @@
 Words first: a product is asked for as far as the query's words, rare ones counting more, stand in
 what the shop says of it, and as far as its name stands in the query. Meaning second: query and
 product text as sentences. The best product holds the field, and the others fall behind it fast: a
-shopper who names one apple does not ask for all of them.
+shopper who names one apple does not ask for all of them. A shopper who names a shelf does: a
+category or a brand and nothing besides asks for all that stands there.
 """
 
 import math
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from indexer.linking.catalogue import LinkingCatalogue, words
 from indexer.linking.names import find_names
+from indexer.search.breadth import Shelves
 from indexer.search.query import Query
 from schemas.catalog import Product
 from schemas.media import Vectors
@@ -32,6 +34,8 @@ _RIVALRY = 0.12
 # A product outside of a brand that the query names is hardly what it asks for. A category is often
 # named in passing: "apple drink" asks for no apple.
 _OUTSIDE_BRAND, _OUTSIDE_CATEGORY, _OUTSIDE_VALUES = 0.5, 0.85, 0.85
+# What stands on a shelf that is asked for; how near it comes besides orders the shelf a little.
+_ON_SHELF, _NEARNESS = 0.8, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class ProductRelevance:
 
     def __init__(self, catalogue: LinkingCatalogue) -> None:
         self._catalogue = catalogue
+        self._shelves = Shelves(catalogue)
         self._described = [_describe(item.product) for item in catalogue.products]
         self._worth = _postings([item.words.items() for item in self._described])
         self._named = _postings(
@@ -75,14 +80,35 @@ class ProductRelevance:
 
         `admitted`, `(products,)`, is 0 for products that a filter leaves out: they hold no field.
         """
+        relevance = self._plain(query, vector)
+        shelf = self.shelf(query)
+        if shelf is None:
+            return _rivalled(relevance * admitted)
+        # A product that is named as well stays ahead of its shelf.
+        asked = np.maximum(_ON_SHELF + _NEARNESS * relevance, np.where(relevance >= 1, relevance, 0))
+        # Those beside the shelf rival what is on it, and not the other way round.
+        beside = _rivalled(np.where(shelf, 1.0, relevance).astype(np.float32) * admitted)
+        return np.asarray(np.where(shelf, asked * admitted, beside), np.float32)
+
+    def shelf(self, query: Query) -> npt.NDArray[np.bool_] | None:
+        """`(products,)` which a query asks for alike: a shelf, or all where only a price is named.
+
+        None where it asks for something of its own.
+        """
+        if not query.corrected and query.price is not None:
+            return np.ones(len(self._catalogue), bool)
+        return self._shelves.asked(query.corrected)
+
+    def _plain(self, query: Query, vector: Vectors) -> Vectors:
+        """`(products,)` how near each product comes to a query, by words, names and meaning."""
         similarity = self._catalogue.facts_vectors @ vector
         meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
         relevance = _LEXICAL * self._lexical(query) + (1.0 - _LEXICAL) * meaning
         relevance *= self._inside(query)
-        for match in find_names(query.mended, self._catalogue):
+        for match in find_names(query.corrected, self._catalogue):
             if match.coverage >= _NAMED:
                 relevance[match.product] = max(relevance[match.product], match.coverage)
-        return _rivalled(relevance * admitted)
+        return np.asarray(relevance, np.float32)
 
     def of_image(self, similarity: Mapping[int, float], admitted: Vectors) -> Vectors:
         """The same for a picture, from the cosine of each near product's best picture."""
@@ -96,7 +122,7 @@ class ProductRelevance:
 
         Of two products that have them all, the one whose title says less besides is meant.
         """
-        asked = [word for word in dict.fromkeys(words(query.mended)) if len(word) > 1]
+        asked = [word for word in dict.fromkeys(words(query.corrected)) if len(word) > 1]
         weights = {word: self.weight(word) for word in asked}
         total = sum(weights.values()) or 1.0
         found = np.zeros(len(self._described))

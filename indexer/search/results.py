@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from indexer.search.query import Query
 from schemas.links import Evidence
 
 
@@ -32,3 +33,26 @@ class SearchHit:
     routes: tuple[tuple[str, float], ...]
     evidence: tuple[Evidence, ...]
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query found, best first.
+
+    Where nothing in the shop comes near the query, `hits` is empty and `closest` holds what came
+    closest all the same. `query` is how a text was understood; a picture has none.
+    """
+
+    hits: tuple[SearchHit, ...]
+    closest: tuple[SearchHit, ...] = ()
+    query: Query | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything in the shop comes near the query."""
+        return bool(self.hits)
+
+    @property
+    def ranked(self) -> tuple[SearchHit, ...]:
+        """All that is shown, in order: for measuring how it is ordered."""
+        return self.hits or self.closest

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from lancedb.query import LanceVectorQueryBuilder
+from lancedb.query import LanceVectorQueryBuilder, MatchQuery
 from lancedb.table import Table
 
 from indexer.linking.catalogue import words
@@ -65,13 +65,8 @@ def by_words(table: Table, query: str, weight: Callable[[str], float], depth: in
     asked = list(dict.fromkeys(words(query)))
     if not asked:
         return []
-    hits = (
-        # The index holds words as they were written, with their accents.
-        table.search(unicodedata.normalize("NFC", query), query_type="fts", fts_columns="text")
-        .select(["video_key", "start_ms", "end_ms", "text", "_score"])
-        .limit(depth)
-        .to_list()
-    )
+    columns = ["video_key", "start_ms", "end_ms", "text", "_score"]
+    hits = _matching(table, query, columns, depth)
     best = max((hit["_score"] for hit in hits), default=1.0)
     total = sum(weight(word) for word in asked) or 1.0
     found = []
@@ -82,6 +77,21 @@ def by_words(table: Table, query: str, weight: Callable[[str], float], depth: in
         score = share**_PARTIAL * (0.9 + 0.1 * hit["_score"] / best)
         found.append(Found(hit["video_key"], score, hit["start_ms"], hit["end_ms"], hit["text"]))
     return found
+
+
+def is_said(table: Table, word: str) -> bool:
+    """Whether any moment has a word, said or written."""
+    return bool(_matching(table, word, ["_score"], 1))
+
+
+def _matching(table: Table, text: str, columns: list[str], depth: int) -> list[Cells]:
+    """Moments that have any of the words, by BM25. The text is words and never syntax."""
+    # The index holds words as they were written, with their accents.
+    query = MatchQuery(unicodedata.normalize("NFC", text), "text")
+    rows: list[Cells] = (
+        table.search(query, query_type="fts").select(columns).limit(depth).to_list()
+    )
+    return rows
 
 
 def by_vector(

@@ -8,28 +8,31 @@ import datetime as dt
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from lancedb.table import Table
 
 from indexer.linking.catalogue import LinkingCatalogue
 from indexer.linking.likeness import LikenessSpace
 from indexer.search import routes
 from indexer.search.links import LINK_COLUMNS, SearchedLinks
-from indexer.search.query import PriceRange, Query, QueryAnalyser
+from indexer.search.prices import PriceRange
+from indexer.search.query import Query, QueryAnalyser
 from indexer.search.ranking import Ranked, authority, freshness, mix
 from indexer.search.relevance import ProductRelevance
-from indexer.search.results import SearchHit, SoldProduct
+from indexer.search.results import Answer, SearchHit, SoldProduct
 from indexer.search.routes import Found
 from indexer.store.backgrounds import read_background
 from indexer.store.products import read_products
 from indexer.store.rows import Cells
 from indexer.store.tables import Store
+from indexer.text import clean_text
 from models.protocols import ImageEncoder, TextEncoder
 from schemas.catalog import Product
 from schemas.config import SearchConfig, parse_config
-from schemas.errors import ConfigError, SpaceMismatch
+from schemas.errors import ConfigError, InputError, SpaceMismatch
 from schemas.links import ProductLink
 from schemas.media import Pixels, Vectors
 from schemas.release import ModelRef, Release, VectorIndex
@@ -37,7 +40,12 @@ from schemas.release import ModelRef, Release, VectorIndex
 _FEW = 3
 # Relevance below which a text asks for no product; and the share of the best one's that is as good.
 _WANTED, _AS_WANTED = 0.27, 0.6
-
+# A query is answered from here on: by the relevance of a product, by the share of its words that a
+# moment has (as `routes.by_words` scores it), or by the meaning of several words. Below all three
+# lie queries for what a shop does not have (docs/linking-and-search.md).
+_NEAR_PRODUCT, _NEAR_WORDS, _NEAR_MEANING = 0.2, 0.5, 0.5
+# A query longer than this is cut: nobody types one, and each of its words is looked up.
+_LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class QueryEncoders:
@@ -80,7 +88,7 @@ class Searcher:
         versions = {table.name: table.version for table in release.tables}
         self._catalogue = LinkingCatalogue.of(read_products(store, versions))
         products = [item.product for item in self._catalogue.products]
-        self._analyser = QueryAnalyser(self._catalogue)
+        self._analyser = QueryAnalyser(self._catalogue, self._knows if encoders.text else None)
         self._relevance = ProductRelevance(self._catalogue)
         self._authority = authority(products)
         background = read_background(store, release.background_id)
@@ -111,8 +119,25 @@ class Searcher:
         return sold
 
     def analyse(self, text: str) -> Query:
-        """How a text would be understood: mended spelling, brand, category, price."""
-        return self._analyser.analyse(text)
+        """How a text would be understood: corrected spelling, brand, category, price.
+
+        Raises InputError where there is no text.
+        """
+        plain = clean_text(text)
+        if not plain:
+            raise InputError("the query is empty: type what you are looking for")
+        query = self._analyser.analyse(plain[:_LONGEST])
+        if len(plain) <= _LONGEST:
+            return query
+        note = f"only its first {_LONGEST} characters were looked at"
+        return replace(query, notes=(*query.notes, note))
+
+    def _knows(self, word: str) -> bool:
+        """Whether a word that the catalogue does not have finds something all the same."""
+        encoder = self._encoders.text
+        return (encoder is not None and encoder.has_word(word)) or routes.is_said(
+            self._segments, word
+        )
 
     def wanted(self, text: str) -> list[Wanted]:
         """The products that a text asks for, the most relevant first.
@@ -121,7 +146,7 @@ class Searcher:
         """
         if self._encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
-        query = self._analyser.analyse(text)
+        query = self.analyse(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
         relevance = self._relevance.of_text(query, vector, self._admitted(None, query.price))
         best = float(relevance.max(initial=0.0))
@@ -133,14 +158,12 @@ class Searcher:
             if relevance[place] >= least
         ]
 
-    def search_text(
-        self, text: str, *, k: int = 10, category: str | None = None
-    ) -> list[SearchHit]:
-        """Videos for a shopper's words, best first."""
+    def search_text(self, text: str, *, k: int = 10, category: str | None = None) -> Answer:
+        """Videos for a shopper's words, best first. Raises InputError where there is no text."""
         if self._encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
         config = self._config
-        query = self._analyser.analyse(text)
+        query = self.analyse(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
         admitted = self._admitted(category, query.price)
         relevance = self._relevance.of_text(query, vector, admitted)
@@ -149,14 +172,15 @@ class Searcher:
             "words": (config.words, self._worded(query)),
             "meaning": (config.meaning, self._near("text_vector", vector)),
         }
+        near = _comes_near(query, relevance, found["words"][1], found["meaning"][1])
         if self._encoders.joint_text is not None:
             seen = self._encoders.joint_text.encode_texts([query.text])[0]
             found["frame"] = (config.frame, self._near("frame_vector", seen))
-        return self._rank(found, k, self._selling(admitted))
+        shelf = self._relevance.shelf(query)
+        hits = tuple(self._rank(found, k, self._selling(admitted), self._leading(shelf, admitted)))
+        return Answer(hits, (), query) if near else Answer((), hits, query)
 
-    def search_image(
-        self, image: Pixels, *, k: int = 10, category: str | None = None
-    ) -> list[SearchHit]:
+    def search_image(self, image: Pixels, *, k: int = 10, category: str | None = None) -> Answer:
         """Videos for a shopper's picture, `(H, W, 3)` uint8, best first."""
         if self._encoders.image is None:
             raise ConfigError("this searcher was made without an image encoder")
@@ -167,17 +191,17 @@ class Searcher:
             "product": (self._config.product, self._linked(relevance)),
             "frame": (self._config.frame, self._shown(vector)),
         }
-        return self._rank(found, k, self._selling(admitted))
+        return Answer(tuple(self._rank(found, k, self._selling(admitted))))
 
     def _linked(self, relevance: Vectors) -> list[Found]:
         return routes.by_links(relevance, self._links)
 
     def _worded(self, query: Query) -> list[Found]:
-        """Full text for the words as typed and as mended: what is said may be spelt either way."""
+        """Full text for the words as typed and corrected: what is said may be spelt either way."""
         texts = [query.text]
         # Full text ignores case: what differs in nothing else is asked once.
-        if query.mended.casefold() != query.text.casefold():
-            texts.append(query.mended)
+        if query.corrected.casefold() != query.text.casefold():
+            texts.append(query.corrected)
         weight, depth = self._relevance.weight, self._config.depth
         found = [routes.by_words(self._segments, text, weight, depth) for text in texts]
         return [item for items in found for item in items]
@@ -232,7 +256,8 @@ class Searcher:
         if category is not None:
             inside *= self._in_category(category)
         if price is not None:
-            inside *= [price.admits(item.product.price) for item in self._catalogue.products]
+            products = (item.product for item in self._catalogue.products)
+            inside *= [price.admits(product.price, product.currency) for product in products]
         return inside
 
     def _selling(self, admitted: Vectors) -> set[str] | None:
@@ -245,8 +270,26 @@ class Searcher:
             if any(admitted[product] for product, _ in sales)
         }
 
+    def _leading(
+        self, shelf: npt.NDArray[np.bool_] | None, admitted: Vectors
+    ) -> frozenset[str]:
+        """SKUs on a shelf that is asked for and that some video surely sells: each is shown."""
+        if shelf is None:
+            return frozenset()
+        products = self._catalogue.products
+        sold = {place for sales in self._sold.values() for place, _ in sales}
+        return frozenset(
+            products[place].product.sku
+            for place in np.flatnonzero(shelf & (admitted > 0)).tolist()
+            if place in sold
+        )
+
     def _rank(
-        self, found: dict[str, tuple[float, list[Found]]], k: int, allowed: set[str] | None
+        self,
+        found: dict[str, tuple[float, list[Found]]],
+        k: int,
+        allowed: set[str] | None,
+        leading: frozenset[str] = frozenset(),
     ) -> list[SearchHit]:
         best: dict[str, dict[str, tuple[float, Found]]] = defaultdict(dict)
         for route, (weight, items) in found.items():
@@ -261,7 +304,7 @@ class Searcher:
         ranked = [self._ranked(key, by_route, now) for key, by_route in best.items()]
         return [
             self._hit(item, copies, best[item.video_key])
-            for item, copies in mix(ranked, self._config.spread, k)
+            for item, copies in mix(ranked, self._config.spread, k, leading)
         ]
 
     def _ranked(
@@ -322,6 +365,21 @@ class Searcher:
 def _carrier(by_route: dict[str, tuple[float, Found]]) -> int | None:
     """The place of the link that led to a video, if one did."""
     return next((found.link for _, found in by_route.values() if found.link is not None), None)
+
+
+def _comes_near(
+    query: Query, relevance: Vectors, worded: Sequence[Found], meant: Sequence[Found]
+) -> bool:
+    """Whether anything in the shop comes near a query: a product, or what a moment says."""
+    asked = query.corrected.split()
+    if not asked and query.price is None:
+        return False
+    if relevance.max(initial=0.0) >= _NEAR_PRODUCT:
+        return True
+    if any(found.score >= _NEAR_WORDS for found in worded):
+        return True
+    # The vector of a single word lies near any short sentence.
+    return len(asked) > 1 and any(found.score >= _NEAR_MEANING for found in meant)
 
 
 def _same_space(

@@ -6,17 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexer.text import printable
 from schemas.errors import FailureKind, MediaError
 from schemas.outcomes import SourceStamp
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One file below a root: its name there, and its location or the reason it has none."""
+    """One file below a root: its name there, and its location or the reason it has none.
+
+    A hidden folder is listed itself, in place of what lies in it.
+    """
 
     name: str
     location: str | None
     reason: str = ""
+    is_folder: bool = False
 
 
 def inside(root: Path, name: str) -> Path | None:
@@ -47,16 +52,19 @@ def walk(folder: Path) -> Iterator[Listed]:
     """Every file below `folder`, in order of names. What leaves the folder has no location."""
     problems: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=problems.append):
-        folders.sort()
+        here = Path(parent).relative_to(folder)
+        for name in sorted(name for name in folders if name.startswith(".")):
+            # Wastebaskets and snapshots: nobody means their videos, and they may hold millions.
+            yield Listed(printable(str(here / name)), None, is_folder=True)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(parent) / name
-            relative = path.relative_to(folder)
-            # A name need not be UTF-8; what is shown of it must be text.
-            shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+            relative = here / name
+            shown = printable(str(relative))
             if inside(folder, str(relative)) is None:
                 yield Listed(shown, None, "is a link that leaves the folder, or leads nowhere")
             else:
                 yield Listed(shown, str(path))
     for error in problems:
-        shown = os.fsencode(error.filename or folder).decode("utf-8", "backslashreplace")
+        shown = printable(str(error.filename or folder))
         yield Listed(shown, None, f"cannot be listed: {error.strerror}")

@@ -1,5 +1,6 @@
 """Reading the links of a release."""
 
+from indexer.store.ids import stored_skus, stored_videos
 from indexer.store.products import product_titles
 from indexer.store.rows import links_from
 from indexer.store.tables import Store
@@ -18,6 +19,10 @@ def released_links(
 ) -> list[tuple[str, str, ProductLink]]:
     """Links as (video id, product title, link), by video and falling score."""
     store = store.of(release.generation)
+    if video_id is not None:
+        video_id = stored_videos(store, release, [video_id])[video_id]
+    if sku is not None:
+        sku = stored_skus(store, release, [sku])[sku]
     # Filters hold derived keys, never the id itself, whatever characters a stranger put into it.
     conditions = [f"score >= {float(min_score)!r}"]
     if video_id is not None:

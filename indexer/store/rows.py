@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from indexer.linking.link import LinkableVideo
+from indexer.text import printable
 from schemas import tables
 from schemas.catalog import (
     EncodedImage,
@@ -448,11 +449,6 @@ def _evidence(piece: Cells) -> Evidence:
         box=Box(**box) if box and box["left"] is not None else None,
         image=piece["image"],
     )
-
-
-def printable(path: str) -> str:
-    """A path as text: names of files need not be UTF-8, columns must."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _with_vectors(rows: list[Cells], columns: dict[str, pa.Array], schema: pa.Schema) -> pa.Table:

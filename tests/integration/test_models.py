@@ -216,7 +216,7 @@ def test_a_shop_is_indexed_linked_and_searched_with_clip(checkpoint: Path, shop:
     searcher = Searcher(store, result.release, encoders, config.search)
     # With random weights half of all words lie on the far side of every frame.
     words = ("a cobalt vase", "lamp", "green", "something red", "kettle", "two bells", "music")
-    found = [hit for text in words for hit in searcher.search_text(text)]
+    found = [hit for text in words for hit in searcher.search_text(text).ranked]
     assert any("frame" in dict(hit.routes) for hit in found)
-    by_picture = searcher.search_image(np.full((64, 64, 3), 90, np.uint8))
+    by_picture = searcher.search_image(np.full((64, 64, 3), 90, np.uint8)).hits
     assert {route for hit in by_picture for route, _ in hit.routes} >= {"frame"}

@@ -52,7 +52,7 @@ def test_captions_and_speech_are_found_with_their_moments(example_store: Path) -
     [("Serata Stiletto", "SH-7125"), ("I really like the retro television", "EL-9190")],
 )
 def test_words_find_the_right_product(example_store: Path, query: str, sku: str) -> None:
-    (best,) = reelshelf("search", "--store", str(example_store), query, "-k", "1")
+    (best,) = reelshelf("search", "--store", str(example_store), query, "-k", "1")["hits"]
     labelled = {r["video_id"] for r in truth() if any(i["sku"] == sku for i in r["links"])}
     assert best["video_id"] in labelled
 
@@ -61,9 +61,10 @@ def test_a_picture_finds_its_product(example_store: Path) -> None:
     right = 0
     pictures = sorted((EXAMPLE_SHOP / "query_images").glob("*.webp"))
     for picture in pictures:
-        (best,) = reelshelf(
+        found = reelshelf(
             "search", "--store", str(example_store), "--image", str(picture), "-k", "1"
         )
+        (best,) = found["hits"]
         labelled = {
             r["video_id"] for r in truth() if any(i["sku"] == picture.stem for i in r["links"])
         }

@@ -5,7 +5,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from indexer.search.results import SearchHit, SoldProduct
+from indexer.search.results import Answer, SearchHit, SoldProduct
 from jobs import show
 from jobs.cli import build_parser, main
 from tests.shops import Shop
@@ -72,7 +72,7 @@ def test_a_strangers_text_is_shown_as_it_is() -> None:
     sold = (SoldProduct("S", evil, 0.9),)
     hit = SearchHit(evil, (evil,), 1.0, 0, 1000, sold, (), (), evil)
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    show.show_hits("[/]", [hit], console)
+    show.show_answer("[/]", Answer((hit,)), console)
     text = console.export_text()
     assert "[red]x[/red][31mtxt" in text
     assert "\x1b" not in text

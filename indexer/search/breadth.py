@@ -1,0 +1,76 @@
+"""Queries that name a shelf, not a product: a category or a brand, and nothing besides.
+
+"shoes" asks for the shoes of a shop, all of them alike; "red shoes" for the red ones. Words are
+compared without a plural's s.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.linking.catalogue import STOPWORDS, LinkingCatalogue, words
+from schemas.catalog import Product
+
+Phrase = tuple[str, ...]
+
+
+class Shelves:
+    """The products of each category, brand and attribute value, by its words."""
+
+    def __init__(self, catalogue: LinkingCatalogue) -> None:
+        shelves: dict[Phrase, list[int]] = defaultdict(list)
+        values: dict[Phrase, list[int]] = defaultdict(list)
+        for place, item in enumerate(catalogue.products):
+            for phrase in _phrases(_shelf_names(item.product)):
+                shelves[phrase].append(place)
+            for phrase in _phrases(value for _, value in item.product.attributes):
+                values[phrase].append(place)
+        self._shelves = {phrase: np.array(places, np.intp) for phrase, places in shelves.items()}
+        self._values = {phrase: np.array(places, np.intp) for phrase, places in values.items()}
+        self._longest = max(map(len, [*shelves, *values]), default=0)
+        self._products = len(catalogue)
+
+    def asked(self, query: str) -> npt.NDArray[np.bool_] | None:
+        """`(products,)` which stand on the shelf that a query names; None where it names none."""
+        phrases = self._split([_singular(word) for word in words(query) if word not in STOPWORDS])
+        if not any(phrase in self._shelves for phrase in phrases):
+            return None
+        inside = np.ones(self._products, bool)
+        for phrase in phrases:
+            own = np.zeros(self._products, bool)
+            for places in (self._shelves.get(phrase), self._values.get(phrase)):
+                if places is not None:
+                    own[places] = True
+            inside &= own
+        return inside if inside.any() else None
+
+    def _split(self, asked: Sequence[str]) -> list[Phrase]:
+        """The query as names of shelves and values, longest first; none where a word is left."""
+        phrases: list[Phrase] = []
+        at = 0
+        while at < len(asked):
+            lengths = range(min(self._longest, len(asked) - at), 0, -1)
+            named = (tuple(asked[at : at + length]) for length in lengths)
+            phrase = next((p for p in named if p in self._shelves or p in self._values), None)
+            if phrase is None:
+                return []
+            phrases.append(phrase)
+            at += len(phrase)
+        return phrases
+
+
+def _shelf_names(product: Product) -> list[str]:
+    return [*product.category, *([product.brand] if product.brand else [])]
+
+
+def _phrases(names: Iterable[str]) -> set[Phrase]:
+    found = (tuple(_singular(word) for word in words(name)) for name in names)
+    # Stopwords are taken out of queries, so out of names too: "Home and Garden".
+    plain = (tuple(word for word in phrase if word not in STOPWORDS) or phrase for phrase in found)
+    return {phrase for phrase in plain if phrase}
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if word.endswith("s") and len(word) > 3 else word

@@ -1,0 +1,86 @@
+"""Misspelt words of a query, corrected into words that the shop uses.
+
+A word is corrected only where it finds nothing itself: no product, no video, and no meaning that
+the sentence encoder has for it. "jacket" is no misspelt "basket" in a shop without jackets. Nearness
+is by optimal string alignment (edits and swaps of neighbours; Damerau 1964): one edit, and two in
+long words. Where nobody can tell whether a word has a meaning, only what fingers do and languages
+rarely do is corrected: swapped neighbours, a letter doubled or its double left out.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+_SHORTEST = 4
+# In words of fewer letters two edits lead anywhere.
+_LONG = 8
+
+Knows = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """The words of a catalog. `counts`: in how many products' names each stands.
+
+    `known` are all words that need no correction, `products` how many products there are.
+    """
+
+    counts: Mapping[str, int]
+    known: frozenset[str]
+    products: int
+    vocabulary: tuple[str, ...]
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int], described: frozenset[str], products: int) -> "Spelling":
+        """Names of products correct; what only a description says is spelt right all the same."""
+        least = least_products(products)
+        usable = (word for word, count in counts.items() if count >= least)
+        vocabulary = sorted(word for word in usable if len(word) >= _SHORTEST)
+        return cls(counts, described | counts.keys(), products, tuple(vocabulary))
+
+    def correct(self, word: str, knows: Knows | None) -> str:
+        """The shop's word that a misspelt one is nearest to, or the word itself.
+
+        `knows` tells whether a word that the catalog does not have finds something all the same;
+        it is asked last, and only where there is something to correct into.
+        """
+        if len(word) < _SHORTEST or any(c.isdigit() for c in word) or self._has(word):
+            return word
+        most = 2 if knows is not None and len(word) >= _LONG else 1
+        near = process.extract(
+            word, self.vocabulary, scorer=OSA.distance, score_cutoff=most, limit=None
+        )
+        if knows is None:
+            near = [hit for hit in near if _is_slip(word, hit[0])]
+        if not near or (knows is not None and any(map(knows, _numbers(word)))):
+            return word
+        # The nearest, then the most frequent one.
+        return min((distance, -self.counts[hit], hit) for hit, distance, _ in near)[2]
+
+    def _has(self, word: str) -> bool:
+        """Whether the catalog has a word, its singular or its plural."""
+        return any(form in self.known for form in (*_numbers(word), f"{word}s"))
+
+
+def least_products(products: int) -> int:
+    """In how many products a word must stand to be corrected into: one in a shop of hundreds.
+
+    The more products, the more misspelt titles there are that a word might be corrected into.
+    """
+    return max(1, round(math.log10(max(products, 1))) - 1)
+
+
+def _numbers(word: str) -> tuple[str, ...]:
+    """A word, and its singular where it may be a plural."""
+    return (word, word[:-1]) if word.endswith("s") else (word,)
+
+
+def _is_slip(typed: str, meant: str) -> bool:
+    """Whether two words differ by swapped neighbours, or by a letter that is doubled in one."""
+    if len(typed) == len(meant):
+        return sorted(typed) == sorted(meant)
+    return [letter for letter, _ in groupby(typed)] == [letter for letter, _ in groupby(meant)]
