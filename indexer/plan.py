@@ -82,6 +82,11 @@ class VideoPlan:
     # Of what rests since a night that failed on it and could not take its old rows away.
     stale: set[str] = field(default_factory=set)
     hashed: int = 0
+    # Of `failed`: new videos whose file cannot be read, for the first time; and of the `held` ones
+    # that were looked for, those whose file cannot.
+    unread: list[Failed] = field(default_factory=list)
+    away: list[Failed] = field(default_factory=list)
+    held: int = 0
 
 
 @dataclass(slots=True)
@@ -224,9 +229,9 @@ def plan_videos(
         if not scope.has_video(key):
             _outside(plan, key, source, held, stamp)
             continue
+        plan.held += key in held.videos
         if isinstance(stamp, MediaError):
-            # Not counted as a try: a file that is away may be well.
-            plan.failed.append(_unread(source, stamp, failure.attempt if failure else 1))
+            _cannot_be_read(plan, key, source, stamp, held)
             continue
         content = _believed(held.seen.get(key), stamp, verify=verify)
         looked = _Looked(key, source, stamp, content, held.videos.get(key), held.video(key))
@@ -240,7 +245,7 @@ def plan_videos(
     for key, looked in due.items():
         found = hashes.get(key)
         if isinstance(found, MediaError):
-            plan.failed.append(_unread(looked.source, found, 1))
+            _cannot_be_read(plan, key, looked.source, found, held)
         else:
             _plan_video(plan, looked, found, held.failures.get(key), prints, scope)
     plan.gone = sorted(held.videos.keys() - plan.keys) if scope.removes else []
@@ -515,5 +520,16 @@ def _carried(source: VideoSource, failure: KnownFailure, stamp: SourceStamp | No
     )
 
 
-def _unread(source: VideoSource, error: MediaError, attempt: int) -> Failed:
-    return Failed(source.video_id, source.path, "read", error.kind, str(error), attempt)
+def _cannot_be_read(
+    plan: VideoPlan, key: str, source: VideoSource, error: MediaError, held: Held
+) -> None:
+    """A file that is away tonight. Not counted as one more attempt: it may be well."""
+    failure = held.failures.get(key)
+    attempt = failure.attempt if failure else 1
+    failed = Failed(source.video_id, source.path, "read", error.kind, str(error), attempt)
+    plan.failed.append(failed)
+    if key in held.videos:
+        plan.away.append(failed)
+    elif failure is None:
+        # A list may name files that never come: they count once.
+        plan.unread.append(failed)

@@ -13,7 +13,7 @@ from indexer.store.tables import VideoState
 from jobs.run import Run
 from schemas.catalog import EncodedImage, EncodedPicture, PictureJob, ProductVectors
 from schemas.keys import product_key
-from schemas.outcomes import Failed, Indexed, VideoJob
+from schemas.outcomes import Failed, Indexed, Tries, VideoJob
 from schemas.run import VIDEO_STAGES
 from schemas.segments import SegmentedVideo
 
@@ -144,6 +144,14 @@ def index_videos(
                 pending = []
         _commit(run, pending, states)
     run.failed += failed.values()
+    again = [item for name, item in failed.items() if tries[name]]
+    run.tries = Tries(
+        indexed=run.indexed,
+        failed=(*plan.unread, *(item for name, item in failed.items() if not tries[name])),
+        again=tuple(again),
+        held=plan.held,
+        away=tuple(plan.away),
+    )
     run.store.delete_orphans()
     stale = {p.job.key for p in plan.todo if p.stale and p.job.source.video_id in failed}
     return sorted(stale | plan.stale)

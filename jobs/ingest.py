@@ -32,7 +32,7 @@ from models.weights import require
 from schemas.catalog import RejectedPicture, RejectedRow
 from schemas.config import Config
 from schemas.errors import GateRefused, StoreError, TooManyFailures
-from schemas.gate import GateCheck
+from schemas.gate import GateCheck, at_least
 from schemas.outcomes import Failed, Skipped, Tally
 from schemas.release import Release
 from schemas.run import Ending, Spent, Stage
@@ -175,8 +175,8 @@ def _run(
     note_failed(run, videos.todo, products)
     if run.scope.removes:
         forget_seen(store, held.seen.keys() - videos.keys - products.keys)
-    if run.tally.failure_rate > config.gate.max_failure_rate:
-        check = failure_rate(run.tally.failed, run.tally.submitted, config.gate)
+    check = failure_rate(run.tries.failure_rate, config.gate)
+    if not check.passed:
         return _ended(run, Ending.TOO_MANY_FAILURES, _too_many(run), run.previous, [check])
     store.delete_videos(stale)
     if run.scope.links:
@@ -190,6 +190,10 @@ def finish(run: Run, *, forced: str | None = None, asked: bool = False) -> Inges
         made = release(run, forced=forced, asked=asked)
     except GateRefused as error:
         return _ended(run, Ending.GATE_REFUSED, str(error), run.previous, error.checks)
+    if made is None and run.tries.all_failed:
+        # However many may fail: that nothing came of what is new is not that nothing was new.
+        check = at_least("videos indexed of those tried", 0, 1)
+        return _ended(run, Ending.TOO_MANY_FAILURES, _too_many(run), run.previous, [check])
     if made is None:
         return _ended(run, Ending.NOTHING_NEW, None, run.previous)
     return _ended(run, Ending.PUBLISHED, None, made)
@@ -221,11 +225,20 @@ def _ended(
 
 
 def _too_many(run: Run) -> str:
-    kinds = Counter(item.kind.value for item in run.failed)
+    tries, most = run.tries, run.config.gate.max_failure_rate
+    limit = f"gate.max_failure_rate is {most:g}: not published."
+    if tries.failure_rate <= most:
+        limit = "and nothing else is new: nothing to publish."
+    if tries.share_away > tries.share_failed:
+        first = tries.away[0]
+        return (
+            f"{len(tries.away)} of {tries.held} videos that the store holds cannot be read; "
+            f"{limit} Look whether the source is whole. First: {first.video_id}: {first.message}"
+        )
+    failed = tries.failed or tries.again
+    kinds = Counter(item.kind.value for item in failed)
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    first = run.failed[0]
     return (
-        f"{len(run.failed)} of {run.tally.submitted} videos failed ({listed}), "
-        f"gate.max_failure_rate is {run.config.gate.max_failure_rate:g}: not published. "
-        f"First: {first.video_id}: {first.message}"
+        f"{len(failed)} of {tries.indexed + len(failed)} videos failed ({listed}), of those "
+        f"that were tried; {limit} First: {failed[0].video_id}: {failed[0].message}"
     )

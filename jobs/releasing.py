@@ -225,7 +225,8 @@ def _build_release(
     with run.progress.stage("quality", 1) as stage:
         tables = releases.pin_tables(run.store)
         tally = run.counted or run.tally
-        quality = measure(run.store, tables, indexes, run.previous, run.config, tally)
+        rate = run.failure_rate
+        quality = measure(run.store, tables, indexes, run.previous, run.config, tally, rate)
         stage.advance()
     sequence = releases.next_sequence(run.store)
     before = run.previous.quality if run.previous else None

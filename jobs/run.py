@@ -17,7 +17,7 @@ from jobs.progress import Progress
 from schemas.catalog import RejectedPicture, RejectedRow
 from schemas.config import Config, CostConfig
 from schemas.gate import GateCheck
-from schemas.outcomes import Failed, Skipped, Tally
+from schemas.outcomes import Failed, Skipped, Tally, Tries
 from schemas.release import ModelRefs, Release
 from schemas.run import Spent, Stage
 
@@ -29,7 +29,8 @@ class Run:
     `previous` is the release that is served, `last` the one of this generation that was made last:
     the tables are what it left them as. `base` is the store as seen through the generation that is
     served, where another one is being built. `source` is where videos and catalogue come from.
-    `counted` are the outcomes of the run before, for one that only publishes.
+    `counted` are the outcomes of the run before, and `counted_rate` its failure rate, for one that
+    only publishes.
     """
 
     config: Config
@@ -45,12 +46,14 @@ class Run:
     planned: PlanCounts
     scope: Scope = EVERYTHING
     counted: Tally | None = None
+    counted_rate: float | None = None
     failed: list[Failed] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     rejected_pictures: list[RejectedPicture] = field(default_factory=list)
     submitted: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     indexed: int = 0
+    tries: Tries = Tries()
     calls: Counter[str] = field(default_factory=Counter)
     began_cpu_s: float = field(default_factory=time.process_time)
 
@@ -58,6 +61,11 @@ class Run:
     def tally(self) -> Tally:
         """Outcomes so far."""
         return Tally(self.submitted, self.indexed, len(self.skipped), len(self.failed))
+
+    @property
+    def failure_rate(self) -> float:
+        """Of the videos that were tried, by this run or by the one that it publishes for."""
+        return self.tries.failure_rate if self.counted_rate is None else self.counted_rate
 
     @property
     def refs(self) -> ModelRefs:

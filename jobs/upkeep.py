@@ -4,13 +4,14 @@ import datetime as dt
 import uuid
 
 from indexer.plan import PlanCounts
+from indexer.quality.gate import FAILURE_RATE
 from indexer.segments import stage_fingerprints
 from indexer.store import releases
 from indexer.store.checksums import damage, damaged_files
 from indexer.store.head import Lease
 from indexer.store.retention import Pruned, prunable, prune
 from indexer.store.rows import RunContext, now
-from indexer.store.runs import last_indexing
+from indexer.store.runs import RunRecord, last_indexing
 from indexer.store.tables import Store
 from jobs.ingest import IngestResult, finish
 from jobs.local import LocalEngine
@@ -64,8 +65,15 @@ def publish(
             source={},
             planned=PlanCounts(),
             counted=last.tally,
+            counted_rate=_failure_rate(last),
         )
         return finish(run, forced=forced, asked=True)
+
+
+def _failure_rate(run: RunRecord) -> float:
+    """The rate that a run was refused for. One that was not had less than it may have."""
+    wanted = (check for check in run.refused_by if check.name == FAILURE_RATE)
+    return next((float(check.found) for check in wanted), 0.0)
 
 
 def prune_store(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> Pruned:

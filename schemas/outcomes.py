@@ -92,7 +92,40 @@ class Tally:
                 f"{self.skipped}, failed {self.failed}. This is a bug: nothing is published."
             )
 
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What a run tried, by how it ended: what the gate's failure rate is made of.
+
+    `indexed` and `failed` are of videos that were new, changed or due for other settings. Unchanged
+    videos, files that are no videos and videos that rest since an earlier failure are not among
+    them, nor `again`, which failed before: they were counted when they first did. `away` are videos
+    whose file cannot be read though the store holds them, of `held` ones that were looked for: they
+    keep their rows, but a source that has lost many is not whole.
+    """
+
+    indexed: int = 0
+    failed: tuple[Failed, ...] = ()
+    again: tuple[Failed, ...] = ()
+    held: int = 0
+    away: tuple[Failed, ...] = ()
+
+    @property
+    def share_failed(self) -> float:
+        """Of the videos that were tried."""
+        return len(self.failed) / ((self.indexed + len(self.failed)) or 1)
+
+    @property
+    def share_away(self) -> float:
+        """Of the videos that the store holds and that were looked for."""
+        return len(self.away) / (self.held or 1)
+
     @property
     def failure_rate(self) -> float:
-        """Share of submitted videos that failed, 0 for an empty run."""
-        return self.failed / self.submitted if self.submitted else 0.0
+        """The larger of both shares."""
+        return max(self.share_failed, self.share_away)
+
+    @property
+    def all_failed(self) -> bool:
+        """Whether something was tried and nothing came of it."""
+        return not self.indexed and bool(self.failed or self.again)

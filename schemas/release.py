@@ -121,7 +121,8 @@ class Quality(_Record):
     """The first quality figures of a release.
 
     Recalls are against exact search over the same rows, on vectors that are not rows themselves;
-    `recall_error` is their standard error over `recall_queries` queries.
+    `recall_error` is their standard error over `recall_queries` queries. `failure_rate` is of the
+    videos that the run tried; releases of before 0.2 do not have it.
     """
 
     recall_at_10: dict[str, float]
@@ -143,6 +144,14 @@ class Quality(_Record):
     bad_vectors: dict[str, int]
     rejected_rows: int
     health: "Health"
+    failure_rate: float | None = None
+
+    @property
+    def share_failed(self) -> float:
+        """The failure rate; of a release that does not have it, of all that was submitted."""
+        if self.failure_rate is not None:
+            return self.failure_rate
+        return self.failed / (self.submitted or 1)
 
 
 class Health(_Record):

@@ -45,10 +45,23 @@ class Shop:
         verify: bool = False,
         demand: Demand | None = None,
     ) -> IngestResult:
+        """Run once; an error where that may not publish."""
+        return self.run(config, loader, decode, verify=verify, demand=demand).or_raise()
+
+    def run(
+        self,
+        config: Config | None = None,
+        loader: ModelLoader = load_fakes,
+        decode: Decode = work.decode,
+        *,
+        verify: bool = False,
+        demand: Demand | None = None,
+    ) -> IngestResult:
+        """Run once, however it ends."""
         settings = config or small_config()
         request = replace(self.request, verify=verify)
         engine = partial(LocalEngine, loader=loader, decode=decode)
-        return ingest(request, settings, engine, NoProgress(), demand).or_raise()
+        return ingest(request, settings, engine, NoProgress(), demand)
 
     def set_products(self, rows: list[dict[str, object]]) -> None:
         write_lines(self.root / "catalog" / "products.jsonl", rows)

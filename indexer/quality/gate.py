@@ -6,6 +6,7 @@ from schemas.release import Quality
 
 # In a shop of a handful, one video more or less is no trend.
 _ENOUGH = 50
+FAILURE_RATE = "failure rate"
 
 
 def check_release(
@@ -13,7 +14,7 @@ def check_release(
 ) -> list[GateCheck]:
     """Every condition with what was asked and what was found."""
     checks = [
-        failure_rate(quality.failed, quality.submitted, config),
+        failure_rate(quality.share_failed, config),
         at_least("videos", quality.videos, config.min_videos),
         at_least("products", quality.products, config.min_products),
     ]
@@ -29,9 +30,9 @@ def check_release(
     return checks
 
 
-def failure_rate(failed: int, submitted: int, config: GateConfig) -> GateCheck:
-    """How many of the submitted inputs may fail."""
-    return at_most("failure rate", failed / (submitted or 1), config.max_failure_rate)
+def failure_rate(found: float, config: GateConfig) -> GateCheck:
+    """How many of the videos that were tried may fail."""
+    return at_most(FAILURE_RATE, found, config.max_failure_rate)
 
 
 def _health_checks(quality: Quality, config: GateConfig) -> list[GateCheck]:

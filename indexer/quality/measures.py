@@ -21,8 +21,12 @@ def measure(
     previous: Release | None,
     config: Config,
     tally: Tally,
+    failure_rate: float | None = None,
 ) -> Quality:
-    """Measure the newest version of every table, which `tables` name."""
+    """Measure the newest version of every table, which `tables` name.
+
+    `failure_rate` is of the videos that the run tried; None where nobody counted them.
+    """
     recalls: dict[str, Measured] = {}
     bad: dict[str, int] = {}
     for index in indexes:
@@ -63,6 +67,7 @@ def measure(
         bad_vectors=bad,
         rejected_rows=sum(row["input"] == "row" for row in failures),
         health=check_health(store, tables, indexes, previous, config),
+        failure_rate=failure_rate,
     )
 
 

@@ -62,7 +62,7 @@ FIGURES = {
         Figure("picture_coverage", "Products with a picture", "share", 1),
         Figure("text_share", "Moments with words", "share"),
         Figure("recall_at_10", "Recall@10, least of all columns", "score", 1),
-        Figure("failure_rate", "Failed inputs", "share", -1),
+        Figure("failure_rate", "Videos tried that failed", "share", -1),
         Figure("gate_failed", "Gate conditions not met", "count", -1),
         Figure("run_seconds", "Time of the run", "seconds", -1),
         Figure("cpu_seconds", "CPU time of the run", "seconds", -1),
@@ -97,7 +97,7 @@ def release_figures(release: Release, run: RunRecord | None) -> dict[str, float]
         "product_coverage": quality.products_linked / max(quality.products, 1),
         "picture_coverage": quality.products_with_picture / max(quality.products, 1),
         "text_share": quality.segments_with_text / max(quality.segments, 1),
-        "failure_rate": quality.failed / max(quality.submitted, 1),
+        "failure_rate": quality.share_failed,
         "gate_failed": sum(not check.passed for check in release.gate),
     }
     if quality.recall_at_10:

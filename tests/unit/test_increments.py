@@ -194,7 +194,7 @@ def test_a_video_that_crashes_its_decoder_is_tried_on_some_nights_and_then_rests
     config = small_config(gate={"max_failure_rate": 0.5}, engine={"runs_until_given_up": 2})
     attempts = []
     for _ in range(3):
-        (failed,) = shop.ingest(config, decode=decode_flaky).failed
+        (failed,) = shop.run(config, decode=decode_flaky).failed
         assert failed.kind is FailureKind.CRASHED
         attempts.append(failed.attempt)
     assert attempts == [1, 2, 2]

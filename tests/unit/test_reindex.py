@@ -309,7 +309,7 @@ def test_failed_videos_are_tried_again_though_they_rest(shop: Shop) -> None:
     assert resting.planned.videos_failed_before == 1
     other = shop.ingest(lenient, decode=decode_never, demand=Demand(skus=("SKU-red",)))
     assert [item.video_id for item in other.failed] == ["broken"]
-    again = shop.ingest(lenient, demand=Demand(failed=True))
+    again = shop.run(lenient, demand=Demand(failed=True))
     assert again.planned.videos_tried_again == 1
     assert again.failed[0].attempt == 2
 
@@ -334,7 +334,7 @@ def test_a_failed_part_keeps_the_rows_of_the_whole(shop: Shop) -> None:
     store = Store.open(shop.request.store)
     before = store.table("segments").to_arrow().num_rows
     lenient = small_config(gate={"max_failure_rate": 1.0})
-    shop.ingest(lenient, decode=decode_flaky, demand=Demand(stages=("frames",)))
+    shop.run(lenient, decode=decode_flaky, demand=Demand(stages=("frames",)))
     assert Store.open(shop.request.store).table("segments").count_rows() == before
     assert newest_release(store).quality.videos == 1
 
