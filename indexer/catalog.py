@@ -27,11 +27,13 @@ from schemas.outcomes import Skipped
 # Names of pictures and sound are left out: they lie beside videos as their covers and tracks.
 VIDEO_SUFFIXES = frozenset(
     (
-        ".3g2 .3gp .amv .asf .avi .divx .dv .evo .f4v .flv .gif .gxf .h264 .h265 .hevc .ismv .ivf "
-        ".m2t .m2ts .m2v .m4v .mj2 .mjpeg .mjpg .mk3d .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mts "
-        ".mxf .nut .obu .ogm .ogv .qt .rm .rmvb .tod .trp .ts .vob .webm .wmv .wtv .y4m"
-    ).split()
-)
+        ".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".evo", ".f4v", ".flv", ".gif",
+        ".gxf", ".h264", ".h265", ".hevc", ".ismv", ".ivf", ".m2t", ".m2ts", ".m2v", ".m4v",
+        ".mj2", ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mod", ".mov", ".mp4", ".mpe", ".mpeg",
+        ".mpg", ".mts", ".mxf", ".nut", ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod",
+        ".trp", ".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m",
+    )
+)  # fmt: skip
 _PLACES = decimal.Decimal("0.0001")  # what the table's decimal column holds
 _LONGEST_TITLE, _LONGEST_TEXT = 2_000, 50_000
 _LARGEST_LIST = 64 * 1024**3
@@ -147,9 +149,7 @@ _Money = Annotated[
     AfterValidator(lambda price: price.quantize(_PLACES)),
 ]
 Price = Annotated[_Money | None, BeforeValidator(_exact)]
-Count = Annotated[
-    Annotated[int, Field(ge=0, lt=2**63)] | None, BeforeValidator(_none_if_no_number)
-]
+Count = Annotated[Annotated[int, Field(ge=0, lt=2**63)] | None, BeforeValidator(_none_if_no_number)]
 Rating = Annotated[
     Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, BeforeValidator(_none_if_no_number)
 ]

@@ -66,7 +66,7 @@ class LocalEngine:
     ) -> Iterator[EncodedPicture | RejectedPicture]:
         """Encode pictures in the order they come."""
         for job in jobs:
-            yield from work.encode_pictures([job], self._loaded, self._config, self._meter)
+            yield work.encode_or_reject(job, self._loaded, self._config, self._meter)
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
         """Decode and understand videos in the order they come."""

@@ -1,11 +1,14 @@
 """The engine on Ray: videos flow from decode workers to model workers, both in processes of theirs.
 
 A decoder that is still busy at the deadline is killed, and one that crashes is dead; either way one
-video is lost and a fresh worker takes the place of the old one. Decoded videos travel through Ray's
-object store and never through the driver. Little is in flight at any moment: decoding stops while
-model workers have enough to do, or while the store is as full as it may be, so memory does not grow
-with the input. What is lost with a node (its workers, and decoded videos that lay there) is decoded
-again elsewhere.
+video is lost and a fresh worker takes the place of the old one; there are never more of them than
+the setting says. A video that takes long is put off while others wait for its decoder. Decoded
+videos travel through Ray's object store and never through the driver. Decoding stops while the
+store is as full as it may be, so memory does not grow with the input. What is lost with a node (its
+workers, and decoded videos that lay there) is decoded again elsewhere.
+
+An error that nobody expects of an input may be the worker's: it is replaced, and what failed in it
+is tried in another.
 
 Ray starts its workers from a clean process; nothing is forked with models or decoders inside.
 Ray Data was not taken: a task inside its pools cannot be killed alone (docs/adr/0004).
@@ -18,7 +21,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -34,7 +37,7 @@ from schemas.catalog import EncodedPicture, PictureJob, Product, ProductVectors,
 from schemas.config import Config
 from schemas.errors import ConfigError, FailureKind, ModelUnavailable, ReelshelfError
 from schemas.media import DecodedVideo
-from schemas.outcomes import Outcome, VideoJob
+from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
 from schemas.run import Spent, Stage
 
@@ -46,18 +49,26 @@ _POLL_S = 0.5
 # Of the object store, for decoded videos; Ray spills to disk long after this.
 _STORE_SHARE = 0.4
 _CRASHED = "crashed and took the worker process with it"
+# Errors that say nothing of the input. After so many in a row, with no success between them, it is
+# not one worker that is sick: they are believed, and cost no more workers.
+_UNEXPECTED = (FailureKind.INTERNAL, FailureKind.OUT_OF_MEMORY)
+_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """A video on its way. `alone`: its last batch failed, so it gets one of its own."""
+    """A video on its way. `alone`: its last batch failed, so it gets one of its own.
+
+    `late`: it took long and was put off; now it may take its time.
+    """
 
     job: VideoJob
     attempt: int = 1
     alone: bool = False
+    late: bool = False
 
     def again(self, *, counted: bool) -> "_Try":
-        return _Try(self.job, self.attempt + counted, alone=True)
+        return replace(self, attempt=self.attempt + counted, alone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +86,6 @@ class _Decoding:
     video: _Try
     pixels: "ray.ObjectRef[DecodedVideo]"
     began: float
-    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +100,23 @@ class _InFlight:
     """Everything a run has given to workers and not got back."""
 
     retries: deque[_Try] = field(default_factory=deque)
+    late: deque[_Try] = field(default_factory=deque)
     decoding: dict["ray.ObjectRef[DecodeStatus]", _Decoding] = field(default_factory=dict)
     ready: deque[_Decoded] = field(default_factory=deque)
     understanding: dict["ray.ObjectRef[object]", _Understanding] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
-        return bool(self.retries or self.decoding or self.ready or self.understanding)
+        waiting = self.retries or self.late
+        return bool(waiting or self.decoding or self.ready or self.understanding)
 
     @property
-    def size(self) -> int:
-        """Bytes of decoded videos in the object store."""
-        lent = sum(item.size for task in self.understanding.values() for item in task.batch)
-        return lent + sum(item.size for item in self.ready)
+    def size(self) -> float:
+        """Bytes of decoded videos in the object store, and of those that are about to be."""
+        held = [item.size for task in self.understanding.values() for item in task.batch]
+        held += [item.size for item in self.ready]
+        mean = sum(held) / len(held) if held else 0.0
+        return sum(held) + mean * len(self.decoding)
 
 
 class RayEngine:
@@ -118,6 +132,7 @@ class RayEngine:
         self._model_workers = 0
         self._most_bytes = 0.0
         self._refs: ModelRefs | None = None
+        self._errors_in_a_row = 0
         self._meter = Meter()
 
     @property
@@ -158,10 +173,10 @@ class RayEngine:
     def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
         """Encode products in small batches over all model workers."""
 
-        def lost(product: Product) -> dict[str, ProductVectors]:
+        def lost(product: Product, why: str) -> dict[str, ProductVectors]:
             raise ReelshelfError(
-                f"product {product.sku!r}: encoding its text {_CRASHED}, "
-                f"{self._config.engine.attempts} times: nothing is published"
+                f"product {product.sku!r}: its text cannot be encoded, tried "
+                f"{self._config.engine.attempts} times: {why}: nothing is published"
             )
 
         yield from self._spread("encode_texts", products, lost)
@@ -171,23 +186,23 @@ class RayEngine:
     ) -> Iterator[EncodedPicture | RejectedPicture]:
         """Encode pictures in small batches over all model workers."""
 
-        def lost(job: PictureJob) -> list[EncodedPicture | RejectedPicture]:
-            return [RejectedPicture(job.image_key, job.sku, job.uri, _CRASHED, lasting=False)]
+        def lost(job: PictureJob, why: str) -> list[EncodedPicture | RejectedPicture]:
+            return [work.rejected(job, why)]
 
         for part in self._spread("encode_pictures", jobs, lost):
             yield from part
 
     def _spread(
-        self, method: str, items: Sequence[Item], lost: Callable[[Item], Answer]
+        self, method: str, items: Sequence[Item], lost: Callable[[Item, str], Answer]
     ) -> Iterator[Answer]:
-        """Call a method of model workers on items, part by part; of those that die, one by one."""
+        """Call a method of model workers on items, part by part; of those that fail, one by one."""
         engine = self._config.engine
         waiting = deque(
             (list(items[i : i + _ITEMS_PER_TASK]), 1) for i in range(0, len(items), _ITEMS_PER_TASK)
         )
         running: dict[ray.ObjectRef[object], tuple[ActorHandle, list[Item], int, float]] = {}
         while waiting or running:
-            while waiting and (worker := self._models.take()) is not None:
+            while waiting and (worker := self._models.take(proven=waiting[0][1] > 1)) is not None:
                 part, attempt = waiting.popleft()
                 ref = getattr(worker, method).remote(part)
                 deadline = time.monotonic() + engine.model_deadline_s
@@ -196,19 +211,16 @@ class RayEngine:
                 worker, part, attempt, _ = running.pop(ref)
                 try:
                     answer, spent = ray.get(ref)
-                except RayTaskError as error:
-                    self._models.give_back(worker)
-                    raise error.cause or error from error
-                except RayError:
-                    self._models.replace(worker)
+                except RayError as error:
+                    self._after_error(worker, error)
                     if len(part) > 1:
                         waiting.extend(([item], attempt) for item in part)
                     elif attempt < engine.attempts:
                         waiting.append((part, attempt + 1))
                     else:
-                        yield lost(part[0])
+                        yield lost(part[0], _told(error))
                     continue
-                self._models.give_back(worker)
+                self._after_success(worker)
                 self._meter.add(spent)
                 yield answer
             for ref, (worker, *_, deadline) in running.items():
@@ -219,27 +231,22 @@ class RayEngine:
         """Decode and understand videos as workers become free."""
         remaining = iter(jobs)
         flight = _InFlight()
-        exhausted = False
         while True:
-            while self._wants_more(flight):
-                video = flight.retries.popleft() if flight.retries else None
-                if video is None and (job := next(remaining, None)) is not None:
-                    video = _Try(job)
-                if video is None:
-                    exhausted = True
-                    break
+            held_up = False
+            while self._wants_more(flight) and (video := _next(flight, remaining)) is not None:
                 if not self._start_decoding(flight, video):
                     flight.retries.appendleft(video)
+                    held_up = True
                     break
             self._start_understanding(flight)
-            if exhausted and not flight.anything:
+            if not flight.anything:
                 return
             for ref in self._wait([*flight.decoding, *flight.understanding]):
                 if ref in flight.decoding:
                     yield from self._decoded(flight, ref)
                 else:
                     yield from self._understood(flight, ref)
-            yield from self._end_late_decoders(flight)
+            yield from self._end_late_decoders(flight, held_up=held_up)
             yield from self._end_late_models(flight)
 
     def _wait(self, pending: "list[ray.ObjectRef[object]]") -> "list[ray.ObjectRef[object]]":
@@ -258,9 +265,8 @@ class RayEngine:
         return [ref for ref in ready if ref not in starting]
 
     def _wants_more(self, flight: _InFlight) -> bool:
-        waiting = len(flight.ready) + sum(not task.slow for task in flight.decoding.values())
-        enough = self._model_workers * self._config.engine.videos_per_batch * 2
-        return waiting < enough and flight.size < self._most_bytes
+        # The first is decoded however large it may be.
+        return flight.size < self._most_bytes or not (flight.decoding or flight.ready)
 
     def _start_decoding(self, flight: _InFlight, video: _Try) -> bool:
         worker = self._decoders.take()
@@ -272,18 +278,30 @@ class RayEngine:
 
     def _start_understanding(self, flight: _InFlight) -> None:
         engine = self._config.engine
-        while flight.ready and (worker := self._models.take()) is not None:
-            batch = [flight.ready.popleft()]
+        while (found := self._take_ready(flight)) is not None:
+            first, worker = found
+            batch = [first]
             while (
                 flight.ready
                 and len(batch) < engine.videos_per_batch
-                and not (batch[0].video.alone or flight.ready[0].video.alone)
+                and not (first.video.alone or flight.ready[0].video.alone)
             ):
                 batch.append(flight.ready.popleft())
             jobs = [item.video.job for item in batch]
             result = worker.understand.remote(jobs, *(item.pixels for item in batch))
             deadline = time.monotonic() + engine.model_deadline_s * len(batch)
             flight.understanding[result] = _Understanding(worker, batch, deadline)
+
+    def _take_ready(self, flight: _InFlight) -> tuple[_Decoded, ActorHandle] | None:
+        """The first decoded video with a worker for it. What failed once wants a proven one."""
+        for item in flight.ready:
+            worker = self._models.take(proven=item.video.attempt > 1)
+            if worker is not None:
+                flight.ready.remove(item)
+                return item, worker
+            if not self._models.any_idle:
+                break
+        return None
 
     def _decoded(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
         task = flight.decoding.pop(ref)
@@ -303,10 +321,8 @@ class RayEngine:
             flight.ready.append(_Decoded(task.video, task.pixels, status.size))
 
     def _end_decoder(self, task: _Decoding, *, suspect: bool) -> None:
-        """A decoder is done with a video. One that was slow has its successor already."""
-        if task.slow:
-            self._decoders.dismiss(task.worker)
-        elif suspect:
+        """A decoder is done with a video."""
+        if suspect:
             self._decoders.replace(task.worker)
         else:
             self._decoders.give_back(task.worker)
@@ -324,33 +340,60 @@ class RayEngine:
             outcomes, spent = ray.get(ref)
         except RayError as error:
             # A dead worker, or decoded videos lost with a node: from the start, each by itself.
-            if isinstance(error, RayTaskError):
-                self._models.give_back(task.worker)
-            else:
-                self._models.replace(task.worker)
+            self._after_error(task.worker, error)
             for item in task.batch:
                 if len(task.batch) > 1:  # who of them did it shows when each is alone
                     flight.retries.append(item.video.again(counted=False))
                     continue
                 yield from self._again(flight, item.video, "models", f"its models {_CRASHED}")
             return
-        self._models.give_back(task.worker)
         self._meter.add(spent)
-        yield from outcomes
+        unexpected = [isinstance(o, Failed) and o.kind in _UNEXPECTED for o in outcomes]
+        if not all(unexpected):
+            self._errors_in_a_row = 0
+        if not any(unexpected) or self._errors_in_a_row >= _IN_A_ROW:
+            self._models.give_back(task.worker, proven=not any(unexpected))
+            yield from outcomes
+            return
+        self._errors_in_a_row += 1
+        self._models.replace_sick(task.worker)
+        for item, outcome, tried_again in zip(task.batch, outcomes, unexpected, strict=True):
+            if tried_again and item.video.attempt < self._config.engine.attempts:
+                flight.retries.append(item.video.again(counted=True))
+            else:
+                yield outcome
 
-    def _end_late_decoders(self, flight: _InFlight) -> Iterator[Outcome]:
+    def _after_success(self, worker: ActorHandle) -> None:
+        self._errors_in_a_row = 0
+        self._models.give_back(worker, proven=True)
+
+    def _after_error(self, worker: ActorHandle, error: RayError) -> None:
+        """Part with a worker that is dead or may be sick."""
+        if not isinstance(error, RayTaskError):
+            self._models.replace(worker)
+        elif self._errors_in_a_row >= _IN_A_ROW:
+            self._models.give_back(worker)
+        else:
+            self._errors_in_a_row += 1
+            self._models.replace_sick(worker)
+
+    def _end_late_decoders(self, flight: _InFlight, *, held_up: bool) -> Iterator[Outcome]:
+        """Give up what is over its time, and put off what takes long while others are held up."""
         now, engine = time.monotonic(), self._config.engine
         for ref, task in list(flight.decoding.items()):
-            if _is_done(ref):
+            taken = now - task.began
+            puts_off = held_up and not task.video.late and taken > engine.slow_after_s
+            # The clock first: asking Ray costs more than a thousand looks at it.
+            if not (puts_off or taken > engine.decode_deadline_s) or _is_done(ref):
                 continue
-            if now > task.began + engine.decode_deadline_s:
-                del flight.decoding[ref]
-                self._end_decoder(task, suspect=True)
+            del flight.decoding[ref]
+            self._end_decoder(task, suspect=True)
+            if taken > engine.decode_deadline_s:
                 message = f"was not decoded within {engine.decode_deadline_s:g} s"
                 yield failed(task.video.job, "decode", FailureKind.DEADLINE, message)
-            elif not task.slow and now > task.began + engine.slow_after_s:
-                task.slow = True
-                self._decoders.grow()
+            else:
+                flight.late.append(replace(task.video, late=True))
+                held_up = False
 
     def _end_late_models(self, flight: _InFlight) -> Iterator[Outcome]:
         for ref, task in list(flight.understanding.items()):
@@ -466,6 +509,21 @@ class RayEngine:
         # Ray was here before us (a test, a notebook): take only our workers away.
         self._decoders.close()
         self._models.close()
+
+
+def _next(flight: _InFlight, remaining: Iterator[VideoJob]) -> _Try | None:
+    """The video to decode next: what is tried again, what is new, and last what was put off."""
+    if flight.retries:
+        return flight.retries.popleft()
+    if (job := next(remaining, None)) is not None:
+        return _Try(job)
+    return flight.late.popleft() if flight.late else None
+
+
+def _told(error: RayError) -> str:
+    """What to say of an error in a worker, or of the worker's death."""
+    cause = error.cause if isinstance(error, RayTaskError) else None
+    return f"{type(cause).__name__}: {cause}" if cause is not None else _CRASHED
 
 
 def _is_done(ref: "ray.ObjectRef[object]") -> bool:

@@ -2,7 +2,8 @@
 
 A decode worker holds one video at a time; a model worker loads every model once and takes batches.
 Both can be killed: native code cannot be interrupted in any other way. A replacement starts while
-the others go on working.
+the others go on working. A worker is proven once something has come of its work: what failed in one
+that may be sick is tried in a proven one.
 """
 
 import time
@@ -15,7 +16,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from indexer.metering import Meter
-from indexer.products import encode_product_texts
+from indexer.products import encode_picture, encode_product_texts
 from jobs import work
 from jobs.engine import Decode, ModelLoader
 from models.protocols import ModelSet
@@ -30,6 +31,8 @@ from schemas.run import Spent, Stage
 # Loading included: the first time, weights may have to be fetched.
 _START_S = 600.0
 _DEATHS_AT_START = 5
+# Successors that were sick from their first work on: after these a worker gets none.
+_SICK_SUCCESSORS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,12 @@ class ModelWorker:
         self, jobs: Sequence[PictureJob]
     ) -> tuple[list[EncodedPicture | RejectedPicture], dict[Stage, Spent]]:
         """Encode pictures."""
-        encoded = work.encode_pictures(jobs, self._loaded, self._config, self._meter)
+        files = work.files_of(self._config.storage)
+        with self._meter.stage(Stage.PRODUCTS):
+            # An unexpected error goes to the engine, which cannot tell a sick worker otherwise.
+            encoded = [
+                encode_picture(job, files, self._loaded, self._config.reading) for job in jobs
+            ]
         return encoded, self._meter.take()
 
 
@@ -128,6 +136,8 @@ class Pool:
         self._setting = setting
         self._idle: list[ActorHandle] = []
         self._alive: set[ActorHandle] = set()
+        self._proven: set[ActorHandle] = set()
+        self._sick_from_the_start = 0
         self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
         self._waiting_since = time.monotonic()
         self._deaths = 0
@@ -160,22 +170,41 @@ class Pool:
         self._deaths = 0
         self._idle.append(worker)
 
-    def take(self) -> ActorHandle | None:
-        """An idle worker, if there is one."""
-        return self._idle.pop() if self._idle else None
+    def take(self, *, proven: bool = False) -> ActorHandle | None:
+        """An idle worker, if there is one; with `proven` none but those, where there are any."""
+        wanted = proven and bool(self._proven)
+        for worker in reversed(self._idle):
+            if not wanted or worker in self._proven:
+                self._idle.remove(worker)
+                return worker
+        return None
 
-    def give_back(self, worker: ActorHandle) -> None:
-        """A lent worker is free again."""
+    @property
+    def any_idle(self) -> bool:
+        """Whether a worker is free."""
+        return bool(self._idle)
+
+    def give_back(self, worker: ActorHandle, *, proven: bool = False) -> None:
+        """A lent worker is free again; `proven`: something came of its work."""
+        if proven:
+            self._proven.add(worker)
         self._idle.append(worker)
-
-    def dismiss(self, worker: ActorHandle) -> None:
-        """End a worker without a successor."""
-        self._kill(worker)
 
     def replace(self, worker: ActorHandle) -> None:
         """End a worker that is dead, stuck or suspect, and start another."""
         self._kill(worker)
         self.grow()
+
+    def replace_sick(self, worker: ActorHandle) -> None:
+        """End a worker after an error that nobody expects of an input, and start another.
+
+        Where successor after successor is sick from the start, its node is: others go on without.
+        """
+        self._sick_from_the_start += worker not in self._proven
+        if self._sick_from_the_start > _SICK_SUCCESSORS and len(self._alive) > 1:
+            self._kill(worker)
+        else:
+            self.replace(worker)
 
     def check(self) -> None:
         """Raise ConfigError where no worker comes up, because Ray has no room for one."""
@@ -195,4 +224,5 @@ class Pool:
 
     def _kill(self, worker: ActorHandle) -> None:
         self._alive.discard(worker)
+        self._proven.discard(worker)
         ray.kill(worker)

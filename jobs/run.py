@@ -53,7 +53,7 @@ class Run:
     submitted: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     indexed: int = 0
-    tries: Tries = Tries()
+    tries: Tries = field(default_factory=Tries)
     calls: Counter[str] = field(default_factory=Counter)
     began_cpu_s: float = field(default_factory=time.process_time)
 

@@ -92,19 +92,17 @@ def understand(
     return [Indexed(job, video) for (job, _), video in zip(batch, videos, strict=True)]
 
 
-def encode_pictures(
-    jobs: Sequence[PictureJob], models: ModelSet, config: Config, meter: Meter
-) -> list[EncodedPicture | RejectedPicture]:
-    """Encode pictures, each by itself: what breaks on one of them costs that one."""
-    files = files_of(config.storage)
-    answers: list[EncodedPicture | RejectedPicture] = []
-    for job in jobs:
-        with meter.stage(Stage.PRODUCTS):
-            try:
-                answers.append(encode_picture(job, files, models, config.reading))
-            except Exception as error:
-                reason = f"{type(error).__name__}: {error}"[:2000]
-                answers.append(
-                    RejectedPicture(job.image_key, job.sku, job.uri, reason, lasting=False)
-                )
-    return answers
+def encode_or_reject(
+    job: PictureJob, models: ModelSet, config: Config, meter: Meter
+) -> EncodedPicture | RejectedPicture:
+    """Encode one picture: what breaks on it costs that one."""
+    with meter.stage(Stage.PRODUCTS):
+        try:
+            return encode_picture(job, files_of(config.storage), models, config.reading)
+        except Exception as error:
+            return rejected(job, f"{type(error).__name__}: {error}")
+
+
+def rejected(job: PictureJob, reason: str) -> RejectedPicture:
+    """A picture that is not encoded for a reason that may pass."""
+    return RejectedPicture(job.image_key, job.sku, job.uri, reason[:2000], lasting=False)

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -159,3 +160,49 @@ class StallingImages(FakeImages):
 
 def load_stalling(config: Config) -> ModelSet:
     return ModelSet(StallingImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)
+
+
+class SickImages(FakeImages):
+    """Fails on everything, as a GPU does after one sticky error."""
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def load_one_sick(config: Config) -> ModelSet:
+    """The first worker that loads its models is sick; `storage.spool_dir` remembers that one is."""
+    first = Path(str(config.storage.spool_dir)) / "one-is-sick"
+    try:
+        first.touch(exist_ok=False)
+    except FileExistsError:
+        return load_fakes(config)
+    return ModelSet(SickImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)
+
+
+def load_sick_slot(config: Config) -> ModelSet:
+    """All workers are sick but the second that loads: as on a node whose GPU is broken."""
+    folder = Path(str(config.storage.spool_dir))
+    for number in range(1000):
+        try:
+            (folder / f"loaded-{number}").touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        images = FakeImages() if number == 1 else SickImages()
+        return ModelSet(images, FakeTexts(), FakeSpeech(), FakeReader(), None)
+    raise AssertionError("a thousand workers")
+
+
+def load_sick(config: Config) -> ModelSet:
+    """Every worker is sick."""
+    return ModelSet(SickImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)
+
+
+def decode_slowly(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+    """The real decoder, slowly; notes in `storage.spool_dir` which process decoded what, and when."""
+    log = Path(str(config.storage.spool_dir)) / f"decoder-{os.getpid()}"
+    began = time.monotonic()
+    time.sleep(30.0 if job.source.video_id.startswith("long") else 0.3)
+    decoded = work.decode(job, config)
+    with log.open("a") as lines:
+        lines.write(f"{job.source.video_id} {began} {time.monotonic()}\n")
+    return decoded

@@ -30,9 +30,11 @@ _WORDS = {
     "rp": ("IDR",), "baht": ("THB",), "reais": ("BRL",), "dirham": ("AED", "MAD"),
 }  # fmt: skip
 _CODES = (
-    "EUR USD GBP SEK NOK DKK ISK CHF JPY CNY CAD AUD NZD SGD HKD TWD MXN BRL CLP COP ARS PLN CZK "
-    "HUF RON BGN UAH RUB INR PKR LKR NPR KRW IDR THB VND MYR PHP ILS AED SAR ZAR EGP MAD"
-).split()
+    "EUR", "USD", "GBP", "SEK", "NOK", "DKK", "ISK", "CHF", "JPY", "CNY", "CAD", "AUD", "NZD",
+    "SGD", "HKD", "TWD", "MXN", "BRL", "CLP", "COP", "ARS", "PLN", "CZK", "HUF", "RON", "BGN",
+    "UAH", "RUB", "INR", "PKR", "LKR", "NPR", "KRW", "IDR", "THB", "VND", "MYR", "PHP", "ILS",
+    "AED", "SAR", "ZAR", "EGP", "MAD",
+)  # fmt: skip
 _MEANS = (
     {sign.casefold(): frozenset(codes) for sign, codes in (_SYMBOLS | _WORDS).items()}
     | {code.casefold(): frozenset([code]) for code in _CODES}
@@ -91,8 +93,7 @@ _FORMS = [
     for pattern in (
         rf"(?<!\w)(?P<lead>{_LEAD})\s+{_amount(1)}\s*{_JOIN}\s*{_amount(2)}",
         rf"(?<![\w.,])(?:de\s+)?{_amount(1)}\s*{_PLAIN_JOIN}\s*{_amount(2)}",
-        rf"(?<!\w)(?:(?P<negation>{_NEGATION})\s+)?(?:(?P<more>{_MORE})|(?P<less>{_LESS}))"
-        rf"\s*{_amount(1)}",
+        rf"(?<!\w)(?:(?P<no>{_NEGATION})\s+)?(?:(?P<more>{_MORE})|(?P<less>{_LESS}))\s*{_amount(1)}",
         rf"(?<!\w)(?:(?P<at_most>{_AT_MOST})|(?P<at_least>{_AT_LEAST}))\s*{_amount(1)}",
         rf"(?<![\w.,]){_amount(1)}\s*(?:(?P<most>{_MOST_AFTER})|(?P<least>{_LEAST_AFTER}))(?!\w)",
     )
@@ -218,7 +219,7 @@ def _sides(
     names = ("at_most", "most")
     upper = any(parts.get(name) for name in names)
     if parts.get("more") or parts.get("less"):
-        upper = bool(parts.get("less")) != bool(parts.get("negation"))
+        upper = bool(parts.get("less")) != bool(parts.get("no"))
     return (None, amounts[0]) if upper else (amounts[0], None)
 
 

@@ -85,7 +85,9 @@ class ProductRelevance:
         if shelf is None:
             return _rivalled(relevance * admitted)
         # A product that is named as well stays ahead of its shelf.
-        asked = np.maximum(_ON_SHELF + _NEARNESS * relevance, np.where(relevance >= 1, relevance, 0))
+        asked = np.maximum(
+            _ON_SHELF + _NEARNESS * relevance, np.where(relevance >= 1, relevance, 0)
+        )
         # Those beside the shelf rival what is on it, and not the other way round.
         beside = _rivalled(np.where(shelf, 1.0, relevance).astype(np.float32) * admitted)
         return np.asarray(np.where(shelf, asked * admitted, beside), np.float32)

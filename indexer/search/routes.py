@@ -88,9 +88,7 @@ def _matching(table: Table, text: str, columns: list[str], depth: int) -> list[C
     """Moments that have any of the words, by BM25. The text is words and never syntax."""
     # The index holds words as they were written, with their accents.
     query = MatchQuery(unicodedata.normalize("NFC", text), "text")
-    rows: list[Cells] = (
-        table.search(query, query_type="fts").select(columns).limit(depth).to_list()
-    )
+    rows: list[Cells] = table.search(query, query_type="fts").select(columns).limit(depth).to_list()
     return rows
 
 

@@ -47,6 +47,7 @@ _NEAR_PRODUCT, _NEAR_WORDS, _NEAR_MEANING = 0.2, 0.5, 0.5
 # A query longer than this is cut: nobody types one, and each of its words is looked up.
 _LONGEST = 1000
 
+
 @dataclass(frozen=True, slots=True)
 class QueryEncoders:
     """What turns queries into vectors; a searcher of words alone needs no image encoder."""
@@ -270,9 +271,7 @@ class Searcher:
             if any(admitted[product] for product, _ in sales)
         }
 
-    def _leading(
-        self, shelf: npt.NDArray[np.bool_] | None, admitted: Vectors
-    ) -> frozenset[str]:
+    def _leading(self, shelf: npt.NDArray[np.bool_] | None, admitted: Vectors) -> frozenset[str]:
         """SKUs on a shelf that is asked for and that some video surely sells: each is shown."""
         if shelf is None:
             return frozenset()
