@@ -184,7 +184,8 @@ def _search(copy: Copy) -> Verdict:
 def _pruned(copy: Copy) -> Verdict:
     copy.touch()
     copy.published()
-    prune_store(copy.uri, CONFIG, keep=1, grace=dt.timedelta(0))
+    none = dt.timedelta(0)
+    prune_store(copy.uri, CONFIG, keep=1, grace=none, older_than=none)
     return copy.ingested(videos=copy.shop.videos()[3:])
 
 

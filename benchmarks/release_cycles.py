@@ -197,7 +197,7 @@ def run_cycle(shop: Shop, config: Config, cycle: int, videos: int, driven: Drive
     if not result.published or read_head(store).hold is not None:
         driven.wrong.append(f"cycle {cycle} did not end in a new release")
     if cycle % _PRUNED_EVERY == 0:
-        done = prune_store(store.uri, config, keep=_KEEP, grace=_NO_GRACE)
+        done = prune_store(store.uri, config, keep=_KEEP, grace=_NO_GRACE, older_than=_NO_GRACE)
         driven.pruned += len(done.releases)
         driven.versions += done.versions
     driven.cycles.append(time.monotonic() - began)

@@ -23,15 +23,14 @@ from schemas.catalog import Product, RejectedRow, VideoSource
 from schemas.errors import InputError, MediaError
 from schemas.outcomes import Skipped
 
-# What people name files whose containers the decoder takes; a test holds it against the decoder.
-# Names of pictures and sound are left out: they lie beside videos as their covers and tracks.
+# The names of files in the containers that the decoder takes; a test holds it against the decoder.
+# Those of pictures and sound in them are left out: they lie beside videos as covers and tracks.
 VIDEO_SUFFIXES = frozenset(
     (
-        ".3g2", ".3gp", ".amv", ".asf", ".avi", ".divx", ".dv", ".evo", ".f4v", ".flv", ".gif",
-        ".gxf", ".h264", ".h265", ".hevc", ".ismv", ".ivf", ".m2t", ".m2ts", ".m2v", ".m4v",
-        ".mj2", ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mod", ".mov", ".mp4", ".mpe", ".mpeg",
-        ".mpg", ".mts", ".mxf", ".nut", ".obu", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod",
-        ".trp", ".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m",
+        ".264", ".265", ".3g2", ".3gp", ".asf", ".avc", ".avi", ".divx", ".evo", ".f4v", ".flv",
+        ".gif", ".h264", ".h265", ".h26l", ".hevc", ".ism", ".ismv", ".ivf", ".m2t", ".m2ts",
+        ".m4v", ".mj2", ".mk3d", ".mkv", ".mod", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts",
+        ".mxf", ".ogm", ".ogv", ".psp", ".qt", ".tod", ".trp", ".ts", ".vob", ".webm", ".wmv",
     )
 )  # fmt: skip
 _PLACES = decimal.Decimal("0.0001")  # what the table's decimal column holds

@@ -9,7 +9,7 @@ from indexer.segments import stage_fingerprints
 from indexer.store import releases
 from indexer.store.checksums import damage, damaged_files
 from indexer.store.head import Lease
-from indexer.store.retention import Pruned, prunable, prune
+from indexer.store.retention import Pruned, prunable, prune, youngest
 from indexer.store.rows import RunContext, now
 from indexer.store.runs import RunRecord, last_indexing
 from indexer.store.tables import Store
@@ -76,13 +76,24 @@ def _failure_rate(run: RunRecord) -> float:
     return next((float(check.found) for check in wanted), 0.0)
 
 
-def prune_store(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> Pruned:
-    """Let go of old releases, and of what killed runs left behind."""
+def prune_store(
+    uri: str,
+    config: Config,
+    *,
+    keep: int,
+    grace: dt.timedelta,
+    older_than: dt.timedelta | None = None,
+) -> Pruned:
+    """Let go of old releases, and of what killed runs left behind.
+
+    `older_than` is the age from which versions of tables may go (see `retention.youngest`).
+    """
     store = Store.open(uri, config.storage)
     with Lease.take(store, str(uuid.uuid4()), config.nightly.lease_s) as lease:
         guarded = store.guarded(lease.check)
         releases.clear_unpublished(guarded)
-        return prune(guarded, lease, keep=keep, grace=grace)
+        age = youngest(config.nightly.lease_s) if older_than is None else older_than
+        return prune(guarded, lease, keep=keep, grace=grace, older_than=age)
 
 
 def would_prune(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> list[Release]:

@@ -198,7 +198,7 @@ def load_sick(config: Config) -> ModelSet:
 
 
 def decode_slowly(job: VideoJob, config: Config) -> DecodedVideo | Failed:
-    """The real decoder, slowly; notes in `storage.spool_dir` which process decoded what, and when."""
+    """The real decoder, slowly; `storage.spool_dir` gets who decoded what, and when."""
     log = Path(str(config.storage.spool_dir)) / f"decoder-{os.getpid()}"
     began = time.monotonic()
     time.sleep(30.0 if job.source.video_id.startswith("long") else 0.3)

@@ -3,8 +3,8 @@
 A word is corrected only where it finds nothing itself: no product, no video, and no meaning that
 the sentence encoder has for it. "jacket" is no misspelt "basket" in a shop without jackets.
 Nearness is by optimal string alignment (edits and swaps of neighbours; Damerau 1964): one edit, and
-two in long words. Where nobody can tell whether a word has a meaning, only what fingers do and languages
-rarely do is corrected: swapped neighbours, a letter doubled or its double left out.
+two in long words. Where nobody can tell whether a word has a meaning, only what fingers do and
+languages rarely do is corrected: swapped neighbours, a letter doubled or its double left out.
 """
 
 import math

@@ -3,6 +3,10 @@
 A release goes when it is not among the newest, is not served, and searchers were told to leave it
 long enough ago. Its row leaves the head first, so that nobody finds a release whose files are
 going. Versions that a tag names stay: a release's own, and those that a reader has set.
+
+Nothing young goes: a run that was stopped for a while may still commit what it has written, and a
+reader may have just opened a version. Files that no version names are left to Lance's own rule,
+which deletes them after seven days: a manifest that is still to come may name them.
 """
 
 import datetime as dt
@@ -23,9 +27,11 @@ from indexer.store.tables import (
 )
 from schemas.release import Release
 
-# Tables that a reader may have open for a moment, at versions that nothing names.
 _SHARED = ("head", "runs", "sources", "releases", "files", "store")
-_MOMENT = dt.timedelta(hours=1)
+# What is younger than this stays, and what is younger than so many leases: whoever wrote it may
+# only have been stopped, and a table may be open in a reader at a version that nothing names.
+_YOUNGEST = dt.timedelta(hours=1)
+_LEASES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +54,18 @@ def prunable(found: Sequence[Listed], keep: int, grace: dt.timedelta) -> list[Re
     ]
 
 
-def prune(store: Store, lease: Lease, *, keep: int, grace: dt.timedelta) -> Pruned:
-    """Let go of old releases, of generations nobody needs, and of files that nothing names.
+def youngest(lease_s: float) -> dt.timedelta:
+    """The age from which versions of tables may go, for runs whose lease is of so many seconds."""
+    return max(_YOUNGEST, _LEASES * dt.timedelta(seconds=lease_s))
 
-    `store` must be guarded by `lease`: files of a write under way look like what a dead run left.
+
+def prune(
+    store: Store, lease: Lease, *, keep: int, grace: dt.timedelta, older_than: dt.timedelta
+) -> Pruned:
+    """Let go of old releases, of generations nobody needs, and of versions that nothing names.
+
+    `store` must be guarded by `lease`. What is not `older_than` stays (see `youngest`), files that
+    were released included: the next prune takes them.
     """
     going = prunable(listed_releases(store), keep, grace)
     ids = {release.run_id for release in going}
@@ -67,7 +81,7 @@ def prune(store: Store, lease: Lease, *, keep: int, grace: dt.timedelta) -> Prun
     for part in parts(sorted(ids)):
         store.writable("releases").delete(among("run_id", part))
     kept = list_releases(store)
-    generations = _drop_generations(store, kept)
+    generations = _drop_generations(store, kept, older_than)
     forget_files(store, kept)
     versions = size = 0
     for generation in store.generations():
@@ -75,34 +89,34 @@ def prune(store: Store, lease: Lease, *, keep: int, grace: dt.timedelta) -> Prun
         drop_tags(seen, {release.run_id[:8] for release in kept})
         _forget_quantizers(seen, kept)
         for name in GENERATION_TABLES:
-            done = _clean(seen, name, dt.timedelta(0), unverified=name in DATA_TABLES)
+            done = _clean(seen, name, older_than)
             versions, size = versions + done[0], size + done[1]
     for name in _SHARED:
-        done = _clean(store, name, _MOMENT, unverified=False)
+        done = _clean(store, name, older_than)
         versions, size = versions + done[0], size + done[1]
     gone = tuple(release.release_id for release in going if release.run_id in ids)
     return Pruned(gone, generations, versions, size)
 
 
-def _clean(
-    store: Store, name: str, older_than: dt.timedelta, *, unverified: bool
-) -> tuple[int, int]:
-    done = (
-        store.writable(name)
-        .to_lance()
-        .cleanup_old_versions(
-            older_than, delete_unverified=unverified, error_if_tagged_old_versions=False
-        )
-    )
+def _clean(store: Store, name: str, older_than: dt.timedelta) -> tuple[int, int]:
+    dataset = store.writable(name).to_lance()
+    done = dataset.cleanup_old_versions(older_than, error_if_tagged_old_versions=False)
     return done.old_versions, done.bytes_removed
 
 
-def _drop_generations(store: Store, kept: Sequence[Release]) -> tuple[int, ...]:
+def _drop_generations(
+    store: Store, kept: Sequence[Release], older_than: dt.timedelta
+) -> tuple[int, ...]:
     """Drop the tables of generations older than any that a release is of."""
     if not kept:
         return ()
     oldest = min(release.generation for release in kept)
-    gone = tuple(g.number for g in store.generations() if g.number < oldest)
+    before = now() - older_than
+    gone = tuple(
+        g.number
+        for g in store.generations()
+        if g.number < oldest and _last_written(store.of(g.number)) <= before
+    )
     for number in gone:
         # The row first: a generation without a row is not there.
         store.writable("store").delete(f"generation = {int(number)}")
@@ -111,6 +125,12 @@ def _drop_generations(store: Store, kept: Sequence[Release]) -> tuple[int, ...]:
             if (table := generation_table(name, number)) in held:
                 store.connection.drop_table(table)
     return gone
+
+
+def _last_written(store: Store) -> dt.datetime:
+    """When a table of this generation was last written to."""
+    newest = (store.dataset(name).versions()[-1]["timestamp"] for name in GENERATION_TABLES)
+    return max(at.astimezone(dt.UTC) for at in newest)
 
 
 def _forget_quantizers(store: Store, kept: Sequence[Release]) -> None:

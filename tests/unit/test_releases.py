@@ -1,6 +1,8 @@
 """The life of a release: served, left, held, forced, verified, let go."""
 
 import datetime as dt
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -141,14 +143,21 @@ def test_a_reader_that_tagged_its_tables_outlives_pruning(shop: Shop, three: lis
 
 
 def test_pruning_takes_away_what_dead_runs_left(shop: Shop, three: list[str]) -> None:
-    orphan = Path(shop.request.store) / "segments.lance" / "data" / "0000.lance"
-    orphan.write_bytes(b"half an append")
-    index = Path(shop.request.store) / "segments.lance" / "_indices" / "dead" / "index.idx"
+    table = Path(shop.request.store) / "segments.lance"
+    orphan = table / "data" / "0000.lance"
+    index = table / "_indices" / "dead" / "index.idx"
+    fresh = table / "data" / "0001.lance"
     index.parent.mkdir(parents=True)
-    index.write_bytes(b"half an index")
+    for path in (orphan, index, fresh):
+        path.write_bytes(b"half of it")
+    week = time.time() - 8 * 86_400
+    for path in (orphan, index):
+        os.utime(path, (week, week))
     prune_store(shop.request.store, small_config(), keep=14, grace=NO_GRACE)
     assert not orphan.exists()
     assert not index.exists()
+    # Its writer may only have been stopped.
+    assert fresh.exists()
     assert all(verify(shop.request.store, small_config(), name) for name in three)
 
 
@@ -165,14 +174,14 @@ def test_a_rollback_to_a_release_that_is_being_pruned_wins_or_is_refused(
             return change(edit)  # type: ignore[arg-type]
 
         monkeypatch.setattr(lease, "change", late)
-        done = prune(store.guarded(lease.check), lease, keep=1, grace=NO_GRACE)
+        done = prune(store.guarded(lease.check), lease, keep=1, grace=NO_GRACE, older_than=NO_GRACE)
     assert done.releases == (three[1],)
     assert newest_release(store).release_id == three[0]
     verify(shop.request.store, small_config(), three[0])
 
 
 def test_files_of_pruned_releases_are_forgotten(shop: Shop, three: list[str]) -> None:
-    prune_store(shop.request.store, small_config(), keep=1, grace=NO_GRACE)
+    prune_store(shop.request.store, small_config(), keep=1, grace=NO_GRACE, older_than=NO_GRACE)
     store = open_store(shop)
     release = newest_release(store)
     wanted = {p for t in release.tables for p in version_files(store, t.name, t.version)}
