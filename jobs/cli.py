@@ -6,18 +6,25 @@ Ray. Results go to standard output, progress and errors to standard error.
 
 import argparse
 import json
-import os
 import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from jobs.exits import as_infrastructure, cannot_write, keep_traceback
 from jobs.reindex_command import add_reindex
 from jobs.release_commands import add_release_commands
 from jobs.report_command import add_report
-from jobs.terminal import Commands, add_command, console, print_json, settle_threads
-from schemas.errors import ConfigError, ReelshelfError
+from jobs.terminal import (
+    Commands,
+    add_command,
+    careful_output,
+    console,
+    print_json,
+    settle_threads,
+)
+from schemas.errors import ConfigError, InfrastructureError, ReelshelfError
 
 if TYPE_CHECKING:
     from indexer.search.results import Answer
@@ -29,15 +36,16 @@ if TYPE_CHECKING:
 
 _EXIT_CODES = """exit codes:
   0    done (ingest: published, or nothing was new)
-  1    a bug in reelshelf
+  1    a bug in reelshelf; the message names a file with its traceback
   2    the command line, the config or an input file is wrong
   3    a model, a package or a GPU that the profile needs is missing
   4    the quality gate refused the release, or publishing is on hold; the last one stays
-  5    too many videos failed; the last release stays
+  5    too many videos failed of those that were tried; the last release stays
   6    the store is missing, damaged, of another schema, or holds other vectors
   7    nightly: nothing to do, the last release is what the source says
   8    another run holds the store, or has taken it over
   9    report: a condition of --fail-on holds
+  10   the disk, the network, a permission or a service failed; the same command may pass later
   130  interrupted; run the same command again to complete the store
 """
 
@@ -151,8 +159,19 @@ def _add_calibrate(commands: Commands) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return its exit code."""
-    args = build_parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    with careful_output() as output:
+        args = build_parser().parse_args(argv)
+        signal.signal(signal.SIGTERM, _interrupt)
+        code = _run(args)
+        output.flush()
+        # What a night has come to is told by its code, whatever becomes of its log.
+        if output.error is None or code != 0 or args.command == "nightly":
+            return code
+        print(f"reelshelf: its output could not be written: {output.error}", file=sys.stderr)
+        return InfrastructureError.exit_code
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         return int(args.run(args) or 0)
     except ReelshelfError as error:
@@ -161,10 +180,13 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("reelshelf: interrupted. Run the same command again to complete.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader (head, less) has gone; Python would complain once more while shutting down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    except Exception as error:  # noqa: BLE001 - the process's boundary
+        infrastructure = as_infrastructure(error)
+        if infrastructure is not None:
+            print(f"reelshelf: {infrastructure}", file=sys.stderr)
+            return infrastructure.exit_code
+        print(f"reelshelf: {keep_traceback(error)}", file=sys.stderr)
+        return ReelshelfError.exit_code
 
 
 def _interrupt(_signum: int, _frame: object) -> NoReturn:
@@ -331,7 +353,7 @@ def _calibrate(args: argparse.Namespace) -> None:
         try:
             args.out.write_text(fitted.model_dump_json(indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            raise ConfigError(f"calibrate: --out {args.out}: {error.strerror}") from error
+            raise cannot_write(f"calibrate: --out {args.out}", error) from error
     save_calibration(store, fitted)
     if args.json:
         print_json(

@@ -17,6 +17,7 @@ from indexer.quality.gate import failure_rate
 from indexer.scope import Demand
 from indexer.segments import stage_fingerprints
 from indexer.store import releases
+from indexer.store.connection import check_writable
 from indexer.store.failures import write_failures
 from indexer.store.head import Lease
 from indexer.store.rows import RunContext, now
@@ -95,6 +96,8 @@ def ingest(
     if config.media.backend == "decord":
         require("decord", extra="decord", what='media.backend = "decord"')
     source = read_source(request, config)
+    # Before the models: what cannot be written need not be computed.
+    check_writable(request.store)
     run_id = str(uuid.uuid4())
     with ExitStack() as stack:
         held = lease = None

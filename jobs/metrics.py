@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
+from jobs.exits import cannot_write
 from jobs.ingest import IngestResult
-from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from jobs.nightly import NightlySummary
@@ -61,4 +61,4 @@ def write_metrics(summary: "NightlySummary", result: IngestResult, path: Path) -
     try:
         write_to_textfile(str(path), registry_of(summary, result))
     except OSError as error:
-        raise ConfigError(f"nightly.metrics {path}: {error.strerror}") from error
+        raise cannot_write(f"nightly.metrics {path}", error) from error

@@ -6,6 +6,7 @@ own: a plan is the difference to the source as it is now.
 """
 
 import datetime as dt
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from jobs.metrics import write_metrics
 from jobs.planning import IngestRequest
 from jobs.progress import Progress
 from schemas.config import Config
-from schemas.errors import ConfigError, GateRefused, TooManyFailures
+from schemas.errors import ConfigError, GateRefused, ReelshelfError, TooManyFailures
 from schemas.run import Ending
 
 NOTHING_TO_DO = 7
@@ -89,13 +90,20 @@ def run_nightly(
     progress: Progress,
     tell: Callable[[NightlySummary], None],
 ) -> int:
-    """Run once, tell how it went, then write the metrics file if there is one. The exit code."""
+    """Run once, tell how it went, then write the metrics file if there is one. The exit code.
+
+    A metrics file that cannot be written is told, and changes no code.
+    """
     began = dt.datetime.now(dt.UTC)
     result = ingest(request, config, make_engine, progress)
     summary = _summary(result, config, began)
     tell(summary)
     if config.nightly.metrics is not None:
-        write_metrics(summary, result, Path(config.nightly.metrics))
+        try:
+            write_metrics(summary, result, Path(config.nightly.metrics))
+        except ReelshelfError as error:
+            # The night is what it is, and its code says so: whoever watches sees an old file.
+            print(f"reelshelf nightly: no metrics: {error}", file=sys.stderr)
     return summary.exit_code
 
 

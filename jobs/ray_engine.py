@@ -16,6 +16,7 @@ Ray Data was not taken: a task inside its pools cannot be killed alone (docs/adr
 
 import os
 import signal
+import tempfile
 import threading
 import time
 import warnings
@@ -35,7 +36,13 @@ from jobs.engine import Decode, ModelLoader, failed
 from jobs.ray_workers import DecodeStatus, DecodeWorker, ModelWorker, Pool
 from schemas.catalog import EncodedPicture, PictureJob, Product, ProductVectors, RejectedPicture
 from schemas.config import Config
-from schemas.errors import ConfigError, FailureKind, ModelUnavailable, ReelshelfError
+from schemas.errors import (
+    ConfigError,
+    FailureKind,
+    InfrastructureError,
+    ModelUnavailable,
+    ReelshelfError,
+)
 from schemas.media import DecodedVideo
 from schemas.outcomes import Failed, Outcome, VideoJob
 from schemas.release import ModelRefs
@@ -488,6 +495,12 @@ class RayEngine:
                 )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ConfigError(f"engine: Ray cannot be started or reached: {error}") from error
+        except OSError as error:
+            # Its sockets lie below TMPDIR, and their names may have about a hundred characters.
+            raise InfrastructureError(
+                f"engine: Ray cannot be started below {tempfile.gettempdir()}: {error}. Name a "
+                "shorter folder that can be written to as TMPDIR"
+            ) from error
         self._started_ray = True
         # Ray ends the process at once on SIGTERM; whoever started us wants to end in order.
         if threading.current_thread() is threading.main_thread():

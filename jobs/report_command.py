@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.exits import cannot_write
 from jobs.terminal import Commands, add_command, settle_threads
 from schemas.errors import (
     ConditionMet,
@@ -307,7 +308,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
             scratch.write_text(text, encoding="utf-8")
             scratch.replace(folder / name)
     except OSError as error:
-        raise ConfigError(f"report: --out {folder}: {error.strerror}") from error
+        raise cannot_write(f"report: --out {folder}", error) from error
 
 
 def _lines(lines: Sequence[str], page: Path) -> str:

@@ -1,11 +1,13 @@
 """What all commands of the command line share."""
 
 import argparse
+import io
 import json
 import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,5 +54,91 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+    """One JSON document on standard output; in plain ASCII where that knows no other letters."""
+    print(json.dumps(value, ensure_ascii=_is_narrow(), indent=1, default=str))
+
+
+def _is_narrow() -> bool:
+    return not (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+class CarefulStream:
+    """A stream that can be written to whatever has become of its other end.
+
+    A run must not end half way because nobody reads its progress any more. A reader that has gone
+    (`| head`) has what it wanted; `error` is what else kept output from being written.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._gone = False
+        self.error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write, as far as anybody reads."""
+        self._carefully(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, as far as anybody reads."""
+        self._carefully(self._stream.flush)
+
+    def _carefully(self, act: Callable[[], object]) -> None:
+        if self._gone:
+            return
+        try:
+            act()
+        except BrokenPipeError:
+            self._give_up()
+        except OSError as error:
+            self.error = error
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Write no more. Python would try once more what is left in the buffer, at its end."""
+        self._gone = True
+        try:
+            number = self._stream.fileno()
+        except (OSError, ValueError):
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def careful_output() -> Iterator[CarefulStream]:
+    """Standard output and error that raise nothing, as long as a command runs; gives the first.
+
+    Letters that the other end does not know are written as escapes.
+    """
+    closed = _occupy_standard_files()
+    held = sys.stdout, sys.stderr
+    out, err = (CarefulStream(stream or io.StringIO()) for stream in held)
+    if 1 in closed or held[0] is None:
+        out.error = OSError("standard output is closed")
+    for stream in held:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = cast("IO[str]", out), cast("IO[str]", err)
+    try:
+        yield out
+    finally:
+        out.flush()
+        err.flush()
+        sys.stdout, sys.stderr = held
+
+
+def _occupy_standard_files() -> set[int]:
+    """Open what of the first three files is closed, on nothing; which were.
+
+    The next file that anybody opens would be one of them, and get what libraries print.
+    """
+    closed = set()
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        closed.add(number)
+    os.close(number)
+    return closed

@@ -11,6 +11,7 @@
     │   └── Damaged          6  a file of a release is not what it was when it was published
     ├── StoreBusy            8  another run holds the store's lease, or has taken it over
     ├── ConditionMet         9  a condition of `report --fail-on` holds
+    ├── InfrastructureError 10  a disk, a network, a permission or a service: no bug, try again
     └── MediaError           -  one video cannot be indexed: a row in `failures`, no more
 
 An exit code of 1 is a bug in reelshelf, 7 is `nightly` with nothing to do, 130 is Ctrl-C. Messages
@@ -89,6 +90,12 @@ class ConditionMet(ReelshelfError):
     """A report was made, and a condition that was to make it an error holds."""
 
     exit_code = 9
+
+
+class InfrastructureError(ReelshelfError):
+    """The machine, the network or a service refused: the same command may pass later."""
+
+    exit_code = 10
 
 
 class FailureKind(StrEnum):

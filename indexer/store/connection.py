@@ -5,21 +5,90 @@ files and services of the profile. They are never part of what a store holds.
 """
 
 import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import lancedb
 from lancedb.db import DBConnection
 from pyarrow import fs
 
+from indexer.text import printable
 from schemas.config import StorageConfig
-from schemas.errors import StoreError
+from schemas.errors import InfrastructureError, StoreError
+
+# Lance reads a path as a URL, of which the first ends the path, and takes none of the others.
+_NO_PATH = re.compile(r"[?\x00-\x1f\x7f\ud800-\udfff]")
+# What Lance writes as it is, and not as a percent sign with a number, into the paths it makes.
+_PLAIN_PATH = re.compile(r"[\w/.:-]*", re.ASCII)
 
 
 def connect(uri: str, storage: StorageConfig | None = None) -> DBConnection:
-    """Open a connection. Raises StoreError where the place cannot be reached."""
+    """Open a connection; makes the folder of a local store.
+
+    Raises StoreError where there can be no store, InfrastructureError where the place fails.
+    """
+    remote = "://" in uri
+    if not remote:
+        check_path(uri)
     try:
-        return lancedb.connect(uri, storage_options=_options(storage) if "://" in uri else None)
-    except (OSError, ValueError, RuntimeError) as error:
+        # Absolute: "a:b/store" would be taken for a scheme of its own.
+        place = uri if remote else str(Path(uri).absolute())
+        return lancedb.connect(place, storage_options=_options(storage) if remote else None)
+    except OSError as error:
+        raise InfrastructureError(f"{uri}: cannot be opened as a store: {error}") from error
+    except (ValueError, RuntimeError) as error:
         raise StoreError(f"{uri}: cannot be opened as a store: {error}") from error
+
+
+def check_path(uri: str) -> None:
+    """Raise StoreError for a local path below which Lance can keep nothing. Touches nothing."""
+    path = Path(uri).absolute()
+    if found := _NO_PATH.search(str(path)):
+        name = found[0].encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
+        raise StoreError(
+            f"{printable(str(path))}: its path holds {name!r}, below which Lance can keep no "
+            "table: choose another folder"
+        )
+
+
+def check_writable(uri: str) -> None:
+    """Raise InfrastructureError where a local store cannot be written to, as far as can be seen."""
+    if "://" in uri:
+        return
+    check_path(uri)
+    path = Path(uri).absolute()
+    there = next((p for p in (path, *path.parents) if p.exists()), path)
+    if not there.is_dir():
+        raise StoreError(f"{uri}: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InfrastructureError(
+            f"{uri}: {there} cannot be written to (read-only, or no permission): choose another "
+            "folder for the store, or have this one made writable"
+        )
+
+
+@contextmanager
+def plain_path(path: Path) -> Iterator[Path]:
+    """A way to a folder by a path that Lance spells as it is.
+
+    Lance makes some folders (those of tags) by a path whose other letters are percent-encoded: they
+    would lie beside the store, in an empty twin of its folder.
+    """
+    if _PLAIN_PATH.fullmatch(str(path)):
+        yield path
+        return
+    folders = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - for a link's name only
+    plain = next((f for f in folders if _PLAIN_PATH.fullmatch(f) and os.access(f, os.W_OK)), None)
+    with tempfile.TemporaryDirectory(prefix="reelshelf-", dir=plain) as folder:
+        link = Path(folder) / "folder"
+        link.symlink_to(path)
+        try:
+            yield link
+        finally:
+            link.unlink()
 
 
 def filesystem(uri: str, storage: StorageConfig | None = None) -> tuple[fs.FileSystem, str]:

@@ -53,7 +53,7 @@ def publish(store: Store, release: Release, lease: Lease, *, end_hold: bool = Fa
     GateRefused where somebody has gone back to an older release, unless `end_hold`.
     """
     for table in release.tables:
-        store.writable(table.name).tags.create(release.name_of_run, table.version)
+        store.tag(table.name, release.name_of_run, table.version)
     row = {
         "run_id": release.run_id,
         "release_id": release.release_id,

@@ -129,7 +129,9 @@ def _drop_generations(
 
 def _last_written(store: Store) -> dt.datetime:
     """When a table of this generation was last written to."""
-    newest = (store.dataset(name).versions()[-1]["timestamp"] for name in GENERATION_TABLES)
+    newest: list[dt.datetime] = [
+        store.dataset(name).versions()[-1]["timestamp"] for name in GENERATION_TABLES
+    ]
     return max(at.astimezone(dt.UTC) for at in newest)
 
 

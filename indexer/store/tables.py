@@ -18,10 +18,11 @@ import pyarrow as pa
 from lance.dataset import MergeInsertBuilder
 from lancedb.db import DBConnection
 from lancedb.table import Table
+from pyarrow import fs
 
 from indexer.linking.link import LinkableVideo
 from indexer.store import rows
-from indexer.store.connection import connect
+from indexer.store.connection import connect, filesystem, plain_path
 from indexer.store.rows import RunContext
 from schemas import tables
 from schemas.catalog import VideoSource
@@ -145,7 +146,20 @@ class Store:
         """Whether there is a store at `uri`."""
         if "://" not in uri and not Path(uri).is_dir():
             return False
-        return "store" in connect(uri, storage).list_tables().tables
+        return cls(uri, storage).is_made
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the table that is made last is there: its folder alone is what a dead run left.
+
+        One of its versions is looked for, and not opened, so that one that cannot be read any more
+        is not taken for one that never was.
+        """
+        if "store" not in self.connection.list_tables().tables:
+            return False
+        files, root = filesystem(self.uri, self.storage)
+        versions = fs.FileSelector(f"{root}/store.lance/_versions", allow_not_found=True)
+        return any(info.path.endswith(".manifest") for info in files.get_file_info(versions))
 
     @classmethod
     def open(cls, uri: str, storage: StorageConfig | None = None) -> "Store":
@@ -153,7 +167,7 @@ class Store:
         if "://" not in uri and not Path(uri).is_dir():
             raise StoreError(f"{uri}: there is no such folder")
         store = cls(uri, storage)
-        if "store" not in store.connection.list_tables().tables:
+        if not store.is_made:
             raise StoreError(f"{uri}: holds no reelshelf store; make one with `reelshelf ingest`")
         return store.of(store.generations()[-1].number)
 
@@ -173,7 +187,8 @@ class Store:
         `encoders` is how the config names the encoders.
         """
         store = cls(uri, storage)
-        if "store" not in store.connection.list_tables().tables:
+        if not store.is_made:
+            # Where an earlier run died over this, some tables are there and others half.
             for name, schema in _shared_schemas().items():
                 store.connection.create_table(name, schema=schema, exist_ok=True)
             store.connection.create_table("head", rows.free_head(), exist_ok=True)
@@ -207,7 +222,7 @@ class Store:
             "created_at": rows.now(),
         }
         made = pa.Table.from_pylist([row], schema=tables.store_schema())
-        if "store" not in self.connection.list_tables().tables:
+        if not self.is_made:
             self.connection.create_table("store", made)
         else:
             self.merge("store", "generation").when_not_matched_insert_all().execute(made)
@@ -264,6 +279,16 @@ class Store:
         """A table at its newest version, to write to. Asks for the lease."""
         self._guard()
         return self.table(name)
+
+    def tag(self, name: str, tag: str, version: int) -> None:
+        """Name a version of a table, which keeps it alive. Asks for the lease."""
+        dataset = self.writable(name).to_lance()
+        if "://" in self.uri:
+            dataset.tags.create(tag, version)
+            return
+        with plain_path(Path(self.uri).absolute()) as folder:
+            named = lance.dataset(str(folder / f"{self.table_name(name)}.lance"))
+            named.tags.create(tag, version)
 
     def video_states(self) -> dict[str, VideoState]:
         """State of each indexed video by its key."""

@@ -1,0 +1,92 @@
+"""How a command ends where something went wrong: words, an exit code, and a traceback of bugs.
+
+What the operating system, Lance, Ray or boto3 refuses (a full disk, a store that may not be
+written to, a host that does not answer) is no bug: it gets the code of infrastructure, and the same
+command may pass later.
+"""
+
+import datetime as dt
+import errno
+import platform
+import re
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from schemas.errors import ConfigError, InfrastructureError, ReelshelfError
+
+_HINTS = {
+    errno.ENOSPC: "the disk is full: free some space, then run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
+    errno.EROFS: "the file system is read-only: mount it for writing, or name another place",
+    errno.EACCES: "permission denied: run as a user who may, or name another place",
+    errno.EPERM: "permission denied: run as a user who may, or name another place",
+    errno.EMFILE: "too many open files: raise `ulimit -n`",
+}
+# How Lance and its object stores tell, in errors of Python's own kinds, of what is outside of them.
+_OUTSIDE = re.compile(r"LanceError\(IO\)|\bos error \d+|Generic \w+ error|AF_UNIX path length")
+_OS_ERROR = re.compile(r"\bos error (\d+)")
+# Where in Lance's own sources an error was raised helps nobody here.
+_LANCE_SOURCE = re.compile(r",? ?/?[\w/.@-]*\.rs:\d+(:\d+)?")
+_CLIENTS = ("botocore", "boto3", "ray")
+# A place that was named wrongly, and not one that fails.
+_MISNAMED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+
+
+def as_infrastructure(error: BaseException) -> InfrastructureError | None:
+    """An exception that tells of the machine, the network or a service; None for any other."""
+    if isinstance(error, MemoryError):
+        return InfrastructureError("the machine is out of memory")
+    if isinstance(error, OSError):
+        return InfrastructureError(_of_the_system(error))
+    outside = isinstance(error, RuntimeError | ValueError) and _OUTSIDE.search(str(error))
+    if outside or type(error).__module__.partition(".")[0] in _CLIENTS:
+        return InfrastructureError(_plain(str(error)))
+    return None
+
+
+def _of_the_system(error: OSError) -> str:
+    if error.errno is None or error.strerror is None:
+        return _plain(str(error))
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{_HINTS.get(error.errno, error.strerror)}"
+
+
+def _plain(text: str) -> str:
+    """What another library says, in one line and with what to do where that is known."""
+    line = _LANCE_SOURCE.sub("", " ".join(text.split()))[:1000]
+    number = _OS_ERROR.search(line)
+    hint = _HINTS.get(int(number[1])) if number else None
+    return f"{line}: {hint}" if hint else line
+
+
+def cannot_write(what: str, error: OSError) -> ReelshelfError:
+    """The error of a command that was to write a file at a place that somebody named."""
+    if error.errno in _MISNAMED:
+        return ConfigError(f"{what}: {error.strerror}")
+    return InfrastructureError(f"{what}: {_HINTS.get(error.errno or 0, error.strerror)}")
+
+
+def keep_traceback(error: BaseException) -> str:
+    """What to tell of a bug. Its traceback goes into a file, or into the text where none can be."""
+    kind = type(error).__name__
+    first = (str(error).splitlines() or [""])[0][:300]
+    told = f"this is a bug in reelshelf: {kind}: {first}" if first else f"this is a bug: {kind}"
+    trace = "".join(traceback.format_exception(error))
+    try:
+        path = _write(trace)
+    except OSError:
+        return f"{told}\n{trace}"
+    return f"{told}\nThe traceback is in {path}: please report it, with what you did."
+
+
+def _write(trace: str) -> Path:
+    at = dt.datetime.now(dt.UTC)
+    head = [f"{at:%Y-%m-%d %H:%M:%S} UTC, Python {platform.python_version()}", " ".join(sys.argv)]
+    with tempfile.NamedTemporaryFile(
+        "w", prefix=f"reelshelf-bug-{at:%Y%m%d-%H%M%S}-", suffix=".txt", delete=False,
+        encoding="utf-8", errors="backslashreplace",
+    ) as file:  # fmt: skip
+        file.write("\n".join([*head, "", trace]))
+    return Path(file.name)
