@@ -10,14 +10,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import ClassVar, TypeAlias, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
 
 from indexer.delimited import Record, read_records
-from indexer.text import clean_text
+from indexer.text import clean_text, printable
 from schemas.catalog import RejectedRow
 from schemas.errors import InputError
 
@@ -32,6 +32,10 @@ class GivenRow(BaseModel):
 
     # Shops have columns of their own; they are none of our business.
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    # Whether rows of one file come from many people. A row that is not UTF-8 is refused then; of a
+    # list that one program writes it says that the whole is in another encoding.
+    of_many: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class _Columns:
 
     names: frozenset[str]
     needed: tuple[tuple[str, ...], ...]
+    of_many: bool
 
     @classmethod
     def of(cls, model: type[GivenRow]) -> "_Columns":
@@ -55,6 +60,7 @@ class _Columns:
         return cls(
             frozenset(name for group in groups.values() for name in group),
             tuple(g for name, g in groups.items() if model.model_fields[name].is_required()),
+            model.of_many,
         )
 
     def check(self, path: Path, found: list[str], hint: str = "") -> None:
@@ -164,7 +170,8 @@ def _jsonl_rows(path: Path, columns: _Columns) -> Iterator[tuple[int, dict[str, 
 
 
 def _csv_rows(path: Path, columns: _Columns) -> Iterator[tuple[int, dict[str, Cell] | _NoRow]]:
-    with path.open(encoding="utf-8-sig", errors="strict", newline="") as file:
+    errors = "surrogateescape" if columns.of_many else "strict"
+    with path.open(encoding="utf-8-sig", errors=errors, newline="") as file:
         header: list[str] | None = None
         last = 0
         try:
@@ -192,6 +199,8 @@ def _csv_row(record: Record, header: list[str]) -> dict[str, Cell] | _NoRow:
             count = record.last - record.first + 1
             took = f"lines {record.first} to {record.last} ({count} lines)"
         return _NoRow(f"is not CSV: {record.error}; {took} are refused as this one row", {})
+    if any(not cell.isascii() and printable(cell) != cell for cell in record.cells):
+        return _NoRow("is not UTF-8", {})
     if len(record.cells) > len(header):
         return _NoRow("has more cells than the header", {})
     # An empty cell is one that was left out.

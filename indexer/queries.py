@@ -4,6 +4,7 @@ Files are JSON lines, CSV or Parquet. Their rows come from strangers and are che
 those of a catalogue are.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,12 +26,16 @@ def _number_or_one(value: object) -> object:
 
 
 class _LoggedRow(GivenRow):
+    of_many = True
+
     text: Text = None
     count: Annotated[int, BeforeValidator(_number_or_one), Field(ge=0, lt=2**53)] = 1
     clicks: Count = None
 
 
 class _JudgedRow(GivenRow):
+    of_many = True
+
     query_id: Id
     kind: Text = None
     text: Text = None
@@ -120,16 +125,17 @@ def read_log(path: Path) -> QueryLog:
     return QueryLog(tuple(ordered), tuple(rejected))
 
 
-def read_judged(path: Path) -> Judged:
+def read_judged(path: Path, check_picture: Callable[[Path], object] = lambda _: None) -> Judged:
     """Judged queries: `query_id`, `kind`, `text` or `image`, `relevant_video_ids`.
 
-    `image` is a file below the folder of the list. A query that nothing is relevant to says nothing
-    and is refused. Raises InputError where the file cannot be read or holds no query.
+    `image` is a file below the folder of the list; `check_picture` raises ValueError or OSError for
+    one that cannot be asked for. A query that nothing is relevant to says nothing and is refused.
+    Raises InputError where the file cannot be read or holds no query.
     """
     queries: dict[str, JudgedQuery] = {}
     rejected: list[RejectedRow] = []
     for line, row in checked_rows(path, path.name, _JudgedRow):
-        made = row if isinstance(row, RejectedRow) else _judged(row, path, line)
+        made = row if isinstance(row, RejectedRow) else _judged(row, path, line, check_picture)
         if isinstance(made, JudgedQuery) and made.query_id in queries:
             reason = "query_id: stands in an earlier row already"
             made = RejectedRow(path.name, line, made.query_id, reason)
@@ -143,7 +149,9 @@ def read_judged(path: Path) -> Judged:
     return Judged(tuple(queries.values()), tuple(rejected))
 
 
-def _judged(row: _JudgedRow, path: Path, line: int) -> JudgedQuery | RejectedRow:
+def _judged(
+    row: _JudgedRow, path: Path, line: int, check_picture: Callable[[Path], object]
+) -> JudgedQuery | RejectedRow:
     def refused(reason: str) -> RejectedRow:
         return RejectedRow(path.name, line, row.query_id, reason)
 
@@ -154,6 +162,11 @@ def _judged(row: _JudgedRow, path: Path, line: int) -> JudgedQuery | RejectedRow
     image = inside(path.parent, row.image) if row.image else None
     if row.image and (image is None or not image.is_file()):
         return refused("image: is no file below the folder of the list")
+    if image is not None:
+        try:
+            check_picture(image)
+        except (OSError, ValueError) as error:
+            return refused(f"image: {error}")
     kind = clean_text(row.kind or "") or ("image" if image else "text")
     return JudgedQuery(
         row.query_id,

@@ -201,6 +201,7 @@ def _given(
     log: bool = True,
 ) -> "Given":
     """Read the files that the settings name, and ask the release what they ask."""
+    from indexer.products import load_picture
     from indexer.quality.judged import answer_all
     from indexer.quality.labelled import read_labels
     from indexer.queries import read_judged, read_log
@@ -219,7 +220,8 @@ def _given(
         labels = Labels(printable(path.name), read_labels(path), file_sha256(path))
     if settings.judged is not None:
         path = Path(settings.judged)
-        judged = JudgedFile(printable(path.name), read_judged(path), file_sha256(path))
+        read = read_judged(path, load_picture)
+        judged = JudgedFile(printable(path.name), read, file_sha256(path))
     if log and settings.query_log is not None:
         path = Path(settings.query_log)
         logged = Log(printable(path.name), read_log(path))

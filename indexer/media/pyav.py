@@ -29,7 +29,7 @@ from schemas.media import SAMPLE_RATE, AudioChunk, Pixels, TimedFrame, VideoInfo
 
 # Playlists and scripts (hls, concat) make the decoder open other files and hosts; image and pipe
 # formats are pictures. Only containers of video are let in.
-_CONTAINERS = frozenset(
+CONTAINERS = frozenset(
     [
         "mov",
         "mp4",
@@ -231,7 +231,7 @@ class PyavVideo:
 
 def _video_stream(container: InputContainer) -> VideoStream:
     names = set(container.format.name.split(","))
-    if not names & _CONTAINERS:
+    if not names & CONTAINERS:
         kind = (
             FailureKind.STILL_IMAGE
             if any("image" in name or name.endswith("_pipe") for name in names)

@@ -184,3 +184,145 @@ def test_values_at_the_edge_are_refused_with_their_row(tmp_path: Path, row: str)
 def test_hidden_files_are_left_out(tmp_path: Path) -> None:
     (tmp_path / ".DS_Store").write_bytes(b"x")
     assert [s.reason for s in read_videos(tmp_path).skipped] == ["hidden file"]
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet"])
+def test_a_list_without_the_columns_it_needs_names_those_it_has(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name.endswith("csv"):
+        path.write_text("Handle;Title;Price\nk;Kettle;9,90\n")
+        found = "'Handle;Title;Price'"
+    else:
+        pq.write_table(pa.table({"Handle": ["k"], "Title": ["Kettle"]}), path)
+        found = "'Handle', 'Title'"
+    with pytest.raises(InputError, match=f"columns found are {found}; needed are sku and title"):
+        read_catalogue(path)
+
+
+def test_a_row_without_what_it_needs_names_what_it_has(tmp_path: Path) -> None:
+    read = read_catalogue(write_jsonl(tmp_path / "p.jsonl", [{"id": 1, "name": "x"}, ROWS[1]]))
+    assert "sku: field required (the row has id, name)" in read.rejected[0].reason
+
+
+def test_a_json_array_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps(ROWS, indent=1))
+    with pytest.raises(InputError, match="one JSON array; needed is one JSON object a line"):
+        read_catalogue(path)
+
+
+def test_unused_columns_of_parquet_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    never = pa.array([2**50, 2**50], pa.timestamp("s", "Europe/Berlin"))
+    nanos = pa.array([1, 2], pa.timestamp("ns"))
+    columns = {"sku": ["A", "B"], "title": ["a", "b"], "valid_until": never, "loaded_at": nanos}
+    pq.write_table(pa.table(columns), path)
+    assert [p.sku for p in read_catalogue(path).products] == ["A", "B"]
+
+
+def test_a_cell_out_of_range_refuses_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    times = pa.array([0, 2**40, None], pa.timestamp("s", "Mars/Olympus"))
+    nanos = pa.array([1_700_000_000_000_000_001] * 3, pa.timestamp("ns"))
+    columns = {"sku": ["A", "B", "C"], "title": ["a", "b", "c"]}
+    pq.write_table(pa.table(columns | {"published_at": times, "updated_at": nanos}), path)
+    read = read_catalogue(path)
+    assert [p.sku for p in read.products] == ["A", "C"]
+    assert [p.updated_at.year for p in read.products if p.updated_at] == [2023, 2023]
+    (refused,) = read.rejected
+    assert (refused.line, refused.item_id) == (2, "B")
+    assert "published_at" in refused.reason
+
+
+@pytest.mark.parametrize("name", ["p.jsonl", "p.csv", "p.parquet"])
+def test_nan_is_a_missing_value(tmp_path: Path, name: str) -> None:
+    path, nan = tmp_path / name, float("nan")
+    row = {"sku": "A", "title": "a", "brand": "x", "price": nan, "rating": nan}
+    if name.endswith("jsonl"):
+        write_jsonl(path, [row | {"brand": nan, "images": [nan], "attributes": {"size": nan}}])
+    elif name.endswith("csv"):
+        path.write_text("sku,title,price,rating,sales\nA,a,NaN,nan,nan\n")
+    else:
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    (product,) = read_catalogue(path).products
+    assert (product.price, product.rating, product.images, product.attributes) == (
+        None, None, (), ()
+    )  # fmt: skip
+
+
+def test_entities_are_decoded_where_people_read_and_nowhere_else(tmp_path: Path) -> None:
+    row = {
+        "sku": "A&amp;B",
+        "title": "Caf&eacute; Table &#8220;Nord&#x201d; &lt;R&D&gt; &copy",
+        "brand": "Smith &amp; Sons",
+        "category": ["Home &amp; Garden"],
+        "description": "soft &#8238;&#0;cover",
+        "attributes": {"fit": "S&ndash;M"},
+        "images": ["a&amp;b.png"],
+    }
+    (product,) = read_catalogue(write_jsonl(tmp_path / "p.jsonl", [row])).products
+    assert product.title == "Café Table “Nord” <R&D> &copy"
+    assert (product.brand, product.category) == ("Smith & Sons", ("Home & Garden",))
+    assert (product.description, product.attributes) == ("soft \ufffdcover", (("fit", "S–M"),))
+    assert (product.sku, product.images) == ("A&amp;B", ("a&amp;b.png",))
+
+
+@pytest.mark.parametrize("name", ["videos", "videos.jsonl"])
+def test_a_source_that_is_not_there_is_called_missing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="there is no such file or folder"):
+        read_videos(tmp_path / name)
+
+
+def test_hidden_folders_are_left_out_like_hidden_files(tmp_path: Path) -> None:
+    for name in (".Trash-1000/files/a.mp4", "sub/.cache/b.mp4", "sub/c.mp4", ".d.mp4"):
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    read = read_videos(tmp_path / "root")
+    assert [v.video_id for v in read.videos] == ["sub/c.mp4"]
+    assert {s.video_id: s.reason for s in read.skipped} == {
+        ".Trash-1000": "hidden folder",
+        "sub/.cache": "hidden folder",
+        ".d.mp4": "hidden file",
+    }
+
+
+def test_a_root_below_a_hidden_folder_is_meant(tmp_path: Path) -> None:
+    root = tmp_path / ".media" / "videos"
+    root.mkdir(parents=True)
+    (root / "a.mp4").write_bytes(b"x")
+    assert [v.video_id for v in read_videos(root).videos] == ["a.mp4"]
+
+
+def test_of_two_files_with_one_id_one_is_refused_by_its_name(tmp_path: Path) -> None:
+    for raw in (b"bad\xff.mp4", rb"bad\xff.mp4"):
+        with open(bytes(tmp_path) + b"/" + raw, "wb") as file:  # noqa: PTH123
+            file.write(b"x")
+    read = read_videos(tmp_path)
+    (video,) = read.videos
+    assert (video.video_id, Path(video.path).name) == ("bad\\xff.mp4", "bad\\xff.mp4")
+    (refused,) = read.rejected
+    assert refused.item_id == video.video_id
+    assert "another file has this id already" in refused.reason
+
+
+@pytest.mark.parametrize("name", ["00001.MTS", "a.M2T", "a.vob", "a.qt", "a.ogm"])
+def test_what_the_decoder_takes_is_a_video_by_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    assert [v.video_id for v in read_videos(tmp_path).videos] == [name]
+
+
+def test_names_of_videos_are_those_of_the_decoders_containers() -> None:
+    import av
+
+    from indexer.media.pyav import CONTAINERS
+
+    beside = {"m4a", "m4b", "isma", "mka", "mks", "ogg", "wma", "avif", "heic", "heif"}
+    named = set()
+    for container in CONTAINERS:
+        for mode in ("r", "w"):
+            try:
+                named |= av.ContainerFormat(container, mode).extensions
+            except ValueError:
+                continue
+    assert {f".{name}" for name in named - beside} <= catalog.VIDEO_SUFFIXES

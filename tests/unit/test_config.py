@@ -60,3 +60,9 @@ def test_what_is_no_toml_is_refused_with_the_file_name(tmp_path: Path, text: str
 def test_a_stored_config_reads_back_the_same() -> None:
     config = load_config(profile="clip")
     assert parse_config(config.model_dump(mode="json")) == config
+
+
+def test_a_config_with_a_byte_order_mark_reads(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text('shop_id = "lamps"\n', encoding="utf-8-sig")
+    assert load_config(path).shop_id == "lamps"

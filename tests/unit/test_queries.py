@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.products import load_picture
 from indexer.queries import read_judged, read_log, read_typed
 from schemas.errors import InputError
 from tests.shops import write_lines
@@ -110,3 +111,24 @@ def test_a_file_without_judged_queries_is_refused_with_the_reason(tmp_path: Path
     write_lines(path, [{"query_id": "3", "text": "vase", "relevant_video_ids": []}])
     with pytest.raises(InputError, match="holds no judged query: relevant_video_ids: names no"):
         read_judged(path)
+
+
+def test_a_judged_picture_that_cannot_be_read_is_refused_as_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "judged.jsonl"
+    (tmp_path / "p.webp").write_bytes(b"no picture")
+    rows = [{"query_id": "1", "image": "p.webp"}, {"query_id": "2", "text": '"red apple"'}]
+    write_lines(path, [row | {"relevant_video_ids": ["a"]} for row in rows])
+    judged = read_judged(path, load_picture)
+    assert [q.query_id for q in judged.queries] == ["2"]
+    assert (judged.rejected[0].item_id, judged.rejected[0].line) == ("1", 1)
+
+
+def test_a_row_of_a_log_that_is_not_utf8_costs_itself_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b'text,count\nlamp,3\nl\xe4mp,2\n"open\nvase,1\n')
+    log = read_log(path)
+    assert [q.text for q in log.queries] == ["lamp"]
+    assert [r.reason.split(";")[0] for r in log.rejected] == [
+        "is not UTF-8",
+        "is not CSV: unexpected end of data",
+    ]
