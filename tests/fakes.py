@@ -7,7 +7,7 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -170,38 +170,37 @@ class SickImages(FakeImages):
 
 
 def load_one_sick(config: Config) -> ModelSet:
-    """The first worker that loads its models is sick; `storage.spool_dir` remembers that one is."""
-    first = Path(str(config.storage.spool_dir)) / "one-is-sick"
-    try:
-        first.touch(exist_ok=False)
-    except FileExistsError:
-        return load_fakes(config)
-    return ModelSet(SickImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)
+    """The first worker that loads its models is sick, and no other."""
+    return _sick_or_well(config, lambda number: number == 0)
 
 
 def load_sick_slot(config: Config) -> ModelSet:
-    """All workers are sick but the second that loads: as on a node whose GPU is broken."""
+    """All are sick but the second that loads: as on a node whose GPU is broken."""
+    return _sick_or_well(config, lambda number: number != 1)
+
+
+def load_all_sick(config: Config) -> ModelSet:
+    return _sick_or_well(config, lambda number: True)
+
+
+def _sick_or_well(config: Config, is_sick: Callable[[int], bool]) -> ModelSet:
+    """Workers count themselves by files in `storage.spool_dir`."""
     folder = Path(str(config.storage.spool_dir))
     for number in range(1000):
         try:
             (folder / f"loaded-{number}").touch(exist_ok=False)
         except FileExistsError:
             continue
-        images = FakeImages() if number == 1 else SickImages()
+        images = SickImages() if is_sick(number) else FakeImages()
         return ModelSet(images, FakeTexts(), FakeSpeech(), FakeReader(), None)
     raise AssertionError("a thousand workers")
-
-
-def load_sick(config: Config) -> ModelSet:
-    """Every worker is sick."""
-    return ModelSet(SickImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)
 
 
 def decode_slowly(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     """The real decoder, slowly; `storage.spool_dir` gets who decoded what, and when."""
     log = Path(str(config.storage.spool_dir)) / f"decoder-{os.getpid()}"
     began = time.monotonic()
-    time.sleep(30.0 if job.source.video_id.startswith("long") else 0.3)
+    time.sleep(30.0 if job.source.video_id.startswith("long") else 1.0)
     decoded = work.decode(job, config)
     with log.open("a") as lines:
         lines.write(f"{job.source.video_id} {began} {time.monotonic()}\n")

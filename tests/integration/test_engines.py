@@ -4,23 +4,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from indexer.sources.local import stamp_of
+from jobs import ray_engine
 from jobs.engine import Engine
 from jobs.local import LocalEngine
 from jobs.ray_engine import RayEngine
-from schemas.catalog import Product, VideoSource
+from schemas.catalog import PictureJob, Product, VideoSource
 from schemas.config import Config, parse_config
 from schemas.errors import FailureKind, ModelUnavailable
 from schemas.keys import video_key
 from schemas.outcomes import Failed, Indexed, Outcome, VideoJob
-from tests.clips import BLUE, GREEN, RED, write_clip
+from tests.clips import BLUE, GREEN, RED, textured, write_clip
 from tests.fakes import (
     decode_or_misbehave,
+    decode_slowly,
+    load_all_sick,
     load_crashing,
     load_fakes,
     load_hanging,
     load_missing,
+    load_one_sick,
+    load_sick_slot,
 )
 
 pytestmark = pytest.mark.integration
@@ -151,3 +157,93 @@ def test_a_model_that_dies_or_hangs_costs_only_the_video_that_did_it(
     with RayEngine(settings, loader) as engine:
         outcomes = by_id(engine.index_videos([jobs[0], loud, *jobs[1:]]))
     assert kinds(outcomes) == dict.fromkeys("abc", "indexed") | {"loud": kind}
+
+
+def spooled(tmp_path: Path, **engine: object) -> Config:
+    """A config whose spool folder the fakes leave notes in."""
+    settings = config(**engine)
+    storage = settings.storage.model_copy(update={"spool_dir": str(tmp_path)})
+    return settings.model_copy(update={"storage": storage})
+
+
+@pytest.mark.parametrize("loader", [load_one_sick, load_sick_slot])
+def test_one_sick_worker_loses_no_video(ray_node: None, tmp_path: Path, loader: object) -> None:
+    jobs = clips(tmp_path, [f"v{i}" for i in range(24)])
+    settings = spooled(tmp_path, model_workers=2, model_cpus=0.2, decode_cpus=0.2)
+    with RayEngine(settings, loader) as engine:
+        outcomes = by_id(engine.index_videos(jobs))
+    assert kinds(outcomes) == dict.fromkeys((f"v{i}" for i in range(24)), "indexed")
+
+
+def test_pictures_and_texts_are_tried_in_another_worker_too(ray_node: None, tmp_path: Path) -> None:
+    picture = tmp_path / "p.png"
+    Image.fromarray(textured(RED, 32, 32)).save(picture)
+    jobs = [PictureJob(f"k{i}", "p", "S", "p.png", str(picture)) for i in range(20)]
+    settings = spooled(tmp_path, model_workers=2, model_cpus=0.2, decode_cpus=0.2)
+    with RayEngine(settings, load_one_sick) as engine:
+        encoded = list(engine.encode_pictures(jobs))
+    assert [type(item).__name__ for item in encoded] == ["EncodedPicture"] * 20
+
+
+def test_where_all_workers_are_sick_every_video_has_its_outcome_and_few_workers_are_spent(
+    ray_node: None, tmp_path: Path
+) -> None:
+    jobs = clips(tmp_path, [f"v{i}" for i in range(12)])
+    settings = spooled(tmp_path, model_workers=1, model_cpus=0.2, decode_cpus=0.2)
+    with RayEngine(settings, load_all_sick) as engine:
+        outcomes = by_id(engine.index_videos(jobs))
+    assert set(kinds(outcomes).values()) == {FailureKind.INTERNAL}
+    assert len(outcomes) == 12
+    assert len(list(tmp_path.glob("loaded-*"))) <= 7
+
+
+def decoded_by(folder: Path) -> dict[int, list[tuple[str, float, float]]]:
+    """What each decoder process decoded, from when to when."""
+    found = {}
+    for log in folder.glob("decoder-*"):
+        lines = [line.split() for line in log.read_text().splitlines()]
+        found[int(log.name.split("-")[1])] = [(n, float(a), float(b)) for n, a, b in lines]
+    return found
+
+
+def test_as_many_decoders_are_busy_as_the_setting_says(ray_node: None, tmp_path: Path) -> None:
+    jobs = clips(tmp_path, [f"v{i}" for i in range(12)])
+    settings = spooled(
+        tmp_path, decode_workers=6, decode_cpus=0.1, model_cpus=0.1, videos_per_batch=1
+    )
+    with RayEngine(settings, load_fakes, decode_slowly) as engine:
+        while len(engine._decoders._idle) < 6:
+            engine._wait([])
+        outcomes = by_id(engine.index_videos(jobs))
+    assert set(kinds(outcomes).values()) == {"indexed"}
+    done = decoded_by(tmp_path)
+    assert len(done) == 6
+    spans = [(began, ended) for lines in done.values() for _, began, ended in lines]
+    most = max(sum(a <= at < b for a, b in spans) for at, _ in spans)
+    assert most == 6
+
+
+def test_a_video_that_takes_long_is_put_off_and_holds_nobody_up(
+    ray_node: None, tmp_path: Path
+) -> None:
+    jobs = clips(tmp_path, ["long", "a", "b", "c", "d"])
+    settings = spooled(tmp_path, decode_workers=1, slow_after_s=1.0, decode_deadline_s=6.0)
+    with RayEngine(settings, load_fakes, decode_slowly) as engine:
+        outcomes = list(engine.index_videos(jobs))
+        assert len(engine._decoders._alive) == 1
+    # One decoder, and the long one was given up last.
+    assert kinds(by_id(iter(outcomes))) == dict.fromkeys("abcd", "indexed") | {
+        "long": FailureKind.DEADLINE
+    }
+    assert isinstance(outcomes[-1], Failed)
+
+
+def test_the_clock_is_looked_at_before_a_worker_is_asked(
+    ray_node: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(ray_engine, "_is_done", lambda ref: asked.append(ref) or True)
+    with RayEngine(config(), load_fakes) as engine:
+        outcomes = by_id(engine.index_videos(clips(tmp_path, ["a", "b", "c"])))
+    assert set(kinds(outcomes).values()) == {"indexed"}
+    assert asked == []
