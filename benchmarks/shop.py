@@ -76,6 +76,7 @@ def measure(folder: Path, store: Path, out: Path, config: Path | None) -> dict[s
         elif event["event"] == "searched":
             taken = event["query_ms"]
             figures["video_minutes"] = event["minutes"]
+            figures["queries_answered"] = event["answered"]
             figures["query_p50_ms"] = taken[len(taken) // 2]
             figures["query_p95_ms"] = taken[int(len(taken) * 0.95)]
     meter.stop()

@@ -75,7 +75,9 @@ def run(folder: Path, store: str, out: Path, config: Config) -> None:
     searcher = Searcher(opened, release, encoders, config.search)
     answers, taken = answer(searcher, folder)
     write_lines(out / "results.jsonl", answers)
-    say("searched", minutes=minutes, query_ms=sorted(taken["text"] + taken["image"]))
+    answered = sum(bool(row["answered"]) for row in answers) / len(answers)
+    query_ms = sorted(taken["text"] + taken["image"])
+    say("searched", minutes=minutes, query_ms=query_ms, answered=answered)
 
 
 def answer(
@@ -98,7 +100,8 @@ def answer(
         taken[kind].append((time.perf_counter() - began) * 1000)
         # What came closest is shown too, apart: it is how a searcher orders that is scored.
         found = [video_id for hit in given.ranked for video_id in (hit.video_id, *hit.copies)]
-        answers.append({"query_id": query["query_id"], "results": found})
+        row = {"query_id": query["query_id"], "results": found, "answered": given.answered}
+        answers.append(row)
     return answers, taken
 
 

@@ -176,6 +176,9 @@ class SearchConfig(Section):
 class GateConfig(Section):
     """What a release must reach to be published.
 
+    `max_failure_rate` is of the videos that a run tried, and of those in the store whose files it
+    looked for; unchanged videos, and files that are no videos, are in no denominator.
+
     A source that lists less than `1 - max_shrink` of what the last release holds is refused before
     anything is deleted: a folder that is not mounted looks like a shop that sells nothing. The same
     share of segments, segments with text, products with pictures and linked videos must stay.
@@ -217,8 +220,9 @@ class EngineConfig(Section):
 
     A video that is not decoded within `decode_deadline_s`, or whose models take longer than
     `model_deadline_s`, is given up and its worker replaced; only the `ray` engine can do that. One
-    that has not been decoded after `slow_after_s` gets a decoder beside it, so that it holds nobody
-    up. `attempts` is how often a video is tried in one run; one that fails in `runs_until_given_up`
+    that has not been decoded after `slow_after_s` while others wait for a decoder is put off until
+    those are done, so that it holds nobody up. `attempts` is how often a video is tried in one run,
+    each time in another worker where it failed unexpectedly; one that fails in `runs_until_given_up`
     runs rests until its file or the settings change.
     """
 
