@@ -144,11 +144,9 @@ def index_videos(
                 pending = []
         _commit(run, pending, states)
     run.failed += failed.values()
-    again = [item for name, item in failed.items() if tries[name]]
     run.tries = Tries(
         indexed=run.indexed,
-        failed=(*plan.unread, *(item for name, item in failed.items() if not tries[name])),
-        again=tuple(again),
+        failed=(*plan.unread, *failed.values()),
         held=plan.held,
         away=tuple(plan.away),
     )

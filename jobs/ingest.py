@@ -238,7 +238,7 @@ def _too_many(run: Run) -> str:
             f"{len(tries.away)} of {tries.held} videos that the store holds cannot be read; "
             f"{limit} Look whether the source is whole. First: {first.video_id}: {first.message}"
         )
-    failed = tries.failed or tries.again
+    failed = tries.failed
     kinds = Counter(item.kind.value for item in failed)
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     return (

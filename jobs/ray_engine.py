@@ -8,7 +8,7 @@ store is as full as it may be, so memory does not grow with the input. What is l
 workers, and decoded videos that lay there) is decoded again elsewhere.
 
 An error that nobody expects of an input may be the worker's: it is replaced, and what failed in it
-is tried in another.
+is tried in one from which something has come. Only there does it count as the input's own.
 
 Ray starts its workers from a clean process; nothing is forked with models or decoders inside.
 Ray Data was not taken: a task inside its pools cannot be killed alone (docs/adr/0004).
@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import ray
 from ray.actor import ActorHandle
@@ -56,26 +56,42 @@ _POLL_S = 0.5
 # Of the object store, for decoded videos; Ray spills to disk long after this.
 _STORE_SHARE = 0.4
 _CRASHED = "crashed and took the worker process with it"
-# Errors that say nothing of the input. After so many in a row, with no success between them, it is
-# not one worker that is sick: they are believed, and cost no more workers.
+# Errors that may be the worker's and not the input's.
 _UNEXPECTED = (FailureKind.INTERNAL, FailureKind.OUT_OF_MEMORY)
-_IN_A_ROW = 5
+# So many times as long as others took on average is long.
+_LONG = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Try:
     """A video on its way. `alone`: its last batch failed, so it gets one of its own.
 
-    `late`: it took long and was put off; now it may take its time.
+    `deferred`: it took long and was put off; now it may take its time. `suspect`: it failed in a
+    worker that may have been sick.
     """
 
     job: VideoJob
     attempt: int = 1
     alone: bool = False
-    late: bool = False
+    deferred: bool = False
+    suspect: bool = False
 
-    def again(self, *, counted: bool) -> "_Try":
-        return replace(self, attempt=self.attempt + counted, alone=True)
+    def again(self, *, counted: bool, suspect: bool = False) -> "_Try":
+        return replace(
+            self,
+            attempt=self.attempt + counted,
+            alone=True,
+            suspect=self.suspect or suspect,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part(Generic[Item]):
+    """Some items for one call of a model worker; `attempt` and `suspect` as of a video."""
+
+    items: list[Item]
+    attempt: int = 1
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,10 @@ class _Decoded:
     video: _Try
     pixels: "ray.ObjectRef[DecodedVideo]"
     size: int
+
+    @property
+    def suspect(self) -> bool:
+        return self.video.suspect
 
 
 @dataclass(slots=True)
@@ -107,14 +127,14 @@ class _InFlight:
     """Everything a run has given to workers and not got back."""
 
     retries: deque[_Try] = field(default_factory=deque)
-    late: deque[_Try] = field(default_factory=deque)
+    deferred: deque[_Try] = field(default_factory=deque)
     decoding: dict["ray.ObjectRef[DecodeStatus]", _Decoding] = field(default_factory=dict)
     ready: deque[_Decoded] = field(default_factory=deque)
     understanding: dict["ray.ObjectRef[object]", _Understanding] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
-        waiting = self.retries or self.late
+        waiting = self.retries or self.deferred
         return bool(waiting or self.decoding or self.ready or self.understanding)
 
     @property
@@ -136,10 +156,12 @@ class RayEngine:
         self._started_ray = False
         self._decoders = Pool(self._start_decoder, lambda _: None, "engine.decode_workers")
         self._models = Pool(self._start_model, self._models_loaded, "engine.model_workers")
-        self._model_workers = 0
+        self._decoder_count = 0
         self._most_bytes = 0.0
         self._refs: ModelRefs | None = None
-        self._errors_in_a_row = 0
+        self._decoded_count = 0
+        self._decode_s = 0.0
+        self._put_off_in_vain = 0
         self._meter = Meter()
 
     @property
@@ -204,30 +226,30 @@ class RayEngine:
     ) -> Iterator[Answer]:
         """Call a method of model workers on items, part by part; of those that fail, one by one."""
         engine = self._config.engine
-        waiting = deque(
-            (list(items[i : i + _ITEMS_PER_TASK]), 1) for i in range(0, len(items), _ITEMS_PER_TASK)
-        )
-        running: dict[ray.ObjectRef[object], tuple[ActorHandle, list[Item], int, float]] = {}
+        size = _ITEMS_PER_TASK
+        waiting = deque(_Part(list(items[i : i + size])) for i in range(0, len(items), size))
+        running: dict[ray.ObjectRef[object], tuple[ActorHandle, _Part[Item], float]] = {}
         while waiting or running:
-            while waiting and (worker := self._models.take(proven=waiting[0][1] > 1)) is not None:
-                part, attempt = waiting.popleft()
-                ref = getattr(worker, method).remote(part)
+            while (found := _first_that_can(waiting, self._models)) is not None:
+                part, worker = found
+                ref = getattr(worker, method).remote(part.items)
                 deadline = time.monotonic() + engine.model_deadline_s
-                running[ref] = (worker, part, attempt, deadline)
+                running[ref] = (worker, part, deadline)
             for ref in self._wait([*running]):
-                worker, part, attempt, _ = running.pop(ref)
+                worker, part, _ = running.pop(ref)
                 try:
                     answer, spent = ray.get(ref)
                 except RayError as error:
-                    self._after_error(worker, error)
-                    if len(part) > 1:
-                        waiting.extend(([item], attempt) for item in part)
-                    elif attempt < engine.attempts:
-                        waiting.append((part, attempt + 1))
+                    counted, suspect = self._after_error(worker, error)
+                    if len(part.items) > 1:
+                        singles = (_Part([item], part.attempt, suspect) for item in part.items)
+                        waiting.extend(singles)
+                    elif part.attempt + counted <= engine.attempts:
+                        waiting.append(_Part(part.items, part.attempt + counted, suspect))
                     else:
-                        yield lost(part[0], _told(error))
+                        yield lost(part.items[0], _told(error))
                     continue
-                self._after_success(worker)
+                self._models.give_back(worker, proven=True)
                 self._meter.add(spent)
                 yield answer
             for ref, (worker, *_, deadline) in running.items():
@@ -285,7 +307,7 @@ class RayEngine:
 
     def _start_understanding(self, flight: _InFlight) -> None:
         engine = self._config.engine
-        while (found := self._take_ready(flight)) is not None:
+        while (found := _first_that_can(flight.ready, self._models)) is not None:
             first, worker = found
             batch = [first]
             while (
@@ -299,17 +321,6 @@ class RayEngine:
             deadline = time.monotonic() + engine.model_deadline_s * len(batch)
             flight.understanding[result] = _Understanding(worker, batch, deadline)
 
-    def _take_ready(self, flight: _InFlight) -> tuple[_Decoded, ActorHandle] | None:
-        """The first decoded video with a worker for it. What failed once wants a proven one."""
-        for item in flight.ready:
-            worker = self._models.take(proven=item.video.attempt > 1)
-            if worker is not None:
-                flight.ready.remove(item)
-                return item, worker
-            if not self._models.any_idle:
-                break
-        return None
-
     def _decoded(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
         task = flight.decoding.pop(ref)
         try:
@@ -322,6 +333,9 @@ class RayEngine:
         out_of_memory = status.failed and status.failed.kind is FailureKind.OUT_OF_MEMORY
         self._end_decoder(task, suspect=bool(out_of_memory))
         self._meter.add(status.spent)
+        self._decoded_count += 1
+        self._decode_s += time.monotonic() - task.began
+        self._put_off_in_vain = 0
         if status.failed is not None:
             yield status.failed
         else:
@@ -347,7 +361,10 @@ class RayEngine:
             outcomes, spent = ray.get(ref)
         except RayError as error:
             # A dead worker, or decoded videos lost with a node: from the start, each by itself.
-            self._after_error(task.worker, error)
+            if isinstance(error, RayTaskError):
+                self._models.give_back(task.worker)
+            else:
+                self._models.replace(task.worker)
             for item in task.batch:
                 if len(task.batch) > 1:  # who of them did it shows when each is alone
                     flight.retries.append(item.video.again(counted=False))
@@ -356,40 +373,43 @@ class RayEngine:
             return
         self._meter.add(spent)
         unexpected = [isinstance(o, Failed) and o.kind in _UNEXPECTED for o in outcomes]
-        if not all(unexpected):
-            self._errors_in_a_row = 0
-        if not any(unexpected) or self._errors_in_a_row >= _IN_A_ROW:
-            self._models.give_back(task.worker, proven=not any(unexpected))
+        if not any(unexpected):
+            self._models.give_back(task.worker, proven=True)
             yield from outcomes
             return
-        self._errors_in_a_row += 1
-        self._models.replace_sick(task.worker)
-        for item, outcome, tried_again in zip(task.batch, outcomes, unexpected, strict=True):
-            if tried_again and item.video.attempt < self._config.engine.attempts:
-                flight.retries.append(item.video.again(counted=True))
+        if not all(unexpected):
+            self._models.prove(task.worker)
+        counted = self._models.is_proven(task.worker)
+        # Where every worker is as sick as this one, what they say is all there is.
+        counted = not self._models.replace_sick(task.worker) or counted
+        for item, outcome, may_be_well in zip(task.batch, outcomes, unexpected, strict=True):
+            attempts = item.video.attempt + counted
+            if may_be_well and attempts <= self._config.engine.attempts:
+                flight.retries.append(item.video.again(counted=counted, suspect=True))
             else:
                 yield outcome
 
-    def _after_success(self, worker: ActorHandle) -> None:
-        self._errors_in_a_row = 0
-        self._models.give_back(worker, proven=True)
+    def _after_error(self, worker: ActorHandle, error: RayError) -> tuple[bool, bool]:
+        """Part with a worker that is dead or may be sick.
 
-    def _after_error(self, worker: ActorHandle, error: RayError) -> None:
-        """Part with a worker that is dead or may be sick."""
+        Returns whether that counts as an attempt of its input, and whether this is suspect.
+        """
         if not isinstance(error, RayTaskError):
             self._models.replace(worker)
-        elif self._errors_in_a_row >= _IN_A_ROW:
+            return True, False
+        if isinstance(error.cause, RayError):
+            # Its input was lost on the way, and the worker has nothing to do with it.
             self._models.give_back(worker)
-        else:
-            self._errors_in_a_row += 1
-            self._models.replace_sick(worker)
+            return True, False
+        counted = self._models.is_proven(worker)
+        return not self._models.replace_sick(worker) or counted, True
 
     def _end_late_decoders(self, flight: _InFlight, *, held_up: bool) -> Iterator[Outcome]:
         """Give up what is over its time, and put off what takes long while others are held up."""
         now, engine = time.monotonic(), self._config.engine
         for ref, task in list(flight.decoding.items()):
             taken = now - task.began
-            puts_off = held_up and not task.video.late and taken > engine.slow_after_s
+            puts_off = held_up and not task.video.deferred and self._is_long(taken)
             # The clock first: asking Ray costs more than a thousand looks at it.
             if not (puts_off or taken > engine.decode_deadline_s) or _is_done(ref):
                 continue
@@ -399,8 +419,19 @@ class RayEngine:
                 message = f"was not decoded within {engine.decode_deadline_s:g} s"
                 yield failed(task.video.job, "decode", FailureKind.DEADLINE, message)
             else:
-                flight.late.append(replace(task.video, late=True))
+                flight.deferred.append(replace(task.video, deferred=True))
+                self._put_off_in_vain += 1
                 held_up = False
+
+    def _is_long(self, taken: float) -> bool:
+        """Whether a video takes long for this shop: in one of replays all do, and none is put off.
+
+        Before anything has been decoded nobody can tell: then each decoder may put off one.
+        """
+        if self._put_off_in_vain >= self._decoder_count:
+            return False
+        usual = self._decode_s / max(self._decoded_count, 1)
+        return taken > max(self._config.engine.slow_after_s, _LONG * usual)
 
     def _end_late_models(self, flight: _InFlight) -> Iterator[Outcome]:
         for ref, task in list(flight.understanding.items()):
@@ -453,11 +484,11 @@ class RayEngine:
             resources = ray.cluster_resources()
             cores = max(1, int(resources.get("CPU", 1)))
             self._most_bytes = _STORE_SHARE * resources.get("object_store_memory", 1e9)
-            self._model_workers = engine.model_workers or self._room_for_models(cores)
             # Never one alone: while it hangs or is replaced, nothing would be decoded.
-            for _ in range(engine.decode_workers or max(min(2, cores), cores // 4)):
+            self._decoder_count = engine.decode_workers or max(min(2, cores), cores // 4)
+            for _ in range(self._decoder_count):
                 self._decoders.grow()
-            for _ in range(self._model_workers):
+            for _ in range(engine.model_workers or self._room_for_models(cores)):
                 self._models.grow()
             # The others join when they are up, or when the cluster has room for them.
             while not (self._models.is_up and self._decoders.is_up):
@@ -530,7 +561,29 @@ def _next(flight: _InFlight, remaining: Iterator[VideoJob]) -> _Try | None:
         return flight.retries.popleft()
     if (job := next(remaining, None)) is not None:
         return _Try(job)
-    return flight.late.popleft() if flight.late else None
+    return flight.deferred.popleft() if flight.deferred else None
+
+
+class _Suspicious(Protocol):
+    """What may have failed in a sick worker."""
+
+    @property
+    def suspect(self) -> bool: ...
+
+
+Waiting = TypeVar("Waiting", bound=_Suspicious)
+
+
+def _first_that_can(waiting: "deque[Waiting]", pool: Pool) -> tuple[Waiting, ActorHandle] | None:
+    """The first of those that wait for which there is a worker, and that worker."""
+    for place, item in enumerate(waiting):
+        if not pool.any_idle:
+            break
+        worker = pool.take_trusted() if item.suspect else pool.take()
+        if worker is not None:
+            del waiting[place]
+            return item, worker
+    return None
 
 
 def _told(error: RayError) -> str:

@@ -31,8 +31,8 @@ from schemas.run import Spent, Stage
 # Loading included: the first time, weights may have to be fetched.
 _START_S = 600.0
 _DEATHS_AT_START = 5
-# Successors that were sick from their first work on: after these a worker gets none.
-_SICK_SUCCESSORS = 5
+# Workers that are sick one after the other in the same place, after the first.
+_SICK_IN_A_ROW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,8 @@ class Pool:
         self._idle: list[ActorHandle] = []
         self._alive: set[ActorHandle] = set()
         self._proven: set[ActorHandle] = set()
-        self._sick_from_the_start = 0
+        # How many workers in a row were sick in this one's place before it, from their first work.
+        self._predecessors: dict[ActorHandle, int] = {}
         self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
         self._waiting_since = time.monotonic()
         self._deaths = 0
@@ -147,12 +148,18 @@ class Pool:
         """Whether at least one worker is up."""
         return len(self._alive) > len(self.starting)
 
-    def grow(self) -> None:
+    @property
+    def any_idle(self) -> bool:
+        """Whether a worker is free."""
+        return bool(self._idle)
+
+    def grow(self, predecessors: int = 0) -> None:
         """Start one more worker, and do not wait for it."""
         if not self.starting:
             self._waiting_since = time.monotonic()
         worker = self._start()
         self._alive.add(worker)
+        self._predecessors[worker] = predecessors
         self.starting[worker.load.remote()] = worker
 
     def started(self, ref: "ray.ObjectRef[object]") -> None:
@@ -161,50 +168,71 @@ class Pool:
         try:
             self._loaded(ray.get(ref))
         except RayError as error:
-            self._kill(worker)
             self._deaths += 1
             if self._deaths > _DEATHS_AT_START:
+                self._kill(worker)
                 raise ConfigError(f"engine: workers die while they start: {error}") from error
-            self.grow()
+            self.replace(worker)
             return
         self._deaths = 0
         self._idle.append(worker)
 
-    def take(self, *, proven: bool = False) -> ActorHandle | None:
-        """An idle worker, if there is one; with `proven` none but those, where there are any."""
-        wanted = proven and bool(self._proven)
-        for worker in reversed(self._idle):
-            if not wanted or worker in self._proven:
+    def take(self) -> ActorHandle | None:
+        """An idle worker, if there is one."""
+        return self._idle.pop() if self._idle else None
+
+    def take_trusted(self) -> ActorHandle | None:
+        """An idle worker for what has failed in one that may be sick.
+
+        A proven one; while there is none, nothing as long as another is starting or at work, for it
+        may turn out to be; then any.
+        """
+        for worker in self._idle:
+            if worker in self._proven:
                 self._idle.remove(worker)
                 return worker
-        return None
-
-    @property
-    def any_idle(self) -> bool:
-        """Whether a worker is free."""
-        return bool(self._idle)
+        if self._proven or len(self._idle) < len(self._alive):
+            return None
+        return self.take()
 
     def give_back(self, worker: ActorHandle, *, proven: bool = False) -> None:
         """A lent worker is free again; `proven`: something came of its work."""
         if proven:
-            self._proven.add(worker)
+            self.prove(worker)
         self._idle.append(worker)
+
+    def prove(self, worker: ActorHandle) -> None:
+        """Something came of a worker's work: its place is a good one."""
+        self._proven.add(worker)
+        self._predecessors[worker] = 0
+
+    def is_proven(self, worker: ActorHandle) -> bool:
+        """Whether something came of a worker's work."""
+        return worker in self._proven
 
     def replace(self, worker: ActorHandle) -> None:
         """End a worker that is dead, stuck or suspect, and start another."""
+        predecessors = self._predecessors[worker]
         self._kill(worker)
-        self.grow()
+        self.grow(predecessors)
 
-    def replace_sick(self, worker: ActorHandle) -> None:
+    def replace_sick(self, worker: ActorHandle) -> bool:
         """End a worker after an error that nobody expects of an input, and start another.
 
-        Where successor after successor is sick from the start, its node is: others go on without.
+        Where one after the other is sick in its place, from its first work on, the place is: others
+        go on without it. False where there are no others: then the worker is as good as any, and is
+        free again.
         """
-        self._sick_from_the_start += worker not in self._proven
-        if self._sick_from_the_start > _SICK_SUCCESSORS and len(self._alive) > 1:
+        count = self._predecessors[worker] + 1
+        if count <= _SICK_IN_A_ROW:
+            self._kill(worker)
+            self.grow(count)
+        elif len(self._alive) > 1:
             self._kill(worker)
         else:
-            self.replace(worker)
+            self.give_back(worker)
+            return False
+        return True
 
     def check(self) -> None:
         """Raise ConfigError where no worker comes up, because Ray has no room for one."""
@@ -225,4 +253,5 @@ class Pool:
     def _kill(self, worker: ActorHandle) -> None:
         self._alive.discard(worker)
         self._proven.discard(worker)
+        self._predecessors.pop(worker, None)
         ray.kill(worker)

@@ -97,16 +97,15 @@ class Tally:
 class Tries:
     """What a run tried, by how it ended: what the gate's failure rate is made of.
 
-    `indexed` and `failed` are of videos that were new, changed or due for other settings. Unchanged
-    videos, files that are no videos and videos that rest since an earlier failure are not among
-    them, nor `again`, which failed before: they were counted when they first did. `away` are videos
-    whose file cannot be read though the store holds them, of `held` ones that were looked for: they
-    keep their rows, but a source that has lost many is not whole.
+    `indexed` and `failed` are of videos that were new, changed, due for other settings or tried
+    again. Unchanged videos, files that are no videos and videos that rest since an earlier failure
+    are not among them. `away` are videos whose file cannot be read though the store holds them, of
+    `held` ones that were looked for: they keep their rows, but a source that has lost many is not
+    whole.
     """
 
     indexed: int = 0
     failed: tuple[Failed, ...] = ()
-    again: tuple[Failed, ...] = ()
     held: int = 0
     away: tuple[Failed, ...] = ()
 
@@ -128,4 +127,4 @@ class Tries:
     @property
     def all_failed(self) -> bool:
         """Whether something was tried and nothing came of it."""
-        return not self.indexed and bool(self.failed or self.again)
+        return not self.indexed and bool(self.failed)

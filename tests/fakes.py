@@ -179,11 +179,26 @@ def load_sick_slot(config: Config) -> ModelSet:
     return _sick_or_well(config, lambda number: number != 1)
 
 
+class SlowImages(FakeImages):
+    """Takes its time."""
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        time.sleep(0.7)
+        return super().encode_images(images)
+
+
+def load_sick_slot_beside_a_slow_worker(config: Config) -> ModelSet:
+    """The only well worker is long at its first video, while sick ones fail at once."""
+    return _sick_or_well(config, lambda number: number != 1, SlowImages())
+
+
 def load_all_sick(config: Config) -> ModelSet:
     return _sick_or_well(config, lambda number: True)
 
 
-def _sick_or_well(config: Config, is_sick: Callable[[int], bool]) -> ModelSet:
+def _sick_or_well(
+    config: Config, is_sick: Callable[[int], bool], well: FakeImages | None = None
+) -> ModelSet:
     """Workers count themselves by files in `storage.spool_dir`."""
     folder = Path(str(config.storage.spool_dir))
     for number in range(1000):
@@ -191,7 +206,7 @@ def _sick_or_well(config: Config, is_sick: Callable[[int], bool]) -> ModelSet:
             (folder / f"loaded-{number}").touch(exist_ok=False)
         except FileExistsError:
             continue
-        images = SickImages() if is_sick(number) else FakeImages()
+        images = SickImages() if is_sick(number) else well or FakeImages()
         return ModelSet(images, FakeTexts(), FakeSpeech(), FakeReader(), None)
     raise AssertionError("a thousand workers")
 

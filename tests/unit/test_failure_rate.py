@@ -15,7 +15,7 @@ from schemas.errors import GateRefused
 from schemas.outcomes import Failed, Tries
 from schemas.run import Ending
 from tests.clips import BLUE, GREEN, RED, write_clip
-from tests.fakes import load_fakes
+from tests.fakes import decode_flaky, load_fakes
 from tests.shops import Shop, product_row, small_config
 
 
@@ -125,9 +125,16 @@ def test_the_larger_share_is_the_rate() -> None:
     assert Tries().failure_rate == 0.0
     assert Tries(indexed=3, failed=gone[:1]).failure_rate == 0.25
     assert Tries(indexed=3, failed=gone[:1], held=10, away=gone).failure_rate == 0.5
-    # Those that failed on an earlier night were counted then.
-    again = Tries(again=gone)
-    assert (again.failure_rate, again.all_failed) == (0.0, True)
+    assert Tries(failed=gone).all_failed
+    assert not Tries(indexed=1, failed=gone).all_failed
+    assert not Tries(held=9, away=gone).all_failed
+
+
+def test_what_crashes_night_after_night_is_refused_night_after_night(shop: Shop) -> None:
+    rows = [{"video_id": f"flaky-{i}", "file": "videos/b.mp4"} for i in range(9)]
+    shop.set_videos([{"video_id": "a", "file": "videos/a.mp4"}, *rows])
+    endings = [EXIT_CODES[shop.run(decode=decode_flaky).ending] for _ in range(3)]
+    assert endings == [5, 5, 5]
 
 
 def test_an_id_that_is_not_utf8_stops_no_night(folder: Folder, tmp_path: Path) -> None:
