@@ -9,6 +9,7 @@ URL, an absolute path or a way out of the folder does not get to read it.
 import datetime as dt
 import decimal
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -270,7 +271,7 @@ def _read_folder(folder: str, files: Files) -> VideosRead:
     for item in files.walk(folder):
         name = PurePath(item.name)
         suffix = name.suffix.lower()
-        if any(part.startswith(".") for part in name.parts):
+        if any(part.startswith(".") and part != "." for part in name.parts):
             hidden = item.is_folder or not name.name.startswith(".")
             skipped.append(Skipped(item.name, "hidden folder" if hidden else "hidden file"))
         elif item.location is None:
@@ -283,7 +284,7 @@ def _read_folder(folder: str, files: Files) -> VideosRead:
             # Bytes that are not UTF-8 are shown by their numbers, which another name may spell out.
             kept, other = sorted((known.path, item.location), key=_is_unprintable)
             videos[item.name] = VideoSource(video_id=item.name, path=kept)
-            refuse(item.name, f"another file has this id already: rename {printable(other)}")
+            refuse(item.name, f"another file has this id already: rename {os.fsencode(other)!r}")
     return VideosRead(tuple(videos.values()), tuple(rejected), tuple(skipped))
 
 

@@ -3,20 +3,22 @@
 Python's own reader resumes at the next physical line after an error, so lines of a description
 whose quotes are wrong would become rows. Here a record that cannot be read is given up whole. One
 that is only too large is followed to its end. Where quotes are wrong nobody can tell for sure where
-a record ends: lines are left out until one begins a record of as many cells as the header has and
-the next quote that opens or closes a field does not close one. Where a quote is never closed the
-rest of the file is that one record.
+a record ends: lines are left out until one begins a record of as many cells as the header has, does
+not read like prose, and is not followed by a quote that closes a field. Where a quote is never
+closed the rest of the file is that one record.
 """
 
 import csv
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 _WRONG_QUOTES = "expected after"
 # How far ahead a closing quote is looked for.
 _LOOKAHEAD = 1000
+# So many lines that are records by themselves are no lines of one description.
+_SEVERAL = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ def read_records(lines: Iterable[str]) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            if width is None or _WRONG_QUOTES in str(error):
+            if width is None:
+                yield Record(first, numbered.number, (), str(error))
+                return
+            if _WRONG_QUOTES in str(error):
                 _resume(numbered, width)
             else:
                 _follow(numbered, source.taken)
@@ -117,14 +122,16 @@ def _is_open(line: str, *, inside: bool) -> bool:
     return inside
 
 
-def _resume(lines: _Lines, width: int | None) -> None:
+def _resume(lines: _Lines, width: int) -> None:
     """Leave out lines until one begins a record again."""
+    clear = 0  # of the next lines none lies inside a quoted field, as far as anybody can tell
     while True:
-        inside = _lines_inside(lines)
-        if inside:
+        if not clear:
+            inside, clear = _look_ahead(lines, width)
             for _ in range(inside):
                 next(lines)
-            continue
+            if inside:
+                continue
         source = _Taking(lines)
         try:
             cells = next(csv.reader(source, strict=True))
@@ -132,25 +139,47 @@ def _resume(lines: _Lines, width: int | None) -> None:
             return
         except csv.Error:
             cells = []
-        if len(cells) == width:
+        if len(cells) == width and not reads_like_prose(cells):
             lines.put_back(source.taken)
             return
         # This line is none; those after it that were read with it may be.
         lines.put_back(source.taken[1:])
+        clear = max(clear - 1, 0)
 
 
-def _lines_inside(lines: _Lines) -> int:
-    """How many of the next lines lie inside a quoted field, by the next quote that tells."""
+def reads_like_prose(cells: Sequence[str]) -> bool:
+    """Whether cells look like parts of a sentence: commas in sentences are followed by a space."""
+    return any(cell.startswith(" ") for cell in cells[1:])
+
+
+def _look_ahead(lines: _Lines, width: int) -> tuple[int, int]:
+    """How many of the next lines lie inside a quoted field, and how many surely do not.
+
+    The next quote that opens or closes a field tells. One that closes may also stand at the end of
+    a cell that is not quoted (a 24" screen): where it and all lines before it are records by
+    themselves, and there are several, it says nothing.
+    """
     ahead: list[str] = []
-    found = 0
+    closes: bool | None = None
     for line in islice(lines, _LOOKAHEAD):
         ahead.append(line)
         closes = _first_telling_quote(line)
         if closes is not None:
-            found = len(ahead) if closes else 0
             break
     lines.put_back(ahead)
-    return found
+    if not closes:
+        return 0, len(ahead)
+    if len(ahead) >= _SEVERAL and all(_is_record(line, width) for line in ahead):
+        return 0, len(ahead)
+    return len(ahead), 0
+
+
+def _is_record(line: str, width: int) -> bool:
+    try:
+        cells = next(csv.reader([line], strict=True), [])
+    except csv.Error:
+        return False
+    return len(cells) == width and not reads_like_prose(cells)
 
 
 def _first_telling_quote(line: str) -> bool | None:

@@ -7,7 +7,7 @@ that every row needs, is refused at once with the columns that were found.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeAlias, TypeVar
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
 
-from indexer.delimited import Record, read_records
+from indexer.delimited import Record, read_records, reads_like_prose
 from indexer.text import clean_text, printable
 from schemas.catalog import RejectedRow
 from schemas.errors import InputError
@@ -35,7 +35,7 @@ class GivenRow(BaseModel):
 
     # Whether rows of one file come from many people. A row that is not UTF-8 is refused then; of a
     # list that one program writes it says that the whole is in another encoding.
-    of_many: ClassVar[bool] = False
+    from_many_writers: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class _Columns:
 
     names: frozenset[str]
     needed: tuple[tuple[str, ...], ...]
-    of_many: bool
+    from_many_writers: bool
 
     @classmethod
     def of(cls, model: type[GivenRow]) -> "_Columns":
@@ -60,7 +60,7 @@ class _Columns:
         return cls(
             frozenset(name for group in groups.values() for name in group),
             tuple(g for name, g in groups.items() if model.model_fields[name].is_required()),
-            model.of_many,
+            model.from_many_writers,
         )
 
     def check(self, path: Path, found: list[str], hint: str = "") -> None:
@@ -170,7 +170,7 @@ def _jsonl_rows(path: Path, columns: _Columns) -> Iterator[tuple[int, dict[str, 
 
 
 def _csv_rows(path: Path, columns: _Columns) -> Iterator[tuple[int, dict[str, Cell] | _NoRow]]:
-    errors = "surrogateescape" if columns.of_many else "strict"
+    errors = "surrogateescape" if columns.from_many_writers else "strict"
     with path.open(encoding="utf-8-sig", errors=errors, newline="") as file:
         header: list[str] | None = None
         last = 0
@@ -179,7 +179,7 @@ def _csv_rows(path: Path, columns: _Columns) -> Iterator[tuple[int, dict[str, Ce
                 last = record.last
                 if header is None:
                     header = _header(record, path)
-                    columns.check(path, header, " (comma-separated)")
+                    columns.check(path, [n.strip() for n in header], " (comma-separated)")
                 else:
                     yield record.first, _csv_row(record, header)
         except UnicodeDecodeError as error:
@@ -189,7 +189,7 @@ def _csv_rows(path: Path, columns: _Columns) -> Iterator[tuple[int, dict[str, Ce
 def _header(record: Record, path: Path) -> list[str]:
     if record.error is not None:
         raise InputError(f"{path}: line {record.first}: the header is not CSV: {record.error}")
-    return [name.strip() for name in record.cells]
+    return list(record.cells)
 
 
 def _csv_row(record: Record, header: list[str]) -> dict[str, Cell] | _NoRow:
@@ -203,8 +203,18 @@ def _csv_row(record: Record, header: list[str]) -> dict[str, Cell] | _NoRow:
         return _NoRow("is not UTF-8", {})
     if len(record.cells) > len(header):
         return _NoRow("has more cells than the header", {})
+    if len(record.cells) < len(header) and _is_a_line_of_text(record.cells, header):
+        return _NoRow("has fewer cells than the header and reads like a line of text", {})
     # An empty cell is one that was left out.
-    return {name: cell for name, cell in zip(header, record.cells, strict=False) if name and cell}
+    named = zip((name.strip() for name in header), record.cells, strict=False)
+    return {name: cell for name, cell in named if name and cell}
+
+
+def _is_a_line_of_text(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a short row is what is left of a description, and not one without its last cells."""
+    return any('"' in cell for cell in cells) or (
+        reads_like_prose(cells) and not reads_like_prose(header)
+    )
 
 
 def _parquet_rows(path: Path, columns: _Columns) -> Iterator[tuple[int, dict[str, Cell] | _NoRow]]:

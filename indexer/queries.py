@@ -26,7 +26,7 @@ def _number_or_one(value: object) -> object:
 
 
 class _LoggedRow(GivenRow):
-    of_many = True
+    from_many_writers = True
 
     text: Text = None
     count: Annotated[int, BeforeValidator(_number_or_one), Field(ge=0, lt=2**53)] = 1
@@ -34,7 +34,7 @@ class _LoggedRow(GivenRow):
 
 
 class _JudgedRow(GivenRow):
-    of_many = True
+    from_many_writers = True
 
     query_id: Id
     kind: Text = None

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from jobs.exits import as_infrastructure, cannot_write, keep_traceback
+from jobs.exits import as_ours, cannot_write, keep_traceback
 from jobs.reindex_command import add_reindex
 from jobs.release_commands import add_release_commands
 from jobs.report_command import add_report
@@ -181,10 +181,10 @@ def _run(args: argparse.Namespace) -> int:
         print("reelshelf: interrupted. Run the same command again to complete.", file=sys.stderr)
         return 130
     except Exception as error:  # noqa: BLE001 - the process's boundary
-        infrastructure = as_infrastructure(error)
-        if infrastructure is not None:
-            print(f"reelshelf: {infrastructure}", file=sys.stderr)
-            return infrastructure.exit_code
+        ours = as_ours(error)
+        if ours is not None:
+            print(f"reelshelf: {ours}", file=sys.stderr)
+            return ours.exit_code
         print(f"reelshelf: {keep_traceback(error)}", file=sys.stderr)
         return ReelshelfError.exit_code
 
@@ -244,7 +244,7 @@ def _nightly(args: argparse.Namespace) -> int:
 
 
 def _tell_night(summary: "NightlySummary") -> None:
-    print(json.dumps(asdict(summary), ensure_ascii=False), flush=True)
+    print_json(asdict(summary), indent=None)
     print(f"reelshelf nightly: {summary.line}", file=sys.stderr)
 
 
@@ -267,11 +267,16 @@ def _answer_json(found: "Answer") -> dict[str, object]:
     understood = {
         "text": query.text,
         "corrections": [{"typed": typed, "taken": taken} for typed, taken in query.corrections],
-        "price": asdict(query.price) if query.price else None,
+        "price": {
+            "least": query.price.least,
+            "most": query.price.most,
+            "currencies": sorted(query.price.currencies or ()) or None,
+        } if query.price else None,
         "notes": list(query.notes),
     } if query else None  # fmt: skip
     return {
         "answered": found.answered,
+        "outside_filters": found.outside_filters,
         "query": understood,
         "hits": [asdict(hit) for hit in found.hits],
         "closest": [asdict(hit) for hit in found.closest],

@@ -14,8 +14,20 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from schemas.errors import ConfigError, InfrastructureError, ReelshelfError
+from schemas.errors import ConfigError, InfrastructureError, ReelshelfError, StoreError
 
+_UNREACHABLE = (
+    errno.EIO,
+    errno.ESTALE,
+    errno.ENFILE,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EHOSTUNREACH,
+    errno.ENOTCONN,
+    errno.ETIMEDOUT,
+)
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
@@ -26,6 +38,8 @@ _HINTS = {
 }
 # How Lance and its object stores tell, in errors of Python's own kinds, of what is outside of them.
 _OUTSIDE = re.compile(r"LanceError\(IO\)|\bos error \d+|Generic \w+ error|AF_UNIX path length")
+# What Lance says of a file that its manifest names, or of a manifest.
+_BROKEN_STORE = re.compile(r"Not found: \S+|Invalid range|Object at location \S+ not found")
 _OS_ERROR = re.compile(r"\bos error (\d+)")
 # Where in Lance's own sources an error was raised helps nobody here.
 _LANCE_SOURCE = re.compile(r",? ?/?[\w/.@-]*\.rs:\d+(:\d+)?")
@@ -34,23 +48,34 @@ _CLIENTS = ("botocore", "boto3", "ray")
 _MISNAMED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
-def as_infrastructure(error: BaseException) -> InfrastructureError | None:
-    """An exception that tells of the machine, the network or a service; None for any other."""
+def as_ours(error: BaseException) -> ReelshelfError | None:
+    """What another library or the system raised, as an error of ours; None for what is a bug.
+
+    Infrastructure is what tells of the machine, the network or a service. A file that a store
+    should hold and does not is the store's fault.
+    """
     if isinstance(error, MemoryError):
         return InfrastructureError("the machine is out of memory")
-    if isinstance(error, OSError):
-        return InfrastructureError(_of_the_system(error))
-    outside = isinstance(error, RuntimeError | ValueError) and _OUTSIDE.search(str(error))
-    if outside or type(error).__module__.partition(".")[0] in _CLIENTS:
-        return InfrastructureError(_plain(str(error)))
+    if isinstance(error, OSError) and error.errno is not None:
+        refused = error.errno in _HINTS or error.errno in _UNREACHABLE
+        return InfrastructureError(_of_the_system(error)) if refused else None
+    text = str(error)
+    if isinstance(error, OSError | RuntimeError | ValueError):
+        if _BROKEN_STORE.search(text):
+            return StoreError(
+                f"a file of the store is missing or cut off: {_plain(text)}. `reelshelf verify` "
+                "names all that are; `reelshelf rollback` goes back to a release that is whole"
+            )
+        if _OUTSIDE.search(text):
+            return InfrastructureError(_plain(text))
+    if type(error).__module__.partition(".")[0] in _CLIENTS:
+        return InfrastructureError(_plain(text))
     return None
 
 
 def _of_the_system(error: OSError) -> str:
-    if error.errno is None or error.strerror is None:
-        return _plain(str(error))
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{_HINTS.get(error.errno, error.strerror)}"
+    return f"{where}{_HINTS.get(error.errno or 0, error.strerror)}"
 
 
 def _plain(text: str) -> str:

@@ -99,8 +99,12 @@ def _as_known(demand: Demand, source: Source) -> Demand:
     """A demand with its ids spelt as the source spells them."""
     videos = as_known(demand.videos, lambda: (item.video_id for item in source.videos.videos))
     skus = as_known(demand.skus, lambda: (item.sku for item in source.catalogue.products))
+    merchants = as_known(
+        demand.merchants, lambda: (item.merchant_id or "" for item in source.videos.videos)
+    )
     return replace(
         demand,
+        merchants=tuple(merchants[name] for name in demand.merchants),
         videos=tuple(videos[name] for name in demand.videos),
         skus=tuple(skus[sku] for sku in demand.skus),
     )

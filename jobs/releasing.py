@@ -243,7 +243,7 @@ def _build_release(
         models=run.refs,
         indexes=indexes,
         quality=quality,
-        gate=check_release(quality, before, run.config.gate),
+        gate=check_release(quality, before, run.config.gate, tried=run.failure_rate is not None),
         background_id=linked.background.background_id if linked.background else None,
         calibration=linked.calibration,
         linking_fingerprint=linked.fingerprint,

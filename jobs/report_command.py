@@ -203,7 +203,7 @@ def _given(
     """Read the files that the settings name, and ask the release what they ask."""
     from indexer.products import load_picture
     from indexer.quality.judged import answer_all
-    from indexer.quality.labelled import read_labels
+    from indexer.quality.labelled import as_stored, read_labels
     from indexer.queries import read_judged, read_log
     from indexer.report.demand import Log, demand
     from indexer.report.gather import Given
@@ -217,7 +217,8 @@ def _given(
     # All files first: a wrong one is told before minutes are spent.
     if settings.labels is not None:
         path = Path(settings.labels)
-        labels = Labels(printable(path.name), read_labels(path), file_sha256(path))
+        truth = as_stored(store, release, read_labels(path))
+        labels = Labels(printable(path.name), truth, file_sha256(path))
     if settings.judged is not None:
         path = Path(settings.judged)
         read = read_judged(path, load_picture)

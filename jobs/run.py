@@ -29,8 +29,8 @@ class Run:
     `previous` is the release that is served, `last` the one of this generation that was made last:
     the tables are what it left them as. `base` is the store as seen through the generation that is
     served, where another one is being built. `source` is where videos and catalogue come from.
-    `counted` are the outcomes of the run before, and `counted_rate` its failure rate, for one that
-    only publishes.
+    `counted` are the outcomes of the run before, for one that only publishes, and `refused_rate`
+    the failure rate that it was refused for, if it was.
     """
 
     config: Config
@@ -46,7 +46,7 @@ class Run:
     planned: PlanCounts
     scope: Scope = EVERYTHING
     counted: Tally | None = None
-    counted_rate: float | None = None
+    refused_rate: float | None = None
     failed: list[Failed] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     rejected_pictures: list[RejectedPicture] = field(default_factory=list)
@@ -63,9 +63,12 @@ class Run:
         return Tally(self.submitted, self.indexed, len(self.skipped), len(self.failed))
 
     @property
-    def failure_rate(self) -> float:
-        """Of the videos that were tried, by this run or by the one that it publishes for."""
-        return self.tries.failure_rate if self.counted_rate is None else self.counted_rate
+    def failure_rate(self) -> float | None:
+        """Of the videos that were tried, by this run or by the one that it publishes for.
+
+        None where that was not refused for it: its record does not say how many had failed.
+        """
+        return self.tries.failure_rate if self.counted is None else self.refused_rate
 
     @property
     def refs(self) -> ModelRefs:

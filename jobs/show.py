@@ -202,7 +202,10 @@ def show_answer(title: str, found: Answer, console: Console) -> None:
     if found.answered:
         console.print(_hit_table(title, found.hits))
         return
-    console.print(plain(f"{title}: nothing found; nothing in the shop comes near it"))
+    why = "nothing in the shop comes near it"
+    if found.outside_filters:
+        why = "what comes near it lies outside the price or the category that was asked for"
+    console.print(plain(f"{title}: nothing found; {why}"))
     if found.closest:
         console.print(_hit_table("What came closest", found.closest))
 

@@ -53,9 +53,10 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr) if terminal else Console(width=160, stderr=stderr)
 
 
-def print_json(value: object) -> None:
+def print_json(value: object, indent: int | None = 1) -> None:
     """One JSON document on standard output; in plain ASCII where that knows no other letters."""
-    print(json.dumps(value, ensure_ascii=_is_narrow(), indent=1, default=str))
+    text = json.dumps(value, ensure_ascii=_is_narrow(), indent=indent, default=str)
+    print(text, flush=True)
 
 
 def _is_narrow() -> bool:

@@ -65,15 +65,16 @@ def publish(
             source={},
             planned=PlanCounts(),
             counted=last.tally,
-            counted_rate=_failure_rate(last),
+            refused_rate=_refused_rate(last),
         )
         return finish(run, forced=forced, asked=True)
 
 
-def _failure_rate(run: RunRecord) -> float:
-    """The rate that a run was refused for. One that was not had less than it may have."""
-    wanted = (check for check in run.refused_by if check.name == FAILURE_RATE)
-    return next((float(check.found) for check in wanted), 0.0)
+def _refused_rate(run: RunRecord) -> float | None:
+    """The failure rate that a run was refused for, if it was."""
+    missed = (check.missed_by for check in run.refused_by if check.name == FAILURE_RATE)
+    beyond = next(missed, None)
+    return None if beyond is None else run.config.gate.max_failure_rate + beyond
 
 
 def prune_store(

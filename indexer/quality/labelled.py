@@ -71,14 +71,25 @@ def read_labels(path: Path) -> dict[str, frozenset[str]]:
     return truth
 
 
+def as_stored(
+    store: Store, release: Release, truth: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Labels with their ids spelt as a release spells them."""
+    videos = stored_videos(store, release, truth)
+    skus = stored_skus(store, release, {sku for links in truth.values() for sku in links})
+    found: dict[str, frozenset[str]] = {}
+    for name, links in truth.items():
+        known = found.get(videos[name], frozenset())
+        found[videos[name]] = known | {skus[sku] for sku in links}
+    return found
+
+
 def labelled_pairs(
     store: Store, release: Release, truth: Mapping[str, frozenset[str]], config: LinkingConfig
 ) -> Labelled:
     """Every candidate pair of the judged videos, with its signals as this release measures them."""
     linker = released_linker(store, release, config)
-    videos = stored_videos(store, release, truth)
-    skus = stored_skus(store, release, {sku for links in truth.values() for sku in links})
-    truth = {videos[name]: frozenset(skus[sku] for sku in links) for name, links in truth.items()}
+    truth = as_stored(store, release, truth)
     keys = {video_key(release.shop_id, video_id): video_id for video_id in truth}
     clusters = store.of(release.generation).clusters(release.table_version("videos"))
     pairs: list[LabelledPair] = []

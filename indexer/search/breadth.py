@@ -1,4 +1,4 @@
-"""Queries that name a shelf, not a product: a category or a brand, and nothing besides.
+"""Broad queries: those that name a category or a brand, and no product.
 
 "shoes" asks for the shoes of a shop, all of them alike; "red shoes" for the red ones. Words are
 compared without a plural's s.
@@ -6,6 +6,7 @@ compared without a plural's s.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,47 +14,48 @@ import numpy.typing as npt
 from indexer.linking.catalogue import STOPWORDS, LinkingCatalogue, words
 from schemas.catalog import Product
 
-Phrase = tuple[str, ...]
+Phrase: TypeAlias = tuple[str, ...]
+Products: TypeAlias = npt.NDArray[np.bool_]
 
 
-class Shelves:
+class Facets:
     """The products of each category, brand and attribute value, by its words."""
 
     def __init__(self, catalogue: LinkingCatalogue) -> None:
-        shelves: dict[Phrase, list[int]] = defaultdict(list)
+        facets: dict[Phrase, list[int]] = defaultdict(list)
         values: dict[Phrase, list[int]] = defaultdict(list)
         for place, item in enumerate(catalogue.products):
-            for phrase in _phrases(_shelf_names(item.product)):
-                shelves[phrase].append(place)
+            for phrase in _phrases(_facet_names(item.product)):
+                facets[phrase].append(place)
             for phrase in _phrases(value for _, value in item.product.attributes):
                 values[phrase].append(place)
-        self._shelves = {phrase: np.array(places, np.intp) for phrase, places in shelves.items()}
+        self._facets = {phrase: np.array(places, np.intp) for phrase, places in facets.items()}
         self._values = {phrase: np.array(places, np.intp) for phrase, places in values.items()}
-        self._longest = max(map(len, [*shelves, *values]), default=0)
+        self._longest = max(map(len, [*facets, *values]), default=0)
         self._products = len(catalogue)
 
-    def asked(self, query: str) -> npt.NDArray[np.bool_] | None:
-        """`(products,)` which stand on the shelf that a query names; None where it names none."""
+    def named_by(self, query: str) -> Products | None:
+        """`(products,)` which have all that a query names; None where it names anything else."""
         phrases = self._split([_singular(word) for word in words(query) if word not in STOPWORDS])
-        if not any(phrase in self._shelves for phrase in phrases):
+        if not any(phrase in self._facets for phrase in phrases):
             return None
         inside = np.ones(self._products, bool)
         for phrase in phrases:
             own = np.zeros(self._products, bool)
-            for places in (self._shelves.get(phrase), self._values.get(phrase)):
+            for places in (self._facets.get(phrase), self._values.get(phrase)):
                 if places is not None:
                     own[places] = True
             inside &= own
         return inside if inside.any() else None
 
     def _split(self, asked: Sequence[str]) -> list[Phrase]:
-        """The query as names of shelves and values, longest first; none where a word is left."""
+        """The query as names of facets and values, longest first; none where a word is left."""
         phrases: list[Phrase] = []
         at = 0
         while at < len(asked):
             lengths = range(min(self._longest, len(asked) - at), 0, -1)
             named = (tuple(asked[at : at + length]) for length in lengths)
-            phrase = next((p for p in named if p in self._shelves or p in self._values), None)
+            phrase = next((p for p in named if p in self._facets or p in self._values), None)
             if phrase is None:
                 return []
             phrases.append(phrase)
@@ -61,7 +63,7 @@ class Shelves:
         return phrases
 
 
-def _shelf_names(product: Product) -> list[str]:
+def _facet_names(product: Product) -> list[str]:
     return [*product.category, *([product.brand] if product.brand else [])]
 
 

@@ -21,6 +21,7 @@ _SYMBOLS = {
     "₫": ("VND",), "฿": ("THB",), "₪": ("ILS",), "₴": ("UAH",), "₱": ("PHP",),
 }  # fmt: skip
 _WORDS = {
+    "us dollar": ("USD",), "us dollars": ("USD",),
     "euro": ("EUR",), "euros": ("EUR",), "dollar": _DOLLARS, "dollars": _DOLLARS,
     "bucks": _DOLLARS, "pound": ("GBP",), "pounds": ("GBP",), "quid": ("GBP",), "yen": ("JPY",),
     "yuan": ("CNY",), "rmb": ("CNY",), "rupees": ("INR", "PKR", "LKR", "NPR"),
@@ -40,19 +41,31 @@ _MEANS = (
     | {code.casefold(): frozenset([code]) for code in _CODES}
 )  # fmt: skip
 
-_NEGATION = r"(?:no|not|nothing|never|nicht|nichts|nie|keine?n?|pas|non)"
-_MORE = r"(?:more than|greater than|over|above|mehr als|teurer als|über|plus de|m[aá]s de)"
+_NEGATION = (
+    r"(?:no|not|nothing|never|without|cannot|\w+n['’]?t|nicht|nichts|nie|keine?n?|pas|non|sin|sans)"
+)
+# What may stand between a negation and the comparison that it turns around.
+_BETWEEN = (
+    r"(?:(?:want(?:ing)?|to|spend(?:ing)?|costs?|costing|pay(?:ing)?|be|being|is|it|that|which|go"
+    r"(?:ing)?|priced|anything|much|mehr|kosten|ausgeben|sein|darf|soll|de|coûte[rz]?|cueste|costar"
+    r")\s+){0,6}"
+)
+_MORE = (
+    r"(?:more than|greater than|higher than|dearer than|exceed(?:s|ing)?|beyond|over|above|>"
+    r"|mehr als|teurer als|über|plus de|m[aá]s de)"
+)
 _LESS = (
-    r"(?:less than|cheaper than|lower than|under|below|weniger als|billiger als|günstiger als"
+    r"(?:less than|cheaper than|lower than|under|below|<|weniger als|billiger als|günstiger als"
     r"|unter|moins de|moins cher que|menos de)"
 )
+_COMPARISON = rf"(?:(?P<no>{_NEGATION})\s+{_BETWEEN})?(?:(?P<more>{_MORE})|(?P<less>{_LESS}))"
 _AT_MOST = (
-    r"(?:up to|at (?:the )?most|max(?:imum|imal|imo)?\.?|bis(?: zu)?|höchstens|jusqu['’]?(?:à|a)"
-    r"|au (?:plus|maximum)|hasta|como m[aá]ximo|<=?|≤)"
+    r"(?:up to|at (?:the )?most|max(?:imum|imal|imo)?\.?(?: of)?|bis(?: zu)?|höchstens"
+    r"|jusqu['’]?(?:à|a)|au (?:plus|maximum)|hasta|como m[aá]ximo|<=|≤)"
 )
 _AT_LEAST = (
-    r"(?:from|starting (?:at|from)|at (?:the )?least|min(?:imum|imal|imo)?\.?|mindestens|ab"
-    r"|(?:à|a) partir de|au moins|desde|como m[ií]nimo|al menos|>=?|≥)"
+    r"(?:from|starting (?:at|from)|at (?:the )?least|min(?:imum|imal|imo)?\.?(?: of)?|mindestens|ab"
+    r"|(?:à|a) partir de|au moins|desde|como m[ií]nimo|al menos|>=|≥)"
 )
 _MOST_AFTER = (
     r"(?:(?:or|and) (?:less|under|below|cheaper|lower)|at (?:the )?most|tops|max(?:imum|imal|imo)?"
@@ -93,7 +106,7 @@ _FORMS = [
     for pattern in (
         rf"(?<!\w)(?P<lead>{_LEAD})\s+{_amount(1)}\s*{_JOIN}\s*{_amount(2)}",
         rf"(?<![\w.,])(?:de\s+)?{_amount(1)}\s*{_PLAIN_JOIN}\s*{_amount(2)}",
-        rf"(?<!\w)(?:(?P<no>{_NEGATION})\s+)?(?:(?P<more>{_MORE})|(?P<less>{_LESS}))\s*{_amount(1)}",
+        rf"(?<!\w){_COMPARISON}\s*{_amount(1)}",
         rf"(?<!\w)(?:(?P<at_most>{_AT_MOST})|(?P<at_least>{_AT_LEAST}))\s*{_amount(1)}",
         rf"(?<![\w.,]){_amount(1)}\s*(?:(?P<most>{_MOST_AFTER})|(?P<least>{_LEAST_AFTER}))(?!\w)",
     )
@@ -203,12 +216,38 @@ def _bound(match: re.Match[str], text: str, is_word: Callable[[str], bool]) -> _
     numbers = [parts[name] for name in ("number1", "number2") if parts.get(name)]
     if not meant and not (len(numbers) == 2 and _is_bare_range(match, text, numbers, is_word)):
         return None
-    amounts = [decimal.Decimal(_GROUPING.sub("", n).replace(",", ".")) for n in numbers]
+    # "air max 90 100-120 eur": what looks like a group may be a number of its own.
+    apart = _apart(match, numbers, is_word)
+    numbers[0] = numbers[0][apart:]
+    amounts = [_decimal(number) for number in numbers]
     currencies = frozenset.intersection(*meant) if meant else None
     if meant and not currencies:
         return None
     least, most = _sides(parts, amounts)
-    return _Bound(match.start(), match.end(), least, most, currencies)
+    start = match.start("number1") + apart if apart else match.start()
+    return _Bound(start, match.end(), least, most, currencies)
+
+
+def _decimal(number: str) -> decimal.Decimal:
+    return decimal.Decimal(_GROUPING.sub("", number).replace(",", "."))
+
+
+def _apart(match: re.Match[str], numbers: list[str], is_word: Callable[[str], bool]) -> int:
+    """How much of the first number is another one that only stands before it.
+
+    Nothing where a bound or a currency introduces it: "under 1 000 eur".
+    """
+    parts = match.groupdict()
+    groups = numbers[0].split(" ")
+    introduced = parts.get("before1") or not (len(numbers) == 2 or parts.get("most") or
+                                              parts.get("least"))  # fmt: skip
+    if len(groups) == 1 or introduced or parts.get("lead"):
+        return 0
+    apart = len(groups[0]) + 1
+    if len(numbers) == 2:
+        whole, rest, other = map(_decimal, (numbers[0], numbers[0][apart:], numbers[1]))
+        return apart if whole > other >= rest else 0
+    return apart if is_word(groups[0]) else 0
 
 
 def _sides(

@@ -60,11 +60,11 @@ def freshness(published: dt.datetime | None, now: dt.datetime, half_life_days: f
 
 
 def mix(
-    ranked: Sequence[Ranked], spread: float, k: int, leading: frozenset[str] = frozenset()
+    ranked: Sequence[Ranked], spread: float, k: int, each_of: frozenset[str] = frozenset()
 ) -> list[tuple[Ranked, list[str]]]:
     """At most `k` results, one for each duplicate cluster with its others' keys; SKUs spread.
 
-    First comes the best result of each SKU in `leading`. The others are taken greedily; each one
+    First comes the best result of each SKU in `each_of`. The others are taken greedily; each one
     that sells what an earlier one sold loses a little, as in maximal marginal relevance (Carbonell
     and Goldstein, 1998).
     """
@@ -80,7 +80,7 @@ def mix(
     shown: dict[str | None, int] = {}
     result: list[tuple[Ranked, list[str]]] = []
     while remaining and len(result) < k:
-        ahead = [r for r in remaining if r.sku in leading and r.sku not in shown]
+        ahead = [r for r in remaining if r.sku in each_of and r.sku not in shown]
         chosen = max(ahead or remaining, key=lambda r: r.score - _repeats(r, shown) * spread)
         remaining.remove(chosen)
         shown[chosen.sku] = shown.get(chosen.sku, 0) + 1

@@ -3,8 +3,8 @@
 Words first: a product is asked for as far as the query's words, rare ones counting more, stand in
 what the shop says of it, and as far as its name stands in the query. Meaning second: query and
 product text as sentences. The best product holds the field, and the others fall behind it fast: a
-shopper who names one apple does not ask for all of them. A shopper who names a shelf does: a
-category or a brand and nothing besides asks for all that stands there.
+shopper who names one apple does not ask for all of them. A broad query does: one that names a
+category or a brand, and no product.
 """
 
 import math
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from indexer.linking.catalogue import LinkingCatalogue, words
 from indexer.linking.names import find_names
-from indexer.search.breadth import Shelves
+from indexer.search.breadth import Facets, Products
 from indexer.search.query import Query
 from schemas.catalog import Product
 from schemas.media import Vectors
@@ -34,8 +34,8 @@ _RIVALRY = 0.12
 # A product outside of a brand that the query names is hardly what it asks for. A category is often
 # named in passing: "apple drink" asks for no apple.
 _OUTSIDE_BRAND, _OUTSIDE_CATEGORY, _OUTSIDE_VALUES = 0.5, 0.85, 0.85
-# What stands on a shelf that is asked for; how near it comes besides orders the shelf a little.
-_ON_SHELF, _NEARNESS = 0.8, 0.1
+# What a broad query asks for; how near a product comes besides orders them a little.
+_BROADLY, _NEARNESS = 0.8, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ProductRelevance:
 
     def __init__(self, catalogue: LinkingCatalogue) -> None:
         self._catalogue = catalogue
-        self._shelves = Shelves(catalogue)
+        self._facets = Facets(catalogue)
         self._described = [_describe(item.product) for item in catalogue.products]
         self._worth = _postings([item.words.items() for item in self._described])
         self._named = _postings(
@@ -75,31 +75,31 @@ class ProductRelevance:
         }
         self._rarest = math.log(1.0 + count)
 
-    def of_text(self, query: Query, vector: Vectors, admitted: Vectors) -> Vectors:
+    def of_text(
+        self, query: Query, vector: Vectors, admitted: Vectors, broad: Products | None = None
+    ) -> Vectors:
         """`(products,)` relevance of an analysed query whose sentence vector is `vector`.
 
         `admitted`, `(products,)`, is 0 for products that a filter leaves out: they hold no field.
+        `broad` is what `broad` says of the query.
         """
         relevance = self._plain(query, vector)
-        shelf = self.shelf(query)
-        if shelf is None:
+        if broad is None:
             return _rivalled(relevance * admitted)
-        # A product that is named as well stays ahead of its shelf.
-        asked = np.maximum(
-            _ON_SHELF + _NEARNESS * relevance, np.where(relevance >= 1, relevance, 0)
-        )
-        # Those beside the shelf rival what is on it, and not the other way round.
-        beside = _rivalled(np.where(shelf, 1.0, relevance).astype(np.float32) * admitted)
-        return np.asarray(np.where(shelf, asked * admitted, beside), np.float32)
+        # A product that is named as well stays ahead of the others.
+        asked = np.where(relevance >= 1, 1.0, _BROADLY + _NEARNESS * relevance)
+        # The rest rivals what is asked for, and not the other way round.
+        rest = _rivalled(np.where(broad, 1.0, relevance).astype(np.float32) * admitted)
+        return np.asarray(np.where(broad, asked * admitted, rest), np.float32)
 
-    def shelf(self, query: Query) -> npt.NDArray[np.bool_] | None:
-        """`(products,)` which a query asks for alike: a shelf, or all where only a price is named.
+    def broad(self, query: Query) -> Products | None:
+        """`(products,)` which a broad query asks for alike; all where it names only a price.
 
         None where it asks for something of its own.
         """
         if not query.corrected and query.price is not None:
             return np.ones(len(self._catalogue), bool)
-        return self._shelves.asked(query.corrected)
+        return self._facets.named_by(query.corrected)
 
     def _plain(self, query: Query, vector: Vectors) -> Vectors:
         """`(products,)` how near each product comes to a query, by words, names and meaning."""

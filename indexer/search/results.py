@@ -40,12 +40,14 @@ class Answer:
     """What a query found, best first.
 
     Where nothing in the shop comes near the query, `hits` is empty and `closest` holds what came
-    closest all the same. `query` is how a text was understood; a picture has none.
+    closest all the same; `outside_filters`: something does, but not within the price or the
+    category that was asked for. `query` is how a text was understood; a picture has none.
     """
 
     hits: tuple[SearchHit, ...]
     closest: tuple[SearchHit, ...] = ()
     query: Query | None = None
+    outside_filters: bool = False
 
     @property
     def answered(self) -> bool:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from lancedb.table import Table
 
 from indexer.linking.catalogue import LinkingCatalogue
 from indexer.linking.likeness import LikenessSpace
 from indexer.search import routes
+from indexer.search.breadth import Products
 from indexer.search.links import LINK_COLUMNS, SearchedLinks
 from indexer.search.prices import PriceRange
 from indexer.search.query import Query, QueryAnalyser
@@ -106,6 +106,7 @@ class Searcher:
         for key, facts in sorted(self._videos.items()):
             self._members[facts.cluster].append(key)
         self._sold = self._sales()
+        self._sellable = {place for sales in self._sold.values() for place, _ in sales}
 
     def _sales(self) -> dict[str, list[tuple[int, float]]]:
         """What each video sells by its key: places in the catalogue with scores, surest first."""
@@ -149,7 +150,9 @@ class Searcher:
             raise ConfigError("this searcher was made without a text encoder")
         query = self.analyse(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
-        relevance = self._relevance.of_text(query, vector, self._admitted(None, query.price))
+        admitted = self._admitted(None, query.price)
+        broad = self._relevance.broad(query)
+        relevance = self._relevance.of_text(query, vector, admitted, broad)
         best = float(relevance.max(initial=0.0))
         least = max(_WANTED, best * _AS_WANTED)
         products = self._catalogue.products
@@ -167,19 +170,24 @@ class Searcher:
         query = self.analyse(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
         admitted = self._admitted(category, query.price)
-        relevance = self._relevance.of_text(query, vector, admitted)
+        broad = self._relevance.broad(query)
+        relevance = self._relevance.of_text(query, vector, admitted, broad)
         found = {
             "product": (config.product, self._linked(relevance)),
             "words": (config.words, self._worded(query)),
             "meaning": (config.meaning, self._near("text_vector", vector)),
         }
-        near = _comes_near(query, relevance, found["words"][1], found["meaning"][1])
         if self._encoders.joint_text is not None:
             seen = self._encoders.joint_text.encode_texts([query.text])[0]
             found["frame"] = (config.frame, self._near("frame_vector", seen))
-        shelf = self._relevance.shelf(query)
-        hits = tuple(self._rank(found, k, self._selling(admitted), self._leading(shelf, admitted)))
-        return Answer(hits, (), query) if near else Answer((), hits, query)
+        allowed = self._selling(admitted)
+        hits = tuple(self._rank(found, k, allowed, self._each_of(broad, admitted)))
+        worded, meant = (found[name][1] for name in ("words", "meaning"))
+        if hits and _comes_near(query, relevance, worded, meant, allowed):
+            return Answer(hits, (), query)
+        everywhere = self._of_all(query, vector) if allowed is not None else None
+        outside = everywhere is not None and _comes_near(query, everywhere, worded, meant)
+        return Answer((), hits, query, outside_filters=outside)
 
     def search_image(self, image: Pixels, *, k: int = 10, category: str | None = None) -> Answer:
         """Videos for a shopper's picture, `(H, W, 3)` uint8, best first."""
@@ -271,24 +279,25 @@ class Searcher:
             if any(admitted[product] for product, _ in sales)
         }
 
-    def _leading(self, shelf: npt.NDArray[np.bool_] | None, admitted: Vectors) -> frozenset[str]:
-        """SKUs on a shelf that is asked for and that some video surely sells: each is shown."""
-        if shelf is None:
+    def _of_all(self, query: Query, vector: Vectors) -> Vectors:
+        """Relevance where no filter leaves anything out."""
+        everything = np.ones(len(self._catalogue), np.float32)
+        return self._relevance.of_text(query, vector, everything, None)
+
+    def _each_of(self, broad: Products | None, admitted: Vectors) -> frozenset[str]:
+        """SKUs that a broad query asks for and that some video surely sells: each is shown."""
+        if broad is None:
             return frozenset()
+        places = np.flatnonzero(broad & (admitted > 0)).tolist()
         products = self._catalogue.products
-        sold = {place for sales in self._sold.values() for place, _ in sales}
-        return frozenset(
-            products[place].product.sku
-            for place in np.flatnonzero(shelf & (admitted > 0)).tolist()
-            if place in sold
-        )
+        return frozenset(products[p].product.sku for p in places if p in self._sellable)
 
     def _rank(
         self,
         found: dict[str, tuple[float, list[Found]]],
         k: int,
         allowed: set[str] | None,
-        leading: frozenset[str] = frozenset(),
+        each_of: frozenset[str] = frozenset(),
     ) -> list[SearchHit]:
         best: dict[str, dict[str, tuple[float, Found]]] = defaultdict(dict)
         for route, (weight, items) in found.items():
@@ -303,7 +312,7 @@ class Searcher:
         ranked = [self._ranked(key, by_route, now) for key, by_route in best.items()]
         return [
             self._hit(item, copies, best[item.video_key])
-            for item, copies in mix(ranked, self._config.spread, k, leading)
+            for item, copies in mix(ranked, self._config.spread, k, each_of)
         ]
 
     def _ranked(
@@ -367,18 +376,30 @@ def _carrier(by_route: dict[str, tuple[float, Found]]) -> int | None:
 
 
 def _comes_near(
-    query: Query, relevance: Vectors, worded: Sequence[Found], meant: Sequence[Found]
+    query: Query,
+    relevance: Vectors,
+    worded: Sequence[Found],
+    meant: Sequence[Found],
+    allowed: set[str] | None = None,
 ) -> bool:
-    """Whether anything in the shop comes near a query: a product, or what a moment says."""
+    """Whether anything in the shop comes near a query: a product, or what a moment says.
+
+    `allowed` are the keys of videos that count; None where all do.
+    """
     asked = query.corrected.split()
     if not asked and query.price is None:
         return False
     if relevance.max(initial=0.0) >= _NEAR_PRODUCT:
         return True
-    if any(found.score >= _NEAR_WORDS for found in worded):
+
+    def nearest(found: Sequence[Found]) -> float:
+        within = (f.score for f in found if allowed is None or f.video_key in allowed)
+        return max(within, default=0.0)
+
+    if nearest(worded) >= _NEAR_WORDS:
         return True
     # The vector of a single word lies near any short sentence.
-    return len(asked) > 1 and any(found.score >= _NEAR_MEANING for found in meant)
+    return len(asked) > 1 and nearest(meant) >= _NEAR_MEANING
 
 
 def _same_space(

@@ -66,5 +66,8 @@ def walk(folder: Path) -> Iterator[Listed]:
             else:
                 yield Listed(shown, str(path))
     for error in problems:
-        shown = printable(str(error.filename or folder))
+        # Below the root, as all that is listed: only there a dot hides anything.
+        place = Path(error.filename or folder)
+        below = place.relative_to(folder) if place.is_relative_to(folder) else Path(place.name)
+        shown = printable(str(below))
         yield Listed(shown, None, f"cannot be listed: {error.strerror}")

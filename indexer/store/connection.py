@@ -68,6 +68,19 @@ def check_writable(uri: str) -> None:
             f"{uri}: {there} cannot be written to (read-only, or no permission): choose another "
             "folder for the store, or have this one made writable"
         )
+    if not _PLAIN_PATH.fullmatch(str(path)):
+        _plain_folder()
+
+
+def _plain_folder() -> str:
+    """A folder for temporary files whose name Lance spells as it is."""
+    for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - for a link's name only
+        if _PLAIN_PATH.fullmatch(folder) and os.access(folder, os.W_OK):
+            return folder
+    raise InfrastructureError(
+        f"{tempfile.gettempdir()}: its name has letters that Lance cannot spell, and neither /tmp "
+        "nor /var/tmp can be written to: name another folder as TMPDIR"
+    )
 
 
 @contextmanager
@@ -80,9 +93,7 @@ def plain_path(path: Path) -> Iterator[Path]:
     if _PLAIN_PATH.fullmatch(str(path)):
         yield path
         return
-    folders = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 - for a link's name only
-    plain = next((f for f in folders if _PLAIN_PATH.fullmatch(f) and os.access(f, os.W_OK)), None)
-    with tempfile.TemporaryDirectory(prefix="reelshelf-", dir=plain) as folder:
+    with tempfile.TemporaryDirectory(prefix="reelshelf-", dir=_plain_folder()) as folder:
         link = Path(folder) / "folder"
         link.symlink_to(path)
         try:
@@ -94,7 +105,8 @@ def plain_path(path: Path) -> Iterator[Path]:
 def filesystem(uri: str, storage: StorageConfig | None = None) -> tuple[fs.FileSystem, str]:
     """Where a store's files can be read as they are, and the path of the store there."""
     if "://" not in uri:
-        return fs.LocalFileSystem(), uri.rstrip("/")
+        # Absolute, as `connect` has it: "a:b/store" would be taken for a scheme of its own.
+        return fs.LocalFileSystem(), str(Path(uri).absolute())
     config = storage or StorageConfig()
     endpoint = _endpoint(config)
     scheme, _, host = (endpoint or "").rpartition("://")

@@ -208,7 +208,7 @@ class Store:
     def _make_generation(self, shop_id: str, refs: ModelRefs, encoders: str) -> None:
         """Make its tables; the row that says that they are there comes last."""
         for name, schema in _schemas(refs.image.dim, refs.text.dim).items():
-            self.connection.create_table(self.table_name(name), schema=schema, exist_ok=True)
+            self._make_table(self.table_name(name), schema)
         row = {
             "generation": self.generation,
             "shop_id": shop_id,
@@ -226,6 +226,16 @@ class Store:
             self.connection.create_table("store", made)
         else:
             self.merge("store", "generation").when_not_matched_insert_all().execute(made)
+
+    def _make_table(self, name: str, schema: pa.Schema) -> None:
+        """Make a table of a generation that is not there yet, in place of what a dead run left."""
+        try:
+            self.connection.create_table(name, schema=schema, exist_ok=True)
+        except ValueError:
+            # That run had other models, and so vectors of other dimensions.
+            if self.connection.open_table(name).count_rows():
+                raise
+            self.connection.create_table(name, schema=schema, mode="overwrite")
 
     def generations(self) -> list[Generation]:
         """All generations, oldest first. Raises StoreError where the schema is another."""

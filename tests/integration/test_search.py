@@ -104,7 +104,7 @@ def test_every_judged_text_is_answered(searcher: Searcher) -> None:
 
 
 def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
-    """Each product of a shelf that a video surely sells is among the results, if they hold it."""
+    """Each product of a category that a video surely sells is among the results."""
     products = [item.product for item in searcher._catalogue.products]
     sold = {products[i].sku for sales in searcher._sold.values() for i, _ in sales}
     names = {part for p in products for part in p.category} | {p.brand for p in products if p.brand}
@@ -116,6 +116,18 @@ def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
         assert wanted <= shown, name
         asked += len(wanted)
     assert asked > 20
+
+
+@pytest.mark.parametrize("text", ["camera under 1 euro", "electric guitar not over 1 €"])
+def test_what_only_a_filter_leaves_out_is_told_as_that(searcher: Searcher, text: str) -> None:
+    answer = searcher.search_text(text)
+    assert (answer.answered, answer.outside_filters) == (False, True)
+
+
+def test_a_filter_by_category_is_one_too(searcher: Searcher) -> None:
+    answer = searcher.search_text("electric guitar", category="Food")
+    assert (answer.answered, answer.outside_filters) == (False, True)
+    assert searcher.search_text("electric guitar", category="Music").answered
 
 
 def test_one_odd_row_of_a_judged_file_or_a_log_ends_no_report(

@@ -1,15 +1,15 @@
-"""A query that names a shelf asks for all that stands there."""
+"""A query that names a category or a brand, and no product, asks for all of it."""
 
 import numpy as np
 import pytest
 
-from indexer.search.breadth import Shelves
+from indexer.search.breadth import Facets
 from indexer.search.query import QueryAnalyser
 from indexer.search.ranking import Ranked, mix
 from indexer.search.relevance import ProductRelevance
 from tests.unit.test_query import ALL, CATALOGUE, TEXTS
 
-SHELVES = Shelves(CATALOGUE)
+FACETS = Facets(CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -26,24 +26,26 @@ SHELVES = Shelves(CATALOGUE)
         ("apple", {"JUICE", "APPLE"}),
     ],
 )
-def test_a_shelf_is_asked_for_by_its_name(text: str, skus: set[str]) -> None:
-    inside = SHELVES.asked(text)
+def test_a_category_or_a_brand_is_asked_for_by_its_name(text: str, skus: set[str]) -> None:
+    inside = FACETS.named_by(text)
     assert inside is not None
     assert {CATALOGUE.products[i].product.sku for i in np.flatnonzero(inside)} == skus
 
 
 @pytest.mark.parametrize("text", ["", "red", "running shoes", "apple drink", "juice shoes", "-"])
-def test_what_says_more_or_less_than_a_shelf_names_none(text: str) -> None:
-    assert SHELVES.asked(text) is None
+def test_what_says_more_or_less_is_not_broad(text: str) -> None:
+    assert FACETS.named_by(text) is None
 
 
 def relevance(text: str) -> dict[str, float]:
     query = QueryAnalyser(CATALOGUE).analyse(text)
-    found = ProductRelevance(CATALOGUE).of_text(query, TEXTS.encode_texts([query.text])[0], ALL)
+    products = ProductRelevance(CATALOGUE)
+    vector = TEXTS.encode_texts([query.text])[0]
+    found = products.of_text(query, vector, ALL, products.broad(query))
     return {p.product.sku: float(r) for p, r in zip(CATALOGUE.products, found, strict=True)}
 
 
-def test_all_that_stands_on_a_shelf_is_wanted_alike_and_nothing_beside_it() -> None:
+def test_all_of_it_is_wanted_alike_and_nothing_beside_it() -> None:
     found = relevance("shoes")
     assert min(found[sku] for sku in ("SHOE-R", "SHOE-B", "BOOT")) >= 0.8
     assert max(found[sku] for sku in ("JUICE", "APPLE")) < 0.1
@@ -53,7 +55,7 @@ def test_a_price_alone_asks_for_everything_that_costs_so_much() -> None:
     assert min(relevance("under 30 euro").values()) >= 0.8
 
 
-def test_each_product_of_a_shelf_is_shown_before_any_comes_again() -> None:
+def test_each_product_is_shown_before_any_comes_again() -> None:
     sold = [("a", 0.9, "S"), ("b", 0.85, "S"), ("c", 0.8, "S"), ("d", 0.3, "T"), ("e", 0.2, "U")]
     ranked = [Ranked(key, key, score, (), sku) for key, score, sku in sold]
     plain = [item.video_key for item, _ in mix(ranked, 0.01, 5)]

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -326,3 +327,44 @@ def test_names_of_videos_are_those_of_the_decoders_containers() -> None:
             except ValueError:
                 continue
     assert {f".{name}" for name in named - beside} <= catalog.VIDEO_SUFFIXES
+
+
+def test_what_is_left_of_a_description_is_no_product(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(
+        "sku,title,description,price\n"
+        'A,Cap,"Screen of 24", bright\nsoft, warm, nice\nend",9.99\n'
+        "B,Short row\nC,Lamp,plain,3\n"
+    )
+    read = read_catalogue(path)
+    # The first holds part of its description where its price should be.
+    assert [p.sku for p in read.products] == ["B", "C"]
+    assert [r.line for r in read.rejected] == [2, 3, 4]
+
+
+def test_a_list_with_spaces_after_its_commas_reads(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("sku, title, brand\nA, Lamp\nB, Vase, Acme\n")
+    assert [p.title for p in read_catalogue(path).products] == ["Lamp", "Vase"]
+
+
+def test_a_folder_that_cannot_be_listed_is_refused_and_not_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / ".data" / "videos"
+    (root / "sub").mkdir(parents=True)
+    (root / "a.mp4").write_bytes(b"x")
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    read = read_videos(root)
+    assert [v.video_id for v in read.videos] == ["a.mp4"]
+    assert not read.skipped
+    assert [(r.item_id, r.reason) for r in read.rejected] == [
+        ("sub", "cannot be listed: Permission denied")
+    ]

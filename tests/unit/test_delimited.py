@@ -46,6 +46,41 @@ def test_a_quote_that_another_row_closes_costs_both() -> None:
     assert outcome(body) == [(2, 3, None), (4, 4, "C")]
 
 
+def test_inch_marks_in_good_rows_close_nothing() -> None:
+    good = "".join(f"G{i},a,b\n" for i in range(5))
+    body = f'A,"24" TV",x\n{good}Z,Monitor 24",plain\n'
+    assert [sku for *_, sku in outcome(body)] == [None, *(f"G{i}" for i in range(5)), "Z"]
+
+
+def test_prose_with_as_many_commas_as_the_header_is_no_row() -> None:
+    body = 'A,a,"a 24" screen\nsoft, warm, nice\nB,b,x\n'
+    assert outcome(body) == [(2, 3, None), (4, 4, "B")]
+
+
+def test_a_header_that_cannot_be_read_ends_there() -> None:
+    text = io.StringIO('sku,"ti"tle\n' + "a,b\n" * 1000, newline="")
+    (record,) = read_records(text)
+    assert record.error
+    assert record.last == 1
+
+
+def test_the_cost_of_a_bad_row_does_not_grow_with_what_follows() -> None:
+    """Lines of prose after a bad row are looked at once, and not a thousand times."""
+    looked: list[str] = []
+
+    class Counting(str):
+        __slots__ = ()
+
+        def rstrip(self, chars: str | None = None) -> str:
+            looked.append(self)
+            return str.rstrip(self, chars)
+
+    lines = [HEADER, 'A,a,"x" y\n', *["prose without a comma\n"] * 5000]
+    found = list(read_records(map(Counting, lines)))
+    assert found[1].last == len(lines)
+    assert len(looked) <= 2 * len(lines)
+
+
 def test_a_field_that_is_too_large_is_followed_to_its_end() -> None:
     limit = csv.field_size_limit()
     lines = "ZZ-1,of the,description\n" * (limit // 24 + 10)

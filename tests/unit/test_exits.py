@@ -15,7 +15,7 @@ import pytest
 from indexer.store import releases
 from jobs import cli, engines, nightly
 from jobs.cli import main
-from jobs.exits import as_infrastructure, cannot_write
+from jobs.exits import as_ours, cannot_write
 from jobs.local import LocalEngine
 from schemas.errors import ConfigError, InfrastructureError, StoreError
 from tests.commands import ROOT
@@ -143,16 +143,19 @@ LANCE = (
     ],
 )
 def test_what_the_system_refuses_is_infrastructure(error: Exception, told: str) -> None:
-    found = as_infrastructure(error)
+    found = as_ours(error)
     assert found is not None
     assert found.exit_code == 10
     assert told in str(found)
     assert ".rs:" not in str(found)
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), KeyError("os error"), RuntimeError("lost")])
+OWN = [ValueError("x"), KeyError("os error"), RuntimeError("lost"), FileNotFoundError(2, "gone")]
+
+
+@pytest.mark.parametrize("error", OWN)
 def test_what_is_ours_is_not(error: Exception) -> None:
-    assert as_infrastructure(error) is None
+    assert as_ours(error) is None
 
 
 def test_a_place_that_was_named_wrongly_is_no_infrastructure() -> None:
@@ -252,3 +255,18 @@ def test_a_folder_that_can_hold_no_store_is_refused_before_anything_is_written(
     assert ingest(shop, home / name / "store") == StoreError.exit_code
     assert "choose another folder" in capsys.readouterr().err
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("harm", ["remove", "empty"])
+def test_a_store_that_is_broken_is_no_bug_and_no_infrastructure(
+    published: Shop, capsys: pytest.CaptureFixture[str], harm: str
+) -> None:
+    home = Path(published.request.store)
+    if harm == "remove":
+        for path in (home / "links.lance" / "data").iterdir():
+            path.unlink()
+    else:
+        newest = min((home / "head.lance" / "_versions").glob("*.manifest"))
+        newest.write_bytes(b"")
+    assert main(["links", "--store", str(home)]) == StoreError.exit_code
+    assert "missing or cut off" in capsys.readouterr().err

@@ -19,6 +19,19 @@ EUROS = frozenset({"EUR"})
         ("cap nothing over 20 euro", None, "20", "cap"),
         ("cap not less than 20 €", "20", None, "cap"),
         ("more than 20 euro cap", "20", None, "cap"),
+        ("cap I don't want to spend more than 20 euro", None, "20", "cap I"),
+        ("cap that should not cost more than 20 €", None, "20", "cap that should"),
+        ("cap must not be over 20 €", None, "20", "cap must"),
+        ("nothing that costs more than 20 € cap", None, "20", "cap"),
+        ("cap no > 20 €", None, "20", "cap"),
+        ("cap < 20 €", None, "20", "cap"),
+        ("cap not exceeding 20 €", None, "20", "cap"),
+        ("cap no higher than 20 €", None, "20", "cap"),
+        ("cap maximum of 20 euro", None, "20", "cap"),
+        ("black not red over 20 euro", "20", None, "black not red"),
+        ("air max 90 100-120 eur", "100", "120", "air max 90"),
+        ("ps 5 100 to 150 €", "100", "150", "ps 5"),
+        ("tv 1 000-1 200 eur", "1000", "1200", "tv"),
         ("max. 90 € lamp", None, "90", "lamp"),
         ("lamp 90 € max", None, "90", "lamp"),
         ("20 € or less lamp", None, "20", "lamp"),
@@ -60,6 +73,11 @@ def test_numbers_that_are_no_prices_stay(text: str) -> None:
 def test_a_bare_range_of_numbers_that_the_catalogue_writes_is_a_size() -> None:
     assert find_price("shoes from 38 to 40", EUROS, {"38", "40"}.__contains__).price is None
     assert find_price("shoes from 38 to 40 eur", EUROS, {"38", "40"}.__contains__).price
+
+
+def test_a_number_that_the_catalogue_writes_is_no_group_of_the_next() -> None:
+    found = find_price("iphone 15 100 € or more", EUROS, {"15"}.__contains__)
+    assert (found.text, found.price) == ("iphone 15", PriceRange(Decimal(100), None))
 
 
 def test_a_currency_that_the_shop_does_not_use_filters_nothing_and_is_named() -> None:
