@@ -385,7 +385,8 @@ class RayEngine:
         for item, outcome, may_be_well in zip(task.batch, outcomes, unexpected, strict=True):
             attempts = item.video.attempt + counted
             if may_be_well and attempts <= self._config.engine.attempts:
-                flight.retries.append(item.video.again(counted=counted, suspect=True))
+                video = item.video.again(counted=counted, suspect=True)
+                flight.ready.append(replace(item, video=video))
             else:
                 yield outcome
 
