@@ -122,7 +122,7 @@ class Quality(_Record):
 
     Recalls are against exact search over the same rows, on vectors that are not rows themselves;
     `recall_error` is their standard error over `recall_queries` queries. `failure_rate` is of the
-    videos that the run tried; releases of before 0.2 do not have it.
+    videos that the run tried; releases that were made before it was counted do not have it.
     """
 
     recall_at_10: dict[str, float]

@@ -41,9 +41,7 @@ _MEANS = (
     | {code.casefold(): frozenset([code]) for code in _CODES}
 )  # fmt: skip
 
-_NEGATION = (
-    r"(?:no|not|nothing|never|without|cannot|\w+n['’]?t|nicht|nichts|nie|keine?n?|pas|non|sin|sans)"
-)
+_NEGATION = r"(?:no|not|nothing|never|without|cannot|\w+n['’]t|(?:do|does|wo|ca|should|must)nt|nicht|nichts|nie|keine?n?|pas|non|sin|sans)"
 # What may stand between a negation and the comparison that it turns around.
 _BETWEEN = (
     r"(?:(?:want(?:ing)?|to|spend(?:ing)?|costs?|costing|pay(?:ing)?|be|being|is|it|that|which|go"
@@ -212,7 +210,7 @@ def _bounds(text: str, is_word: Callable[[str], bool]) -> Iterator[_Bound]:
 def _bound(match: re.Match[str], text: str, is_word: Callable[[str], bool]) -> _Bound | None:
     parts = match.groupdict()
     signs = [parts.get(f"{side}{n}") for n in (1, 2) for side in ("before", "after")]
-    meant = [_MEANS[sign.casefold()] for sign in signs if sign]
+    meant = [_MEANS.get(sign.casefold(), frozenset()) for sign in signs if sign]
     numbers = [parts[name] for name in ("number1", "number2") if parts.get(name)]
     if not meant and not (len(numbers) == 2 and _is_bare_range(match, text, numbers, is_word)):
         return None
