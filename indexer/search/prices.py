@@ -41,7 +41,10 @@ _MEANS = (
     | {code.casefold(): frozenset([code]) for code in _CODES}
 )  # fmt: skip
 
-_NEGATION = r"(?:no|not|nothing|never|without|cannot|\w+n['’]t|(?:do|does|wo|ca|should|must)nt|nicht|nichts|nie|keine?n?|pas|non|sin|sans)"
+_NEGATION = (
+    r"(?:no|not|nothing|never|without|cannot|\w+n['’]t|(?:do|does|wo|ca|should|must)nt|nicht"
+    r"|nichts|nie|keine?n?|pas|non|sin|sans)"
+)
 # What may stand between a negation and the comparison that it turns around.
 _BETWEEN = (
     r"(?:(?:want(?:ing)?|to|spend(?:ing)?|costs?|costing|pay(?:ing)?|be|being|is|it|that|which|go"
