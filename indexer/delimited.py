@@ -11,14 +11,14 @@ closed the rest of the file is that one record.
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 _WRONG_QUOTES = "expected after"
 # How far ahead a closing quote is looked for.
 _LOOKAHEAD = 1000
-# So many lines that are records by themselves are no lines of one description.
-_SEVERAL = 3
+# So many lines, of which so many are records by themselves, are no lines of one description.
+_SEVERAL, _MOST = 10, 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class _Taking:
 def read_records(lines: Iterable[str]) -> Iterator[Record]:
     """The records of a CSV, the header first. Lines are as a file opened with newline="" gives."""
     numbered = _Lines(lines)
-    width: int | None = None
+    shape: _Shape | None = None
     while True:
         first = numbered.number + 1
         source = _Taking(numbered)
@@ -81,18 +81,37 @@ def read_records(lines: Iterable[str]) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            if width is None:
+            if shape is None:
                 yield Record(first, numbered.number, (), str(error))
                 return
             if _WRONG_QUOTES in str(error):
-                _resume(numbered, width)
+                _resume(numbered, shape)
             else:
                 _follow(numbered, source.taken)
             yield Record(first, numbered.number, (), str(error))
             continue
         if cells:
-            width = width or len(cells)
+            shape = shape.with_record(len(cells)) if shape else _Shape.of_header(cells)
             yield Record(first, numbered.number, tuple(cells))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What records of a file look like: their numbers of cells, and spaces after commas."""
+
+    widths: frozenset[int]
+    spaced: bool
+
+    @classmethod
+    def of_header(cls, header: Sequence[str]) -> "_Shape":
+        return cls(frozenset([len(header)]), reads_like_prose(header))
+
+    def with_record(self, width: int) -> "_Shape":
+        return self if width in self.widths else replace(self, widths=self.widths | {width})
+
+    def fits(self, cells: Sequence[str]) -> bool:
+        """Whether cells are a record, as far as anybody can tell."""
+        return len(cells) in self.widths and (self.spaced or not reads_like_prose(cells))
 
 
 def _follow(lines: _Lines, taken: list[str]) -> None:
@@ -122,12 +141,12 @@ def _is_open(line: str, *, inside: bool) -> bool:
     return inside
 
 
-def _resume(lines: _Lines, width: int) -> None:
+def _resume(lines: _Lines, shape: _Shape) -> None:
     """Leave out lines until one begins a record again."""
     clear = 0  # of the next lines none lies inside a quoted field, as far as anybody can tell
     while True:
         if not clear:
-            inside, clear = _look_ahead(lines, width)
+            inside, clear = _look_ahead(lines, shape)
             for _ in range(inside):
                 next(lines)
             if inside:
@@ -139,7 +158,7 @@ def _resume(lines: _Lines, width: int) -> None:
             return
         except csv.Error:
             cells = []
-        if len(cells) == width and not reads_like_prose(cells):
+        if shape.fits(cells):
             lines.put_back(source.taken)
             return
         # This line is none; those after it that were read with it may be.
@@ -152,11 +171,11 @@ def reads_like_prose(cells: Sequence[str]) -> bool:
     return any(cell.startswith(" ") for cell in cells[1:])
 
 
-def _look_ahead(lines: _Lines, width: int) -> tuple[int, int]:
+def _look_ahead(lines: _Lines, shape: _Shape) -> tuple[int, int]:
     """How many of the next lines lie inside a quoted field, and how many surely do not.
 
     The next quote that opens or closes a field tells. One that closes may also stand at the end of
-    a cell that is not quoted (a 24" screen): where it and all lines before it are records by
+    a cell that is not quoted (a 24" screen): where it and most lines before it are records by
     themselves, and there are several, it says nothing.
     """
     ahead: list[str] = []
@@ -169,17 +188,18 @@ def _look_ahead(lines: _Lines, width: int) -> tuple[int, int]:
     lines.put_back(ahead)
     if not closes:
         return 0, len(ahead)
-    if len(ahead) >= _SEVERAL and all(_is_record(line, width) for line in ahead):
+    written = [line for line in ahead if line.strip()]
+    records = sum(_is_record(line, shape) for line in written)
+    if len(written) >= _SEVERAL and records >= _MOST * len(written):
         return 0, len(ahead)
     return len(ahead), 0
 
 
-def _is_record(line: str, width: int) -> bool:
+def _is_record(line: str, shape: _Shape) -> bool:
     try:
-        cells = next(csv.reader([line], strict=True), [])
+        return shape.fits(next(csv.reader([line], strict=True), []))
     except csv.Error:
         return False
-    return len(cells) == width and not reads_like_prose(cells)
 
 
 def _first_telling_quote(line: str) -> bool | None:

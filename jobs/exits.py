@@ -16,18 +16,6 @@ from pathlib import Path
 
 from schemas.errors import ConfigError, InfrastructureError, ReelshelfError, StoreError
 
-_UNREACHABLE = (
-    errno.EIO,
-    errno.ESTALE,
-    errno.ENFILE,
-    errno.ENETDOWN,
-    errno.ENETUNREACH,
-    errno.ECONNREFUSED,
-    errno.ECONNRESET,
-    errno.EHOSTUNREACH,
-    errno.ENOTCONN,
-    errno.ETIMEDOUT,
-)
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space, then run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
@@ -37,7 +25,7 @@ _HINTS = {
     errno.EMFILE: "too many open files: raise `ulimit -n`",
 }
 # How Lance and its object stores tell, in errors of Python's own kinds, of what is outside of them.
-_OUTSIDE = re.compile(r"LanceError\(IO\)|\bos error \d+|Generic \w+ error|AF_UNIX path length")
+_OUTSIDE = re.compile(r"LanceError\(IO\)|\bos error \d+|Generic \w+ error|AWS Error \w+")
 # What Lance says of a file that its manifest names, or of a manifest.
 _BROKEN_STORE = re.compile(r"Not found: \S+|Invalid range|Object at location \S+ not found")
 _OS_ERROR = re.compile(r"\bos error (\d+)")
@@ -56,9 +44,11 @@ def as_ours(error: BaseException) -> ReelshelfError | None:
     """
     if isinstance(error, MemoryError):
         return InfrastructureError("the machine is out of memory")
-    if isinstance(error, OSError) and error.errno is not None:
-        refused = error.errno in _HINTS or error.errno in _UNREACHABLE
-        return InfrastructureError(_of_the_system(error)) if refused else None
+    if isinstance(error, OSError) and error.errno in _MISNAMED:
+        # A file of ours that is not there: somebody should look why.
+        return None
+    if isinstance(error, OSError) and error.strerror is not None:
+        return InfrastructureError(_of_the_system(error))
     text = str(error)
     if isinstance(error, OSError | RuntimeError | ValueError):
         if _BROKEN_STORE.search(text):
@@ -66,7 +56,7 @@ def as_ours(error: BaseException) -> ReelshelfError | None:
                 f"a file of the store is missing or cut off: {_plain(text)}. `reelshelf verify` "
                 "names all that are; `reelshelf rollback` goes back to a release that is whole"
             )
-        if _OUTSIDE.search(text):
+        if isinstance(error, OSError) or _OUTSIDE.search(text):
             return InfrastructureError(_plain(text))
     if type(error).__module__.partition(".")[0] in _CLIENTS:
         return InfrastructureError(_plain(text))

@@ -66,32 +66,28 @@ _LONG = 4.0
 class _Try:
     """A video on its way. `alone`: its last batch failed, so it gets one of its own.
 
-    `deferred`: it took long and was put off; now it may take its time. `suspect`: it failed in a
-    worker that may have been sick.
+    `deferred`: it took long and was put off; now it may take its time. `failed_in`: the places of
+    workers in which it failed, and which may be sick.
     """
 
     job: VideoJob
     attempt: int = 1
     alone: bool = False
     deferred: bool = False
-    suspect: bool = False
+    failed_in: frozenset[int] = frozenset()
 
-    def again(self, *, counted: bool, suspect: bool = False) -> "_Try":
-        return replace(
-            self,
-            attempt=self.attempt + counted,
-            alone=True,
-            suspect=self.suspect or suspect,
-        )
+    def again(self, *, counted: bool, place: int | None = None) -> "_Try":
+        places = self.failed_in if place is None else self.failed_in | {place}
+        return replace(self, attempt=self.attempt + counted, alone=True, failed_in=places)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part(Generic[Item]):
-    """Some items for one call of a model worker; `attempt` and `suspect` as of a video."""
+    """Some items for one call of a model worker; `attempt` and `failed_in` as of a video."""
 
     items: list[Item]
     attempt: int = 1
-    suspect: bool = False
+    failed_in: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +99,8 @@ class _Decoded:
     size: int
 
     @property
-    def suspect(self) -> bool:
-        return self.video.suspect
+    def failed_in(self) -> frozenset[int]:
+        return self.video.failed_in
 
 
 @dataclass(slots=True)
@@ -240,12 +236,12 @@ class RayEngine:
                 try:
                     answer, spent = ray.get(ref)
                 except RayError as error:
-                    counted, suspect = self._after_error(worker, error)
+                    counted, places = self._after_error(worker, error, part.failed_in)
                     if len(part.items) > 1:
-                        singles = (_Part([item], part.attempt, suspect) for item in part.items)
+                        singles = (_Part([item], part.attempt, places) for item in part.items)
                         waiting.extend(singles)
                     elif part.attempt + counted <= engine.attempts:
-                        waiting.append(_Part(part.items, part.attempt + counted, suspect))
+                        waiting.append(_Part(part.items, part.attempt + counted, places))
                     else:
                         yield lost(part.items[0], _told(error))
                     continue
@@ -379,31 +375,46 @@ class RayEngine:
             return
         if not all(unexpected):
             self._models.prove(task.worker)
-        counted = self._models.is_proven(task.worker)
-        # Where every worker is as sick as this one, what they say is all there is.
-        counted = not self._models.replace_sick(task.worker) or counted
-        for item, outcome, may_be_well in zip(task.batch, outcomes, unexpected, strict=True):
-            attempts = item.video.attempt + counted
-            if may_be_well and attempts <= self._config.engine.attempts:
-                video = item.video.again(counted=counted, suspect=True)
-                flight.ready.append(replace(item, video=video))
+        place = self._models.place_of(task.worker)
+        tried = [item.video for item, is_it in zip(task.batch, unexpected, strict=True) if is_it]
+        believed = self._part_with(task.worker, [video.failed_in for video in tried])
+        for item, outcome, is_it in zip(task.batch, outcomes, unexpected, strict=True):
+            counted = believed or _failed_elsewhere(item.failed_in, place)
+            if is_it and item.video.attempt + counted <= self._config.engine.attempts:
+                # After all that is new: that shows which workers are well.
+                flight.deferred.append(item.video.again(counted=counted, place=place))
             else:
                 yield outcome
 
-    def _after_error(self, worker: ActorHandle, error: RayError) -> tuple[bool, bool]:
+    def _after_error(
+        self, worker: ActorHandle, error: RayError, failed_in: frozenset[int]
+    ) -> tuple[bool, frozenset[int]]:
         """Part with a worker that is dead or may be sick.
 
-        Returns whether that counts as an attempt of its input, and whether this is suspect.
+        `failed_in` are the places in which its input failed before. Returns whether this counts as
+        an attempt of its input, and in which places that has failed now.
         """
         if not isinstance(error, RayTaskError):
             self._models.replace(worker)
-            return True, False
+            return True, failed_in
         if isinstance(error.cause, RayError):
             # Its input was lost on the way, and the worker has nothing to do with it.
             self._models.give_back(worker)
-            return True, False
-        counted = self._models.is_proven(worker)
-        return not self._models.replace_sick(worker) or counted, True
+            return True, failed_in
+        place = self._models.place_of(worker)
+        counted = self._part_with(worker, [failed_in]) or _failed_elsewhere(failed_in, place)
+        return counted, failed_in | {place}
+
+    def _part_with(self, worker: ActorHandle, failed_in: Sequence[frozenset[int]]) -> bool:
+        """Replace a worker that failed unexpectedly; whether its word is believed all the same.
+
+        It is where something has come of its work, or where every other is as sick as this one.
+        `failed_in` are the places in which each of its inputs failed before: what failed in others
+        says nothing of this one.
+        """
+        proven, place = self._models.is_proven(worker), self._models.place_of(worker)
+        evident = not all(_failed_elsewhere(places, place) for places in failed_in)
+        return not self._models.replace_sick(worker, evident=evident) or proven
 
     def _end_late_decoders(self, flight: _InFlight, *, held_up: bool) -> Iterator[Outcome]:
         """Give up what is over its time, and put off what takes long while others are held up."""
@@ -557,7 +568,7 @@ class RayEngine:
 
 
 def _next(flight: _InFlight, remaining: Iterator[VideoJob]) -> _Try | None:
-    """The video to decode next: what is tried again, what is new, and last what was put off."""
+    """The video to decode next: one whose worker died, a new one, and last what was put off."""
     if flight.retries:
         return flight.retries.popleft()
     if (job := next(remaining, None)) is not None:
@@ -565,14 +576,19 @@ def _next(flight: _InFlight, remaining: Iterator[VideoJob]) -> _Try | None:
     return flight.deferred.popleft() if flight.deferred else None
 
 
-class _Suspicious(Protocol):
-    """What may have failed in a sick worker."""
+def _failed_elsewhere(failed_in: frozenset[int], place: int) -> bool:
+    """Whether an input has failed in other places than this."""
+    return bool(failed_in - {place})
+
+
+class _Tried(Protocol):
+    """What may have failed in sick workers."""
 
     @property
-    def suspect(self) -> bool: ...
+    def failed_in(self) -> frozenset[int]: ...
 
 
-Waiting = TypeVar("Waiting", bound=_Suspicious)
+Waiting = TypeVar("Waiting", bound=_Tried)
 
 
 def _first_that_can(waiting: "deque[Waiting]", pool: Pool) -> tuple[Waiting, ActorHandle] | None:
@@ -580,7 +596,7 @@ def _first_that_can(waiting: "deque[Waiting]", pool: Pool) -> tuple[Waiting, Act
     for place, item in enumerate(waiting):
         if not pool.any_idle:
             break
-        worker = pool.take_trusted() if item.suspect else pool.take()
+        worker = pool.take_trusted(item.failed_in) if item.failed_in else pool.take()
         if worker is not None:
             del waiting[place]
             return item, worker

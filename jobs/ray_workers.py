@@ -9,7 +9,7 @@ that may be sick is tried in a proven one.
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ray
 from ray.actor import ActorHandle
@@ -33,6 +33,8 @@ _START_S = 600.0
 _DEATHS_AT_START = 5
 # Workers that are sick one after the other in the same place, after the first.
 _SICK_IN_A_ROW = 3
+# A worker that starts for longer may never come up: nothing waits for it any more.
+_HOPEFUL_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,19 @@ class ModelWorker:
         return encoded, self._meter.take()
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a worker has in common with those that it replaced: where they ran, more or less.
+
+    `sick` counts those in a row that were sick from their first work on; `began` is when the one
+    that is there now was started.
+    """
+
+    number: int
+    sick: int = 0
+    began: float = 0.0
+
+
 class Pool:
     """Workers of one kind: idle, starting, or lent out.
 
@@ -135,10 +150,9 @@ class Pool:
         self._loaded = loaded
         self._setting = setting
         self._idle: list[ActorHandle] = []
-        self._alive: set[ActorHandle] = set()
+        self._alive: dict[ActorHandle, _Place] = {}
+        self._places = 0
         self._proven: set[ActorHandle] = set()
-        # How many workers in a row were sick in this one's place before it, from their first work.
-        self._predecessors: dict[ActorHandle, int] = {}
         self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
         self._waiting_since = time.monotonic()
         self._deaths = 0
@@ -153,13 +167,16 @@ class Pool:
         """Whether a worker is free."""
         return bool(self._idle)
 
-    def grow(self, predecessors: int = 0) -> None:
-        """Start one more worker, and do not wait for it."""
+    def grow(self) -> None:
+        """Start one more worker in a place of its own, and do not wait for it."""
+        self._places += 1
+        self._begin(_Place(self._places))
+
+    def _begin(self, place: "_Place") -> None:
         if not self.starting:
             self._waiting_since = time.monotonic()
         worker = self._start()
-        self._alive.add(worker)
-        self._predecessors[worker] = predecessors
+        self._alive[worker] = replace(place, began=time.monotonic())
         self.starting[worker.load.remote()] = worker
 
     def started(self, ref: "ray.ObjectRef[object]") -> None:
@@ -181,19 +198,35 @@ class Pool:
         """An idle worker, if there is one."""
         return self._idle.pop() if self._idle else None
 
-    def take_trusted(self) -> ActorHandle | None:
-        """An idle worker for what has failed in one that may be sick.
+    def take_trusted(self, avoid: frozenset[int]) -> ActorHandle | None:
+        """An idle worker for what has failed in workers that may be sick, in the places `avoid`.
 
-        A proven one; while there is none, nothing as long as another is starting or at work, for it
-        may turn out to be; then any.
+        A proven one. While there is none, one in another place; nothing as long as another such
+        place has one at work or coming up, for it may turn out to be well; then any.
         """
         for worker in self._idle:
             if worker in self._proven:
                 self._idle.remove(worker)
                 return worker
-        if self._proven or len(self._idle) < len(self._alive):
+        if self._proven:
+            return None
+        others = [w for w, place in self._alive.items() if place.number not in avoid]
+        for worker in others:
+            if worker in self._idle:
+                self._idle.remove(worker)
+                return worker
+        if any(self._may_turn_up(worker) for worker in others):
             return None
         return self.take()
+
+    def _may_turn_up(self, worker: ActorHandle) -> bool:
+        """Whether a worker that is not idle is at work, or has begun to start a short while ago.
+
+        A cluster may have no room for a worker, and then it starts for ever.
+        """
+        if worker not in self.starting.values():
+            return True
+        return time.monotonic() - self._alive[worker].began < _HOPEFUL_S
 
     def give_back(self, worker: ActorHandle, *, proven: bool = False) -> None:
         """A lent worker is free again; `proven`: something came of its work."""
@@ -204,29 +237,38 @@ class Pool:
     def prove(self, worker: ActorHandle) -> None:
         """Something came of a worker's work: its place is a good one."""
         self._proven.add(worker)
-        self._predecessors[worker] = 0
+        self._alive[worker] = replace(self._alive[worker], sick=0)
 
     def is_proven(self, worker: ActorHandle) -> bool:
         """Whether something came of a worker's work."""
         return worker in self._proven
 
-    def replace(self, worker: ActorHandle) -> None:
-        """End a worker that is dead, stuck or suspect, and start another."""
-        predecessors = self._predecessors[worker]
-        self._kill(worker)
-        self.grow(predecessors)
+    def place_of(self, worker: ActorHandle) -> int:
+        """The place that a worker has in common with those that it replaced."""
+        return self._alive[worker].number
 
-    def replace_sick(self, worker: ActorHandle) -> bool:
+    def replace(self, worker: ActorHandle) -> None:
+        """End a worker that is dead, stuck or suspect, and start another in its place."""
+        place = self._alive[worker]
+        self._kill(worker)
+        self._begin(place)
+
+    def replace_sick(self, worker: ActorHandle, *, evident: bool) -> bool:
         """End a worker after an error that nobody expects of an input, and start another.
 
-        Where one after the other is sick in its place, from its first work on, the place is: others
-        go on without it. False where there are no others: then the worker is as good as any, and is
-        free again.
+        `evident`: the error speaks against the worker's place, and not against an input that has
+        failed elsewhere too; without it, one from which nothing has come yet stays. Where one after
+        the other is sick in a place, from its first work on, others go on without it. False where
+        there are no others: then the worker is as good as any, and is free again.
         """
-        count = self._predecessors[worker] + 1
-        if count <= _SICK_IN_A_ROW:
+        if not evident and worker not in self._proven:
+            self.give_back(worker)
+            return True
+        place = self._alive[worker]
+        sick = place.sick + evident
+        if sick <= _SICK_IN_A_ROW:
             self._kill(worker)
-            self.grow(count)
+            self._begin(replace(place, sick=sick))
         elif len(self._alive) > 1:
             self._kill(worker)
         else:
@@ -251,7 +293,6 @@ class Pool:
                 self._kill(worker)
 
     def _kill(self, worker: ActorHandle) -> None:
-        self._alive.discard(worker)
+        self._alive.pop(worker, None)
         self._proven.discard(worker)
-        self._predecessors.pop(worker, None)
         ray.kill(worker)

@@ -185,7 +185,7 @@ class Searcher:
         worded, meant = (found[name][1] for name in ("words", "meaning"))
         if hits and _comes_near(query, relevance, worded, meant, allowed):
             return Answer(hits, (), query)
-        everywhere = self._of_all(query, vector) if allowed is not None else None
+        everywhere = self._of_all(query, vector, broad) if allowed is not None else None
         outside = everywhere is not None and _comes_near(query, everywhere, worded, meant)
         return Answer((), hits, query, outside_filters=outside)
 
@@ -279,10 +279,10 @@ class Searcher:
             if any(admitted[product] for product, _ in sales)
         }
 
-    def _of_all(self, query: Query, vector: Vectors) -> Vectors:
+    def _of_all(self, query: Query, vector: Vectors, broad: Products | None) -> Vectors:
         """Relevance where no filter leaves anything out."""
         everything = np.ones(len(self._catalogue), np.float32)
-        return self._relevance.of_text(query, vector, everything, None)
+        return self._relevance.of_text(query, vector, everything, broad)
 
     def _each_of(self, broad: Products | None, admitted: Vectors) -> frozenset[str]:
         """SKUs that a broad query asks for and that some video surely sells: each is shown."""

@@ -232,8 +232,10 @@ class Store:
         try:
             self.connection.create_table(name, schema=schema, exist_ok=True)
         except ValueError:
-            # That run had other models, and so vectors of other dimensions.
-            if self.connection.open_table(name).count_rows():
+            # That run had other models, and so vectors of other dimensions. One that lives has
+            # its row by now, or rows in its tables.
+            begun = self.is_made and self.generation in {g.number for g in self.generations()}
+            if begun or self.connection.open_table(name).count_rows():
                 raise
             self.connection.create_table(name, schema=schema, mode="overwrite")
 

@@ -200,6 +200,14 @@ def test_where_all_workers_are_sick_every_video_has_its_outcome_and_few_workers_
     assert len(list(tmp_path.glob("loaded-*"))) == 4
 
 
+def test_one_bad_video_costs_few_workers(ray_node: None, tmp_path: Path) -> None:
+    settings = spooled(tmp_path, model_workers=2, model_cpus=0.2, decode_cpus=0.2)
+    with RayEngine(settings, load_all_sick) as engine:
+        outcomes = by_id(engine.index_videos(clips(tmp_path, ["bad"])))
+    assert kinds(outcomes) == {"bad": FailureKind.INTERNAL}
+    assert len(list(tmp_path.glob("loaded-*"))) <= 3
+
+
 def decoded_by(folder: Path) -> dict[int, list[tuple[str, float, float]]]:
     """What each decoder process decoded, from when to when."""
     found = {}

@@ -118,7 +118,10 @@ def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
     assert asked > 20
 
 
-@pytest.mark.parametrize("text", ["camera under 1 euro", "electric guitar not over 1 €"])
+@pytest.mark.parametrize(
+    "text",
+    ["camera under 1 euro", "electric guitar not over 1 €", "music under 1 €", "under 0.01 €"],
+)
 def test_what_only_a_filter_leaves_out_is_told_as_that(searcher: Searcher, text: str) -> None:
     answer = searcher.search_text(text)
     assert (answer.answered, answer.outside_filters) == (False, True)

@@ -47,9 +47,23 @@ def test_a_quote_that_another_row_closes_costs_both() -> None:
 
 
 def test_inch_marks_in_good_rows_close_nothing() -> None:
-    good = "".join(f"G{i},a,b\n" for i in range(5))
+    skus = [f"G{i}" for i in range(12)]
+    good = "".join(f"{sku},a,b\n" for sku in skus[:6]) + "\n"
+    good += "".join(f"{sku},a,b\n" for sku in skus[6:])
     body = f'A,"24" TV",x\n{good}Z,Monitor 24",plain\n'
-    assert [sku for *_, sku in outcome(body)] == [None, *(f"G{i}" for i in range(5)), "Z"]
+    assert [sku for *_, sku in outcome(body)] == [None, *skus, "Z"]
+
+
+def test_a_table_in_a_broken_description_is_no_rows() -> None:
+    body = 'A,a,"x" y\nSize,Chest,Waist\nS,90,70\nM,100,80"\nB,b,c\n'
+    assert outcome(body) == [(2, 5, None), (6, 6, "B")]
+
+
+def test_records_go_on_where_the_header_is_spaced_or_longer() -> None:
+    spaced = records('"12" b", t, d\nB, b, x\n', "sku, title, description\r\n")
+    assert [r.cells[0] for r in spaced if not r.error] == ["B"]
+    longer = records('A,a,1\n1,"a" b,2\nB,b,2\n', "sku,title,price,\r\n")
+    assert [r.cells[0] for r in longer if not r.error] == ["A", "B"]
 
 
 def test_prose_with_as_many_commas_as_the_header_is_no_row() -> None:

@@ -140,6 +140,9 @@ LANCE = (
         (RuntimeError(LANCE), "Generic S3 error: Error performing GET: connection refused"),
         (ValueError("Cannot write: Read-only file system (os error 30)"), "is read-only"),
         (MemoryError(), "out of memory"),
+        (OSError("AWS Error NETWORK_CONNECTION during ListObjectsV2"), "NETWORK_CONNECTION"),
+        (TimeoutError("timed out"), "timed out"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
     ],
 )
 def test_what_the_system_refuses_is_infrastructure(error: Exception, told: str) -> None:
