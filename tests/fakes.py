@@ -183,7 +183,7 @@ class SlowImages(FakeImages):
     """Takes its time."""
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
-        time.sleep(0.7)
+        time.sleep(0.4)
         return super().encode_images(images)
 
 

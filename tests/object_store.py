@@ -33,6 +33,8 @@ class Flaky:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Headers and body go out by themselves; else each request waits for an acknowledgement.
+            disable_nagle_algorithm = True
 
             def relay(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
