@@ -27,8 +27,8 @@ from tests.shops import Shop, make_shop, small_config
 from tests.unit.test_releases import NO_GRACE
 
 NAMES = [
-    "with space", "a#b", "a%20b", "it's \"quoted\"", "ünïcødé e\u0301", "日本語 العربية", "a\\b [x]*",
-    "a:b ~&;", "{x}^`|<>",
+    "with space", "a#b", "a%20b", "it's \"quoted\"", "ünïcødé e\u0301", "日本語 العربية",
+    "a\\b [x]*", "a:b ~&;", "{x}^`|<>",
 ]  # fmt: skip
 
 
