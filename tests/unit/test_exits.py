@@ -128,7 +128,7 @@ def test_where_no_file_can_be_written_the_traceback_is_shown(
 
 LANCE = (
     "lance error: LanceError(IO): Generic S3 error: Error performing GET: connection refused, "
-    "/home/runner/work/lance/rust/lance-io/src/object_store.rs:812:31"
+    "/home/runner/lance/rust/lance-io/src/object_store.rs:812:31"
 )
 
 
