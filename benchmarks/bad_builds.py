@@ -29,7 +29,7 @@ from benchmarks.builds import CONFIG, Copy, Outcome, Shop, Verdict, run
 from benchmarks.builds_bad import BAD
 from benchmarks.builds_good import GOOD
 from benchmarks.shop import Bar, conclude
-from schemas.errors import ReelshelfError
+from reelshelf.schemas.errors import ReelshelfError
 from tests.shops import write_lines
 
 _LEAST_CASES = 20

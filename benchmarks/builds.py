@@ -17,27 +17,27 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from indexer.index import encode
-from indexer.quality.gate import check_release
-from indexer.quality.measures import measure as measure_store
-from indexer.scope import Demand
-from indexer.store import releases
-from indexer.store.checksums import version_files
-from indexer.store.quantizers import read_quantizer
-from indexer.store.rows import vector_array, vector_matrix
-from indexer.store.tables import Store, among
-from jobs.engine import failed
-from jobs.ingest import IngestResult, ingest
-from jobs.local import LocalEngine
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from jobs.upkeep import publish
-from models.protocols import ModelSet, Transcript
-from schemas.config import Config
-from schemas.errors import FailureKind
-from schemas.gate import GateCheck
-from schemas.keys import video_key
-from schemas.media import (
+from reelshelf.indexer.index import encode
+from reelshelf.indexer.pipeline.engine import failed
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.indexer.pipeline.upkeep import publish
+from reelshelf.indexer.quality.gate import check_release
+from reelshelf.indexer.quality.measures import measure as measure_store
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.checksums import version_files
+from reelshelf.indexer.store.quantizers import read_quantizer
+from reelshelf.indexer.store.rows import vector_array, vector_matrix
+from reelshelf.indexer.store.tables import Store, among
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.models.protocols import ModelSet, Transcript
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import FailureKind
+from reelshelf.schemas.gate import GateCheck
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.media import (
     DecodeCounts,
     DecodedVideo,
     Pixels,
@@ -47,11 +47,11 @@ from schemas.media import (
     Vectors,
     VideoInfo,
 )
-from schemas.outcomes import Failed, Tally, VideoJob
-from schemas.quantizer import Quantizer
-from schemas.release import Release, VectorIndex
-from schemas.run import Ending
-from schemas.segments import Utterance
+from reelshelf.schemas.outcomes import Failed, Tally, VideoJob
+from reelshelf.schemas.quantizer import Quantizer
+from reelshelf.schemas.release import Release, VectorIndex
+from reelshelf.schemas.run import Ending
+from reelshelf.schemas.segments import Utterance
 from tests.fakes import IMAGE_DIM, FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
 from tests.shops import small_config, write_lines
 
@@ -86,7 +86,7 @@ def picture(kind: int, number: int, moment: int) -> Pixels:
 
 
 class GridImages(FakeImages):
-    """A fixed projection of a coarse grid of colours, all leaning one way as real encoders do."""
+    """A fixed projection of a coarse grid of colors, all leaning one way as real encoders do."""
 
     _projection = np.random.default_rng(0).normal(0, 1, (_CELLS * _CELLS * 3, IMAGE_DIM))
 
@@ -103,7 +103,7 @@ class NumberedSpeech(FakeSpeech):
     """Hears a number, and says one sentence for each second that is a function of it."""
 
     def transcribe(self, audio: Samples) -> Transcript:
-        """Recognise."""
+        """Recognize."""
         rng = np.random.default_rng(int(audio[0]))
         said = [" ".join(rng.choice(_WORDS, 6)) for _ in range(MOMENTS)]
         said[3] = f"look at the {title_of(int(audio[0]) % PRODUCTS)}"
@@ -190,7 +190,7 @@ class Shop:
             self.write_video(f"broken{number}", f"broken {number}")
 
     def products(self) -> list[dict[str, object]]:
-        """The rows of the base's catalogue."""
+        """The rows of the base's catalog."""
         return [
             {
                 "sku": f"SKU-{i}",
@@ -224,7 +224,7 @@ class Copy:
     @property
     def release(self) -> Release:
         """What it serves."""
-        return releases.newest_release(self.store)
+        return releases.require_served(self.store)
 
     @property
     def frame(self) -> VectorIndex:
@@ -252,7 +252,7 @@ class Copy:
         products: list[dict[str, object]] | None = None,
         videos: list[dict[str, object]] | None = None,
         config: Config = CONFIG,
-        demand: Demand | None = None,
+        reindex: ReindexRequest | None = None,
     ) -> Verdict:
         """What a run on these lists says of it."""
         lists = {
@@ -261,7 +261,7 @@ class Copy:
         }
         for name, rows in lists.items():
             write_lines(self.shop.root / f"{name}.jsonl", rows)
-        return ended(run(self.shop, self.uri, config, demand))
+        return ended(run(self.shop, self.uri, config, reindex))
 
     def judged(self, indexes: Sequence[VectorIndex] | None = None) -> Verdict:
         """What the gate says of the tables as they stand, and of these indexes over them."""
@@ -317,10 +317,12 @@ def names(checks: Sequence[GateCheck]) -> str:
     return "; ".join(f"{check.name}: {check.found}" for check in checks)
 
 
-def run(shop: Shop, uri: str, config: Config, demand: Demand | None = None) -> IngestResult:
+def run(
+    shop: Shop, uri: str, config: Config, reindex: ReindexRequest | None = None
+) -> IngestResult:
     """One run on the shop's lists as they are."""
     request = IngestRequest(str(shop.root / "catalog.jsonl"), str(shop.root / "videos.jsonl"), uri)
-    return ingest(request, config, lambda c: LocalEngine(c, load, decode), NoProgress(), demand)
+    return ingest(request, config, lambda c: LocalEngine(c, load, decode), NoProgress(), reindex)
 
 
 def ended(result: IngestResult) -> Verdict:

@@ -17,8 +17,8 @@ from benchmarks.builds import (
     case,
     flip,
 )
-from indexer.store.tables import among
-from schemas.keys import video_key
+from reelshelf.indexer.store.tables import among
+from reelshelf.schemas.keys import video_key
 from tests.fakes import IMAGE_DIM, unit
 
 BAD: dict[str, Case] = {}
@@ -56,21 +56,21 @@ def _codes(copy: Copy) -> Verdict:
 def _residuals(copy: Copy) -> Verdict:
     import faiss
 
-    held = copy.quantizer
-    coder = faiss.ProductQuantizer(IMAGE_DIM, len(held.codebook), 8)
+    stored = copy.quantizer
+    coder = faiss.ProductQuantizer(IMAGE_DIM, len(stored.codebook), 8)
     coder.train(copy.vectors())
-    raw = faiss.vector_to_array(coder.centroids).reshape(held.codebook.shape).astype(np.float32)
-    build_with(copy, replace(held, codebook=raw))
+    raw = faiss.vector_to_array(coder.centroids).reshape(stored.codebook.shape).astype(np.float32)
+    build_with(copy, replace(stored, codebook=raw))
     return copy.judged()
 
 
 @case(BAD, "quantizer swapped for that of other vectors")
 def _other_quantizer(copy: Copy) -> Verdict:
     rng = np.random.default_rng(0)
-    held = copy.quantizer
-    centroids = unit(rng.normal(0, 1, held.centroids.shape).astype(np.float32))
-    codebook = rng.permuted(held.codebook, axis=0)
-    build_with(copy, replace(held, centroids=centroids, codebook=codebook))
+    stored = copy.quantizer
+    centroids = unit(rng.normal(0, 1, stored.centroids.shape).astype(np.float32))
+    codebook = rng.permuted(stored.codebook, axis=0)
+    build_with(copy, replace(stored, centroids=centroids, codebook=codebook))
     return copy.judged()
 
 
@@ -102,10 +102,10 @@ def _dropped(copy: Copy) -> Verdict:
 @case(BAD, "rows appended and not indexed")
 def _stale(copy: Copy) -> Verdict:
     store = copy.store
-    held = video_key(CONFIG.shop_id, "v0")
+    stored = video_key(CONFIG.shop_id, "v0")
     new = video_key(CONFIG.shop_id, "another")
     for name, key in (("segments", "segment_key"), ("videos", "video_key")):
-        rows = store.scan(name, None, among("video_key", [held]))
+        rows = store.scan(name, None, among("video_key", [stored]))
         keys = [new] if name == "videos" else [video_key(new, str(i)) for i in range(len(rows))]
         owners = pa.array([new] * len(rows))
         rows = rows.set_column(rows.schema.get_field_index("video_key"), "video_key", owners)

@@ -4,13 +4,13 @@ import datetime as dt
 
 from benchmarks.builds import CONFIG, VIDEOS, Case, Copy, Outcome, Verdict, case, config_of
 from benchmarks.vectors import in_turn
-from indexer.index import encode
-from indexer.index.build import Builder, build_indexes
-from indexer.scope import Demand
-from indexer.store import releases
-from indexer.store.tables import DATA_TABLES, among
-from jobs.upkeep import prune_store
-from schemas.keys import video_key
+from reelshelf.indexer.index import encode
+from reelshelf.indexer.index.build import Builder, build_indexes
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.indexer.pipeline.upkeep import prune_store
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.tables import DATA_TABLES, among
+from reelshelf.schemas.keys import video_key
 
 GOOD: dict[str, Case] = {}
 
@@ -22,7 +22,7 @@ def _unchanged(copy: Copy) -> Verdict:
 
 @case(GOOD, "indexes trained anew")
 def _anew(copy: Copy) -> Verdict:
-    return copy.ingested(demand=Demand(stages=("index",)))
+    return copy.ingested(reindex=ReindexRequest(stages=("index",)))
 
 
 @case(GOOD, "another seed")
@@ -57,7 +57,7 @@ def _pieces(copy: Copy) -> Verdict:
     for start in range(0, len(rows), -(-len(rows) // 4)):
         piece = rows.slice(start, -(-len(rows) // 4))
         copy.store.table("segments").to_lance().insert(piece)
-    builder = Builder(CONFIG.index, in_turn, workers=4, anew=True)
+    builder = Builder(CONFIG.index, in_turn, workers=4, retrain=True)
     return copy.judged(build_indexes(copy.store, builder, copy.release.indexes))
 
 
@@ -177,7 +177,7 @@ def _link_bar(copy: Copy) -> Verdict:
 
 @case(GOOD, "other search settings")
 def _search(copy: Copy) -> Verdict:
-    return copy.published(config_of(search={"words": 0.4}))
+    return copy.published(config_of(search={"lexical": 0.4}))
 
 
 @case(GOOD, "pruned")

@@ -19,13 +19,13 @@ from ray.cluster_utils import Cluster
 
 from benchmarks.same_rows import differing_rows
 from benchmarks.shop import Bar, conclude
-from indexer.store.tables import Store
-from jobs.ingest import IngestResult, ingest
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from jobs.ray_engine import RayEngine
-from schemas.config import Config, parse_config
-from schemas.outcomes import Outcome, VideoJob
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines.ray.engine import RayEngine
+from reelshelf.schemas.config import Config, parse_config
+from reelshelf.schemas.outcomes import Outcome, VideoJob
 from tests.fakes import load_fakes
 from tests.object_store import BUCKET, ENVIRONMENT, object_store, upload
 from tests.shops import Shop, make_many
@@ -64,7 +64,7 @@ def run(
 
 def into(shop: Shop, store: Path) -> IngestRequest:
     """The shop's request with another store."""
-    return IngestRequest(shop.request.catalogue, shop.request.videos, str(store))
+    return IngestRequest(shop.request.catalog, shop.request.videos, str(store))
 
 
 def lose_a_node(shop: Shop, scratch: Path, videos: int) -> tuple[dict[str, float], Path]:

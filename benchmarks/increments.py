@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.shop import Bar, conclude
-from jobs.ingest import IngestResult
-from jobs.planning import plan_only
+from reelshelf.indexer.pipeline.ingest import IngestResult
+from reelshelf.indexer.pipeline.planning import plan_only
 from tests.shops import Shop, list_nth, make_many, product_row, small_config, write_nth
 
 _opened: list[str] = []

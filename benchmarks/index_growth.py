@@ -23,16 +23,16 @@ from rich.table import Table
 
 from benchmarks.shop import Bar, conclude
 from benchmarks.vectors import Cloud, append, in_turn, vector_store
-from indexer.index import encode
-from indexer.index.build import Builder, bring_up
-from indexer.index.inspect import fragments_without
-from indexer.index.quantizer import draw
-from indexer.index.recall import Truth, bytes_read, exact, measure_recall
-from indexer.store.quantizers import read_quantizer
-from indexer.store.tables import Store
-from schemas.config import IndexConfig
-from schemas.media import Vectors
-from schemas.release import VectorIndex
+from reelshelf.indexer.index import encode
+from reelshelf.indexer.index.build import Builder, update_index
+from reelshelf.indexer.index.inspect import fragments_without
+from reelshelf.indexer.index.quantizer import sample_vectors
+from reelshelf.indexer.index.recall import GroundTruth, bytes_read, exact_search, measure_recall
+from reelshelf.indexer.store.quantizers import read_quantizer
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import IndexConfig
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.release import VectorIndex
 
 TABLE, COLUMN = "product_images", "image_vector"
 APPENDS = 10
@@ -59,12 +59,12 @@ class Step:
 
 def watched(store: Store, index: VectorIndex, config: IndexConfig) -> VectorIndex:
     """The project's own policy."""
-    return bring_up(store, TABLE, COLUMN, Builder(config, in_turn), index)
+    return update_index(store, TABLE, COLUMN, Builder(config, in_turn), index)
 
 
 def always(store: Store, index: VectorIndex, config: IndexConfig) -> VectorIndex:
     """Train anew, whatever the index is like."""
-    return bring_up(store, TABLE, COLUMN, Builder(config, in_turn, anew=True), index)
+    return update_index(store, TABLE, COLUMN, Builder(config, in_turn, retrain=True), index)
 
 
 def never(store: Store, index: VectorIndex, config: IndexConfig) -> VectorIndex:
@@ -84,16 +84,16 @@ def drifted(cloud: Cloud, rows: int, number: int) -> Iterator[Vectors]:
     """The rows of one append: first those of old clusters, then those of its own new ones."""
     new = round(rows * number / APPENDS)
     begin = _OLD_CLUSTERS + (number - 1) * _NEW_CLUSTERS
-    yield cloud.draw(max(1, rows - new), 1000 + number, range(_OLD_CLUSTERS))
-    yield cloud.draw(new, 2000 + number, range(begin, begin + _NEW_CLUSTERS))
+    yield cloud.sample_vectors(max(1, rows - new), 1000 + number, range(_OLD_CLUSTERS))
+    yield cloud.sample_vectors(new, 2000 + number, range(begin, begin + _NEW_CLUSTERS))
 
 
 def grow(folder: Path, rows: int, dim: int, queries: int, config: IndexConfig) -> Iterator[Step]:
     """Build once, copy the store for each policy, and append."""
     cloud = Cloud(dim, _OLD_CLUSTERS + APPENDS * _NEW_CLUSTERS, broad=_BROAD)
     first = vector_store(folder / "first", dim)
-    append(first, TABLE, COLUMN, iter([cloud.draw(rows, 1, range(_OLD_CLUSTERS))]))
-    built = bring_up(first, TABLE, COLUMN, Builder(config, in_turn), None)
+    append(first, TABLE, COLUMN, iter([cloud.sample_vectors(rows, 1, range(_OLD_CLUSTERS))]))
+    built = update_index(first, TABLE, COLUMN, Builder(config, in_turn), None)
     stores: dict[str, Store] = {}
     for name in POLICIES:
         shutil.copytree(folder / "first", folder / name)
@@ -103,9 +103,9 @@ def grow(folder: Path, rows: int, dim: int, queries: int, config: IndexConfig) -
     for name in POLICIES:
         yield look(stores[name], built, truth, name, 0, 0.0)
     for number in range(1, APPENDS + 1):
-        held = first.dataset(TABLE).count_rows()
+        stored = first.dataset(TABLE).count_rows()
         for store in (first, *stores.values()):
-            append(store, TABLE, COLUMN, drifted(cloud, held // 10, number))
+            append(store, TABLE, COLUMN, drifted(cloud, stored // 10, number))
         truth = common_truth(first, queries)
         for name, policy in POLICIES.items():
             began = time.process_time()
@@ -114,14 +114,14 @@ def grow(folder: Path, rows: int, dim: int, queries: int, config: IndexConfig) -
             yield look(stores[name], indexes[name], truth, name, number, cpu)
 
 
-def common_truth(store: Store, queries: int) -> Truth:
+def common_truth(store: Store, queries: int) -> GroundTruth:
     """Rows drawn from all, with what exact search finds for them."""
     dataset = store.dataset(TABLE)
-    return exact(dataset, COLUMN, draw(dataset, COLUMN, queries, _QUERY_SEED))
+    return exact_search(dataset, COLUMN, sample_vectors(dataset, COLUMN, queries, _QUERY_SEED))
 
 
 def look(
-    store: Store, index: VectorIndex, truth: Truth, policy: str, number: int, cpu: float
+    store: Store, index: VectorIndex, truth: GroundTruth, policy: str, number: int, cpu: float
 ) -> Step:
     """Measure one policy after one append."""
     found = measure_recall(store.dataset(TABLE), index, truth)

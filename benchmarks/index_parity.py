@@ -26,16 +26,23 @@ import numpy.typing as npt
 
 from benchmarks.shop import Bar, conclude
 from benchmarks.vectors import Cloud, append, in_turn, vector_store
-from indexer.index import encode
-from indexer.index.inspect import index_facts
-from indexer.index.quantizer import IndexSizes, Origin, draw, index_sizes, null_free, train
-from indexer.index.recall import K, Truth, exact, measure_recall
-from indexer.store.quantizers import save_quantizer
-from indexer.store.tables import Store
-from schemas.config import IndexConfig
-from schemas.media import Vectors
-from schemas.quantizer import Quantizer
-from schemas.release import VectorIndex
+from reelshelf.indexer.index import encode
+from reelshelf.indexer.index.inspect import index_facts
+from reelshelf.indexer.index.quantizer import (
+    IndexSizes,
+    Origin,
+    index_sizes,
+    null_free,
+    sample_vectors,
+    train,
+)
+from reelshelf.indexer.index.recall import GroundTruth, K, exact_search, measure_recall
+from reelshelf.indexer.store.quantizers import save_quantizer
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import IndexConfig
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.quantizer import Quantizer
+from reelshelf.schemas.release import VectorIndex
 
 WAYS = ("one_piece", "four_segments", "four_merged", "buffers")
 COLUMNS = (("product_images", "image_vector", 0.0), ("segments", "text_vector", 0.1))
@@ -57,7 +64,7 @@ class Case:
     sample: Vectors
     sizes: IndexSizes
     quantizer: Quantizer
-    truth: Truth
+    truth: GroundTruth
 
     @property
     def dataset(self) -> lance.LanceDataset:
@@ -74,11 +81,11 @@ def prepare(store: Store, place: tuple[str, str, float], cloud: Cloud, args: "As
     config, dataset = IndexConfig(), store.dataset(table)
     vectors = null_free(dataset.to_table(columns=[column])[column])
     sizes = index_sizes(len(vectors), args.dim, config)
-    sample = draw(dataset, column, sizes.train_rows, config.seed)
+    sample = sample_vectors(dataset, column, sizes.train_rows, config.seed)
     origin = Origin(table, column, dataset.version, len(vectors))
     quantizer = train(sample, sample[:0], sizes, origin, seed=config.seed)
     save_quantizer(store, quantizer)
-    truth = exact(dataset, column, cloud.draw(args.queries, 10**6))
+    truth = exact_search(dataset, column, cloud.sample_vectors(args.queries, 10**6))
     return Case(store, table, column, vectors, sample, sizes, quantizer, truth)
 
 

@@ -1,4 +1,4 @@
-"""One measurement of benchmarks.index_scale in a process of its own; prints one line of JSON."""
+"""One measurement of benchmarks.index_scale in a process of its own; fingerprints one line of JSON."""
 
 import argparse
 import json
@@ -10,13 +10,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.vectors import Cloud, append, in_turn, vector_store
-from indexer.index import build
-from indexer.index.build import Builder, bring_up
-from indexer.index.quantizer import draw, index_sizes, null_free
-from indexer.index.recall import exact, measure_recall
-from indexer.store.tables import Store
-from schemas.config import IndexConfig
-from schemas.release import VectorIndex
+from reelshelf.indexer.index import build
+from reelshelf.indexer.index.build import Builder, update_index
+from reelshelf.indexer.index.quantizer import index_sizes, null_free, sample_vectors
+from reelshelf.indexer.index.recall import exact_search, measure_recall
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import IndexConfig
+from reelshelf.schemas.release import VectorIndex
 
 TABLE, COLUMN = "product_images", "image_vector"
 _ROWS_PER_FRAGMENT = 131_072
@@ -34,7 +34,7 @@ def peak_gb() -> float:
 
 @contextmanager
 def timed(figures: dict[str, float], names: tuple[str, ...]) -> Iterator[None]:
-    """Add up the wall seconds of functions of indexer.index.build while this block runs."""
+    """Add up the wall seconds of functions of reelshelf.indexer.index.build while this block runs."""
 
     def timing(name: str, function: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object) -> object:
@@ -71,7 +71,7 @@ def build_index(path: Path, config: IndexConfig) -> dict[str, float]:
     figures: dict[str, float] = {}
     wall, cpu = time.perf_counter(), time.process_time()
     with timed(figures, _PARTS):
-        index = bring_up(Store.open(str(path)), TABLE, COLUMN, Builder(config, in_turn), None)
+        index = update_index(Store.open(str(path)), TABLE, COLUMN, Builder(config, in_turn), None)
     figures["build_s"] = time.perf_counter() - wall
     figures["build_cpu_s"] = time.process_time() - cpu
     figures["peak_gb"] = peak_gb()
@@ -83,7 +83,7 @@ def search(path: Path, rows: int, dim: int, queries: int) -> dict[str, float]:
     """Recall and latency at the tuned parameters, on vectors that are no rows."""
     index = VectorIndex.model_validate_json(_index_file(path).read_text(encoding="utf-8"))
     dataset = Store.open(str(path)).dataset(TABLE)
-    truth = exact(dataset, COLUMN, cloud_of(rows, dim).draw(queries, _FRESH))
+    truth = exact_search(dataset, COLUMN, cloud_of(rows, dim).sample_vectors(queries, _FRESH))
     measure_recall(dataset, index, truth)  # once more below, with everything opened
     found = measure_recall(dataset, index, truth)
     return {
@@ -104,7 +104,7 @@ def plain_faiss(path: Path, config: IndexConfig) -> dict[str, float]:
     dataset = Store.open(str(path)).dataset(TABLE)
     dim, rows = dataset.schema.field(COLUMN).type.list_size, dataset.count_rows()
     sizes = index_sizes(rows, dim, config)
-    sample = draw(dataset, COLUMN, sizes.train_rows, config.seed)
+    sample = sample_vectors(dataset, COLUMN, sizes.train_rows, config.seed)
     index = faiss.IndexIVFPQ(faiss.IndexFlatL2(dim), dim, sizes.partitions, sizes.sub_vectors, 8)
     began = time.perf_counter()
     index.train(sample)

@@ -4,19 +4,19 @@ import argparse
 import json
 from dataclasses import asdict
 
-from jobs.engines import make_engine
-from jobs.ingest import ingest
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from jobs.ray_engine import RayEngine
-from schemas.config import Config, parse_config
+from reelshelf.indexer.pipeline.ingest import ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.jobs.engines import make_engine
+from reelshelf.jobs.engines.ray.engine import RayEngine
+from reelshelf.schemas.config import Config, parse_config
 from tests.fakes import load_fakes
 
 
 def main() -> None:
     """Run once, with fake models unless --real."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("catalogue")
+    parser.add_argument("catalog")
     parser.add_argument("videos")
     parser.add_argument("store")
     parser.add_argument("address")
@@ -35,7 +35,7 @@ def main() -> None:
     def fake_engine(settings: Config) -> RayEngine:
         return RayEngine(settings, load_fakes)
 
-    request = IngestRequest(args.catalogue, args.videos, args.store)
+    request = IngestRequest(args.catalog, args.videos, args.store)
     result = ingest(request, config, make_engine if args.real else fake_engine, NoProgress())
     print(
         json.dumps(

@@ -24,8 +24,8 @@ import ray
 
 from benchmarks.same_rows import differing_rows
 from benchmarks.shop import Bar, conclude
-from indexer.store.head import read_head
-from indexer.store.tables import Store
+from reelshelf.indexer.store.head import read_head
+from reelshelf.indexer.store.tables import Store
 from tests.shops import Shop, list_nth, make_many, product_row, write_lines, write_nth
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +59,7 @@ class Found:
 class Night:
     """A shop before its second night, and that night undisturbed."""
 
-    catalogue: Path
+    catalog: Path
     videos: Path
     base: Path
     undisturbed: Path
@@ -159,7 +159,7 @@ def prepare(scratch: Path, address: str, *, real: bool) -> Night:
     )
 
 
-def draw(seed: int, fakes: int, real: int, nights: dict[bool, Night]) -> list[Point]:
+def sample_vectors(seed: int, fakes: int, real: int, nights: dict[bool, Night]) -> list[Point]:
     """Kill points, every second one at a file."""
     numbers = random.Random(seed)  # noqa: S311
     points = []
@@ -210,7 +210,7 @@ def try_point(point: Point, night: Night, scratch: Path, address: str) -> Found:
     store = scratch / "store"
     shutil.rmtree(store, ignore_errors=True)
     shutil.copytree(night.base, store)
-    where = (night.catalogue, night.videos)
+    where = (night.catalog, night.videos)
     process = run(where, store, address, real=night.real)
     between = kill_at(point, night, store, process)
     done = committed(night, store)
@@ -247,7 +247,7 @@ def main() -> int:
         nights = {False: prepare(scratch, address, real=False)}
         if args.real:
             nights[True] = prepare(scratch, address, real=True)
-        for point in draw(args.seed, args.points, args.real, nights):
+        for point in sample_vectors(args.seed, args.points, args.real, nights):
             if any(item["number"] == point.number for item in known):
                 continue
             found = try_point(point, nights[point.real], scratch, address)

@@ -18,25 +18,25 @@ import ray
 
 from benchmarks.process_tree import TreeMeter
 from benchmarks.shop import Bar, conclude
-from indexer.sources.local import stamp_of
-from jobs.ray_engine import RayEngine
-from schemas.catalog import VideoSource
-from schemas.config import parse_config
-from schemas.keys import video_key
-from schemas.outcomes import VideoJob
+from reelshelf.indexer.sources.local import stamp_of
+from reelshelf.jobs.engines.ray.engine import RayEngine
+from reelshelf.schemas.catalog import VideoSource
+from reelshelf.schemas.config import parse_config
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.outcomes import VideoJob
 from tests.clips import BLUE, GREEN, RED, WHITE, write_clip
 from tests.fakes import load_stalling
 from tests.shops import write_lines
 
 ROOT = Path(__file__).parent.parent
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (only measured)
-_COLOURS = [RED, GREEN, BLUE, WHITE]
+_COLORS = [RED, GREEN, BLUE, WHITE]
 
 
 def clip(path: Path, seconds: int, size: tuple[int, int] = (640, 360)) -> Path:
     """Pictures that change every second, with sound."""
-    colours = [_COLOURS[i % 4] for i in range(seconds)]
-    return write_clip(path, colours, size=size, sound=True)
+    colors = [_COLORS[i % 4] for i in range(seconds)]
+    return write_clip(path, colors, size=size, sound=True)
 
 
 def worker(mode: str, videos: list[Path], times: int) -> dict[str, list[int]]:
@@ -55,7 +55,7 @@ def run_peak(folder: Path, video: Path) -> int:
     settings = folder / "memory.toml"
     settings.write_text("[engine]\nmodel_workers = 1\ndecode_workers = 1\n")
     with tempfile.TemporaryDirectory() as store:
-        command = [sys.executable, "-m", "jobs.cli", "ingest", "--store", store, "--json"]
+        command = [sys.executable, "-m", "reelshelf.jobs.cli", "ingest", "--store", store, "--json"]
         command += ["--catalog", str(folder / "products.jsonl"), "--config", str(settings)]
         command += ["--videos", str(folder / "videos.jsonl")]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -85,13 +85,13 @@ def long_against_short(folder: Path, minutes: int) -> dict[str, float]:
 def many(folder: Path, count: int) -> dict[str, float]:
     """Growth of one worker from its hundredth video to its last."""
     videos = [clip(folder / f"many{i}.mp4", 1 + i % 3, (160, 96)) for i in range(6)]
-    held = worker("whole", videos, count)["held"]
-    settled = held[count // 10 - 1]
+    stored = worker("whole", videos, count)["held"]
+    settled = stored[count // 10 - 1]
     return {
         "many_videos": float(count),
         "after_a_tenth_mb": settled / 1e6,
-        "after_all_mb": held[-1] / 1e6,
-        "growth": held[-1] / settled - 1,
+        "after_all_mb": stored[-1] / 1e6,
+        "growth": stored[-1] / settled - 1,
     }
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import psutil
 
-from indexer.media.decode import decode_video
-from indexer.metering import Meter
-from indexer.sources.local import stamp_of
-from jobs import work
-from models.registry import load_models
-from schemas.catalog import VideoSource
-from schemas.config import parse_config
-from schemas.keys import video_key
-from schemas.media import DecodedVideo
-from schemas.outcomes import Indexed, VideoJob
+from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.media.decode import decode_video
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.sources.local import stamp_of
+from reelshelf.models.registry import load_models
+from reelshelf.schemas.catalog import VideoSource
+from reelshelf.schemas.config import parse_config
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.media import DecodedVideo
+from reelshelf.schemas.outcomes import Indexed, VideoJob
 
 
 def peak() -> int:
@@ -33,7 +33,7 @@ def main() -> None:
     args = parser.parse_args()
     work.use_one_thread()
     config = parse_config({})
-    process, held = psutil.Process(), []
+    process, stored = psutil.Process(), []
     models = load_models(config) if args.mode == "whole" else None
     for i in range(args.times):
         path = args.videos[i % len(args.videos)]
@@ -45,11 +45,11 @@ def main() -> None:
             )
             decoded = work.decode(job, config)
             assert isinstance(decoded, DecodedVideo), decoded
-            (outcome,) = work.understand([(job, decoded)], models, config, Meter())
+            (outcome,) = work.run_models([(job, decoded)], models, config, Meter())
             assert isinstance(outcome, Indexed), outcome
             del decoded, outcome
-        held.append(process.memory_info().rss)
-    print(json.dumps({"peak": peak(), "held": held}))
+        stored.append(process.memory_info().rss)
+    print(json.dumps({"peak": peak(), "held": stored}))
 
 
 if __name__ == "__main__":

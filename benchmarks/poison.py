@@ -19,18 +19,18 @@ from pathlib import Path
 import ray
 
 from benchmarks.shop import Bar, conclude
-from indexer.sources.local import stamp_of
-from indexer.store.tables import Store
-from jobs.ingest import IngestResult, ingest
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from jobs.ray_engine import RayEngine
-from models.registry import load_models
-from schemas.catalog import VideoSource
-from schemas.config import Config, parse_config
-from schemas.errors import FailureKind
-from schemas.keys import video_key
-from schemas.outcomes import Failed, VideoJob
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.sources.local import stamp_of
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines.ray.engine import RayEngine
+from reelshelf.models.registry import load_models
+from reelshelf.schemas.catalog import VideoSource
+from reelshelf.schemas.config import Config, parse_config
+from reelshelf.schemas.errors import FailureKind
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.outcomes import Failed, VideoJob
 from tests.fakes import decode_or_misbehave
 
 ROOT = Path(__file__).parent.parent
@@ -82,8 +82,8 @@ def statuses(result: IngestResult, store: Store) -> dict[str, str]:
     found = {item.video_id: "rejected" for item in result.failed}
     found |= {item.video_id: "rejected" for item in result.skipped}
     found |= {row.item_id or "": "rejected" for row in result.rejected if row.line == 0}
-    held = store.scan("videos", ["video_id"])["video_id"].to_pylist()
-    found |= dict.fromkeys(held, "indexed")
+    stored = store.scan("videos", ["video_id"])["video_id"].to_pylist()
+    found |= dict.fromkeys(stored, "indexed")
     bad_lines = {row.line for row in result.rejected if row.source == "products.jsonl"}
     for line in range(1, 1000):
         refused = "rejected" if line in bad_lines else "indexed"

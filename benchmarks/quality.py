@@ -1,4 +1,4 @@
-"""Quality of linking and search on a labelled shop, on folds that no calibration has seen.
+"""Quality of linking and search on a labeled shop, on folds that no calibration has seen.
 
     python -m benchmarks.quality BENCH_DIR --out DIR [--config TOML] [--score SCORE_PY]
         [--second SHOP_DIR] [--store URI] [--second-store URI]
@@ -7,7 +7,7 @@ BENCH_DIR is a folder as benchmarks.shop reads it, with labels.jsonl. It is inge
 without answers. Then five calibrations are fitted, each on four fifths of the videos (duplicates
 stay together, seed 0), and each links the fifth it has not seen; search runs over these links.
 labels.jsonl is read by the calibrations, each on its training folds, and by the scorer. Printed
-beside the bars: the same with one sense taken away, each sense alone, and what is lost when weights
+beside the bars: the same with one modality taken away, each modality alone, and what is lost when weights
 fitted on one shop link another (SHOP_DIR, by default examples/shop).
 """
 
@@ -27,32 +27,30 @@ from rich.table import Table
 
 from benchmarks.shop import Bar, conclude, copy_without_answers
 from benchmarks.shop_worker import answer, duplicates, link_line, write_lines
-from indexer.linking.calibration import UNFITTED, default_calibration, probability
-from indexer.quality.labelled import (
-    Labelled,
-    LabelledPair,
+from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration, probability
+from reelshelf.indexer.pipeline.ingest import ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.quality.labeled import (
+    Labeled,
+    LabeledPair,
     calibrate,
     fit_folds,
-    labelled_pairs,
+    labeled_pairs,
     read_labels,
 )
-from indexer.quality.reliability import SCORED, calibration_error
-from indexer.search.searcher import QueryEncoders, Searcher
-from indexer.store.linking import released_linker, released_videos
-from indexer.store.releases import newest_release
-from indexer.store.tables import Store
-from jobs.engines import make_engine
-from jobs.ingest import ingest
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from models.registry import load_image_encoder, load_joint_text, load_text_encoder
-from schemas.calibration import SIGNALS_OF, Signal
-from schemas.config import Config, load_config
-from schemas.links import ProductLink, Sense
-from schemas.release import Release
+from reelshelf.indexer.quality.reliability import SCORED, calibration_error
+from reelshelf.indexer.quality.relinking import released_linker, released_videos
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.jobs.engines import make_engine
+from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
+from reelshelf.schemas.calibration import SIGNALS_OF, Signal
+from reelshelf.schemas.config import Config, load_config
+from reelshelf.schemas.links import Modality, ProductLink
 
 _SEEDS = 10
-_CONTENT = (Sense.VISUAL, Sense.OCR, Sense.ASR)
+_CONTENT = (Modality.VISUAL, Modality.OCR, Modality.ASR)
 _BEST_ECE = 0.05
 
 
@@ -61,13 +59,12 @@ class Shop:
     """An ingested shop and what its labels say of it."""
 
     folder: Path
-    store: Store
-    release: Release
-    labelled: Labelled
+    snapshot: ReleaseSnapshot
+    labeled: Labeled
 
 
 def open_shop(folder: Path, scratch: Path, config: Config) -> Shop:
-    """Ingest a copy without answers, then measure the signals of the labelled videos."""
+    """Ingest a copy without answers, then measure the signals of the labeled videos."""
     copy = scratch / "bench"
     copy_without_answers(folder, copy)
     uri = str(scratch / "store")
@@ -80,27 +77,26 @@ def open_shop(folder: Path, scratch: Path, config: Config) -> Shop:
 
 def measured(folder: Path, uri: str, config: Config) -> Shop:
     """A shop that has been ingested already."""
-    store = Store.open(uri)
-    release = newest_release(store)
+    snapshot = ReleaseSnapshot.open(uri)
     truth = read_labels(folder / "labels.jsonl")
-    return Shop(folder, store, release, labelled_pairs(store, release, truth, config.linking))
+    return Shop(folder, snapshot, labeled_pairs(snapshot, truth))
 
 
-def without(pairs: Sequence[LabelledPair], senses: Iterable[Sense]) -> list[LabelledPair]:
-    """The pairs as they would be if some senses were silent."""
-    dropped = {name for sense in senses for name in SIGNALS_OF[sense]}
+def without(pairs: Sequence[LabeledPair], modalities: Iterable[Modality]) -> list[LabeledPair]:
+    """The pairs as they would be if some modalities were silent."""
+    dropped = {name for modality in modalities for name in SIGNALS_OF[modality]}
     # A declaration counts as backed by what the video itself has to say.
     kept = []
     for pair in pairs:
         signals = {name: value for name, value in pair.signals.items() if name not in dropped}
-        if not signals.keys() - set(SIGNALS_OF[Sense.MERCHANT]):
+        if not signals.keys() - set(SIGNALS_OF[Modality.MERCHANT]):
             signals.pop(Signal.MERCHANT_BACKED, None)
         kept.append(replace(pair, signals=signals))
     return kept
 
 
 def score(
-    scorer: Path, folder: Path, out: Path, pairs: Sequence[LabelledPair], scores: Sequence[float]
+    scorer: Path, folder: Path, out: Path, pairs: Sequence[LabeledPair], scores: Sequence[float]
 ) -> dict[str, Any]:
     """What the scorer says of scored pairs."""
     rows: list[dict[str, object]] = [
@@ -122,12 +118,12 @@ def ask(scorer: Path, folder: Path, *arguments: str | Path) -> dict[str, Any]:
     return answered
 
 
-def precision_at(recall: float, labelled: Labelled, scores: Sequence[float]) -> float:
+def precision_at(recall: float, labeled: Labeled, scores: Sequence[float]) -> float:
     """The highest precision at any threshold whose recall is at least `recall`."""
     ranked = sorted(
-        zip(scores, (pair.linked for pair in labelled.pairs), strict=True), key=lambda x: -x[0]
+        zip(scores, (pair.linked for pair in labeled.pairs), strict=True), key=lambda x: -x[0]
     )
-    true = sum(pair.linked for pair in labelled.pairs) + len(labelled.silent)
+    true = sum(pair.linked for pair in labeled.pairs) + len(labeled.silent)
     best, hits = 0.0, 0
     for place, (value, linked) in enumerate(ranked, start=1):
         hits += linked
@@ -137,7 +133,7 @@ def precision_at(recall: float, labelled: Labelled, scores: Sequence[float]) -> 
     return best
 
 
-def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str, float]:
+def calibration_figures(labeled: Labeled, values: Sequence[float]) -> dict[str, float]:
     """The error over pairs scored from 0.05 on, with its 95 % bootstrap interval over videos.
 
     A true pair that was missed (scored below that, or no candidate at all) counts as scored 0.
@@ -146,10 +142,10 @@ def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str
     of a video sharing their fate), and `perfect_reaches` how often that would be 0.05 or less: no
     calibration, however good, can do better on so few pairs.
     """
-    pairs = list(zip(labelled.pairs, values, strict=True))
+    pairs = list(zip(labeled.pairs, values, strict=True))
     kept = [(pair, score) for pair, score in pairs if score >= SCORED]
     missed = [pair.cluster for pair, score in pairs if pair.linked and score < SCORED]
-    missed += [pair.cluster for pair in labelled.silent]
+    missed += [pair.cluster for pair in labeled.silent]
     said = np.array([score for _, score in kept])
     true = np.array([pair.linked for pair, _ in kept], float)
     clusters = np.array([pair.cluster for pair, _ in kept] + missed)
@@ -180,16 +176,16 @@ def calibration_figures(labelled: Labelled, values: Sequence[float]) -> dict[str
     }
 
 
-def unseen_links(shop: Shop, config: Config, seed: int) -> list[tuple[str, ProductLink]]:
+def unseen_links(shop: Shop, seed: int) -> list[tuple[str, ProductLink]]:
     """(video id, link) of every video, by the calibration that has not seen it."""
-    folds = fit_folds(shop.labelled.pairs, default_calibration(), seed=seed)
+    folds = fit_folds(shop.labeled.pairs, default_calibration(), seed=seed)
     linkers = {}
     for fitted in folds.fitted:
-        release = shop.release.model_copy(update={"calibration": fitted})
-        linkers[fitted.fitted_on] = released_linker(shop.store, release, config.linking)
-    clusters = shop.store.clusters(shop.release.table_version("videos"))
+        release = shop.snapshot.release.model_copy(update={"calibration": fitted})
+        linkers[fitted.fitted_on] = released_linker(replace(shop.snapshot, release=release))
+    clusters = shop.snapshot.store.clusters(shop.snapshot.versions["videos"])
     links: list[tuple[str, ProductLink]] = []
-    for copies in released_videos(shop.store, shop.release, sorted(clusters)):
+    for copies in released_videos(shop.snapshot, sorted(clusters)):
         linker = linkers[folds.unseen_by(clusters[copies[0][1].video_key]).fitted_on]
         found = linker.link([video for _, video in copies])
         for (video_id, _), own in zip(copies, found, strict=True):
@@ -197,7 +193,7 @@ def unseen_links(shop: Shop, config: Config, seed: int) -> list[tuple[str, Produ
     return links
 
 
-def chatter_links(folder: Path, pairs: Sequence[LabelledPair]) -> float:
+def chatter_links(folder: Path, pairs: Sequence[LabeledPair]) -> float:
     """Links made by speech alone, on unseen folds, in videos where nobody speaks of a product."""
     labels = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
     silent = {
@@ -205,7 +201,7 @@ def chatter_links(folder: Path, pairs: Sequence[LabelledPair]) -> float:
         for row in labels
         if not any("asr" in link["evidence"] for link in row["links"])
     }
-    heard = without(pairs, set(Sense) - {Sense.ASR})
+    heard = without(pairs, set(Modality) - {Modality.ASR})
     scores = fit_folds(pairs, default_calibration()).scores(heard)
     return float(sum(p.video_id in silent and s >= 0.5 for p, s in zip(heard, scores, strict=True)))
 
@@ -226,62 +222,65 @@ def link_figures(scored: dict[str, Any]) -> dict[str, float]:
 
 def linking(shop: Shop, scorer: Path, scratch: Path) -> dict[str, float]:
     """Link quality on unseen folds: seed 0, and how much the choice of folds matters."""
-    prior, labelled = default_calibration(), shop.labelled
-    scores = fit_folds(labelled.pairs, prior).scores(labelled.pairs)
-    found = link_figures(score(scorer, shop.folder, scratch / "oof.jsonl", labelled.pairs, scores))
-    found["precision_at_recall_0.55"] = precision_at(0.55, labelled, scores)
-    found |= calibration_figures(labelled, scores)
+    prior, labeled = default_calibration(), shop.labeled
+    scores = fit_folds(labeled.pairs, prior).scores(labeled.pairs)
+    found = link_figures(score(scorer, shop.folder, scratch / "oof.jsonl", labeled.pairs, scores))
+    found["precision_at_recall_0.55"] = precision_at(0.55, labeled, scores)
+    found |= calibration_figures(labeled, scores)
     seeds = []
     for seed in range(_SEEDS):
-        values = fit_folds(labelled.pairs, prior, seed=seed).scores(labelled.pairs)
+        values = fit_folds(labeled.pairs, prior, seed=seed).scores(labeled.pairs)
         path = scratch / "seed.jsonl"
-        seeds.append(link_figures(score(scorer, shop.folder, path, labelled.pairs, values)))
+        seeds.append(link_figures(score(scorer, shop.folder, path, labeled.pairs, values)))
     for name in ("link_f1", "average_precision", "true_negative_rate"):
         if all(name in one for one in seeds):
             found[f"{name}_of_{_SEEDS}_seeds"] = float(np.mean([one[name] for one in seeds]))
-    shipped = [probability(prior, pair.signals) for pair in labelled.pairs]
+    shipped = [probability(prior, pair.signals) for pair in labeled.pairs]
     path = scratch / "shipped.jsonl"
-    as_shipped = link_figures(score(scorer, shop.folder, path, labelled.pairs, shipped))
+    as_shipped = link_figures(score(scorer, shop.folder, path, labeled.pairs, shipped))
     return found | {f"shipped_{name}": value for name, value in as_shipped.items()}
 
 
 def ablations(shop: Shop, scorer: Path, scratch: Path, console: Console) -> dict[str, float]:
-    """Every sense taken away, and alone; fitted anew each time. Prints recall by evidence tag."""
-    cases: dict[str, tuple[Sense, ...]] = {"all": ()}
-    cases |= {f"without {sense.value}": (sense,) for sense in Sense}
+    """Every modality taken away, and alone; fitted anew each time. Prints recall by evidence tag."""
+    cases: dict[str, tuple[Modality, ...]] = {"all": ()}
+    cases |= {f"without {modality.value}": (modality,) for modality in Modality}
     cases |= {
-        f"{sense.value} alone": (*(set(_CONTENT) - {sense}), Sense.MERCHANT) for sense in _CONTENT
+        f"{modality.value} alone": (*(set(_CONTENT) - {modality}), Modality.MERCHANT)
+        for modality in _CONTENT
     }
     figures: dict[str, float] = {}
     rows: dict[str, dict[str, float]] = {}
     for name, dropped in cases.items():
-        pairs = without(shop.labelled.pairs, dropped)
+        pairs = without(shop.labeled.pairs, dropped)
         scores = fit_folds(pairs, UNFITTED).scores(pairs)
         answer_ = score(scorer, shop.folder, scratch / "ablation.jsonl", pairs, scores)
         figures[f"f1 {name}"] = answer_["given"]["f1"]
         rows[name] = recall_by_tag(shop.folder, pairs, scores) | {"F1": answer_["given"]["f1"]}
     tags = list(rows["all"])
-    table = Table("senses", *tags, title="Recall at 0.5 by the evidence a video has", min_width=100)
+    table = Table(
+        "modalities", *tags, title="Recall at 0.5 by the evidence a video has", min_width=100
+    )
     for name, row in rows.items():
         table.add_row(name, *(f"{row[tag]:.3f}" for tag in tags))
     console.print(table)
-    single = max(figures[f"f1 {sense.value} alone"] for sense in _CONTENT)
+    single = max(figures[f"f1 {modality.value} alone"] for modality in _CONTENT)
     return figures | {"fusion_gain_f1": figures["f1 all"] - single}
 
 
 def recall_by_tag(
-    folder: Path, pairs: Sequence[LabelledPair], scores: Sequence[float]
+    folder: Path, pairs: Sequence[LabeledPair], scores: Sequence[float]
 ) -> dict[str, float]:
-    """Share of true pairs found at 0.5, by the senses that show them according to the labels."""
+    """Share of true pairs found at 0.5, by the modalities that show them according to the labels."""
     found = {(p.video_id, p.sku) for p, s in zip(pairs, scores, strict=True) if s >= 0.5}
     hits: dict[str, list[bool]] = {}
     for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        senses: dict[str, set[str]] = {}
+        modalities: dict[str, set[str]] = {}
         for link in row["links"]:
-            senses.setdefault(link["sku"], set()).update(set(link["evidence"]) - {"merchant"})
-        for sku, evidence in senses.items():
-            tag = "+".join(sense.value for sense in _CONTENT if sense.value in evidence)
+            modalities.setdefault(link["sku"], set()).update(set(link["evidence"]) - {"merchant"})
+        for sku, evidence in modalities.items():
+            tag = "+".join(modality.value for modality in _CONTENT if modality.value in evidence)
             hits.setdefault(tag, []).append((row["video_id"], sku) in found)
     return {tag: sum(values) / len(values) for tag, values in sorted(hits.items())}
 
@@ -293,8 +292,8 @@ def transfer(shop: Shop, second: Shop, scorer: Path, scratch: Path) -> dict[str,
         ("second shop to this one", second, shop),
         ("this shop to second one", shop, second),
     ):
-        fitted = calibrate(fitted_on.labelled.pairs, UNFITTED, fitted_on=name)
-        pairs = used_on.labelled.pairs
+        fitted = calibrate(fitted_on.labeled.pairs, UNFITTED, fitted_on=name)
+        pairs = used_on.labeled.pairs
         path = scratch / "transfer.jsonl"
         foreign = [probability(fitted, pair.signals) for pair in pairs]
         own = fit_folds(pairs, UNFITTED).scores(pairs)
@@ -307,17 +306,15 @@ def transfer(shop: Shop, second: Shop, scorer: Path, scratch: Path) -> dict[str,
 
 def search(shop: Shop, config: Config, scorer: Path, out: Path) -> dict[str, float]:
     """Links, results and duplicates as a user would see them, scored."""
-    links = unseen_links(shop, config, 0)
+    links = unseen_links(shop, 0)
     write_lines(out / "links.jsonl", [link_line(video_id, link) for video_id, link in links])
-    videos = shop.store.video_facts(shop.release.table_version("videos")).values()
+    videos = shop.snapshot.store.video_facts(shop.snapshot.versions["videos"]).values()
     ids, clusters = [v.video_id for v in videos], [v.cluster for v in videos]
     write_lines(out / "dups.jsonl", duplicates(ids, clusters))
     encoders = QueryEncoders(
         load_text_encoder(config), load_image_encoder(config), load_joint_text(config)
     )
-    searcher = Searcher(
-        shop.store, shop.release, encoders, config.search, [link for _, link in links]
-    )
+    searcher = Searcher(shop.snapshot, encoders, config.search, [link for _, link in links])
     answer(searcher, shop.folder)  # a warm process
     answers, taken = answer(searcher, shop.folder)
     write_lines(out / "results.jsonl", answers)
@@ -348,7 +345,7 @@ def bars(figures: dict[str, float]) -> list[Bar]:
         ("R@5, paraphrases", "r5_paraphrase", 0.75, True),
         ("R@5, pictures", "r5_image", 0.75, True),
         ("duplicates F1", "duplicates_f1", 0.95, True),
-        ("fusion beats the best single sense by F1", "fusion_gain_f1", 0.10, True),
+        ("fusion beats the best single modality by F1", "fusion_gain_f1", 0.10, True),
         ("links by speech where nobody names a product", "chatter_links", 0.0, False),
         ("text query, 95th percentile, ms", "text_query_p95_ms", 60.0, False),
     ]
@@ -385,8 +382,8 @@ def main() -> int:
         figures |= ablations(shop, scorer, args.out, console)
         figures |= transfer(shop, second, scorer, args.out)
         figures |= search(shop, config, scorer, args.out)
-        figures["chatter_links"] = chatter_links(shop.folder, shop.labelled.pairs)
-        silent = len(shop.labelled.silent)
+        figures["chatter_links"] = chatter_links(shop.folder, shop.labeled.pairs)
+        silent = len(shop.labeled.silent)
         figures["true_links_without_evidence"] = float(silent)
     return conclude("quality", figures, bars(figures), args.out)
 

@@ -27,25 +27,25 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.shop import Bar, conclude
-from indexer.scope import Demand
-from indexer.store import releases
-from indexer.store.head import read_head
-from indexer.store.tables import Store
-from jobs import work
-from jobs.engine import failed
-from jobs.ingest import IngestResult, ingest
-from jobs.local import LocalEngine
-from jobs.planning import IngestRequest, plan_only
-from jobs.preview import preview
-from jobs.progress import NoProgress
-from models.protocols import ModelSet, TextLine, Transcript
-from schemas.config import Config
-from schemas.errors import FailureKind
-from schemas.keys import video_key
-from schemas.media import DecodedVideo, Pixels, Samples, Vectors
-from schemas.outcomes import Failed, VideoJob
-from schemas.release import ModelRef, Release
-from schemas.run import Ending
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.engine import failed
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest, plan_only
+from reelshelf.indexer.pipeline.preview import preview
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.head import read_head
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.models.protocols import ModelSet, TextLine, Transcript
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import FailureKind
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, Vectors
+from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.release import ModelRef, Release
+from reelshelf.schemas.run import Ending
 from tests.clips import WHITE, write_clip
 from tests.fakes import FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
 from tests.shops import MIXTURES, Shop, make_shop, small_config
@@ -99,13 +99,13 @@ class CountedTexts(FakeTexts):
 
 
 class CountedSpeech(FakeSpeech):
-    """The fake recogniser, counting milliseconds."""
+    """The fake recognizer, counting milliseconds."""
 
     def __init__(self, calls: Counter[str]) -> None:
         self._calls = calls
 
     def transcribe(self, audio: Samples) -> Transcript:
-        """Recognise."""
+        """Recognize."""
         self._calls["audio_ms_heard"] += len(audio) // 16
         return super().transcribe(audio)
 
@@ -122,11 +122,11 @@ class CountedReader(FakeReader):
         self._calls["frames_detected" if image.shape[:2] == _FRAME else "pictures_read"] += 1
         return super().detect(image)
 
-    def recognise(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+    def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         """Read lines."""
         small = sum(crop.shape[0] <= _FRAME[0] for crop in crops)
-        self._calls["lines_recognised"] += small
-        return super().recognise(crops)
+        self._calls["lines_recognized"] += small
+        return super().recognize(crops)
 
 
 @dataclass
@@ -182,7 +182,7 @@ class Case:
     """One way to ask. `inside` are the videos it may touch, None for all."""
 
     name: str
-    demand: Demand | None
+    reindex: ReindexRequest | None
     config: Config
     models: Callable[[Counted], Counted] = lambda counted: counted
     inside: frozenset[str] | None = None
@@ -236,7 +236,7 @@ class Bench:
         return replace(self.shop.request, store=uri)
 
     def run(
-        self, uri: str, counted: Counted, config: Config, demand: Demand | None
+        self, uri: str, counted: Counted, config: Config, reindex: ReindexRequest | None
     ) -> IngestResult:
         """One run on a store."""
         return ingest(
@@ -244,7 +244,7 @@ class Bench:
             config,
             lambda c: LocalEngine(c, counted.load, counted.decode),
             NoProgress(),
-            demand,
+            reindex,
         )
 
     def counted(self, uri: str) -> Counted:
@@ -292,7 +292,7 @@ def make(root: Path, videos: int) -> Bench:
 def fail_first(bench: Bench, uri: str) -> None:
     """Have two videos fail that keep the rows they have."""
     counted = replace(bench.counted(uri), fails=frozenset(["v1", "v4"]))
-    bench.run(uri, counted, config_of(), Demand(videos=("v1", "v4")))
+    bench.run(uri, counted, config_of(), ReindexRequest(videos=("v1", "v4")))
 
 
 def fail_new(bench: Bench, uri: str) -> None:
@@ -309,19 +309,19 @@ def refuse(bench: Bench, uri: str) -> None:
     config = config_of(
         models={"image": {"name": "other-images"}}, gate={"min_videos": bench.videos + 1}
     )
-    bench.run(uri, counted, config, Demand(model="other-images"))
+    bench.run(uri, counted, config, ReindexRequest(model="other-images"))
 
 
 def cases(bench: Bench) -> list[Case]:
     """Every way to ask."""
     plain = config_of()
     image = config_of(models={"image": {"name": "other-images"}})
-    reader = config_of(models={"reader": {"name": "other-reader"}})
-    speech = config_of(speech={"min_log_probability": -1.0})
+    reader = config_of(models={"ocr": {"name": "other-reader"}})
+    speech = config_of(asr={"min_log_probability": -1.0})
     every = range(bench.videos)
     red = linked_to(bench, "SKU-red")
     late = frozenset(f"v{i}" for i in every if i >= bench.videos - 5)
-    of_model = Demand(model="other-images")
+    of_model = ReindexRequest(model="other-images")
 
     def other(dim: int, *, broken: bool = False) -> Callable[[Counted], Counted]:
         return lambda c: replace(c, image="other-images", dim=dim, broken=broken)
@@ -351,43 +351,43 @@ def cases(bench: Bench) -> list[Case]:
             generation=2,
         ),
         Case("speech settings, by a night", None, speech),
-        Case("speech settings, --stage asr", Demand(stages=("asr",)), speech),
+        Case("speech settings, --stage asr", ReindexRequest(stages=("asr",)), speech),
         Case(
             "reader",
-            Demand(model="other-reader"),
+            ReindexRequest(model="other-reader"),
             reader,
             lambda c: replace(c, reader="other-reader"),
         ),
-        Case("--all", Demand(everything=True), plain),
-        Case("--stage frames", Demand(stages=("frames",)), plain),
-        Case("--stage ocr", Demand(stages=("ocr",)), plain),
-        Case("--video", Demand(videos=("v3",)), plain, inside=frozenset(["v3"])),
+        Case("--all", ReindexRequest(everything=True), plain),
+        Case("--stage frames", ReindexRequest(stages=("frames",)), plain),
+        Case("--stage ocr", ReindexRequest(stages=("ocr",)), plain),
+        Case("--video", ReindexRequest(videos=("v3",)), plain, inside=frozenset(["v3"])),
         Case(
             "--video --stage asr",
-            Demand(videos=("v3", "v4"), stages=("asr",)),
+            ReindexRequest(videos=("v3", "v4"), stages=("asr",)),
             plain,
             inside=frozenset(["v3", "v4"]),
         ),
-        Case("--merchant", Demand(merchants=("m1",)), plain, inside=merchant),
-        Case("--since", Demand(since=_LATE), plain, inside=late),
+        Case("--merchant", ReindexRequest(merchants=("m1",)), plain, inside=merchant),
+        Case("--since", ReindexRequest(since=_LATE), plain, inside=late),
         Case(
             "--failed",
-            Demand(failed=True),
+            ReindexRequest(failed=True),
             plain,
             inside=frozenset(["v1", "v4"]),
             prepare=fail_first,
         ),
         Case(
             "--failed, never indexed",
-            Demand(failed=True),
+            ReindexRequest(failed=True),
             plain,
             inside=frozenset(["v1", "v4"]),
             prepare=fail_new,
             guessed=True,
         ),
-        Case("--sku", Demand(skus=("SKU-red",)), plain, inside=red),
-        Case("--stage links", Demand(stages=("links",)), plain),
-        Case("--stage index", Demand(stages=("index",)), plain, inside=nobody),
+        Case("--sku", ReindexRequest(skus=("SKU-red",)), plain, inside=red),
+        Case("--stage links", ReindexRequest(stages=("links",)), plain),
+        Case("--stage index", ReindexRequest(stages=("index",)), plain, inside=nobody),
     ]
 
 
@@ -409,7 +409,7 @@ def touched(before: Store, after: Store, inside: frozenset[str] | None) -> int:
     for name, key in keys.items():
         # Copies of one video are linked together: whoever is due takes the others along.
         ignored = {*_OF_OTHERS, *(["run_id"] if name == "links" else [])}
-        held, found = (
+        stored, found = (
             {
                 row[key]: {column: cell for column, cell in row.items() if column not in ignored}
                 for row in store.scan(name, None).to_pylist()
@@ -417,7 +417,7 @@ def touched(before: Store, after: Store, inside: frozenset[str] | None) -> int:
             }
             for store in (before, after)
         )
-        count += sum(held.get(k) != found.get(k) for k in held.keys() | found.keys())
+        count += sum(stored.get(k) != found.get(k) for k in stored.keys() | found.keys())
     return count
 
 
@@ -431,12 +431,12 @@ def try_case(bench: Bench, case: Case, scratch: Path) -> Found:
     before = str(scratch / "before")
     shutil.rmtree(before, ignore_errors=True)
     shutil.copytree(uri, before)
-    served = releases.newest_release(Store.open(uri))
+    served = releases.require_served(Store.open(uri))
     counted = case.models(bench.counted(uri))
-    planned = plan_only(bench.request(uri), case.config, case.demand)
+    planned = plan_only(bench.request(uri), case.config, case.reindex)
     told = preview(planned, Store.open(uri))
-    result = bench.run(uri, counted, case.config, case.demand)
-    now = releases.newest_release(Store.open(uri))
+    result = bench.run(uri, counted, case.config, case.reindex)
+    now = releases.require_served(Store.open(uri))
     checks = {check.name.partition(" kept of")[0] for check in now.gate}
     noted = {name: count for name, count in result.calls.items() if count}
     noted.pop("files_hashed", None)
@@ -510,7 +510,7 @@ def measure(videos: int) -> dict[str, float]:
         "rows_touched_outside": sum(item.touched for item in found),
         "visual_frames_encoded": total(visual, "frames_encoded"),
         "visual_asr_ms": total(visual, "audio_ms_heard"),
-        "visual_ocr_calls": total(visual, "frames_detected", "lines_recognised", "pictures_read"),
+        "visual_ocr_calls": total(visual, "frames_detected", "lines_recognized", "pictures_read"),
         "visual_sound_decoded_ms": total(visual, "audio_ms_decoded"),
         "visual_texts_encoded": total(visual, "texts_encoded", "products_encoded"),
         "speech_ms_heard": total(speech, "audio_ms_heard"),

@@ -29,16 +29,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks.shop import Bar, conclude
-from indexer.store import releases
-from indexer.store.head import read_head
-from indexer.store.rows import vector_matrix
-from indexer.store.tables import Store, among
-from jobs.progress import NoProgress
-from jobs.upkeep import prune_store, publish, verify
-from schemas.config import Config
-from schemas.errors import GateRefused
-from schemas.release import Release
-from tests.shops import COLOURS, Shop, make_many, product_row, small_config
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.upkeep import prune_store, publish, verify
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.head import read_head
+from reelshelf.indexer.store.rows import vector_matrix
+from reelshelf.indexer.store.tables import Store, among
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import GateRefused
+from reelshelf.schemas.release import Release
+from tests.shops import COLORS, Shop, make_many, product_row, small_config
 
 CONFIG = small_config()
 _KEEP = 3
@@ -79,7 +79,7 @@ def mark_of(cycle: int) -> str:
 
 def mark(shop: Shop, cycle: int, videos: int) -> None:
     """Have every product and every video belong to the cycle."""
-    shop.set_products([product_row(n) | {"merchant_id": mark_of(cycle)} for n in COLOURS])
+    shop.set_products([product_row(n) | {"merchant_id": mark_of(cycle)} for n in COLORS])
     shop.set_videos(
         [
             {"video_id": f"v{i}", "file": f"videos/v{i}.mp4", "merchant_id": mark_of(cycle)}
@@ -147,16 +147,16 @@ def read_on(kind: str, uri: str, started: Event, ended: Event, results: "Queue[R
     read = Read(kind)
     following: dict[str, Callable[[Store], Release]] = {
         "head": served_by_head,
-        "newest": releases.newest_release,
+        "newest": releases.require_served,
     }
-    held = releases.newest_release(store)
+    stored = releases.require_served(store)
     if kind == "holder":
-        hold(store, held, f"reader-{kind}")
+        hold(store, stored, f"reader-{kind}")
     started.set()
     while not ended.is_set():
         began = time.monotonic()
         try:
-            release = following[kind](store) if kind in following else held
+            release = following[kind](store) if kind in following else stored
             found, wrong = answer(store, release)
         except Exception as error:  # noqa: BLE001 (any of them is what is counted)
             read.errors.append(f"{kind}: {type(error).__name__}: {error}"[:1000])
@@ -236,7 +236,7 @@ def measure(shop: Shop, config: Config, cycles: int, videos: int) -> dict[str, f
     store = Store.open(shop.request.store)
     verify(store.uri, config)
     there = {item.release_id for item in releases.list_releases(store)}
-    held = next(read for read in reads if read.kind == "holder").marks
+    stored = next(read for read in reads if read.kind == "holder").marks
     for read in reads:
         read.mixed += [
             f"{read.kind}: {name} is {found}, was published as {driven.marks[name]}"
@@ -258,7 +258,7 @@ def measure(shop: Shop, config: Config, cycles: int, videos: int) -> dict[str, f
         "rollback_slowest_s": max(driven.rollbacks),
         "rollback_median_s": sorted(driven.rollbacks)[len(driven.rollbacks) // 2],
         "cycle_fastest_s": min(driven.cycles),
-        "held_release_was_pruned": float(not held.keys() & there),
+        "held_release_was_pruned": float(not stored.keys() & there),
         "cycles_that_ended_wrong": len(driven.wrong),
         "errors": sum(len(read.errors) for read in reads),
         "mixed_answers": sum(len(read.mixed) for read in reads),

@@ -24,20 +24,20 @@ from PIL import Image
 from benchmarks.builds import KINDS, GridImages, made_video, picture
 from benchmarks.process_tree import TreeMeter
 from benchmarks.shop import Bar, conclude
-from indexer.store.releases import list_releases
-from indexer.store.tables import Store
-from jobs.engine import failed
-from jobs.ingest import ingest
-from jobs.local import LocalEngine
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from models.minilm import MiniLM
-from models.protocols import ModelSet, Transcript
-from schemas.config import Config
-from schemas.errors import FailureKind
-from schemas.media import DecodedVideo, Samples, Vectors
-from schemas.outcomes import Failed, VideoJob
-from schemas.segments import Utterance
+from reelshelf.indexer.pipeline.engine import failed
+from reelshelf.indexer.pipeline.ingest import ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.store.releases import list_releases
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.models.minilm import MiniLM
+from reelshelf.models.protocols import ModelSet, Transcript
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import FailureKind
+from reelshelf.schemas.media import DecodedVideo, Samples, Vectors
+from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.segments import Utterance
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.fakes import FakeReader, FakeSpeech
 from tests.shops import small_config, write_lines
@@ -91,7 +91,7 @@ class ChattingSpeech(FakeSpeech):
     """Hears a number, and says a product's name among sentences that many videos share."""
 
     def transcribe(self, audio: Samples) -> Transcript:
-        """Recognise."""
+        """Recognize."""
         number = int(audio[0])
         said = [f"this is sentence {(number * 7 + i) % _CHATTER} of many" for i in range(MOMENTS)]
         said[1] = f"look at the {title_of(number % PRODUCTS)}"
@@ -120,7 +120,7 @@ def config() -> Config:
 
 
 def product_rows(count: int) -> list[dict[str, object]]:
-    """The catalogue."""
+    """The catalog."""
     return [
         {
             "sku": f"SKU-{i}",
@@ -212,7 +212,7 @@ def write_questions(root: Path, videos: int) -> list[str]:
 def measure(root: Path, name: str, *words: str) -> dict[str, float]:
     """Run the command; seconds, peak memory in GB, and megabytes of the page."""
     out = root / f"report-{name}"
-    command = [sys.executable, "-m", "jobs.cli", "report", "--store", str(root / "store")]
+    command = [sys.executable, "-m", "reelshelf.jobs.cli", "report", "--store", str(root / "store")]
     began = time.monotonic()
     process = subprocess.Popen(
         [*command, "--out", str(out), *words], cwd=ROOT, stdout=subprocess.PIPE, text=True

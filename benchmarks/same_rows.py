@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
-from indexer.store.rows import vector_matrix
-from indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store
+from reelshelf.indexer.store.rows import vector_matrix
+from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store
 
 _OF_THE_RUN = ("run_id", "first_seen_at", "at", "path", "source")
 _LEAST_COSINE = 0.9999

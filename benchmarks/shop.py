@@ -143,7 +143,7 @@ def main() -> int:
         figures = measure(copy, store, args.out, args.config)
         if args.twice:
             from benchmarks.same_rows import differing_rows
-            from indexer.store.tables import Store
+            from reelshelf.indexer.store.tables import Store
 
             measure(copy, Path(scratch) / "again", args.out, args.config)
             stores = (Store.open(str(store)), Store.open(str(Path(scratch) / "again")))

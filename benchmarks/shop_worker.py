@@ -12,18 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexer.products import load_picture
-from indexer.search.searcher import QueryEncoders, Searcher
-from indexer.store.links import released_links
-from indexer.store.releases import newest_release
-from indexer.store.tables import Store
-from jobs.engines import make_engine
-from jobs.ingest import ingest
-from jobs.planning import IngestRequest
-from jobs.progress import Stage
-from models.registry import load_image_encoder, load_joint_text, load_text_encoder
-from schemas.config import Config, load_config
-from schemas.links import ProductLink
+from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.pipeline.ingest import ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import Stage
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.links import released_links
+from reelshelf.indexer.store.releases import require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines import make_engine
+from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
+from reelshelf.schemas.config import Config, load_config
+from reelshelf.schemas.links import ProductLink
 
 _RESULTS = 20
 
@@ -60,8 +61,8 @@ def run(folder: Path, store: str, out: Path, config: Config) -> None:
         calls=result.calls,
     )
     opened = Store.open(store)
-    release = newest_release(opened)
-    links = released_links(opened, release)
+    release = require_served(opened)
+    links = released_links(ReleaseSnapshot.of(opened, release))
     write_lines(out / "links.jsonl", [link_line(video_id, link) for video_id, _, link in links])
     videos = opened.table("videos", release.table_version("videos")).to_arrow()
     minutes = sum(videos["duration_ms"].to_pylist()) / 60_000
@@ -72,7 +73,7 @@ def run(folder: Path, store: str, out: Path, config: Config) -> None:
     encoders = QueryEncoders(
         load_text_encoder(config), load_image_encoder(config), load_joint_text(config)
     )
-    searcher = Searcher(opened, release, encoders, config.search)
+    searcher = Searcher(ReleaseSnapshot.of(opened, release), encoders, config.search)
     answers, taken = answer(searcher, folder)
     write_lines(out / "results.jsonl", answers)
     answered = sum(bool(row["answered"]) for row in answers) / len(answers)

@@ -1,6 +1,6 @@
 """Made vectors with the shape of real ones, and stores that hold little else.
 
-Vectors of a kind lie in clusters, and within a cluster they vary in few directions: a centre, plus
+Vectors of a kind lie in clusters, and within a cluster they vary in few directions: a center, plus
 broad noise in 24 directions that all clusters share, plus a little noise in every direction.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from indexer.store.tables import Store
-from schemas.media import Vectors
-from schemas.release import ModelRef, ModelRefs
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.release import ModelRef, ModelRefs
 
 # Threads that wait would spin, and CPU seconds depend on what else the machine does. FAISS looks
 # at it when it is loaded.
@@ -39,24 +39,24 @@ class Cloud:
 
     Clusters differ in size: their shares are exponential, as if the whole were cut at random.
     `broad` is how far vectors of a cluster lie apart, in each of the shared directions; below 0.1
-    neighbours are nearer to each other than a foreign codebook can tell.
+    neighbors are nearer to each other than a foreign codebook can tell.
     """
 
     def __init__(self, dim: int, clusters: int, seed: int = 0, broad: float = 0.2) -> None:
         rng = np.random.default_rng((seed, 0))
         self._directions = rng.normal(0, 1 / np.sqrt(dim), (_DIRECTIONS, dim)).astype(np.float32)
         self._shares = np.random.default_rng((seed, 1)).exponential(1.0, clusters)
-        centres = np.random.default_rng((seed, 2)).normal(size=(clusters, dim))
-        self._centres = _unit(centres.astype(np.float32))
+        centers = np.random.default_rng((seed, 2)).normal(size=(clusters, dim))
+        self._centers = _unit(centers.astype(np.float32))
         self._seed = seed
         self._broad = np.float32(broad)
 
-    def draw(self, count: int, stream: int, among: range | None = None) -> Vectors:
+    def sample_vectors(self, count: int, stream: int, among: range | None = None) -> Vectors:
         """Vectors of some clusters, or of all: `(count, dim)`. Another stream gives others."""
         rng = np.random.default_rng((self._seed, 3, stream))
-        chosen = np.arange(len(self._centres)) if among is None else np.array(among)
+        chosen = np.arange(len(self._centers)) if among is None else np.array(among)
         shares = self._shares[chosen] / self._shares[chosen].sum()
-        vectors = self._centres[rng.choice(chosen, count, p=shares)]
+        vectors = self._centers[rng.choice(chosen, count, p=shares)]
         broad = rng.standard_normal((count, _DIRECTIONS), np.float32) * self._broad
         vectors += broad @ self._directions
         dim = vectors.shape[1]
@@ -66,7 +66,7 @@ class Cloud:
     def pieces(self, count: int, stream: int) -> Iterator[Vectors]:
         """As many vectors in pieces, so that nobody has to hold them all."""
         for number, start in enumerate(range(0, count, _ROWS_PER_PIECE)):
-            yield self.draw(min(_ROWS_PER_PIECE, count - start), stream + number)
+            yield self.sample_vectors(min(_ROWS_PER_PIECE, count - start), stream + number)
 
 
 def _unit(vectors: Vectors) -> Vectors:
@@ -78,7 +78,7 @@ def vector_store(path: Path, dim: int) -> Store:
     """An empty store for vectors of `dim`, of either kind."""
     made = ModelRef(name="made", revision="1", sha256="0", dim=dim, space="made")
     silent = ModelRef(name="none", revision="1", sha256="0")
-    refs = ModelRefs(image=made, text=made, speech=silent, reader=silent)
+    refs = ModelRefs(image=made, text=made, asr=silent, ocr=silent)
     return Store.create(str(path), "shop", refs)
 
 

@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from jobs.cli import main as reelshelf
+from reelshelf.jobs.cli import main as reelshelf
 
 SHOP = Path(__file__).parent / "shop"
 TEXTS = ("red apple", "a shoe with a high heel", "something to carry on day trips")

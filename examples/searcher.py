@@ -11,10 +11,10 @@ import sys
 import lancedb
 from lancedb.table import Table
 
-from models.registry import load_text_encoder
-from schemas.config import parse_config
-from schemas.release import Release
-from schemas.tables import SCHEMA_VERSION
+from reelshelf.models.registry import load_text_encoder
+from reelshelf.schemas.config import parse_config
+from reelshelf.schemas.release import Release
+from reelshelf.schemas.tables import SCHEMA_VERSION
 
 
 class Searcher:

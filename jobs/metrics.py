@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from jobs.exits import cannot_write
-from jobs.ingest import IngestResult
+from reelshelf.indexer.pipeline.ingest import IngestResult
+from reelshelf.jobs.cli.exits import cannot_write
 
 if TYPE_CHECKING:
-    from jobs.nightly import NightlySummary
+    from reelshelf.jobs.nightly import NightlySummary
 
 
 def registry_of(summary: "NightlySummary", result: IngestResult) -> CollectorRegistry:

@@ -12,15 +12,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from indexer.plan import PlanCounts
-from jobs.engines import make_engine
-from jobs.ingest import IngestResult, ingest
-from jobs.metrics import write_metrics
-from jobs.planning import IngestRequest
-from jobs.progress import Progress
-from schemas.config import Config
-from schemas.errors import ConfigError, GateRefused, ReelshelfError, TooManyFailures
-from schemas.run import Ending
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.plan import PlanCounts
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import Progress
+from reelshelf.jobs.engines import make_engine
+from reelshelf.jobs.metrics import write_metrics
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import ConfigError, GateRefused, ReelshelfError, TooManyFailures
+from reelshelf.schemas.run import Ending
 
 NOTHING_TO_DO = 7
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from schemas.errors import ModelUnavailable
+from reelshelf.schemas.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -97,7 +97,7 @@ class _Graph:
 def build(state: Mapping[str, Array]) -> "ModelProto":
     """The network up to its pooled features: `(n, 3, 224, 224)` to `(n, 1280)` float32.
 
-    Pooling is a generalised mean (Radenović et al., "Fine-tuning CNN Image Retrieval with No Human
+    Pooling is a generalized mean (Radenović et al., "Fine-tuning CNN Image Retrieval with No Human
     Annotation", 2018): what one spot shows strongly counts for more than a faint average.
     """
     from onnx import TensorProto, helper, numpy_helper

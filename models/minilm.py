@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional
 
-from models.runtime import torch_device
-from models.weights import checked_file, package_dir
-from schemas.media import Vectors
-from schemas.release import ModelRef
+from reelshelf.models.runtime import torch_device
+from reelshelf.models.weights import checked_file, package_dir
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.release import ModelRef
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIM = 384
@@ -62,7 +62,7 @@ class MiniLM:
         return vectors
 
     def has_word(self, word: str) -> bool:
-        """Whether a word stands in the vocabulary whole; misspelt ones are made of pieces."""
+        """Whether a word stands in the vocabulary whole; misspelled ones are made of pieces."""
         return self._tokenizer.token_to_id(word) is not None
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""RapidOCR: the PP-OCRv6 detector and recogniser that its wheel carries, run one after the other.
+"""RapidOCR: the PP-OCRv6 detector and recognizer that its wheel carries, run one after the other.
 
 Detection and recognition are asked for apart, since a caption that stays on screen for ten frames
 needs to be found ten times but read once (see indexer/reading).
@@ -9,24 +9,24 @@ from collections.abc import Sequence
 import numpy as np
 from rapidocr import RapidOCR
 
-from models.protocols import TextLine
-from models.weights import checked_file, package_dir
-from schemas.config import ReadingConfig
-from schemas.media import Pixels
-from schemas.release import ModelRef
-from schemas.segments import Box
+from reelshelf.models.protocols import TextLine
+from reelshelf.models.weights import checked_file, package_dir
+from reelshelf.schemas.config import OcrConfig
+from reelshelf.schemas.media import Pixels
+from reelshelf.schemas.release import ModelRef
+from reelshelf.schemas.segments import Box
 
 _DETECTOR = "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"
-_RECOGNISER = "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"
+_RECOGNIZER = "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"
 
 
 class RapidReader:
     """PP-OCRv6 small, on ONNX Runtime."""
 
-    def __init__(self, config: ReadingConfig, *, device: str, threads: int) -> None:
+    def __init__(self, config: OcrConfig, *, device: str, threads: int) -> None:
         folder = package_dir("rapidocr", distribution="rapidocr", extra="offline") / "models"
         checked_file(folder / "PP-OCRv6_det_small.onnx", _DETECTOR)
-        checked_file(folder / "PP-OCRv6_rec_small.onnx", _RECOGNISER)
+        checked_file(folder / "PP-OCRv6_rec_small.onnx", _RECOGNIZER)
         self._engine = RapidOCR(
             params={
                 "Global.log_level": "critical",
@@ -42,7 +42,7 @@ class RapidReader:
         self.ref = ModelRef(
             name="rapidocr",
             revision="PP-OCRv6-small",
-            sha256=_RECOGNISER,
+            sha256=_RECOGNIZER,
             preprocessing=f"detect at {config.detect_side}",
         )
 
@@ -64,7 +64,7 @@ class RapidReader:
             lines.append(TextLine(box, crop[..., ::-1]))
         return tuple(lines)
 
-    def recognise(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+    def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         """Read each crop: its text and a confidence in 0..1."""
         if not crops:
             return []

@@ -1,9 +1,9 @@
-"""The offline profile's image space: ImageNet features and colours, with no download.
+"""The offline profile's image space: ImageNet features and colors, with no download.
 
 A picture is seen in several views, since one look at a small product in a wide frame is mostly
-background. Each view gives EfficientNet-Lite0 features and a colour histogram: ImageNet features
+background. Each view gives EfficientNet-Lite0 features and a color histogram: ImageNet features
 are made to ignore what tells a red apple from a green one. The views' vectors are averaged. This is
-no trained text-image space: words reach pictures through the catalogue (see indexer/search).
+no trained text-image space: words reach pictures through the catalog (see indexer/search).
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from models import efficientnet
-from models.runtime import onnx_session
-from models.weights import checked_file, package_dir, require
-from schemas.media import Pixels, Vectors
-from schemas.release import ModelRef
+from reelshelf.models import efficientnet
+from reelshelf.models.runtime import onnx_session
+from reelshelf.models.weights import checked_file, package_dir, require
+from reelshelf.schemas.media import Pixels, Vectors
+from reelshelf.schemas.release import ModelRef
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_HUES, _SATURATIONS, _VALUES = 16, 4, 2  # 128 bins: product quantisers want round numbers
-_COLOUR_DIM = _HUES * _SATURATIONS * _VALUES
-_COLOUR_WEIGHT = 0.5
+_HUES, _SATURATIONS, _VALUES = 16, 4, 2  # 128 bins: product quantizers want round numbers
+_COLOR_DIM = _HUES * _SATURATIONS * _VALUES
+_COLOR_WEIGHT = 0.5
 # Square views as (place along the long side, side as a share of the short side).
 _VIEWS = ((0.5, 1.0), (0.2, 0.66), (0.5, 0.66), (0.8, 0.66))
-DIM = efficientnet.DIM + _COLOUR_DIM
+DIM = efficientnet.DIM + _COLOR_DIM
 _NONE: Vectors = np.empty((0, DIM), np.float32)
 
 
@@ -46,7 +46,7 @@ class OfflineVisual:
             sha256=SHA256,
             dim=DIM,
             preprocessing=f"views={_VIEWS} gem hsv={_HUES}x{_SATURATIONS}x{_VALUES}"
-            f"*{_COLOUR_WEIGHT}",
+            f"*{_COLOR_WEIGHT}",
             space="offline-visual-2",
         )
 
@@ -60,7 +60,7 @@ class OfflineVisual:
             # One view a call: on a CPU a batch of one stays in the cache and is the fastest.
             seen = self._session.run(None, {"pixels": _network_input(view)[None]})[0][0]
             row[: efficientnet.DIM] = _unit(seen)
-            row[efficientnet.DIM :] = _COLOUR_WEIGHT * _colours(view)
+            row[efficientnet.DIM :] = _COLOR_WEIGHT * _colors(view)
         return _unit(views.mean(axis=0))
 
 
@@ -89,15 +89,15 @@ def _network_input(view: Pixels) -> Vectors:
     return np.asarray((scaled.astype(np.float32) - 127.0) / 128.0).transpose(2, 0, 1)
 
 
-def _colours(image: Pixels) -> Vectors:
-    """Unit-length square-rooted HSV histogram, the centre of the picture counting more."""
+def _colors(image: Pixels) -> Vectors:
+    """Unit-length square-rooted HSV histogram, the center of the picture counting more."""
     small = cv2.resize(np.ascontiguousarray(image), (96, 96), interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
     bins = (
         (hsv[..., 0].astype(np.intp) * _HUES // 180) * _SATURATIONS
         + hsv[..., 1].astype(np.intp) * _SATURATIONS // 256
     ) * _VALUES + hsv[..., 2].astype(np.intp) * _VALUES // 256
-    histogram = np.bincount(bins.ravel(), _CENTRE_WEIGHT.ravel(), _COLOUR_DIM)
+    histogram = np.bincount(bins.ravel(), _CENTER_WEIGHT.ravel(), _COLOR_DIM)
     root = np.sqrt(histogram / histogram.sum())  # Hellinger distance: a big wall counts less
     return np.asarray(root, np.float32)
 
@@ -108,9 +108,9 @@ def _unit(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / np.maximum(norms, 1e-12), np.float32)
 
 
-def _centre_weight() -> Vectors:
+def _center_weight() -> Vectors:
     axis = np.linspace(-1.0, 1.0, 96, dtype=np.float32)
     return np.asarray(np.exp(-(axis[:, None] ** 2 + axis[None, :] ** 2)), np.float32)
 
 
-_CENTRE_WEIGHT = _centre_weight()
+_CENTER_WEIGHT = _center_weight()

@@ -15,11 +15,11 @@ import open_clip
 import torch
 from PIL import Image
 
-from models.runtime import torch_device
-from schemas.errors import ModelUnavailable
-from schemas.keys import file_sha256
-from schemas.media import Pixels, Vectors
-from schemas.release import ModelRef
+from reelshelf.models.runtime import torch_device
+from reelshelf.schemas.errors import ModelUnavailable
+from reelshelf.schemas.keys import file_sha256
+from reelshelf.schemas.media import Pixels, Vectors
+from reelshelf.schemas.release import ModelRef
 
 Item = TypeVar("Item")
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from schemas.media import Pixels, Samples, Vectors
-from schemas.release import ModelRef, ModelRefs
-from schemas.segments import Box, Utterance
+from reelshelf.schemas.media import Pixels, Samples, Vectors
+from reelshelf.schemas.release import ModelRef, ModelRefs
+from reelshelf.schemas.segments import Box, Utterance
 
 
 class ImageEncoder(Protocol):
@@ -51,7 +51,7 @@ class Transcript:
     language: str | None
 
 
-class SpeechRecogniser(Protocol):
+class SpeechRecognizer(Protocol):
     """Sound to words."""
 
     @property
@@ -60,7 +60,7 @@ class SpeechRecogniser(Protocol):
         ...
 
     def transcribe(self, audio: Samples) -> Transcript:
-        """Recognise speech in 16 kHz mono int16 samples."""
+        """Recognize speech in 16 kHz mono int16 samples."""
         ...
 
 
@@ -84,7 +84,7 @@ class TextReader(Protocol):
         """Find lines of text, top to bottom."""
         ...
 
-    def recognise(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+    def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         """Read each crop: its text and a confidence in 0..1."""
         ...
 
@@ -95,8 +95,8 @@ class ModelSet:
 
     image: ImageEncoder
     text: TextEncoder
-    speech: SpeechRecogniser
-    reader: TextReader
+    asr: SpeechRecognizer
+    ocr: TextReader
     joint_text: TextEncoder | None
 
     @property
@@ -105,7 +105,7 @@ class ModelSet:
         return ModelRefs(
             image=self.image.ref,
             text=self.text.ref,
-            speech=self.speech.ref,
-            reader=self.reader.ref,
+            asr=self.asr.ref,
+            ocr=self.ocr.ref,
             joint_text=self.joint_text.ref if self.joint_text else None,
         )

@@ -7,11 +7,17 @@ cheap; a factory imports its framework when it is called.
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from models.protocols import ImageEncoder, ModelSet, SpeechRecogniser, TextEncoder, TextReader
-from models.runtime import check_flavours
-from models.weights import require
-from schemas.config import Config, ModelChoice
-from schemas.errors import ConfigError
+from reelshelf.models.protocols import (
+    ImageEncoder,
+    ModelSet,
+    SpeechRecognizer,
+    TextEncoder,
+    TextReader,
+)
+from reelshelf.models.runtime import check_flavours
+from reelshelf.models.weights import require
+from reelshelf.schemas.config import Config, ModelChoice
+from reelshelf.schemas.errors import ConfigError
 
 Model = TypeVar("Model")
 Factory = Callable[[ModelChoice, Config], Model]
@@ -20,20 +26,20 @@ Factory = Callable[[ModelChoice, Config], Model]
 def _offline_visual(choice: ModelChoice, config: Config) -> ImageEncoder:
     _fixed(choice)
     require("onnxruntime", extra="cpu", what="the offline image encoder")
-    from models.offline_visual import OfflineVisual
+    from reelshelf.models.offline_visual import OfflineVisual
 
     return OfflineVisual(device=config.models.device, threads=config.models.threads)
 
 
 def _openclip_image(choice: ModelChoice, config: Config) -> ImageEncoder:
-    from models.openclip import load_openclip
+    from reelshelf.models.openclip import load_openclip
 
     _unpinned(choice)
     return load_openclip(_variant(choice), choice.weights, config.models.device)
 
 
 def _openclip_text(choice: ModelChoice, config: Config) -> TextEncoder:
-    from models.openclip import load_openclip
+    from reelshelf.models.openclip import load_openclip
 
     _unpinned(choice)
     return load_openclip(_variant(choice), choice.weights, config.models.device)
@@ -41,26 +47,26 @@ def _openclip_text(choice: ModelChoice, config: Config) -> TextEncoder:
 
 def _minilm(choice: ModelChoice, config: Config) -> TextEncoder:
     _fixed(choice)
-    from models.minilm import MiniLM
+    from reelshelf.models.minilm import MiniLM
 
     return MiniLM(device=config.models.device, threads=config.models.threads)
 
 
-def _wheel_whisper(choice: ModelChoice, config: Config) -> SpeechRecogniser:
+def _wheel_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
     _fixed(choice)
-    from models.whisper import load_wheel_whisper
+    from reelshelf.models.whisper import load_wheel_whisper
 
     models = config.models
-    return load_wheel_whisper(config.speech, device=models.device, threads=models.threads)
+    return load_wheel_whisper(config.asr, device=models.device, threads=models.threads)
 
 
-def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecogniser:
-    from models.whisper import load_named_whisper
+def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
+    from reelshelf.models.whisper import load_named_whisper
 
     return load_named_whisper(
         choice.weights,
         choice.revision,
-        config.speech,
+        config.asr,
         device=config.models.device,
         threads=config.models.threads,
     )
@@ -69,10 +75,10 @@ def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecogniser:
 def _rapidocr(choice: ModelChoice, config: Config) -> TextReader:
     _fixed(choice)
     require("rapidocr", extra="cpu", what="reading on-screen text")
-    from models.ocr import RapidReader
+    from reelshelf.models.ocr import RapidReader
 
     models = config.models
-    return RapidReader(config.reading, device=models.device, threads=models.threads)
+    return RapidReader(config.ocr, device=models.device, threads=models.threads)
 
 
 IMAGE_ENCODERS: Mapping[str, Factory[ImageEncoder]] = {
@@ -83,7 +89,7 @@ TEXT_ENCODERS: Mapping[str, Factory[TextEncoder]] = {
     "minilm": _minilm,
     "open_clip": _openclip_text,
 }
-SPEECH_RECOGNISERS: Mapping[str, Factory[SpeechRecogniser]] = {
+SPEECH_RECOGNIZERS: Mapping[str, Factory[SpeechRecognizer]] = {
     "whisper-tiny.en-wheel": _wheel_whisper,
     "whisper": _named_whisper,
 }
@@ -104,8 +110,8 @@ def load_models(config: Config) -> ModelSet:
     return ModelSet(
         image=image,
         text=load_text_encoder(config),
-        speech=_pick(SPEECH_RECOGNISERS, models.speech, "speech")(models.speech, config),
-        reader=_pick(TEXT_READERS, models.reader, "reader")(models.reader, config),
+        asr=_pick(SPEECH_RECOGNIZERS, models.asr, "asr")(models.asr, config),
+        ocr=_pick(TEXT_READERS, models.ocr, "ocr")(models.ocr, config),
         joint_text=joint,
     )
 

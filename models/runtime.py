@@ -3,7 +3,7 @@
 import importlib.metadata
 from typing import TYPE_CHECKING
 
-from schemas.errors import ModelUnavailable
+from reelshelf.schemas.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     import onnxruntime

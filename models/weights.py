@@ -4,8 +4,8 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from schemas.errors import ModelUnavailable
-from schemas.keys import file_sha256
+from reelshelf.schemas.errors import ModelUnavailable
+from reelshelf.schemas.keys import file_sha256
 
 
 def package_dir(package: str, *, distribution: str, extra: str) -> Path:

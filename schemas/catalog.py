@@ -4,12 +4,13 @@ import datetime as dt
 import decimal
 from dataclasses import dataclass
 
-from schemas.media import Vectors
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.stages import PRODUCTS_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One SKU of the catalogue, as the shop describes it."""
+    """One SKU of the catalog, as the shop describes it."""
 
     sku: str
     title: str
@@ -50,11 +51,15 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class FingerprintedProduct:
-    """A product with the fingerprint of its whole row, and of what its text vectors depend on."""
+    """A product with the fingerprint of its whole row, and of what its text vectors depend on.
+
+    `version` is of the code that made or will make its vectors.
+    """
 
     product: Product
     row_fingerprint: str
     text_fingerprint: str
+    version: int = PRODUCTS_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,10 @@ class ProductVectors:
 
 @dataclass(frozen=True, slots=True)
 class PictureJob:
-    """One picture of a product to encode. `uri` is as the catalogue names it.
+    """One picture of a product to encode. `uri` is as the catalog names it.
 
-    `look`: its vector has to be made; `read`: the words on it. What has not to be is in `held`.
+    `look`: its vector has to be made; `read`: the words on it. What has not to be is in `stored`.
+    `version` is of the oldest code that will have made any of it.
     """
 
     image_key: str
@@ -79,17 +85,18 @@ class PictureJob:
     location: str
     look: bool = True
     read: bool = True
-    held: "EncodedImage | None" = None
+    stored: "EncodedImage | None" = None
+    version: int = PRODUCTS_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """One product picture that could be read. `printed` holds the lines on what it shows."""
+    """One product picture that could be read. `packaging_text` holds the lines on what it shows."""
 
     uri: str
     content_sha256: str
     vector: Vectors
-    printed: tuple[str, ...] = ()
+    packaging_text: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,7 @@ class VideoSource:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row of a catalogue or manifest that was refused, and why."""
+    """A row of a catalog or manifest that was refused, and why."""
 
     source: str
     line: int

@@ -1,20 +1,31 @@
 """The one config, read from TOML.
 
-Every setting has a default that works. Unknown keys are refused, and an error names the key, what
-was given and what is allowed. The resolved config is stored with each run, and the sections that
-shape a stage's output are part of that stage's fingerprint.
+Every setting has a default that works. A file that a person wrote is read strictly: an unknown key
+is refused with the nearest one there is, and an error names the key, what was given and what is
+allowed. Keys that were renamed keep working, with a warning. What a file leaves open is what the
+store was made with, and in a new store today's default.
+
+The resolved config is stored with each run. Stored configs are read tolerantly, whichever version
+wrote them. Which keys a stage's output depends on is listed in `reelshelf.schemas.stages`, key by key.
 """
 
+import difflib
+import logging
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from schemas.errors import ConfigError
+from reelshelf.schemas.errors import ConfigError
+from reelshelf.schemas.upgrades import RENAMED_KEYS, Json, config_record, rename_keys
+
+_LOG = logging.getLogger(__name__)
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -45,12 +56,16 @@ class ModelChoice(Section):
 
 
 class ModelsConfig(Section):
-    """Which model serves each sense. `joint_text` shares the image encoder's vector space."""
+    """Which model serves what. `joint_text` shares the image encoder's vector space.
+
+    `image` encodes frames and product pictures, `text` sentences and products, `asr` recognizes
+    speech, `ocr` reads on-screen text.
+    """
 
     image: ModelChoice
     text: ModelChoice
-    speech: ModelChoice
-    reader: ModelChoice
+    asr: ModelChoice
+    ocr: ModelChoice
     joint_text: ModelChoice | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt = 1
@@ -76,8 +91,8 @@ class MediaConfig(Section):
     max_bytes: PositiveInt = 8 * 1024**3
 
 
-class SpeechConfig(Section):
-    """How speech is recognised, and which recognised words are not believed."""
+class AsrConfig(Section):
+    """How speech is recognized, and which recognized words are dropped."""
 
     language: str | None = None
     min_log_probability: float = -1.3
@@ -85,7 +100,7 @@ class SpeechConfig(Section):
     max_compression_ratio: float = 2.4
 
 
-class ReadingConfig(Section):
+class OcrConfig(Section):
     """How on-screen text is found and followed from frame to frame."""
 
     detect_side: PositiveInt = 480
@@ -102,14 +117,14 @@ class LinkingConfig(Section):
 
     keep_above: Fraction = 0.02
     link_above: Fraction = 0.5
-    background_segments: PositiveInt = 4096
+    visual_stats_segments: PositiveInt = 4096
 
 
 class DuplicatesConfig(Section):
     """When two videos are the same one, re-encoded, cropped, mirrored or captioned anew.
 
     `min_cover` is how well each must show what the other shows: the mean over a video's moments,
-    by length, of the centred cosine to the likest moment of the other. `candidates` is how many
+    by length, of the centered cosine to the likest moment of the other. `candidates` is how many
     near moments are looked at for each moment.
     """
 
@@ -155,22 +170,24 @@ class IndexConfig(Section):
 
 
 class SearchConfig(Section):
-    """How much each route to a result counts, and each feature of the final stage.
+    """The weight of each retriever, and of each feature of the final stage.
 
-    `depth` is how many candidates a route may give. `authority` (of what a video sells, from
-    ratings and sales) and `freshness` (halved every `freshness_days`) order what is otherwise about
-    equal. `spread` is what a result loses for each earlier one that sells the same SKU.
+    `product` finds videos through the products they sell, `lexical` by full text over what is said
+    and written, `semantic` by the vectors of those texts, `visual` by frame vectors. `depth` is how
+    many candidates a retriever may return. `authority` (of what a video sells, from ratings and
+    sales) and `freshness` (halved every `freshness_days`) order what is otherwise about equal.
+    `diversity_penalty` is what a result loses for each earlier one that sells the same SKU.
     """
 
     depth: PositiveInt = 50
     product: Fraction = 1.0
-    words: Fraction = 0.3
-    meaning: Fraction = 0.1
-    frame: Fraction = 1.0
+    lexical: Fraction = 0.3
+    semantic: Fraction = 0.1
+    visual: Fraction = 1.0
     authority: Fraction = 0.02
     freshness: Fraction = 0.02
     freshness_days: Annotated[float, Field(gt=0)] = 30.0
-    spread: Fraction = 0.01
+    diversity_penalty: Fraction = 0.01
 
 
 class GateConfig(Section):
@@ -183,7 +200,7 @@ class GateConfig(Section):
     anything is deleted: a folder that is not mounted looks like a shop that sells nothing. The same
     share of segments, segments with text, products with pictures and linked videos must stay.
 
-    `max_link_loss` is by how much the share of videos with a link may fall. `min_centre` is how
+    `max_link_loss` is by how much the share of videos with a link may fall. `min_center` is how
     near the mean vector of each column must stay to the last release's, as a cosine, since another
     model's vectors point elsewhere; looked at from 256 rows on. `verify_files` reads all files of
     the candidate and compares their checksums with those of the day they were written.
@@ -195,7 +212,7 @@ class GateConfig(Section):
     min_products: int = Field(default=1, ge=0)
     max_shrink: Fraction = 0.5
     max_link_loss: Fraction = 0.2
-    min_centre: Fraction = 0.8
+    min_center: Fraction = 0.8
     verify_files: bool = True
     recall_queries: PositiveInt = 200
 
@@ -222,7 +239,7 @@ class EngineConfig(Section):
     `model_deadline_s`, is given up and its worker replaced; only the `ray` engine can do that. One
     that has not been decoded after `slow_after_s`, and takes long beside the others, is put off
     while these wait for a decoder. `attempts` is how often a video is tried in one run, each time
-    in another worker where it failed unexpectedly; one that fails in `runs_until_given_up` runs
+    in another worker where it failed unexpectedly; one that fails in `quarantine_after_runs` runs
     rests until its file or the settings change.
     """
 
@@ -238,7 +255,7 @@ class EngineConfig(Section):
     videos_per_batch: PositiveInt = 4
     videos_per_commit: PositiveInt = 32
     attempts: PositiveInt = 2
-    runs_until_given_up: PositiveInt = 3
+    quarantine_after_runs: PositiveInt = 3
     slow_after_s: Annotated[float, Field(gt=0)] = 20.0
     decode_deadline_s: Annotated[float, Field(gt=0)] = 600.0
     model_deadline_s: Annotated[float, Field(gt=0)] = 3600.0
@@ -247,7 +264,7 @@ class EngineConfig(Section):
 class StorageConfig(Section):
     """How `s3://` is reached. Credentials come from the environment or from the named profile.
 
-    A row of a catalogue or manifest may name objects below the prefixes in `allow`, besides files
+    A row of a catalog or manifest may name objects below the prefixes in `allow`, besides files
     below its own folder. An object is copied to `spool_dir` (the system's folder for temporary
     files) while it is decoded, one for each decode worker at a time.
     """
@@ -285,7 +302,7 @@ class StorageConfig(Section):
 
 
 class NightlyConfig(Section):
-    """What `reelshelf nightly` runs on: the catalogue, the videos, the store.
+    """What `reelshelf nightly` runs on: the catalog, the videos, the store.
 
     `metrics` names a file for Prometheus's text format. A run renews its lease on the store all the
     time; one that has not renewed it for `lease_s` counts as dead.
@@ -330,8 +347,8 @@ class Config(Section):
     profile: Profile = Profile.OFFLINE
     models: ModelsConfig
     media: MediaConfig = MediaConfig()
-    speech: SpeechConfig = SpeechConfig()
-    reading: ReadingConfig = ReadingConfig()
+    asr: AsrConfig = AsrConfig()
+    ocr: OcrConfig = OcrConfig()
     linking: LinkingConfig = LinkingConfig()
     duplicates: DuplicatesConfig = DuplicatesConfig()
     index: IndexConfig = IndexConfig()
@@ -349,70 +366,198 @@ PROFILES: dict[Profile, ModelsConfig] = {
     Profile.OFFLINE: ModelsConfig(
         image=ModelChoice(name="efficientnet-lite0"),
         text=ModelChoice(name="minilm"),
-        speech=ModelChoice(name="whisper-tiny.en-wheel"),
-        reader=ModelChoice(name="rapidocr"),
+        asr=ModelChoice(name="whisper-tiny.en-wheel"),
+        ocr=ModelChoice(name="rapidocr"),
     ),
     Profile.CLIP: ModelsConfig(
         image=ModelChoice(name="open_clip:ViT-B-32", weights="laion2b_s34b_b79k"),
         text=ModelChoice(name="minilm"),
-        speech=ModelChoice(name="whisper", weights="base"),
-        reader=ModelChoice(name="rapidocr"),
+        asr=ModelChoice(name="whisper", weights="base"),
+        ocr=ModelChoice(name="rapidocr"),
         joint_text=ModelChoice(name="open_clip:ViT-B-32", weights="laion2b_s34b_b79k"),
     ),
 }
 
 
-def load_config(
-    path: Path | None = None, *, profile: str | None = None, profile_required: bool = False
-) -> Config:
-    """Read a TOML config, or the defaults where `path` is None.
+# What a store keeps of the config it was made with. The rest (who runs where, limits of the gate,
+# paths, prices) is said anew for every run.
+KEPT_SECTIONS = ("media", "asr", "ocr", "linking", "duplicates", "index", "search")
+# Which machine a model runs on is no property of the store.
+_MODEL_RESOURCES = ("device", "threads")
 
-    `profile` overrides the file's; with `profile_required` it must stand in one of the two. Within
-    `[models]` a file may replace single models of the profile. Raises ConfigError with every wrong
-    key at once.
+
+def kept_settings(config: Config) -> Json:
+    """What a store that is made with `config` keeps of it."""
+    data = config.model_dump(mode="json")
+    models = {k: v for k, v in data["models"].items() if k not in _MODEL_RESOURCES}
+    kept = {name: data[name] for name in ("shop_id", "profile", *KEPT_SECTIONS)}
+    return kept | {"models": models}
+
+
+@dataclass(frozen=True, slots=True)
+class GivenConfig:
+    """The keys that a config file, or a command line, sets. `where` names it in errors."""
+
+    values: Json
+    where: str = "config"
+
+    def resolve(self, kept: Mapping[str, Any] | None = None) -> Config:
+        """The whole config: what is given, else what the store keeps, else today's defaults.
+
+        `kept` is what `kept_settings` returned when the store was made. Within `[models]` a file
+        may replace single models of the profile. Raises ConfigError with every wrong key at once.
+        """
+        base = dict(kept or {})
+        name = self.values.get("profile", base.get("profile", Profile.OFFLINE.value))
+        try:
+            profile = Profile(str(name))
+        except ValueError as error:
+            known = ", ".join(p.value for p in Profile)
+            message = f"{self.where}: profile: got {name!r}; allowed are {known}"
+            raise ConfigError(message) from error
+        if base.get("profile", profile.value) != profile.value:
+            # Another profile is other models: those of the store's are not its own.
+            base.pop("models", None)
+        data = _merged(base, self.values)
+        models = data.get("models", {})
+        if not isinstance(models, dict):
+            raise ConfigError(f"{self.where}: models: got {models!r}; it must be a table")
+        data |= {"profile": profile, "models": {**PROFILES[profile].model_dump(), **models}}
+        try:
+            return Config.model_validate(data)
+        except ValidationError as error:
+            lines = [_explain(item) for item in error.errors()]
+            message = f"{self.where}:\n" + "\n".join(f"  {line}" for line in lines)
+            raise ConfigError(message) from error
+
+    @property
+    def storage(self) -> StorageConfig:
+        """`[storage]`, which is needed to reach the store that keeps the rest."""
+        return self.resolve().storage
+
+
+def _merged(base: Mapping[str, Any], given: Mapping[str, Any]) -> Json:
+    """The keys of both, those given first, section by section."""
+    merged = {**base, **given}
+    for name, section in given.items():
+        if isinstance(section, dict) and isinstance(base.get(name), dict):
+            merged[name] = {**base[name], **section}
+    return merged
+
+
+def read_config(
+    path: Path | None = None, *, profile: str | None = None, profile_required: bool = False
+) -> GivenConfig:
+    """Read the keys of a TOML config; none where `path` is None.
+
+    `profile` overrides the file's; with `profile_required` it must stand in one of the two. Every
+    key is checked here, by its name and its value. Raises ConfigError.
     """
-    data: dict[str, object] = {}
+    where = f"config {path}" if path else "config"
+    data: Json = {}
     if path is not None:
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
-            raise ConfigError(f"config {path}: cannot be read: {error.strerror}") from error
+            raise ConfigError(f"{where}: cannot be read: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"config {path}: not valid TOML: {error}") from error
+            raise ConfigError(f"{where}: not valid TOML: {error}") from error
     if profile is not None:
         data["profile"] = profile
     if profile_required and "profile" not in data:
         known = " or ".join(f'profile = "{p.value}"' for p in Profile)
-        raise ConfigError(f"config {path}: profile: name the models to run with: {known}")
-    return parse_config(data, where=f"config {path}" if path else "config")
+        raise ConfigError(f"{where}: profile: name the models to run with: {known}")
+    given = given_config(data, where=where)
+    given.resolve()
+    return given
 
 
-def parse_config(data: dict[str, object], *, where: str = "config") -> Config:
-    """Validate a config given as plain values (see load_config)."""
-    name = data.get("profile", Profile.OFFLINE.value)
-    try:
-        chosen = Profile(str(name))
-    except ValueError as error:
-        known = ", ".join(p.value for p in Profile)
-        raise ConfigError(f"{where}: profile: got {name!r}; allowed are {known}") from error
-    models = data.get("models", {})
-    if not isinstance(models, dict):
-        raise ConfigError(f"{where}: models: got {models!r}; it must be a table")
-    merged = {**PROFILES[chosen].model_dump(), **models}
-    try:
-        # JSON mode takes enum members by value and keeps numbers and strings apart.
-        return Config.model_validate({**data, "profile": chosen, "models": merged})
-    except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
-        raise ConfigError(f"{where}:\n" + "\n".join(f"  {line}" for line in lines)) from error
+def given_config(data: Json, *, where: str = "config") -> GivenConfig:
+    """A config given as plain values, by today's keys. Renamed keys are told, in one warning."""
+    values, renamed = rename_keys(data)
+    if renamed:
+        listed = ", ".join(f"{old} is now {new}" for old, new in renamed)
+        _LOG.warning("%s: renamed keys, please change them: %s", where, listed)
+    return GivenConfig(values, where)
+
+
+def load_config(
+    path: Path | None = None, *, profile: str | None = None, profile_required: bool = False
+) -> Config:
+    """The config of a file, with today's defaults: for what has no store yet (see read_config)."""
+    return read_config(path, profile=profile, profile_required=profile_required).resolve()
+
+
+def parse_config(data: Json, *, where: str = "config") -> Config:
+    """A config given as plain values, with today's defaults (see load_config)."""
+    return given_config(data, where=where).resolve()
+
+
+def stored_config(text: str, *, where: str) -> Config:
+    """The config in a record, of any version. Keys and values that are unknown here are left out.
+
+    They are told at the level of debugging: a record is read wherever releases or runs are listed.
+    """
+    data = config_record(text)
+    if data.get("profile") not in set(Profile):
+        data["profile"] = Profile.OFFLINE.value
+    profile = Profile(data["profile"])
+    while True:
+        models = data.get("models")
+        known = models if isinstance(models, dict) else {}
+        whole = data | {"models": {**PROFILES[profile].model_dump(), **known}, "profile": profile}
+        try:
+            return Config.model_validate(whole)
+        except ValidationError as error:
+            for item in error.errors():
+                _LOG.debug("%s: %s", where, _explain(item))
+                _drop(data, item["loc"])
+
+
+def _drop(data: Json, location: tuple[int | str, ...]) -> None:
+    """Take out what an error names, or the innermost of what it is in that is there."""
+    place: Any = data
+    for part in location[:-1]:
+        inner = place.get(part)
+        if not isinstance(inner, dict) or location[-1] not in inner and part == location[-2]:
+            place.pop(part, None)
+            return
+        place = inner
+    place.pop(location[-1], None)
+
+
+def leaf_keys() -> list[str]:
+    """Every key of the config by its whole name, such as `media.sample_ms`."""
+    keys = []
+    for name, info in Config.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            keys += [f"{name}.{key}" for key in section.model_fields]
+        else:
+            keys.append(name)
+    return keys
 
 
 def _explain(item: ErrorDetails) -> str:
     key = ".".join(str(part) for part in item["loc"])
+    if key in RENAMED_KEYS:
+        return f"{key}: is the old name of {RENAMED_KEYS[key]}, which is given too"
     if item["type"] == "extra_forbidden":
         siblings = _allowed_keys(tuple(str(part) for part in item["loc"][:-1]))
-        return f"{key}: unknown key; allowed here are {', '.join(siblings)}"
+        return f"{key}: unknown key{_nearest(key, siblings)}"
     return f"{key}: got {item['input']!r}; {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _nearest(key: str, siblings: list[str]) -> str:
+    """What somebody may have meant: the nearest key here or anywhere, else all that there are."""
+    name = key.rpartition(".")[2]
+    near = difflib.get_close_matches(name, siblings, 1)
+    if not near:
+        everywhere = {whole.rpartition(".")[2]: whole for whole in leaf_keys()}
+        near = [everywhere[n] for n in difflib.get_close_matches(name, everywhere, 1, 0.8)]
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; allowed here are {', '.join(siblings)}"
 
 
 def _allowed_keys(location: tuple[str, ...]) -> list[str]:

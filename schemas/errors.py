@@ -1,59 +1,103 @@
 """Every error reelshelf raises on purpose, and the exit code the command line gives it.
 
     ReelshelfError
-    ├── ConfigError          2  the config or the command line is wrong
-    ├── InputError           2  a catalogue or manifest cannot be read at all
-    ├── ModelUnavailable     3  a model, wheel or accelerator that the profile needs is not there
-    ├── GateRefused          4  the quality gate kept a release from being published
-    ├── TooManyFailures      5  more videos failed than `gate.max_failure_rate` allows
-    ├── StoreError           6  the store is missing, of another schema, or inconsistent
-    │   ├── SpaceMismatch    6  a query was encoded in another vector space than the release's
-    │   └── Damaged          6  a file of a release is not what it was when it was published
-    ├── StoreBusy            8  another run holds the store's lease, or has taken it over
-    ├── ConditionMet         9  a condition of `report --fail-on` holds
-    ├── InfrastructureError 10  a disk, a network, a permission or a service: no bug, try again
-    └── MediaError           -  one video cannot be indexed: a row in `failures`, no more
+    ├── ConfigError         USAGE           the config or the command line is wrong
+    ├── InputError          USAGE           a catalog or manifest cannot be read at all
+    ├── ModelUnavailable    MODEL           a model, package or accelerator is missing
+    ├── GateRefused         GATE            the quality gate kept a release from being published
+    ├── TooManyFailures     FAILURES        more videos failed than `gate.max_failure_rate` allows
+    ├── StoreError          STORE           the store is missing, of another schema, inconsistent
+    │   ├── SpaceMismatch   STORE           a query was encoded in another vector space
+    │   └── CorruptFile     STORE           a file of a release does not match its checksum
+    ├── StoreBusy           BUSY            another run holds the store's lease, or has taken it
+    ├── ConditionMet        CONDITION       a condition of `report --fail-on` holds
+    ├── InfrastructureError INFRASTRUCTURE  a disk, a network, a permission or a service failed
+    └── MediaError          -               one video cannot be indexed: a row in `failures`
 
-An exit code of 1 is a bug in reelshelf, 7 is `nightly` with nothing to do, 130 is Ctrl-C. Messages
-say what failed, on which input, and what to do about it.
+Messages say what failed, on which input, and what to do about it.
 """
 
 from collections.abc import Sequence
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from schemas.gate import GateCheck
+    from reelshelf.schemas.gate import GateCheck
+
+
+class ExitCode(IntEnum):
+    """What a command ends with. Stated once: `--help` and docs/operations.md are made from it."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    MODEL = 3
+    GATE = 4
+    FAILURES = 5
+    STORE = 6
+    NOTHING_TO_DO = 7
+    BUSY = 8
+    CONDITION = 9
+    INFRASTRUCTURE = 10
+    INTERRUPTED = 130
+
+    @property
+    def meaning(self) -> str:
+        """What it tells a person or a scheduler."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.DONE: "done (ingest: published, or nothing was new)",
+    ExitCode.BUG: "a bug in reelshelf; the message names a file with its traceback",
+    ExitCode.USAGE: "the command line, the config or an input file is wrong",
+    ExitCode.MODEL: "a model, a package or a GPU that the profile needs is missing",
+    ExitCode.GATE: "the quality gate refused the release, or publishing is on hold; the last one "
+    "stays",
+    ExitCode.FAILURES: "too many videos failed of those that were tried; the last release stays",
+    ExitCode.STORE: "the store is missing, damaged, of another schema, or holds other vectors",
+    ExitCode.NOTHING_TO_DO: "nightly: nothing to do, the last release is what the source says",
+    ExitCode.BUSY: "another run holds the store, or has taken it over",
+    ExitCode.CONDITION: "report: a condition of --fail-on holds",
+    ExitCode.INFRASTRUCTURE: "the disk, the network, a permission or a service failed; the same "
+    "command may pass later",
+    ExitCode.INTERRUPTED: "interrupted; run the same command again to complete the store",
+}
+
+
+def exit_code_table() -> str:
+    """The exit codes, one a line, as `--help` shows them."""
+    return "\n".join(f"  {code.value:<4} {code.meaning}" for code in ExitCode)
 
 
 class ReelshelfError(Exception):
     """Base of all expected errors."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
 
 class ConfigError(ReelshelfError):
     """A setting is unknown, of the wrong type or out of range."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class InputError(ReelshelfError):
     """A whole input (not one row of it) cannot be read."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ModelUnavailable(ReelshelfError):
     """A model or a package that the chosen profile needs is missing or not what it should be."""
 
-    exit_code = 3
+    exit_code = ExitCode.MODEL
 
 
 class GateRefused(ReelshelfError):
     """The gate found the candidate release worse than it may be, by the `checks` that failed."""
 
-    exit_code = 4
+    exit_code = ExitCode.GATE
 
     def __init__(self, message: str, checks: "Sequence[GateCheck]" = ()) -> None:
         super().__init__(message)
@@ -63,39 +107,39 @@ class GateRefused(ReelshelfError):
 class TooManyFailures(ReelshelfError):
     """The share of failed videos is above the limit."""
 
-    exit_code = 5
+    exit_code = ExitCode.FAILURES
 
 
 class StoreError(ReelshelfError):
     """The store cannot be opened, read or trusted."""
 
-    exit_code = 6
+    exit_code = ExitCode.STORE
 
 
 class SpaceMismatch(StoreError):
     """Vectors of two encoders would have been compared."""
 
 
-class Damaged(StoreError):
+class CorruptFile(StoreError):
     """A file of a release is missing or holds other bytes than it did when it was published."""
 
 
 class StoreBusy(ReelshelfError):
     """Another run holds the lease of the store, or has taken it over from this one."""
 
-    exit_code = 8
+    exit_code = ExitCode.BUSY
 
 
 class ConditionMet(ReelshelfError):
     """A report was made, and a condition that was to make it an error holds."""
 
-    exit_code = 9
+    exit_code = ExitCode.CONDITION
 
 
 class InfrastructureError(ReelshelfError):
     """The machine, the network or a service refused: the same command may pass later."""
 
-    exit_code = 10
+    exit_code = ExitCode.INFRASTRUCTURE
 
 
 class FailureKind(StrEnum):
@@ -116,6 +160,11 @@ class FailureKind(StrEnum):
     CRASHED = "crashed"
     MODEL = "model"
     INTERNAL = "internal"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "FailureKind":  # noqa: ARG003 - the enum's own hook
+        # A newer reelshelf wrote it: its record is read all the same.
+        return cls.INTERNAL
 
     @property
     def lies_in_the_file(self) -> bool:

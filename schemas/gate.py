@@ -10,7 +10,7 @@ class GateCheck(BaseModel):
     or where there is no number.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: str
     passed: bool

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.segments import Box
+from reelshelf.schemas.segments import Box, Segment
 
 
-class Sense(StrEnum):
+class Modality(StrEnum):
     """Where evidence for a link can come from."""
 
     VISUAL = "visual"
@@ -31,7 +31,7 @@ class Evidence:
     `box` where they stood, `image` the product picture that the frame resembled.
     """
 
-    sense: Sense
+    modality: Modality
     span: Span | None
     at_ms: int | None
     score: float
@@ -42,12 +42,22 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class ProductLink:
-    """A scored (video, SKU) pair. `scores` has one entry for every sense, 0 where it is silent."""
+    """A scored (video, SKU) pair. `scores` has one entry for every modality that links are made from, 0
+    where it is silent."""
 
     video_key: str
     product_key: str
     sku: str
     score: float
-    scores: tuple[tuple[Sense, float], ...]
+    scores: tuple[tuple[Modality, float], ...]
     spans: tuple[Span, ...]
     evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkableVideo:
+    """What linking knows of a video."""
+
+    video_key: str
+    merchant_skus: tuple[str, ...]
+    segments: tuple[Segment, ...]

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from schemas.catalog import VideoSource
-from schemas.errors import FailureKind, ReelshelfError
-from schemas.run import VIDEO_STAGES, Stage, StageFingerprints
-from schemas.segments import SegmentedVideo
+from reelshelf.schemas.catalog import VideoSource
+from reelshelf.schemas.errors import FailureKind, ReelshelfError
+from reelshelf.schemas.run import VIDEO_STAGES, StageFingerprints
+from reelshelf.schemas.segments import SegmentedVideo
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,15 @@ class SourceStamp:
 class VideoJob:
     """One video to index: where it is, under which key, and how its file looked when planned.
 
-    `held` is what an earlier run made of the same bytes; then only `stages` are done again, and the
+    `stored` is what an earlier run made of the same bytes; then only `stages` are done again, and the
     others keep the fingerprints in `kept`. Without it everything is done.
     """
 
     key: str
     source: VideoSource
     stamp: SourceStamp
-    stages: frozenset[Stage] = VIDEO_STAGES
-    held: SegmentedVideo | None = None
+    stages: frozenset[str] = VIDEO_STAGES
+    stored: SegmentedVideo | None = None
     kept: StageFingerprints | None = None
 
 
@@ -60,7 +60,8 @@ class Skipped:
 class Failed:
     """The video has no rows of this run; stage, kind and message say why.
 
-    `stamp` is None where not even the file's stamp could be had. `attempt` counts runs.
+    `stamp` is None where not even the file's stamp could be had. `attempt` counts runs. `trace` is
+    the traceback of an error that nobody expects of an input.
     """
 
     video_id: str
@@ -70,6 +71,7 @@ class Failed:
     message: str
     attempt: int
     stamp: SourceStamp | None = None
+    trace: str | None = None
 
 
 Outcome: TypeAlias = Indexed | Failed
@@ -100,13 +102,13 @@ class Tries:
     `indexed` and `failed` are of videos that were new, changed, due for other settings or tried
     again. Unchanged videos, files that are no videos and videos that rest since an earlier failure
     are not among them. `away` are videos whose file cannot be read though the store holds them, of
-    `held` ones that were looked for: they keep their rows, but a source that has lost many is not
+    `stored` ones that were looked for: they keep their rows, but a source that has lost many is not
     whole.
     """
 
     indexed: int = 0
     failed: tuple[Failed, ...] = ()
-    held: int = 0
+    stored: int = 0
     away: tuple[Failed, ...] = ()
 
     @property
@@ -117,7 +119,7 @@ class Tries:
     @property
     def share_away(self) -> float:
         """Of the videos that the store holds and that were looked for."""
-        return len(self.away) / (self.held or 1)
+        return len(self.away) / (self.stored or 1)
 
     @property
     def failure_rate(self) -> float:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from schemas.errors import StoreError
-from schemas.media import Vectors
+from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.media import Vectors
 
 
 class Recipe(BaseModel):
@@ -17,7 +17,7 @@ class Recipe(BaseModel):
     `error` is the mean squared distance between held-out unit vectors and their codes.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     table: str
     column: str

@@ -7,12 +7,14 @@ it moves on.
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.calibration import Calibration
-from schemas.gate import GateCheck
+from reelshelf.schemas.calibration import Calibration
+from reelshelf.schemas.gate import GateCheck
+from reelshelf.schemas.upgrades import release_record
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What a newer version added is not for this one: it never keeps a record from being read.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class ModelRef(_Record):
@@ -35,8 +37,8 @@ class ModelRefs(_Record):
 
     image: ModelRef
     text: ModelRef
-    speech: ModelRef
-    reader: ModelRef
+    asr: ModelRef
+    ocr: ModelRef
     joint_text: ModelRef | None = None
 
 
@@ -126,7 +128,7 @@ class Quality(_Record):
     """
 
     recall_at_10: dict[str, float]
-    recall_error: dict[str, float]
+    recall_error: dict[str, float] = {}
     recall_queries: dict[str, int]
     videos: int
     videos_linked: int
@@ -158,7 +160,7 @@ class Health(_Record):
     """What must not be in a release, counted.
 
     `unindexed` are rows that an index does not cover; `missing` are rows with a vector that no
-    partition holds. `centres` is, for each vector column, the cosine between the mean vectors
+    partition holds. `centers` is, for each vector column, the cosine between the mean vectors
     of this and the last release: another model's vectors point elsewhere. `moved` are rows of a
     sample whose vector is another than in the last release although nothing that it is made from
     is. `damaged` names files that are not what they were; None where nobody looked
@@ -172,7 +174,7 @@ class Health(_Record):
     orphans: int
     incomplete_videos: int
     bad_scores: int
-    centres: dict[str, float]
+    centers: dict[str, float]
     moved: dict[str, int]
     damaged: list[str] | None
 
@@ -193,11 +195,16 @@ class Release(_Record):
     indexes: list[VectorIndex]
     quality: Quality
     gate: list[GateCheck]
-    background_id: str | None
+    visual_stats_id: str | None
     calibration: Calibration
     linking_fingerprint: str
     config: str
     forced: str | None = None
+
+    @classmethod
+    def read(cls, text: str) -> "Release":
+        """A stored record, of any version."""
+        return cls.model_validate(release_record(text))
 
     @property
     def name_of_run(self) -> str:

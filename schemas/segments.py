@@ -2,8 +2,8 @@
 
 from dataclasses import astuple, dataclass
 
-from schemas.media import DecodeCounts, Vectors, VideoInfo
-from schemas.run import Stage
+from reelshelf.schemas.media import DecodeCounts, Vectors, VideoInfo
+from reelshelf.schemas.run import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ScreenText:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One stretch of speech as recognised; in a segment, one sentence."""
+    """One stretch of speech as recognized; in a segment, one sentence."""
 
     text: str
     start_ms: int
@@ -68,11 +68,11 @@ class ModelCalls:
     audio_ms_decoded: int = 0
     frames_encoded: int = 0
     frames_detected: int = 0
-    lines_recognised: int = 0
+    lines_recognized: int = 0
     audio_ms_heard: int = 0
     texts_encoded: int = 0
 
-    def of(self, stages: frozenset[Stage]) -> "ModelCalls":
+    def of(self, stages: frozenset[str]) -> "ModelCalls":
         """Only what these stages take."""
         names = {name for stage in stages for name in _CALLS[stage]}
         return ModelCalls(**{name: getattr(self, name) for name in names})
@@ -86,9 +86,9 @@ class ModelCalls:
         return ModelCalls(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
-_CALLS = {
-    Stage.FRAMES: ("video_ms_decoded", "frames_encoded"),
-    Stage.OCR: ("video_ms_decoded", "frames_detected", "lines_recognised"),
+_CALLS: dict[str, tuple[str, ...]] = {
+    Stage.VISUAL: ("video_ms_decoded", "frames_encoded"),
+    Stage.OCR: ("video_ms_decoded", "frames_detected", "lines_recognized"),
     Stage.ASR: ("audio_ms_decoded", "audio_ms_heard"),
     Stage.TEXT: ("texts_encoded",),
 }

@@ -1,13 +1,17 @@
 """Arrow schemas of the tables, and the version of the whole layout.
 
-Columns that later work needs are here from the first day (see docs/tables.md), so that a store
-made today opens tomorrow. `SCHEMA_VERSION` rises with any change; the store refuses others in
-words. Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit length.
+A store made by any version since `OLDEST_SCHEMA` opens: readers take a column that is not there
+for null, and the next writer adds it (`reelshelf.indexer.store.migration`). So what is new is nullable, and
+stands last in its table, in `ADDED`. Names that are stored stay: releases that are kept, and
+searchers that read with plain lancedb, depend on them.
+
+Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit length.
 """
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
+OLDEST_SCHEMA = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
 SPAN = pa.struct([("start_ms", pa.int64()), ("end_ms", pa.int64())])
@@ -57,6 +61,26 @@ CALLS = pa.struct(
 )
 PUBLISHED = pa.struct([("run_id", pa.string()), ("left_at", INSTANT)])
 ATTRIBUTE = pa.struct([("name", pa.string()), ("value", pa.string())])
+STAGE_VERSION = pa.struct([("stage", pa.string()), ("version", pa.int32())])
+
+# Columns that tables were given after they were first made, in the order in which they were.
+ADDED: dict[str, tuple[pa.Field, ...]] = {
+    "runs": (
+        # Schema 5. The conditions that kept a run from publishing.
+        pa.field("refused_by", pa.string()),
+        # Schema 6. The stage it was last in, and what the gate's failure rate was made of.
+        pa.field("stage", pa.string()),
+        pa.field("failure_rate", pa.float64()),
+    ),
+    # Schema 6. Versions of the code that made each stage's output; null: as of schema 5.
+    "videos": (pa.field("stage_versions", pa.list_(STAGE_VERSION)),),
+    "products": (pa.field("stage_version", pa.int32()),),
+    "product_images": (pa.field("stage_version", pa.int32()),),
+    # Schema 6. The traceback of an error that nobody expects of an input.
+    "failures": (pa.field("trace", pa.string()),),
+    # Schema 6. What a store keeps of the config that its rows were made with.
+    "store": (pa.field("settings", pa.string()),),
+}
 
 
 def vector(dim: int) -> pa.DataType:
@@ -70,6 +94,10 @@ def _required(*fields: tuple[str, pa.DataType]) -> list[pa.Field]:
 
 def _optional(*fields: tuple[str, pa.DataType]) -> list[pa.Field]:
     return [pa.field(name, kind) for name, kind in fields]
+
+
+def _added(table: str) -> list[pa.Field]:
+    return list(ADDED.get(table, ()))
 
 
 _COMMON = _required(
@@ -98,6 +126,7 @@ def store_schema() -> pa.Schema:
             ("models", pa.string()),
             ("created_at", INSTANT),
         )
+        + _added("store")
     )
 
 
@@ -130,6 +159,7 @@ def products_schema(text_dim: int) -> pa.Schema:
             ("text_vector", vector(text_dim)),
             ("facts_vector", vector(text_dim)),
         )
+        + _added("products")
     )
 
 
@@ -151,6 +181,7 @@ def product_images_schema(image_dim: int) -> pa.Schema:
             ("reading_fingerprint", pa.string()),
             ("image_vector", vector(image_dim)),
         )
+        + _added("product_images")
     )
 
 
@@ -196,6 +227,7 @@ def videos_schema() -> pa.Schema:
             # Of everything its links were made from; null while they are due.
             ("links_fingerprint", pa.string()),
         )
+        + _added("videos")
     )
 
 
@@ -268,11 +300,12 @@ def failures_schema() -> pa.Schema:
         )
         + _COMMON
         + _optional(("item_id", pa.string()), ("line", pa.int64()), ("at", INSTANT))
+        + _added("failures")
     )
 
 
 def runs_schema() -> pa.Schema:
-    """One row for each run that reached its end, refused or not."""
+    """One row for each run, from its start on; `status` is `running` until it ends."""
     return pa.schema(
         _COMMON
         + _required(
@@ -290,8 +323,6 @@ def runs_schema() -> pa.Schema:
             ("spent", pa.string()),
             # Where the run read from, for a reindex that is not told.
             ("source", pa.string()),
-            # The conditions that kept it from publishing.
-            ("refused_by", pa.string()),
         )
         + _optional(
             ("message", pa.string()),
@@ -300,6 +331,7 @@ def runs_schema() -> pa.Schema:
             ("cost_per_video", pa.float64()),
             ("currency", pa.string()),
         )
+        + _added("runs")
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 RED, GREEN, BLUE, WHITE, BLACK = (
     (200, 30, 30),
     (30, 180, 40),
@@ -18,11 +18,11 @@ RED, GREEN, BLUE, WHITE, BLACK = (
 RATE = 16_000
 
 
-def textured(colour: Colour, width: int, height: int, corner: Colour | None = None) -> np.ndarray:
-    """A picture of one colour with a fixed pattern, and maybe a block in its top left corner."""
-    rng = np.random.default_rng(sum(colour))
+def textured(color: Color, width: int, height: int, corner: Color | None = None) -> np.ndarray:
+    """A picture of one color with a fixed pattern, and maybe a block in its top left corner."""
+    rng = np.random.default_rng(sum(color))
     grid = rng.integers(-25, 25, (8, 8, 1)).repeat(-(-height // 8), 0).repeat(-(-width // 8), 1)
-    picture = np.clip(np.array(colour) + grid[:height, :width], 0, 255).astype(np.uint8)
+    picture = np.clip(np.array(color) + grid[:height, :width], 0, 255).astype(np.uint8)
     if corner is not None:
         picture[: height // 4, : width // 4] = corner
     return picture
@@ -30,17 +30,17 @@ def textured(colour: Colour, width: int, height: int, corner: Colour | None = No
 
 def write_clip(
     path: Path,
-    colours: Sequence[Colour],
+    colors: Sequence[Color],
     *,
     size: tuple[int, int] = (96, 64),
     fps: int = 10,
     sound: bool = False,
-    corner: Colour | None = None,
+    corner: Color | None = None,
     times_ms: Sequence[int] | None = None,
 ) -> Path:
-    """One second of each colour, or one frame of each at `times_ms`; a tone where asked."""
+    """One second of each color, or one frame of each at `times_ms`; a tone where asked."""
     width, height = size
-    frames = [c for c in colours for _ in range(1 if times_ms else fps)]
+    frames = [c for c in colors for _ in range(1 if times_ms else fps)]
     stamps = times_ms or [i * 1000 // fps for i in range(len(frames))]
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=fps, options={"crf": "20", "preset": "ultrafast"})
@@ -48,8 +48,8 @@ def write_clip(
         video.time_base = Fraction(1, 1000)
         video.codec_context.time_base = Fraction(1, 1000)
         audio = out.add_stream("aac", rate=RATE, layout="mono") if sound else None
-        for colour, stamp in zip(frames, stamps, strict=True):
-            picture = textured(colour, width, height, corner)
+        for color, stamp in zip(frames, stamps, strict=True):
+            picture = textured(color, width, height, corner)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = stamp, Fraction(1, 1000)
             out.mux(video.encode(frame))

@@ -13,7 +13,7 @@ EXAMPLE_SHOP = ROOT / "examples" / "shop"
 
 def reelshelf(*words: str) -> Any:
     done = subprocess.run(
-        [sys.executable, "-m", "jobs.cli", *words, "--json"],
+        [sys.executable, "-m", "reelshelf.jobs.cli", *words, "--json"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs import work
-from jobs.engine import failed, failure
-from models.protocols import ModelSet, TextLine, Transcript
-from schemas.config import Config
-from schemas.errors import FailureKind, ModelUnavailable
-from schemas.media import DecodedVideo, Pixels, Samples, Vectors
-from schemas.outcomes import Failed, VideoJob
-from schemas.release import ModelRef
-from schemas.segments import Box, Utterance
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.engine import failed, failure
+from reelshelf.models.protocols import ModelSet, TextLine, Transcript
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import FailureKind, ModelUnavailable
+from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, Vectors
+from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.release import ModelRef
+from reelshelf.schemas.segments import Box, Utterance
 
 IMAGE_DIM, TEXT_DIM = 32, 32
 
@@ -31,7 +31,7 @@ def unit(vectors: Vectors) -> Vectors:
 
 
 class FakeImages:
-    """Mean colours over a 2 x 2 grid, and their squares: alike pictures get alike vectors."""
+    """Mean colors over a 2 x 2 grid, and their squares: alike pictures get alike vectors."""
 
     ref = ModelRef(name="fake-images", revision="1", sha256="0", dim=IMAGE_DIM, space="fake-images")
 
@@ -86,7 +86,7 @@ class FakeReader:
             return ()
         return (TextLine(Box(0.0, 0.0, 0.25, 0.25), corner),)
 
-    def recognise(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+    def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         return [("written words", 0.9) for _ in crops]
 
 
@@ -127,10 +127,10 @@ def decode_or_misbehave(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     if job.source.video_id.startswith("hang"):
         time.sleep(3600)
     if job.source.video_id.startswith("greedy"):
-        held = []
+        stored = []
         try:
             while True:
-                held.append(np.ones(1 << 24))  # 128 MB that are really used
+                stored.append(np.ones(1 << 24))  # 128 MB that are really used
         except MemoryError as error:
             return failure(job, "decode", error)
     if job.source.video_id.startswith("crash"):

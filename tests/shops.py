@@ -8,23 +8,23 @@ from pathlib import Path
 
 from PIL import Image
 
-from indexer.scope import Demand
-from jobs import work
-from jobs.engine import Decode, ModelLoader
-from jobs.ingest import IngestResult, ingest
-from jobs.local import LocalEngine
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from schemas.config import Config, parse_config
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.schemas.config import Config, parse_config
 from tests.clips import BLUE, GREEN, RED, textured, write_clip
 from tests.fakes import load_fakes
 
-COLOURS = {"red": RED, "green": GREEN, "blue": BLUE}
+COLORS = {"red": RED, "green": GREEN, "blue": BLUE}
 
 
 @dataclass
 class Shop:
-    """A folder with a catalogue and videos."""
+    """A folder with a catalog and videos."""
 
     root: Path
 
@@ -43,10 +43,10 @@ class Shop:
         decode: Decode = work.decode,
         *,
         verify: bool = False,
-        demand: Demand | None = None,
+        reindex: ReindexRequest | None = None,
     ) -> IngestResult:
         """Run once; an error where that may not publish."""
-        return self.run(config, loader, decode, verify=verify, demand=demand).or_raise()
+        return self.run(config, loader, decode, verify=verify, reindex=reindex).or_raise()
 
     def run(
         self,
@@ -55,13 +55,13 @@ class Shop:
         decode: Decode = work.decode,
         *,
         verify: bool = False,
-        demand: Demand | None = None,
+        reindex: ReindexRequest | None = None,
     ) -> IngestResult:
         """Run once, however it ends."""
         settings = config or small_config()
         request = replace(self.request, verify=verify)
         engine = partial(LocalEngine, loader=loader, decode=decode)
-        return ingest(request, settings, engine, NoProgress(), demand)
+        return ingest(request, settings, engine, NoProgress(), reindex)
 
     def set_products(self, rows: list[dict[str, object]]) -> None:
         write_lines(self.root / "catalog" / "products.jsonl", rows)
@@ -91,17 +91,17 @@ def product_row(name: str) -> dict[str, object]:
 
 
 def make_shop(root: Path) -> Shop:
-    """Three products of three colours and three videos; the first video also has a tone."""
+    """Three products of three colors and three videos; the first video also has a tone."""
     (root / "catalog" / "images").mkdir(parents=True)
     (root / "videos").mkdir()
-    for name, colour in COLOURS.items():
-        picture = Image.fromarray(textured(colour, 64, 64))
+    for name, color in COLORS.items():
+        picture = Image.fromarray(textured(color, 64, 64))
         picture.save(root / "catalog" / "images" / f"{name}.png")
     shop = Shop(root)
-    shop.set_products([product_row(name) for name in COLOURS])
+    shop.set_products([product_row(name) for name in COLORS])
     rows: list[dict[str, object]] = []
-    for name, colours in (("a", [RED, GREEN]), ("b", [BLUE]), ("c", [GREEN, GREEN, BLUE])):
-        write_clip(root / "videos" / f"{name}.mp4", colours, sound=name == "a")
+    for name, colors in (("a", [RED, GREEN]), ("b", [BLUE]), ("c", [GREEN, GREEN, BLUE])):
+        write_clip(root / "videos" / f"{name}.mp4", colors, sound=name == "a")
         rows.append({"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": []})
     shop.set_videos(rows)
     return shop
@@ -112,8 +112,8 @@ MIXTURES = ([RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GRE
 
 def write_nth(shop: Shop, number: int, mixture: int | None = None) -> None:
     """The n-th of many short videos; every third has sound. `mixture` gives it another content."""
-    colours = MIXTURES[(number if mixture is None else mixture) % len(MIXTURES)]
-    write_clip(shop.root / "videos" / f"v{number}.mp4", colours, sound=number % 3 == 0)
+    colors = MIXTURES[(number if mixture is None else mixture) % len(MIXTURES)]
+    write_clip(shop.root / "videos" / f"v{number}.mp4", colors, sound=number % 3 == 0)
 
 
 def list_nth(shop: Shop, numbers: Iterable[int]) -> None:

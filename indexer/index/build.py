@@ -16,17 +16,31 @@ import lance
 import numpy as np
 from lancedb.index import FTS, BTree
 
-from indexer.index import encode
-from indexer.index.encode import Spread
-from indexer.index.inspect import fragments_without, index_facts, index_names
-from indexer.index.quantizer import Origin, code_error, draw, index_sizes, null_free, train
-from indexer.index.recall import between, bytes_read, exact, measure_recall, tune, widest
-from indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
-from indexer.store.tables import DATA_TABLES, Store
-from schemas.config import IndexConfig
-from schemas.media import Vectors
-from schemas.quantizer import Quantizer, Recipe
-from schemas.release import Drift, VectorIndex
+from reelshelf.indexer.index import encode
+from reelshelf.indexer.index.encode import TaskMapper
+from reelshelf.indexer.index.inspect import fragments_without, index_facts, index_names
+from reelshelf.indexer.index.quantizer import (
+    Origin,
+    code_error,
+    index_sizes,
+    null_free,
+    sample_vectors,
+    train,
+)
+from reelshelf.indexer.index.recall import (
+    bytes_read,
+    exact_search,
+    interpolate,
+    measure_recall,
+    tune,
+    widest,
+)
+from reelshelf.indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
+from reelshelf.indexer.store.tables import DATA_TABLES, Store
+from reelshelf.schemas.config import IndexConfig
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.quantizer import Quantizer, Recipe
+from reelshelf.schemas.release import Drift, VectorIndex
 
 # Every vector column that is searched, by table.
 VECTOR_COLUMNS = (
@@ -58,10 +72,10 @@ class Builder:
     """
 
     config: IndexConfig
-    spread: Spread
+    map_tasks: TaskMapper
     workers: int = 1
-    typed: Vectors | None = None
-    anew: bool = False
+    query_vectors: Vectors | None = None
+    retrain: bool = False
 
 
 def build_indexes(
@@ -81,7 +95,7 @@ def build_indexes(
     _index_plainly(store, name, column, full_text)
     known = {(index.table, index.column): index for index in last}
     return [
-        bring_up(store, name, column, builder, known.get((name, column)))
+        update_index(store, name, column, builder, known.get((name, column)))
         for name, column in VECTOR_COLUMNS
     ]
 
@@ -95,7 +109,7 @@ def compact(store: Store, name: str) -> None:
         store.writable(name).to_lance().optimize.compact_files()
 
 
-def bring_up(
+def update_index(
     store: Store, table: str, column: str, builder: Builder, last: VectorIndex | None
 ) -> VectorIndex:
     """Bring the index of one vector column up to the newest rows."""
@@ -145,7 +159,7 @@ def _why_anew(
 ) -> str | None:
     """Why an index has to be trained anew before anything is measured; None where it has not."""
     config = builder.config
-    if builder.anew:
+    if builder.retrain:
         return "it was asked for"
     if quantizer is None or last is None or last.drift is None:
         return "there was none"
@@ -158,8 +172,8 @@ def _why_anew(
     ) or last.recall_target != config.recall_target:
         return "the settings have changed"
     if any(
-        asked and asked != held
-        for asked, held in (
+        asked and asked != stored
+        for asked, stored in (
             (config.nprobes, last.nprobes),
             (config.refine_factor, last.refine_factor),
         )
@@ -179,7 +193,7 @@ def _build(
     dim = dataset.schema.field(column).type.list_size
     sizes = index_sizes(rows, dim, config)
     held_out = min(config.tune_queries, rows // 10)
-    drawn = draw(dataset, column, sizes.train_rows + held_out, config.seed)
+    drawn = sample_vectors(dataset, column, sizes.train_rows + held_out, config.seed)
     queries, sample = drawn[:held_out], drawn[held_out:]
     origin = Origin(table, column, dataset.version, rows)
     quantizer = train(sample, queries, sizes, origin, seed=config.seed)
@@ -205,10 +219,14 @@ def _build(
     )
     dataset = store.dataset(table)
     # Rows are found more easily than what lies between them, and the gate asks for both.
-    strange = between(dataset, column, held_out, config.seed)
-    truths = [exact(dataset, column, queries), exact(dataset, column, strange)]
-    if builder.typed is not None and column in TYPED_COLUMNS and builder.typed.shape[1] == dim:
-        truths.append(exact(dataset, column, builder.typed))
+    strange = interpolate(dataset, column, held_out, config.seed)
+    truths = [exact_search(dataset, column, queries), exact_search(dataset, column, strange)]
+    if (
+        builder.query_vectors is not None
+        and column in TYPED_COLUMNS
+        and builder.query_vectors.shape[1] == dim
+    ):
+        truths.append(exact_search(dataset, column, builder.query_vectors))
     telling = [truth for truth in truths if len(truth.queries)]
     tuned = tune(dataset, index, telling, dim) if telling else None
     tuned = tuned or widest(dataset, index, truths[0], dim)
@@ -231,7 +249,7 @@ def _build(
 
 def _encode(store: Store, quantizer: Quantizer, fragments: list[int], builder: Builder) -> None:
     segments = encode.encode_fragments(
-        store, quantizer, fragments, builder.config, builder.spread, builder.workers
+        store, quantizer, fragments, builder.config, builder.map_tasks, builder.workers
     )
     if len(segments) > builder.config.max_segments:
         segments = [encode.merged(store, quantizer, segments)]
@@ -274,8 +292,8 @@ def _watch(
     dataset = store.dataset(recipe.table)
     # What training reached, which may be well beyond the target.
     least = index.drift.recall_trained - config.max_loss
-    fixed_truth = exact(dataset, recipe.column, quantizer.queries[:_WATCHED])
-    fresh_truth = exact(dataset, recipe.column, fresh[:_WATCHED])
+    fixed_truth = exact_search(dataset, recipe.column, quantizer.queries[:_WATCHED])
+    fresh_truth = exact_search(dataset, recipe.column, fresh[:_WATCHED])
     if not len(fresh_truth.queries):
         # Nothing new with a vector, or only copies of each other.
         fresh_truth = fixed_truth
@@ -329,11 +347,11 @@ def _wider(index: VectorIndex, recipe: Recipe, config: IndexConfig) -> list[Vect
 def _index_plainly(store: Store, name: str, column: str, config: FTS | BTree) -> None:
     """A full-text or key index: made once, then brought up to the newest rows."""
     dataset = store.dataset(name)
-    held = next(iter(index_names(dataset, column)), None)
-    if held is None:
+    stored = next(iter(index_names(dataset, column)), None)
+    if stored is None:
         store.writable(name).create_index(column, config=config, replace=True)
-    elif fragments_without(dataset, held):
-        store.writable(name).to_lance().optimize.optimize_indices(index_names=[held])
+    elif fragments_without(dataset, stored):
+        store.writable(name).to_lance().optimize.optimize_indices(index_names=[stored])
 
 
 def _drop_others(store: Store, table: str, column: str, *, keep: str | None) -> None:

@@ -16,13 +16,13 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from indexer.index.quantizer import all_cores, faiss_index, gpu_count, null_free
-from indexer.store.quantizers import read_quantizer
-from indexer.store.tables import Store
-from schemas.config import IndexConfig, StorageConfig
-from schemas.errors import StoreError
-from schemas.media import Vectors
-from schemas.quantizer import Quantizer
+from reelshelf.indexer.index.quantizer import all_cores, faiss_index, gpu_count, null_free
+from reelshelf.indexer.store.quantizers import read_quantizer
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import IndexConfig, StorageConfig
+from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.quantizer import Quantizer
 
 # What Lance calls one part of an index. Only Lance looks inside.
 Segment: TypeAlias = Any
@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 _ROWS_PER_BATCH = 32_768
 
 
-class Spread(Protocol):
+class TaskMapper(Protocol):
     """Calls a function on items, wherever there is room, in any order."""
 
     def __call__(
@@ -71,7 +71,7 @@ def encode_fragments(
     quantizer: Quantizer,
     fragments: Sequence[int],
     config: IndexConfig,
-    spread: Spread,
+    map_tasks: TaskMapper,
     workers: int,
 ) -> list[Segment]:
     """Encode the rows of some fragments the way the config says: segments to commit."""
@@ -93,7 +93,7 @@ def encode_fragments(
         )
         for part in parts
     ]
-    return list(spread(encode_piece, pieces))
+    return list(map_tasks(encode_piece, pieces))
 
 
 def way_of(config: IndexConfig, workers: int) -> str:
@@ -233,6 +233,6 @@ class Coder:
             if size:
                 ids = faiss.rev_swig_ptr(lists.get_ids(place), size)
                 places[ids] = place
-                held = faiss.rev_swig_ptr(lists.get_codes(place), size * filled.pq.M)
-                codes[ids] = held.reshape(size, filled.pq.M)
+                stored = faiss.rev_swig_ptr(lists.get_codes(place), size * filled.pq.M)
+                codes[ids] = stored.reshape(size, filled.pq.M)
         return places, codes

@@ -18,11 +18,11 @@ import lance
 import numpy as np
 import pyarrow as pa
 
-from indexer.store.rows import vector_matrix
-from schemas.config import IndexConfig
-from schemas.errors import StoreError
-from schemas.media import Vectors
-from schemas.quantizer import Quantizer, Recipe
+from reelshelf.indexer.store.rows import vector_matrix
+from reelshelf.schemas.config import IndexConfig
+from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.quantizer import Quantizer, Recipe
 
 if TYPE_CHECKING:
     import faiss
@@ -62,7 +62,7 @@ def index_sizes(rows: int, dim: int, config: IndexConfig) -> IndexSizes:
     return IndexSizes(max(1, min(partitions, train_rows)), sub_vectors, train_rows)
 
 
-def draw(dataset: lance.LanceDataset, column: str, most: int, seed: int) -> Vectors:
+def sample_vectors(dataset: lance.LanceDataset, column: str, most: int, seed: int) -> Vectors:
     """At most `most` vectors of a column, drawn evenly and read by their place: `(n, dim)`.
 
     Little more than those is read or held. Rows without a vector are left out. The same version and
@@ -153,7 +153,7 @@ def train(
 def all_cores() -> Iterator[None]:
     """Let FAISS use every core for a while.
 
-    A run keeps OpenMP to one thread, for Whisper's sake (see `jobs.terminal`).
+    A run keeps OpenMP to one thread, for Whisper's sake (see `reelshelf.jobs.cli.terminal`).
     """
     import faiss
 

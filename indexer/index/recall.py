@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import lance
 import numpy as np
 
-from indexer.index.quantizer import decoded, draw
-from indexer.store.rows import vector_matrix
-from schemas.media import Vectors
-from schemas.quantizer import Quantizer
-from schemas.release import SearchPoint, VectorIndex
+from reelshelf.indexer.index.quantizer import decoded, sample_vectors
+from reelshelf.indexer.store.rows import vector_matrix
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.quantizer import Quantizer
+from reelshelf.schemas.release import SearchPoint, VectorIndex
 
 K = 10
 # Cosine distances of float32 vectors are no more exact than this.
@@ -31,7 +31,7 @@ _LEAST_ERROR = 0.005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Truth:
+class GroundTruth:
     """Queries `(q, dim)` with the distance of the tenth nearest row, and how many copies each has.
 
     `wanted` is how many rows there are to find: ten, or fewer in a small table.
@@ -43,7 +43,7 @@ class Truth:
     wanted: int
 
 
-def exact(dataset: lance.LanceDataset, column: str, queries: Vectors) -> Truth:
+def exact_search(dataset: lance.LanceDataset, column: str, queries: Vectors) -> GroundTruth:
     """Exact search, streaming: memory does not grow with the rows."""
     nearest = np.full((len(queries), K), np.inf, np.float32)
     copies = np.zeros(len(queries), np.int64)
@@ -61,7 +61,7 @@ def exact(dataset: lance.LanceDataset, column: str, queries: Vectors) -> Truth:
     wanted = min(K, int(found.sum(axis=1).max(initial=0)))
     limits = np.where(found, nearest, -np.inf).max(axis=1)
     useful = (copies <= _MOST_COPIES) & (found.sum(axis=1) >= min(wanted, rows)) & (wanted > 0)
-    return Truth(queries[useful], limits[useful], copies[useful], wanted)
+    return GroundTruth(queries[useful], limits[useful], copies[useful], wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Measured:
 
 
 def measure_recall(
-    dataset: lance.LanceDataset, index: VectorIndex, truth: Truth, target: float | None = None
+    dataset: lance.LanceDataset, index: VectorIndex, truth: GroundTruth, target: float | None = None
 ) -> Measured:
     """Search every query as the release would; with a `target`, only until it is clear of it."""
     shares: list[float] = []
@@ -157,9 +157,9 @@ def agreement(dataset: lance.LanceDataset, index: VectorIndex, quantizer: Quanti
     return right / total if total else 1.0
 
 
-def between(dataset: lance.LanceDataset, column: str, most: int, seed: int) -> Vectors:
+def interpolate(dataset: lance.LanceDataset, column: str, most: int, seed: int) -> Vectors:
     """Queries `(most, dim)` between pairs of random rows: near the data, and no rows themselves."""
-    drawn = draw(dataset, column, 2 * most, seed)
+    drawn = sample_vectors(dataset, column, 2 * most, seed)
     firsts = np.arange(most) % len(drawn)
     others = (firsts + len(drawn) // 2) % len(drawn)
     # Leaning to the first: half-way between two rows there may be nothing at all.
@@ -180,7 +180,7 @@ _STALLED = 0.002
 
 
 def tune(
-    dataset: lance.LanceDataset, index: VectorIndex, truths: list[Truth], dim: int
+    dataset: lance.LanceDataset, index: VectorIndex, truths: list[GroundTruth], dim: int
 ) -> VectorIndex | None:
     """The index with the settings that read least and reach its target for every set of queries.
 
@@ -202,15 +202,17 @@ def tune(
                 short, before = nprobes, point.recall
                 continue
             best = point
-            between = (short + nprobes) // 2
-            if short and short < between < nprobes:
-                point, surely = tuner.measure(between, refine)
+            half = (short + nprobes) // 2
+            if short and short < half < nprobes:
+                point, surely = tuner.measure(half, refine)
                 best = point if surely >= index.recall_target else best
             break
     return tuner.tuned(best) if best else None
 
 
-def widest(dataset: lance.LanceDataset, index: VectorIndex, truth: Truth, dim: int) -> VectorIndex:
+def widest(
+    dataset: lance.LanceDataset, index: VectorIndex, truth: GroundTruth, dim: int
+) -> VectorIndex:
     """For an index that never reaches its target: everything is probed, and the gate will judge."""
     tuner = _Tuner(dataset, index, [truth], dim)
     nprobes = index.nprobes or index.partitions
@@ -222,7 +224,7 @@ class _Tuner:
     """Measures settings of one index, and remembers what it found."""
 
     def __init__(
-        self, dataset: lance.LanceDataset, index: VectorIndex, truths: list[Truth], dim: int
+        self, dataset: lance.LanceDataset, index: VectorIndex, truths: list[GroundTruth], dim: int
     ) -> None:
         self._dataset, self._index, self._truths, self._dim = dataset, index, truths, dim
         self._curve: list[SearchPoint] = []

@@ -1,7 +1,7 @@
 """Fitting and applying the logistic model that turns signals into a probability.
 
-Weights are fitted by maximum a posteriori (penalised logistic regression; Hastie, Tibshirani and
-Friedman, "The Elements of Statistical Learning", 2009, section 4.4). The prior is centred on
+Weights are fitted by maximum a posteriori (penalized logistic regression; Hastie, Tibshirani and
+Friedman, "The Elements of Statistical Learning", 2009, section 4.4). The prior is centered on
 the calibration that ships, so a few labels move it a little and many labels move it far. No
 weight may fall below zero: more evidence never makes a link less likely.
 """
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from schemas.calibration import SIGNALS_OF, Calibration, Signal
-from schemas.links import Sense
+from reelshelf.schemas.calibration import SIGNALS_OF, Calibration, Signal
+from reelshelf.schemas.links import Modality
 
 Signals = Mapping[Signal, float]
 Matrix = npt.NDArray[np.float64]
@@ -39,45 +39,47 @@ def probability(calibration: Calibration, signals: Signals) -> float:
     return float(expit(calibration.bias + total))
 
 
-def sense_probabilities(calibration: Calibration, signals: Signals) -> dict[Sense, float]:
-    """What each sense alone would make of the pair; 0 where it is silent."""
-    # A declaration is backed by what other senses say: alone it never is.
-    alone: dict[Sense, dict[Signal, float]] = {
-        sense: {
+def modality_probabilities(calibration: Calibration, signals: Signals) -> dict[Modality, float]:
+    """What each modality alone would make of the pair; 0 where it is silent."""
+    # A declaration is backed by what other modalities say: alone it never is.
+    alone: dict[Modality, dict[Signal, float]] = {
+        modality: {
             name: signals[name]
             for name in names
             if name in signals and name is not Signal.MERCHANT_BACKED
         }
-        for sense, names in SIGNALS_OF.items()
+        for modality, names in SIGNALS_OF.items()
     }
-    return {sense: probability(calibration, own) if own else 0.0 for sense, own in alone.items()}
+    return {
+        modality: probability(calibration, own) if own else 0.0 for modality, own in alone.items()
+    }
 
 
 def fit(
     pairs: Sequence[Signals], linked: Sequence[bool], prior: Calibration, *, fitted_on: str
 ) -> Calibration:
-    """Fit on labelled pairs. Raises ValueError unless both kinds of pair are there."""
+    """Fit on labeled pairs. Raises ValueError unless both kinds of pair are there."""
     truth = np.array(linked, np.float64)
     if not len(truth) or truth.all() or not truth.any():
         raise ValueError("a calibration needs pairs that are links and pairs that are not")
     values = np.array([[pair.get(name, 0.0) for name in _NAMES] for pair in pairs], np.float64)
     scale = np.maximum(values.std(axis=0), 1e-3)
     start = np.array([prior.weights.get(name, 0.0) for name in _NAMES])
-    centre = start * scale
+    center = start * scale
     scaled = values / scale
 
     def loss(parameters: Matrix) -> tuple[float, Matrix]:
         bias, weights = parameters[0], parameters[1:]
         logit = bias + scaled @ weights
         error = expit(logit) - truth
-        pull = (weights - centre) / _PRIOR_DEVIATION**2
+        pull = (weights - center) / _PRIOR_DEVIATION**2
         value = np.sum(np.logaddexp(0.0, logit) - truth * logit)
-        value += 0.5 * float(pull @ (weights - centre))
+        value += 0.5 * float(pull @ (weights - center))
         return float(value), np.concatenate([[error.sum()], scaled.T @ error + pull])
 
     bounds = [(None, None)] + [(0.0, None)] * len(_NAMES)
     found = minimize(
-        loss, np.concatenate([[prior.bias], centre]), jac=True, bounds=bounds, method="L-BFGS-B"
+        loss, np.concatenate([[prior.bias], center]), jac=True, bounds=bounds, method="L-BFGS-B"
     )
     weights = found.x[1:] / scale
     return Calibration(

@@ -1,67 +1,59 @@
-"""The clues of all senses, joined into one calibrated score for each product of a video.
+"""The matches of all modalities, joined into one calibrated score for each product of a video.
 
-Within a sense the strongest clue of each kind counts, since ten readings of one caption are one
-caption. What all senses say together becomes a probability by the shop's calibration.
+Within a modality the strongest match of each kind counts, since ten readings of one caption are one
+caption. What all modalities say together becomes a probability by the shop's calibration.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from indexer.linking.calibration import probability, sense_probabilities
-from indexer.linking.catalogue import LinkingCatalogue
-from indexer.linking.clues import Clue
-from indexer.linking.meaning import meant
-from indexer.linking.sight import Sight
-from indexer.linking.sound import SoundIndex
-from indexer.linking.speech import spoken
-from indexer.linking.writing import written
-from schemas.calibration import Calibration, Signal
-from schemas.config import LinkingConfig
-from schemas.links import Evidence, ProductLink, Sense, Span
-from schemas.segments import Segment
+from reelshelf.indexer.linking.asr_phonetic import PhoneticMatcher
+from reelshelf.indexer.linking.asr_semantic import semantic_matches
+from reelshelf.indexer.linking.asr_title import title_matches
+from reelshelf.indexer.linking.calibration import modality_probabilities, probability
+from reelshelf.indexer.linking.matches import Match
+from reelshelf.indexer.linking.ocr import ocr_matches
+from reelshelf.indexer.linking.visual import VisualMatcher
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.catalog import EncodedProduct
+from reelshelf.schemas.config import LinkingConfig
+from reelshelf.schemas.keys import Json
+from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
 
-# Raise when the same segments, catalogue, calibration and config would give other links.
+# Raise when the same segments, catalog, calibration and config would give other links.
 VERSION = 2
 
-# A clue this much weaker than the best one of its link does not widen the link's spans.
+# A match this much weaker than the best one of its link does not widen the link's spans.
 _SPAN_SHARE = 0.5
 _MOST_EVIDENCE = 12
 
 
 @dataclass(frozen=True, slots=True)
-class LinkableVideo:
-    """What linking knows of a video."""
-
-    video_key: str
-    merchant_skus: tuple[str, ...]
-    segments: tuple[Segment, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
-    """A product that a video may sell: the signals that decide, and the clues behind them."""
+    """A product that a video may sell: the signals that decide, and the matches behind them."""
 
     product: int
     signals: Mapping[Signal, float]
-    clues: tuple[Clue, ...]
+    matches: tuple[Match, ...]
 
 
 class Linker:
-    """Links videos to one catalogue. Make it once, use it for many videos."""
+    """Links videos to one catalog. Make it once, use it for many videos."""
 
     def __init__(
         self,
-        catalogue: LinkingCatalogue,
+        catalog: CatalogIndex,
         product_keys: Sequence[str],
-        sight: Sight | None,
+        visual: VisualMatcher | None,
         calibration: Calibration,
         config: LinkingConfig,
     ) -> None:
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._keys = product_keys
-        self._sight = sight
-        self._sounds = SoundIndex(catalogue)
+        self._visual = visual
+        self._phonetic = PhoneticMatcher(catalog)
         self._calibration = calibration
         self._config = config
 
@@ -78,37 +70,37 @@ class Linker:
         return linked
 
     def candidates(self, copies: Sequence[LinkableVideo]) -> list[list[Candidate]]:
-        """For each copy, every product that any sense speaks for in any of them, by product.
+        """For each copy, every product that any modality speaks for in any of them, by product.
 
-        What one copy shows badly another may show well, so the strongest clues of all of them
-        decide for each. A copy's own clues are its evidence, if it has any; borrowed ones have no
+        What one copy shows badly another may show well, so the strongest matches of all of them
+        decide for each. A copy's own matches are its evidence, if it has any; borrowed ones have no
         moment.
         """
-        found: dict[int, list[list[Clue]]] = defaultdict(lambda: [[] for _ in copies])
+        found: dict[int, list[list[Match]]] = defaultdict(lambda: [[] for _ in copies])
         for place, video in enumerate(copies):
-            for clue in self._clues(video):
-                found[clue.product][place].append(clue)
+            for match in self._matches(video):
+                found[match.product][place].append(match)
         by_copy: list[list[Candidate]] = [[] for _ in copies]
-        for product, clues in sorted(found.items()):
-            pooled = tuple(clue for own in clues for clue in own)
+        for product, matches in sorted(found.items()):
+            pooled = tuple(match for own in matches for match in own)
             signals = _signals(pooled)
-            for place, own in enumerate(clues):
+            for place, own in enumerate(matches):
                 # Another copy's moments are not this one's: it may be cut or run faster.
                 borrowed = tuple(replace(c, span=None, at_ms=None, box=None) for c in pooled)
-                evidence = tuple(own) if any(clue.span for clue in own) else borrowed
+                evidence = tuple(own) if any(match.span for match in own) else borrowed
                 by_copy[place].append(Candidate(product, signals, evidence))
         return by_copy
 
     def sku(self, candidate: Candidate) -> str:
         """The SKU of a candidate."""
-        return self._catalogue.products[candidate.product].product.sku
+        return self._catalog.products[candidate.product].product.sku
 
     def weigh(self, video: LinkableVideo, candidate: Candidate) -> ProductLink:
         """The link that a candidate makes, however weak."""
-        scores = sense_probabilities(self._calibration, candidate.signals)
+        scores = modality_probabilities(self._calibration, candidate.signals)
         pieces = sorted(
-            (self._evidence(clue) for clue in candidate.clues),
-            key=lambda p: (-p.score, p.sense, p.at_ms or 0, p.text or ""),
+            (self._evidence(match) for match in candidate.matches),
+            key=lambda p: (-p.score, p.modality, p.at_ms or 0, p.text or ""),
         )
         return ProductLink(
             video_key=video.video_key,
@@ -120,41 +112,41 @@ class Linker:
             evidence=tuple(pieces[:_MOST_EVIDENCE]),
         )
 
-    def _clues(self, video: LinkableVideo) -> Iterable[Clue]:
-        if self._sight is not None:
-            yield from self._sight.clues(video.segments)
-        yield from written(video.segments, self._catalogue)
-        yield from spoken(video.segments, self._catalogue)
-        yield from self._sounds.clues(video.segments)
-        yield from meant(video.segments, self._catalogue)
+    def _matches(self, video: LinkableVideo) -> Iterable[Match]:
+        if self._visual is not None:
+            yield from self._visual.matches(video.segments)
+        yield from ocr_matches(video.segments, self._catalog)
+        yield from title_matches(video.segments, self._catalog)
+        yield from self._phonetic.matches(video.segments)
+        yield from semantic_matches(video.segments, self._catalog)
         for sku in video.merchant_skus:
-            product = self._catalogue.index_of.get(sku)
+            product = self._catalog.index_of.get(sku)
             if product is not None:
-                yield Clue(product, Sense.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
+                yield Match(product, Modality.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
 
-    def _evidence(self, clue: Clue) -> Evidence:
+    def _evidence(self, match: Match) -> Evidence:
         return Evidence(
-            sense=clue.sense,
-            span=clue.span,
-            at_ms=clue.at_ms,
-            score=probability(self._calibration, clue.signals),
-            text=clue.text,
-            box=clue.box,
-            image=clue.image,
+            modality=match.modality,
+            span=match.span,
+            at_ms=match.at_ms,
+            score=probability(self._calibration, match.signals),
+            text=match.text,
+            box=match.box,
+            image=match.image,
         )
 
 
-def _signals(clues: Iterable[Clue]) -> dict[Signal, float]:
-    """Of each kind of clue the strongest one's signals."""
-    best: dict[frozenset[Signal], Clue] = {}
-    for clue in clues:
-        kind = frozenset(clue.signals)
-        if kind not in best or clue.strength > best[kind].strength:
-            best[kind] = clue
-    signals = {name: value for clue in best.values() for name, value in clue.signals.items()}
-    seen = [clue for clue in best.values() if clue.sense is not Sense.MERCHANT]
+def _signals(matches: Iterable[Match]) -> dict[Signal, float]:
+    """Of each kind of match the strongest one's signals."""
+    best: dict[frozenset[Signal], Match] = {}
+    for match in matches:
+        kind = frozenset(match.signals)
+        if kind not in best or match.strength > best[kind].strength:
+            best[kind] = match
+    signals = {name: value for match in best.values() for name, value in match.signals.items()}
+    seen = [match for match in best.values() if match.modality is not Modality.MERCHANT]
     # A hint is enough, however faint; words that suit a rival better are none.
-    if Signal.MERCHANT in signals and any(clue.strength > 0.0 for clue in seen):
+    if Signal.MERCHANT in signals and any(match.strength > 0.0 for match in seen):
         signals[Signal.MERCHANT_BACKED] = 1.0
     return signals
 
@@ -170,3 +162,18 @@ def _joined_spans(pieces: Sequence[Evidence]) -> tuple[Span, ...]:
             span = Span(last.start_ms, max(last.end_ms, span.end_ms))
         joined.append(span)
     return tuple(joined)
+
+
+def linking_facts(item: EncodedProduct) -> Json:
+    """All that links are made from of one product: not its stock, its sales or its rating."""
+    product = item.product
+    return [
+        product.sku,
+        product.title,
+        product.brand,
+        str(product.price),
+        product.currency,
+        product.text,
+        product.facts,
+        [[image.uri, image.content_sha256, list(image.packaging_text)] for image in item.images],
+    ]

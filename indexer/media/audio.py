@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from schemas.media import SAMPLE_RATE, AudioChunk, Samples
+from reelshelf.schemas.media import SAMPLE_RATE, AudioChunk, Samples
 
-# Rounding of timestamps makes neighbours a few samples apart; only real gaps are filled.
+# Rounding of timestamps makes neighbors a few samples apart; only real gaps are filled.
 _TOLERANCE = SAMPLE_RATE // 20
 _SAMPLE_BYTES = 2
 

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeAlias
 
-from indexer.media.decoder import OpenVideo, check_file
-from schemas.config import MediaConfig
+from reelshelf.indexer.media.decoder import OpenVideo, check_file
+from reelshelf.schemas.config import MediaConfig
 
 Opener: TypeAlias = Callable[[Path, MediaConfig, bool], AbstractContextManager[OpenVideo]]
 
@@ -25,13 +25,13 @@ def open_video(
 
 
 def _open_pyav(path: Path, config: MediaConfig, sound: bool) -> AbstractContextManager[OpenVideo]:
-    from indexer.media.pyav import PyavVideo
+    from reelshelf.indexer.media.pyav import PyavVideo
 
     return PyavVideo.open(path, config, sound=sound)
 
 
 def _open_decord(path: Path, config: MediaConfig, sound: bool) -> AbstractContextManager[OpenVideo]:
-    from indexer.media.decord import DecordVideo
+    from reelshelf.indexer.media.decord import DecordVideo
 
     return DecordVideo.open(path, config, sound=sound)
 

@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-from indexer.media.audio import SoundTrack
-from indexer.media.backends import open_video
-from indexer.media.decoder import OpenVideo
-from indexer.media.sampling import FrameSampler
-from schemas.config import MediaConfig
-from schemas.errors import FailureKind, MediaError
-from schemas.keys import file_sha256
-from schemas.media import DecodeCounts, DecodedVideo, TimedFrame
-
-# Raise when the same file and config would give other frames, shots or sound.
-VERSION = 2
+from reelshelf.indexer.media.audio import SoundTrack
+from reelshelf.indexer.media.backends import open_video
+from reelshelf.indexer.media.decoder import OpenVideo
+from reelshelf.indexer.media.sampling import FrameSampler
+from reelshelf.schemas.config import MediaConfig
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.keys import file_sha256
+from reelshelf.schemas.media import DecodeCounts, DecodedVideo, TimedFrame
 
 
 def decode_video(

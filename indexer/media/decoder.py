@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from schemas.config import MediaConfig
-from schemas.errors import FailureKind, MediaError
-from schemas.media import AudioChunk, TimedFrame, VideoInfo
+from reelshelf.schemas.config import MediaConfig
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.media import AudioChunk, TimedFrame, VideoInfo
 
 StreamItem: TypeAlias = TimedFrame | AudioChunk
 

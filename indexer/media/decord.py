@@ -10,11 +10,11 @@ from pathlib import Path
 
 import decord
 
-from indexer.media.decoder import TICK_MS, StreamItem, scaled_size
-from indexer.media.pyav import PyavVideo
-from schemas.config import MediaConfig
-from schemas.errors import FailureKind, MediaError
-from schemas.media import AudioChunk, TimedFrame
+from reelshelf.indexer.media.decoder import TICK_MS, StreamItem, scaled_size
+from reelshelf.indexer.media.pyav import PyavVideo
+from reelshelf.schemas.config import MediaConfig
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.media import AudioChunk, TimedFrame
 
 
 class DecordVideo:

@@ -22,10 +22,10 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from indexer.media.decoder import TICK_MS, StreamItem, check_size, scaled_size
-from schemas.config import MediaConfig
-from schemas.errors import FailureKind, MediaError
-from schemas.media import SAMPLE_RATE, AudioChunk, Pixels, TimedFrame, VideoInfo
+from reelshelf.indexer.media.decoder import TICK_MS, StreamItem, check_size, scaled_size
+from reelshelf.schemas.config import MediaConfig
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.media import SAMPLE_RATE, AudioChunk, Pixels, TimedFrame, VideoInfo
 
 # Playlists and scripts (hls, concat) make the decoder open other files and hosts; image and pipe
 # formats are pictures. Only containers of video are let in.

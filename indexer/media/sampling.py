@@ -13,8 +13,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from schemas.config import MediaConfig
-from schemas.media import Pixels, Shot, TimedFrame, Vectors
+from reelshelf.schemas.config import MediaConfig
+from reelshelf.schemas.media import Pixels, Shot, TimedFrame, Vectors
 
 _THUMB = (64, 36)
 _GRID = 6
@@ -89,7 +89,7 @@ class FrameSampler:
 
 
 def _hsv_difference(a: Pixels, b: Pixels) -> float:
-    """Mean absolute difference in HSV, 0..1. Hue counts as far as both colours are saturated."""
+    """Mean absolute difference in HSV, 0..1. Hue counts as far as both colors are saturated."""
     first = cv2.cvtColor(a, cv2.COLOR_RGB2HSV).astype(np.float32)
     second = cv2.cvtColor(b, cv2.COLOR_RGB2HSV).astype(np.float32)
     hue = np.abs(first[..., 0] - second[..., 0])
@@ -108,9 +108,9 @@ def _sharpness(pixels: Pixels) -> float:
 def _cells(pixels: Pixels) -> Vectors:
     """Means and edge strengths over a grid: a new caption changes a cell, noise does not."""
     side = _GRID * 16
-    grey = cv2.cvtColor(
+    gray = cv2.cvtColor(
         cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
     ).astype(np.float32)
-    edges = np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
-    planes = np.stack([grey, edges * 2.0]).reshape(2, _GRID, 16, _GRID, 16) / 255.0
+    edges = np.abs(np.diff(gray, axis=1, prepend=gray[:, :1]))
+    planes = np.stack([gray, edges * 2.0]).reshape(2, _GRID, 16, _GRID, 16) / 255.0
     return np.asarray(planes.mean(axis=(2, 4)), np.float32)

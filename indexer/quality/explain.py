@@ -6,16 +6,14 @@ stored are explained as well.
 
 from dataclasses import dataclass
 
-from indexer.store.ids import stored_skus, stored_videos
-from indexer.store.linking import released_linker, released_videos
-from indexer.store.products import product_titles
-from indexer.store.tables import Store
-from schemas.calibration import Calibration, Signal
-from schemas.config import LinkingConfig
-from schemas.errors import InputError
-from schemas.keys import product_key, video_key
-from schemas.links import ProductLink
-from schemas.release import Release
+from reelshelf.indexer.quality.relinking import released_linker, released_videos
+from reelshelf.indexer.store.ids import stored_skus, stored_videos
+from reelshelf.indexer.store.products import product_titles
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.errors import InputError
+from reelshelf.schemas.keys import product_key, video_key
+from reelshelf.schemas.links import ProductLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Contribution:
 class Explanation:
     """A pair with its evidence and the sum behind its score.
 
-    `bias` is where the sum starts; `link` is None where no sense speaks for the pair.
+    `bias` is where the sum starts; `link` is None where no modality speaks for the pair.
     """
 
     sku: str
@@ -41,32 +39,26 @@ class Explanation:
     link: ProductLink | None
 
 
-def explain(
-    store: Store,
-    release: Release,
-    config: LinkingConfig,
-    video_id: str,
-    sku: str | None = None,
-) -> list[Explanation]:
+def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) -> list[Explanation]:
     """Every candidate of a video, best first, or the one pair asked for.
 
     Raises InputError where the release has no such video or product.
     """
-    video_id = stored_videos(store, release, [video_id])[video_id]
-    sku = stored_skus(store, release, [sku])[sku] if sku is not None else None
-    versions = {table.name: table.version for table in release.tables}
-    titles = product_titles(store.of(release.generation), versions["products"])
+    release = snapshot.release
+    video_id = stored_videos(snapshot, [video_id])[video_id]
+    sku = stored_skus(snapshot, [sku])[sku] if sku is not None else None
+    titles = product_titles(snapshot)
     if sku is not None and product_key(release.shop_id, sku) not in titles:
         raise InputError(f"{sku!r}: release {release.release_id} has no such SKU")
     key = video_key(release.shop_id, video_id)
     # A huge cluster is linked in groups; the video's own one decides.
-    groups = ([video for _, video in group] for group in released_videos(store, release, [key]))
+    groups = ([video for _, video in group] for group in released_videos(snapshot, [key]))
     copies = next((group for group in groups if any(v.video_key == key for v in group)), [])
     if not copies:
         raise InputError(f"{video_id!r}: release {release.release_id} has no such video")
     place = [copy.video_key for copy in copies].index(key)
     video = copies[place]
-    linker = released_linker(store, release, config)
+    linker = released_linker(snapshot)
     found = [
         Explanation(
             sku=linker.sku(candidate),

@@ -1,8 +1,8 @@
 """The gate: a candidate release is published only if it is no worse than it may be."""
 
-from schemas.config import GateConfig
-from schemas.gate import GateCheck, at_least, at_most
-from schemas.release import Quality
+from reelshelf.schemas.config import GateConfig
+from reelshelf.schemas.gate import GateCheck, at_least, at_most
+from reelshelf.schemas.release import Quality
 
 # In a shop of a handful, one video more or less is no trend.
 _ENOUGH = 50
@@ -55,8 +55,8 @@ def _health_checks(quality: Quality, config: GateConfig) -> list[GateCheck]:
         checks.append(at_most(f"rows in no partition of {name}", count, 0))
     for name, count in health.moved.items():
         checks.append(at_most(f"unchanged rows of {name} with other vectors", count, 0))
-    for name, cosine in health.centres.items():
-        checks.append(at_least(f"mean vector of {name}, cosine", cosine, config.min_centre))
+    for name, cosine in health.centers.items():
+        checks.append(at_least(f"mean vector of {name}, cosine", cosine, config.min_center))
     return checks
 
 

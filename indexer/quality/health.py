@@ -11,17 +11,17 @@ import lance
 import numpy as np
 import pyarrow.compute as pc
 
-from indexer.index.build import VECTOR_COLUMNS
-from indexer.index.inspect import IndexFacts, index_facts, index_names
-from indexer.index.quantizer import draw
-from indexer.index.recall import agreement
-from indexer.store.checksums import damaged_files
-from indexer.store.quantizers import read_quantizer
-from indexer.store.rows import vector_matrix
-from indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store, among
-from schemas.config import Config
-from schemas.media import Vectors
-from schemas.release import Health, Release, TableVersion, VectorIndex
+from reelshelf.indexer.index.build import VECTOR_COLUMNS
+from reelshelf.indexer.index.inspect import IndexFacts, index_facts, index_names
+from reelshelf.indexer.index.quantizer import sample_vectors
+from reelshelf.indexer.index.recall import agreement
+from reelshelf.indexer.store.checksums import damaged_files
+from reelshelf.indexer.store.quantizers import read_quantizer
+from reelshelf.indexer.store.rows import vector_matrix
+from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store, among
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.release import Health, Release, TableVersion, VectorIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ _OWNERS = 64
 # Another machine's arithmetic moves a vector less than this.
 _SAME = 0.98
 _LEAST_AGREEMENT = 0.9
-_CENTRE_ROWS = 4096
+_CENTER_ROWS = 4096
 # The mean of few vectors says little of where their model points.
-_LEAST_CENTRE_ROWS = 256
+_LEAST_CENTER_ROWS = 256
 
 
 def check_health(
@@ -86,7 +86,7 @@ def check_health(
         orphans=stray,
         incomplete_videos=sum(counts.get(key, 0) != count for key, count in stated),
         bad_scores=int((~((scores >= 0) & (scores <= 1))).sum()),
-        centres=_centres(store, previous, config.index.seed),
+        centers=_centers(store, previous, config.index.seed),
         moved=_moved(store, previous, config.index.seed),
         damaged=damaged_files(store, tables) if config.gate.verify_files else None,
     )
@@ -200,39 +200,39 @@ def _made(
     found = store.dataset(source.table, version).to_table(
         columns=list(dict.fromkeys(names)), filter=f"{where} AND {source.column} IS NOT NULL"
     )
-    prints: dict[str, str] = {}
+    fingerprints: dict[str, str] = {}
     if source.fingerprint is not None:
         pinned = previous.table_version("videos") if version is not None else None
         videos = store.dataset("videos", pinned).to_table(
             columns=["video_key", source.fingerprint], filter=where
         )
         columns = (videos[name].to_pylist() for name in ("video_key", source.fingerprint))
-        prints = dict(zip(*columns, strict=True))
+        fingerprints = dict(zip(*columns, strict=True))
     plain = found.select([source.key, source.owner, *source.inputs]).to_pylist()
     return {
         (
             row[source.key],
-            prints.get(row[source.owner], ""),
+            fingerprints.get(row[source.owner], ""),
             *(str(row[name]) for name in source.inputs),
         ): vector
         for row, vector in zip(plain, vector_matrix(found[source.column]), strict=True)
     }
 
 
-def _centres(store: Store, previous: Release | None, seed: int) -> dict[str, float]:
+def _centers(store: Store, previous: Release | None, seed: int) -> dict[str, float]:
     """For each vector column, how near its mean vector is to the last release's, as a cosine."""
     if previous is None or previous.generation != store.generation:
         return {}
-    centres = {}
+    centers = {}
     for table, column in VECTOR_COLUMNS:
         before = store.dataset(table, previous.table_version(table))
         means = [_mean(dataset, column, seed) for dataset in (before, store.dataset(table))]
         if means[0] is not None and means[1] is not None:
             lengths = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
-            centres[f"{table}.{column}"] = float(means[0] @ means[1]) / max(lengths, 1e-12)
-    return centres
+            centers[f"{table}.{column}"] = float(means[0] @ means[1]) / max(lengths, 1e-12)
+    return centers
 
 
 def _mean(dataset: lance.LanceDataset, column: str, seed: int) -> Vectors | None:
-    drawn = draw(dataset, column, _CENTRE_ROWS, seed)
-    return drawn.mean(axis=0) if len(drawn) >= _LEAST_CENTRE_ROWS else None
+    drawn = sample_vectors(dataset, column, _CENTER_ROWS, seed)
+    return drawn.mean(axis=0) if len(drawn) >= _LEAST_CENTER_ROWS else None

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log2
 
-from indexer.queries import JudgedQuery
-from indexer.search.results import SearchHit
-from indexer.text import same_id
+from reelshelf.indexer.search.results import SearchHit
+from reelshelf.indexer.sources.queries import JudgedQuery
+from reelshelf.indexer.text.clean import same_id
 
 RESULTS = 20
 

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from indexer.index.recall import Measured, between, exact, measure_recall
-from indexer.quality.health import bad_vectors, check_health
-from indexer.store.tables import Store
-from schemas.config import Config
-from schemas.outcomes import Tally
-from schemas.release import Quality, Release, TableVersion, VectorIndex
+from reelshelf.indexer.index.recall import Measured, exact_search, interpolate, measure_recall
+from reelshelf.indexer.quality.health import bad_vectors, check_health
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.outcomes import Tally
+from reelshelf.schemas.release import Quality, Release, TableVersion, VectorIndex
 
 # A flat column is exact by construction: a few queries show that it can be searched at all.
 _FLAT_QUERIES = 10
@@ -77,5 +77,5 @@ def recall_at_10(store: Store, index: VectorIndex, most: int, seed: int) -> Meas
     Queries lie between pairs of random rows, near the data: nothing was trained or tuned on them.
     """
     dataset = store.dataset(index.table)
-    queries = between(dataset, index.column, most, seed)
-    return measure_recall(dataset, index, exact(dataset, index.column, queries))
+    queries = interpolate(dataset, index.column, most, seed)
+    return measure_recall(dataset, index, exact_search(dataset, index.column, queries))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from indexer.report.facts import Listing
-from indexer.report.pinned import Pinned
-from indexer.report.words import counted
-from schemas.keys import Json
-from schemas.release import Release
+from reelshelf.indexer.report.facts import Listing
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.text.wording import counted
+from reelshelf.schemas.keys import Json
+from reelshelf.schemas.release import Release
 
 _KINDS = {"flat": "exactly", "ivf_pq": "through an index"}
 # Sections of the config that say where and when, not what comes out.
@@ -75,9 +75,9 @@ class Changes:
         return tuple(lines) or ("Nothing differs from the release before.",)
 
 
-def changes(before: Pinned, now: Pinned) -> Changes:
+def changes(before: ReleaseSnapshot, now: ReleaseSnapshot) -> Changes:
     """What came, went and was changed from one release to another, of any generation."""
-    links = [_pairs(pinned.strong_links(["video_id", "sku"])) for pinned in (before, now)]
+    links = [_pairs(snapshot.strong_links(["video_id", "sku"])) for snapshot in (before, now)]
     return Changes(
         videos=_rows(before, now, "videos", "video_id"),
         products=_rows(before, now, "products", "sku"),
@@ -89,8 +89,10 @@ def changes(before: Pinned, now: Pinned) -> Changes:
     )
 
 
-def _rows(before: Pinned, now: Pinned, table: str, column: str) -> RowChanges:
-    old, new = (set(pinned.table(table, [column])[column].to_pylist()) for pinned in (before, now))
+def _rows(before: ReleaseSnapshot, now: ReleaseSnapshot, table: str, column: str) -> RowChanges:
+    old, new = (
+        set(snapshot.scan(table, [column])[column].to_pylist()) for snapshot in (before, now)
+    )
     return RowChanges(Listing.of(sorted(new - old)), Listing.of(sorted(old - new)))
 
 
@@ -120,9 +122,9 @@ def _models(before: Release, now: Release) -> Iterator[str]:
 
 
 def _indexes(before: Release, now: Release) -> Iterator[str]:
-    held = {(index.table, index.column): index for index in before.indexes}
+    stored = {(index.table, index.column): index for index in before.indexes}
     for index in now.indexes:
-        old, name = held.get((index.table, index.column)), f"{index.table}.{index.column}"
+        old, name = stored.get((index.table, index.column)), f"{index.table}.{index.column}"
         if old is None:
             yield f"The index of {name} is new."
         elif old.kind != index.kind:

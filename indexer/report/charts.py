@@ -1,7 +1,7 @@
 """Charts as SVG, drawn by Vega-Lite before the page is opened.
 
-What is drawn once needs no script in the reader's browser, does not move when it appears, prints as
-it looks, and carries a description of every mark for screen readers. Colours are the page's CSS
+What is drawn once needs no script in the reader's browser, does not move when it appears, fingerprints as
+it looks, and carries a description of every mark for screen readers. Colors are the page's CSS
 variables, so that charts follow it from light to dark. Words of strangers are data of a chart,
 never part of its expressions; the renderer escapes them.
 """
@@ -14,21 +14,21 @@ import altair as alt
 import vl_convert
 from markupsafe import Markup
 
-from indexer.report.facts import (
+from reelshelf.indexer.report.facts import (
     Bin,
     ColumnFacts,
     Covered,
     DemandedCategory,
     KindOfQuery,
+    ModalityCombination,
     Partitions,
     ReliabilityBin,
-    SenseCombination,
     StageSpent,
     TrendPoint,
 )
-from indexer.report.figures import Figure
-from indexer.report.words import brief, counted, flat, instant, number, seconds, share
-from indexer.report.words import senses as senses_in_words
+from reelshelf.indexer.report.figures import Figure
+from reelshelf.indexer.text.wording import brief, counted, flat, instant, number, seconds, share
+from reelshelf.indexer.text.wording import modalities as modalities_in_words
 
 _WIDTH, _HEIGHT = 380, 210
 _ONE, _TWO, _QUIET, _INK, _GRID = (
@@ -162,7 +162,7 @@ def partition_sizes(name: str, partitions: Partitions) -> Markup:
 
 
 def score_distribution(bins: Sequence[Bin], above: float) -> Markup:
-    """How many links have which score, weak ones in another colour."""
+    """How many links have which score, weak ones in another color."""
     return _histogram(bins, "Links by score", "score", "links", above)
 
 
@@ -229,13 +229,13 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
     return _drawn(alt.LayerChart(layer=[diagonal, bounds, points]), "Reliability of link scores")
 
 
-def senses(combinations: Sequence[SenseCombination]) -> Markup:
-    """Links by the senses that speak for them."""
+def modalities(combinations: Sequence[ModalityCombination]) -> Markup:
+    """Links by the modalities that speak for them."""
     rows = [
-        (senses_in_words(item.senses), float(item.links), counted(item.links, "link"))
+        (modalities_in_words(item.modalities), float(item.links), counted(item.links, "link"))
         for item in combinations[:_MOST_BARS]
     ]
-    return _bars(rows, "Links by the senses that speak for each", "links")
+    return _bars(rows, "Links by the modalities that speak for each", "links")
 
 
 def stages(spent: Sequence[StageSpent]) -> Markup:

@@ -4,23 +4,23 @@ from math import sqrt
 
 import numpy as np
 
-from indexer.index.inspect import index_facts
-from indexer.report.facts import Bin, ColumnFacts, Partitions
-from indexer.report.pinned import Pinned
-from schemas.release import VectorIndex
+from reelshelf.indexer.index.inspect import index_facts
+from reelshelf.indexer.report.facts import Bin, ColumnFacts, Partitions
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.schemas.release import VectorIndex
 
 _Z = 1.96
 _SIZE_BINS = 16
 _NO_ERROR = 1e-6
 
 
-def column_facts(pinned: Pinned) -> tuple[ColumnFacts, ...]:
+def column_facts(snapshot: ReleaseSnapshot) -> tuple[ColumnFacts, ...]:
     """Every vector column of a release."""
-    return tuple(_facts(pinned, index) for index in pinned.release.indexes)
+    return tuple(_facts(snapshot, index) for index in snapshot.release.indexes)
 
 
-def _facts(pinned: Pinned, index: VectorIndex) -> ColumnFacts:
-    quality = pinned.release.quality
+def _facts(snapshot: ReleaseSnapshot, index: VectorIndex) -> ColumnFacts:
+    quality = snapshot.release.quality
     name = f"{index.table}.{index.column}"
     recall = quality.recall_at_10.get(name)
     queries = quality.recall_queries.get(name, 0)
@@ -34,12 +34,12 @@ def _facts(pinned: Pinned, index: VectorIndex) -> ColumnFacts:
         low=low,
         high=high,
         queries=queries,
-        partitions=_partitions(pinned, index) if index.kind != "flat" else None,
+        partitions=_partitions(snapshot, index) if index.kind != "flat" else None,
         unindexed=quality.health.unindexed.get(name, 0),
         missing=quality.health.missing.get(name, 0),
         bad_vectors=quality.bad_vectors.get(name, 0),
         moved=quality.health.moved.get(name),
-        cosine=quality.health.centres.get(name),
+        cosine=quality.health.centers.get(name),
     )
 
 
@@ -65,8 +65,8 @@ def wilson(share: float, trials: float) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _partitions(pinned: Pinned, index: VectorIndex) -> Partitions | None:
-    dataset = pinned.store.dataset(index.table, pinned.release.table_version(index.table))
+def _partitions(snapshot: ReleaseSnapshot, index: VectorIndex) -> Partitions | None:
+    dataset = snapshot.store.dataset(index.table, snapshot.release.table_version(index.table))
     found = index_facts(dataset, index.name)
     if not found.partitions:
         return None

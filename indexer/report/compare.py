@@ -4,16 +4,16 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from indexer.report.changes import Changes, changes
-from indexer.report.facts import SearchQuality
-from indexer.report.figures import FIGURES
-from indexer.report.gather import Given, figures_of
-from indexer.report.pinned import Pinned
-from indexer.store.runs import run_records
-from indexer.store.tables import Store
-from schemas.config import ReportConfig
-from schemas.gate import GateCheck
-from schemas.release import Release
+from reelshelf.indexer.report.build import Given, figures_of
+from reelshelf.indexer.report.changes import Changes, changes
+from reelshelf.indexer.report.facts import SearchQuality
+from reelshelf.indexer.report.figures import FIGURES
+from reelshelf.indexer.store.runs import run_records
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import ReportConfig
+from reelshelf.schemas.gate import GateCheck
+from reelshelf.schemas.release import Release
 
 # Smaller differences are the noise of a measurement or of rounding.
 _SAME = 1e-9
@@ -82,7 +82,7 @@ def compare(
     figures = []
     for release in (a, b):
         upto = [item for item in releases if item.sequence <= release.sequence]
-        own = figures_of(Pinned(store, release), upto, runs, given.labels, config, at)
+        own = figures_of(ReleaseSnapshot.of(store, release), upto, runs, given.labels, config, at)
         figures.append(own)
     if given.search is not None:
         figures[1] |= given.search.figures
@@ -93,7 +93,7 @@ def compare(
         a=_side(a, figures[0]),
         b=_side(b, figures[1]),
         rows=tuple(_rows(*figures)),
-        changes=changes(Pinned(store, a), Pinned(store, b)),
+        changes=changes(ReleaseSnapshot.of(store, a), ReleaseSnapshot.of(store, b)),
         search=given.search,
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from indexer.report.facts import (
+from reelshelf.indexer.report.facts import (
     ColdStart,
     Coverage,
     Covered,
@@ -20,8 +20,8 @@ from indexer.report.facts import (
     StaleVideo,
     UncoveredProduct,
 )
-from indexer.report.pinned import Pinned
-from schemas.release import Release
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.schemas.release import Release
 
 NO_CATEGORY, NO_MERCHANT = "(no category)", "(no merchant)"
 # As schema.org and the feeds of marketplaces write it, letters only.
@@ -42,18 +42,21 @@ class _Product:
 
 
 def coverage(
-    pinned: Pinned, releases: Sequence[Release], stale_after: dt.timedelta, at: dt.datetime
+    snapshot: ReleaseSnapshot,
+    releases: Sequence[Release],
+    stale_after: dt.timedelta,
+    at: dt.datetime,
 ) -> Coverage:
     """Supply of a release. `releases` are all that are kept, oldest first, up to this one."""
-    products = _products(pinned)
-    links = pinned.table("links", ["video_key", "product_key", "score"])
-    strong = links.filter(pc.field("score") >= pinned.link_above)
+    products = _products(snapshot)
+    links = snapshot.scan("links", ["video_key", "product_key", "score"])
+    strong = links.filter(pc.field("score") >= snapshot.link_above)
     linked_products = set(strong["product_key"].to_pylist())
     linked_videos = set(strong["video_key"].to_pylist())
     bare = [p for p in products if p.product_key not in linked_products]
     bare.sort(key=lambda p: (p.category, p.sku))
-    quality = pinned.release.quality
-    clusters = _duplicates(pinned)
+    quality = snapshot.release.quality
+    clusters = _duplicates(snapshot)
     return Coverage(
         videos=quality.videos,
         linked=quality.videos_linked,
@@ -69,14 +72,14 @@ def coverage(
                 for p in bare
             ]
         ),
-        cold_start=_cold_start(products, linked_products, releases, pinned.release.generation),
-        stale=_stale(pinned, products, strong, at - stale_after),
+        cold_start=_cold_start(products, linked_products, releases, snapshot.release.generation),
+        stale=_stale(snapshot, products, strong, at - stale_after),
         duplicates=Listing.of(clusters),
         copies=sum(cluster.size - 1 for cluster in clusters),
     )
 
 
-def _products(pinned: Pinned) -> list[_Product]:
+def _products(snapshot: ReleaseSnapshot) -> list[_Product]:
     columns = ["product_key", "sku", "title", "category", "merchant_id"]
     columns += ["first_seen_at", "published_at", "availability"]
     return [
@@ -90,7 +93,7 @@ def _products(pinned: Pinned) -> list[_Product]:
             row["published_at"],
             not _is_sold_out(row["availability"]),
         )
-        for row in pinned.table("products", columns).to_pylist()
+        for row in snapshot.scan("products", columns).to_pylist()
     ]
 
 
@@ -149,7 +152,7 @@ def _cold_start(
 
 
 def _stale(
-    pinned: Pinned, products: Sequence[_Product], strong: pa.Table, before: dt.datetime
+    snapshot: ReleaseSnapshot, products: Sequence[_Product], strong: pa.Table, before: dt.datetime
 ) -> Listing[StaleVideo]:
     """Videos that sell nothing that can be bought, or are old; those that mislead buyers first."""
     sold = {product.product_key: product.sold for product in products}
@@ -159,7 +162,7 @@ def _stale(
         sells[video].append(sold.get(product, False))
     found: list[tuple[int, StaleVideo]] = []
     columns = ["video_key", "video_id", "title", "published_at"]
-    for row in pinned.table("videos", columns).to_pylist():
+    for row in snapshot.scan("videos", columns).to_pylist():
         published = row["published_at"]
         offers = sells.get(row["video_key"])
         if offers and not any(offers):
@@ -173,9 +176,9 @@ def _stale(
     return Listing.of([video for _, video in found])
 
 
-def _duplicates(pinned: Pinned) -> list[DuplicateCluster]:
+def _duplicates(snapshot: ReleaseSnapshot) -> list[DuplicateCluster]:
     """Clusters of two and more, the largest first."""
-    found = pinned.table("videos", ["video_id", "duplicate_cluster"])
+    found = snapshot.scan("videos", ["video_id", "duplicate_cluster"])
     sizes = Counter(found["duplicate_cluster"].to_pylist())
     members: dict[str, list[str]] = defaultdict(list)
     for row in found.to_pylist():

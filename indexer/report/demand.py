@@ -4,13 +4,18 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from indexer.queries import LoggedQuery, QueryLog
-from indexer.report.coverage import top_category
-from indexer.report.facts import Demand, DemandedCategory, Listing, UnansweredQuery
-from indexer.report.pinned import Pinned
-from indexer.search.searcher import Wanted
+from reelshelf.indexer.report.coverage import top_category
+from reelshelf.indexer.report.facts import (
+    Demand,
+    DemandedCategory,
+    Listing,
+    UnansweredQuery,
+)
+from reelshelf.indexer.search.searcher import Wanted
+from reelshelf.indexer.sources.queries import LoggedQuery, QueryLog
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 
-NOT_SOLD = "(not in the catalogue)"
+NOT_SOLD = "(not in the catalog)"
 
 Wants = Callable[[str], Sequence[Wanted]]
 
@@ -30,13 +35,13 @@ class _Sum:
     clicks: int | None = None
 
 
-def demand(pinned: Pinned, log: Log, wants: Wants, most: int) -> Demand:
+def demand(snapshot: ReleaseSnapshot, log: Log, wants: Wants, most: int) -> Demand:
     """The `most` searched texts against the release; `wants` tells what a text asks for.
 
     A search is answered where a video sells one of the products that it asks for. One that asks for
-    no product of the catalogue is counted by itself: no video could answer it.
+    no product of the catalog is counted by itself: no video could answer it.
     """
-    linked = set(pinned.strong_links(["sku"])["sku"].to_pylist())
+    linked = set(snapshot.strong_links(["sku"])["sku"].to_pylist())
     queries = log.read.queries
     looked_at = queries[:most]
     sums: dict[str, _Sum] = defaultdict(_Sum)

@@ -8,9 +8,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from schemas.gate import GateCheck
-from schemas.release import VectorIndex
-from schemas.run import Ending
+from reelshelf.schemas.gate import GateCheck
+from reelshelf.schemas.release import VectorIndex
+from reelshelf.schemas.run import Ending
 
 Row = TypeVar("Row")
 
@@ -143,7 +143,7 @@ class UncoveredProduct:
 class NewProduct:
     """A product that came after the first release that is kept, and how long it took.
 
-    `known_at` is when the catalogue says it was published, where it does and that is after the
+    `known_at` is when the catalog says it was published, where it does and that is after the
     release before; otherwise when a run first saw it. `hours` go from there to the release.
     """
 
@@ -292,10 +292,10 @@ class Reliability:
 
 
 @dataclass(frozen=True, slots=True)
-class SenseCombination:
-    """Links that exactly these senses speak for, each by itself."""
+class ModalityCombination:
+    """Links that exactly these modalities speak for, each by itself."""
 
-    senses: tuple[str, ...]
+    modalities: tuple[str, ...]
     links: int
 
 
@@ -303,7 +303,7 @@ class SenseCombination:
 class Conflict:
     """A declaration of a merchant that the video does not bear out.
 
-    `own` is the best score that sight, print or speech give the declared product, `other` the best
+    `own` is the best score that visual, print or speech give the declared product, `other` the best
     link of the video to something else; `suspicion` is (1 - own) * other, or 1 - own halved where
     nothing else is seen either.
     """
@@ -330,7 +330,7 @@ class SampledLink:
     title: str
     score: float
     strong: bool
-    senses: tuple[tuple[str, float], ...]
+    modalities: tuple[tuple[str, float], ...]
     start_ms: int
     end_ms: int
     at_ms: int
@@ -345,7 +345,7 @@ class Links:
     strong: int
     weak: int
     scores: tuple[Bin, ...]
-    senses: tuple[SenseCombination, ...]
+    modalities: tuple[ModalityCombination, ...]
     reliability: Reliability | None
     declared: int
     conflicts: Listing[Conflict]

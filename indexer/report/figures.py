@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from indexer.report.words import number, seconds, share
-from indexer.store.runs import RunRecord
-from schemas.errors import ConfigError
-from schemas.release import Release
+from reelshelf.indexer.store.runs import RunRecord
+from reelshelf.indexer.text.wording import number, seconds, share
+from reelshelf.schemas.errors import ConfigError
+from reelshelf.schemas.release import Release
 
 Unit = Literal["count", "share", "score", "seconds", "ms", "hours", "money"]
 
@@ -76,7 +76,7 @@ FIGURES = {
         Figure("conflicts", "Declarations that videos do not bear out", "count", -1),
         Figure("calibration_error", "Calibration error", "score", -1),
         Figure("link_precision", "Links that are right, by labels", "share", 1),
-        Figure("link_recall", "Labelled links that were found", "share", 1),
+        Figure("link_recall", "Labeled links that were found", "share", 1),
         Figure("ndcg_at_10", "nDCG@10 of judged queries", "score", 1),
         Figure("recall_at_5", "R@5 of judged queries", "score", 1),
         Figure("mrr", "MRR of judged queries", "score", 1),

@@ -3,9 +3,9 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
-from indexer.report.changes import Changes
-from indexer.report.demand import NOT_SOLD
-from indexer.report.facts import (
+from reelshelf.indexer.report.changes import Changes
+from reelshelf.indexer.report.demand import NOT_SOLD
+from reelshelf.indexer.report.facts import (
     Conflict,
     Coverage,
     Demand,
@@ -16,14 +16,14 @@ from indexer.report.facts import (
     Ran,
     SearchQuality,
 )
-from indexer.report.figures import FIGURES
-from indexer.report.words import brief, counted, hours, instant, share
-from indexer.store.head import Head
-from indexer.store.runs import RunRecord
-from schemas.errors import FailureKind
-from schemas.gate import GateCheck
-from schemas.release import Release
-from schemas.run import Ending
+from reelshelf.indexer.report.figures import FIGURES
+from reelshelf.indexer.store.head import Head
+from reelshelf.indexer.store.runs import RunRecord
+from reelshelf.indexer.text.wording import brief, counted, hours, instant, share
+from reelshelf.schemas.errors import FailureKind
+from reelshelf.schemas.gate import GateCheck
+from reelshelf.schemas.release import Release
+from reelshelf.schemas.run import Ending
 
 # A run that began longer ago than this was not last night's: a run that crashes leaves no record.
 _A_NIGHT = dt.timedelta(hours=20)
@@ -177,7 +177,7 @@ def _of_demand(demand: Demand) -> list[str]:
     other = sum(row.searches for row in demand.categories.rows if row.name == NOT_SOLD)
     if other:
         part = share(other / demand.searches_looked_at)
-        lines.append(f"{part} of searches ask for what the catalogue does not have.")
+        lines.append(f"{part} of searches ask for what the catalog does not have.")
     return lines
 
 

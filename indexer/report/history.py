@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.errors import InputError
+from reelshelf.schemas.errors import InputError
 
 NAME = "figures.jsonl"
 
@@ -61,9 +61,9 @@ def _measured(path: Path, number: int, line: str) -> Measured:
         ) from error
 
 
-def history_text(held: Mapping[str, Measured], new: Measured) -> str:
+def history_text(stored: Mapping[str, Measured], new: Measured) -> str:
     """The file with the figures of one release in the place of what was held of it."""
-    lines = {**held, new.run_id: _kept(held.get(new.run_id), new)}
+    lines = {**stored, new.run_id: _kept(stored.get(new.run_id), new)}
     ordered = sorted(lines.values(), key=lambda line: (line.release_id, line.run_id))
     return "".join(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in ordered)
 

@@ -16,12 +16,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
-from indexer.report import charts, tables, words
-from indexer.report.compare import Comparison
-from indexer.report.facts import ReportFacts, TrendPoint
-from indexer.report.figures import FIGURES, Figure
-from indexer.report.headline import in_order, missed, night_in_words
-from indexer.report.pictures import LinkPictures
+from reelshelf.indexer.report import charts, tables
+from reelshelf.indexer.report.compare import Comparison
+from reelshelf.indexer.report.facts import ReportFacts, TrendPoint
+from reelshelf.indexer.report.figures import FIGURES, Figure
+from reelshelf.indexer.report.headline import in_order, missed, night_in_words
+from reelshelf.indexer.report.pictures import LinkPictures
+from reelshelf.indexer.text import wording as words
 
 # The figures shown at the top, where there are any.
 _CARDS = (
@@ -80,7 +81,7 @@ def _trending(points: Sequence[TrendPoint]) -> list[Figure]:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("indexer.report"),
+        loader=PackageLoader("reelshelf.indexer.report"),
         autoescape=True,
         undefined=StrictUndefined,
         lstrip_blocks=True,
@@ -108,7 +109,9 @@ def _environment() -> Environment:
 
 
 def _part(name: str) -> str:
-    return resources.files("indexer.report").joinpath("templates", name).read_text("utf-8")
+    return (
+        resources.files("reelshelf.indexer.report").joinpath("templates", name).read_text("utf-8")
+    )
 
 
 def _hash(text: str) -> str:

@@ -14,17 +14,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from indexer.media.pyav import PyavVideo
-from indexer.products import load_picture
-from indexer.report.facts import SampledLink
-from indexer.report.pinned import Pinned
-from indexer.sources.files import Files
-from indexer.store.sources import Seen, seen_files
-from indexer.store.tables import among
-from schemas.config import MediaConfig
-from schemas.errors import FailureKind, MediaError, ReelshelfError
-from schemas.keys import file_sha256, product_key, video_key
-from schemas.media import Pixels
+from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.media.pyav import PyavVideo
+from reelshelf.indexer.report.facts import SampledLink
+from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.sources import FileState, seen_files
+from reelshelf.indexer.store.tables import among
+from reelshelf.schemas.config import MediaConfig
+from reelshelf.schemas.errors import FailureKind, MediaError, ReelshelfError
+from reelshelf.schemas.keys import file_sha256, product_key, video_key
+from reelshelf.schemas.media import Pixels
 
 _SIDE = 240
 _QUALITY = 72
@@ -65,21 +65,21 @@ class _Source:
 
 
 def link_pictures(
-    pinned: Pinned,
+    snapshot: ReleaseSnapshot,
     sample: Sequence[SampledLink],
     files: Files,
     media: MediaConfig,
-    catalogue: str | None,
+    catalog: str | None,
 ) -> dict[str, LinkPictures]:
-    """Pictures of each sampled link by its key. `catalogue` is where the products came from."""
-    shop = pinned.release.shop_id
+    """Pictures of each sampled link by its key. `catalog` is where the products came from."""
+    shop = snapshot.release.shop_id
     by_video: dict[str, list[SampledLink]] = {}
     for item in sample:
         by_video.setdefault(video_key(shop, item.video_id), []).append(item)
-    sources = _sources(pinned, sorted(by_video))
-    seen = seen_files(pinned.store, sorted(by_video))
+    sources = _sources(snapshot, sorted(by_video))
+    seen = seen_files(snapshot.store, sorted(by_video))
     wanted = {product_key(shop, item.sku) for item in sample}
-    products, unshown = _product_pictures(pinned, wanted, files, catalogue)
+    products, unshown = _product_pictures(snapshot, wanted, files, catalog)
     found = {}
     for key, links in by_video.items():
         frames, why_not = _frames(sources.get(key), seen.get(key), links, files, media)
@@ -95,17 +95,17 @@ def link_pictures(
     return found
 
 
-def _sources(pinned: Pinned, keys: Sequence[str]) -> dict[str, _Source]:
+def _sources(snapshot: ReleaseSnapshot, keys: Sequence[str]) -> dict[str, _Source]:
     if not keys:
         return {}
     columns = ["video_key", "path", "content_sha256"]
-    rows = pinned.table("videos", columns, among("video_key", keys)).to_pylist()
+    rows = snapshot.scan("videos", columns, among("video_key", keys)).to_pylist()
     return {row["video_key"]: _Source(row["path"], row["content_sha256"]) for row in rows}
 
 
 def _frames(
     source: _Source | None,
-    seen: Seen | None,
+    seen: FileState | None,
     links: Sequence[SampledLink],
     files: Files,
     media: MediaConfig,
@@ -141,14 +141,14 @@ def _playable(path: str) -> str | None:
 
 
 def _product_pictures(
-    pinned: Pinned, keys: set[str], files: Files, catalogue: str | None
+    snapshot: ReleaseSnapshot, keys: set[str], files: Files, catalog: str | None
 ) -> tuple[dict[str, Picture], dict[str, str]]:
     """The first picture of each product that is still there as it was, or why there is none."""
-    if catalogue is None or not keys:
+    if catalog is None or not keys:
         return {}, {}
-    root = files.root_of(catalogue)
+    root = files.root_of(catalog)
     columns = ["product_key", "uri", "content_sha256"]
-    rows = pinned.table("product_images", columns, among("product_key", sorted(keys)))
+    rows = snapshot.scan("product_images", columns, among("product_key", sorted(keys)))
     found: dict[str, Picture] = {}
     why_not: dict[str, str] = {}
     for row in rows.sort_by("uri").to_pylist():
@@ -157,7 +157,7 @@ def _product_pictures(
             continue
         location = files.resolve(root, row["uri"])
         if location is None:
-            why_not[key] = "lies outside the catalogue's folder"
+            why_not[key] = "lies outside the catalog's folder"
             continue
         try:
             with files.local(location, max_bytes=_MOST_FETCHED) as path:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from indexer.report.compare import Comparison
-from indexer.report.facts import ReportFacts
-from indexer.report.figures import FIGURES
-from indexer.report.headline import night_in_words
-from indexer.report.words import brief
+from reelshelf.indexer.report.compare import Comparison
+from reelshelf.indexer.report.facts import ReportFacts
+from reelshelf.indexer.report.figures import FIGURES
+from reelshelf.indexer.report.headline import night_in_words
+from reelshelf.indexer.text.wording import brief
 
 _FIGURES = (
     "videos",

@@ -11,8 +11,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from indexer.linking.catalogue import STOPWORDS, LinkingCatalogue, words
-from schemas.catalog import Product
+from reelshelf.indexer.text.analyzer import STOPWORDS, words
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.catalog import Product
 
 Phrase: TypeAlias = tuple[str, ...]
 Products: TypeAlias = npt.NDArray[np.bool_]
@@ -21,10 +22,10 @@ Products: TypeAlias = npt.NDArray[np.bool_]
 class Facets:
     """The products of each category, brand and attribute value, by its words."""
 
-    def __init__(self, catalogue: LinkingCatalogue) -> None:
+    def __init__(self, catalog: CatalogIndex) -> None:
         facets: dict[Phrase, list[int]] = defaultdict(list)
         values: dict[Phrase, list[int]] = defaultdict(list)
-        for place, item in enumerate(catalogue.products):
+        for place, item in enumerate(catalog.products):
             for phrase in _phrases(_facet_names(item.product)):
                 facets[phrase].append(place)
             for phrase in _phrases(value for _, value in item.product.attributes):
@@ -32,7 +33,7 @@ class Facets:
         self._facets = {phrase: np.array(places, np.intp) for phrase, places in facets.items()}
         self._values = {phrase: np.array(places, np.intp) for phrase, places in values.items()}
         self._longest = max(map(len, [*facets, *values]), default=0)
-        self._products = len(catalogue)
+        self._products = len(catalog)
 
     def named_by(self, query: str) -> Products | None:
         """`(products,)` which have all that a query names; None where it names anything else."""

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from indexer.linking.catalogue import LinkingCatalogue
-from indexer.store.rows import links_from
-from schemas.links import ProductLink
+from reelshelf.indexer.store.rows import links_from
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.links import ProductLink
 
 # What a record is made of; the other columns need not be held in memory.
 LINK_COLUMNS = ["video_key", "product_key", "sku", "score", "scores", "spans", "evidence"]
@@ -24,7 +24,7 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchedLinks:
-    """n links. `products` are places in the catalogue, -1 for those that it does not hold.
+    """n links. `products` are places in the catalog, -1 for those that it does not hold.
 
     `starts` and `ends`, in milliseconds, are of the first evidence that has a span; 0 where there
     is none. `record` makes a link of a place.
@@ -38,12 +38,12 @@ class SearchedLinks:
     record: Callable[[int], ProductLink]
 
     @classmethod
-    def of_table(cls, links: pa.Table, catalogue: LinkingCatalogue) -> "SearchedLinks":
+    def of_table(cls, links: pa.Table, catalog: CatalogIndex) -> "SearchedLinks":
         """Links as a release stores them, by their `LINK_COLUMNS`."""
         starts, ends = _moments(links["evidence"])
         return cls(
             links["video_key"].to_pylist(),
-            _places(links["sku"].to_pylist(), catalogue),
+            _places(links["sku"].to_pylist(), catalog),
             links["score"].to_numpy().astype(np.float64),
             starts,
             ends,
@@ -51,16 +51,14 @@ class SearchedLinks:
         )
 
     @classmethod
-    def of_records(
-        cls, links: Sequence[ProductLink], catalogue: LinkingCatalogue
-    ) -> "SearchedLinks":
+    def of_records(cls, links: Sequence[ProductLink], catalog: CatalogIndex) -> "SearchedLinks":
         """Links that are in memory already."""
         spans = [
             next((e.span for e in link.evidence if e.span is not None), None) for link in links
         ]
         return cls(
             [link.video_key for link in links],
-            _places([link.sku for link in links], catalogue),
+            _places([link.sku for link in links], catalog),
             np.array([link.score for link in links], np.float64),
             np.array([span.start_ms if span else 0 for span in spans], np.int64),
             np.array([span.end_ms if span else 0 for span in spans], np.int64),
@@ -68,8 +66,8 @@ class SearchedLinks:
         )
 
 
-def _places(skus: Sequence[str], catalogue: LinkingCatalogue) -> Places:
-    return np.array([catalogue.index_of.get(sku, -1) for sku in skus], np.intp)
+def _places(skus: Sequence[str], catalog: CatalogIndex) -> Places:
+    return np.array([catalog.index_of.get(sku, -1) for sku in skus], np.intp)
 
 
 def _moments(

@@ -1,6 +1,6 @@
-"""What a shopper's words ask for: spelling corrected, and filters recognised in the text.
+"""What a shopper's words ask for: spelling corrected, and filters recognized in the text.
 
-Everything is learned from the catalogue: its words, brands, categories, attribute values and
+Everything is learned from the catalog: its words, brands, categories, attribute values and
 currencies. Words that bound a price are the one thing that is bound to languages (`prices`).
 """
 
@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from indexer.linking.catalogue import LinkingCatalogue, words
-from indexer.search.prices import PriceRange, currencies_of, find_price
-from indexer.search.spelling import Knows, Spelling
-from schemas.catalog import Product
+from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
+from reelshelf.indexer.search.spelling import Knows, Spelling
+from reelshelf.indexer.text.analyzer import words
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.catalog import Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,9 @@ class Query:
     """A query after analysis.
 
     `text` is what was asked without its price; `corrected` the same in plain words with spelling
-    corrected against the catalogue, `corrections` what was changed, as typed and as taken.
-    `brands`, `categories` and `values` (of attributes, colours among them) are those of the
-    catalogue that the text names, as word tuples. `notes` say in words what was not done as asked.
+    corrected against the catalog, `corrections` what was changed, as typed and as taken.
+    `brands`, `categories` and `values` (of attributes, colors among them) are those of the
+    catalog that the text names, as word tuples. `notes` say in words what was not done as asked.
     """
 
     text: str
@@ -34,15 +35,15 @@ class Query:
     notes: tuple[str, ...] = ()
 
 
-class QueryAnalyser:
-    """Knows the words of one catalogue.
+class QueryAnalyzer:
+    """Knows the words of one catalog.
 
-    `knows` tells whether a word that the catalogue does not have finds something all the same: in a
+    `knows` tells whether a word that the catalog does not have finds something all the same: in a
     video, or by its meaning.
     """
 
-    def __init__(self, catalogue: LinkingCatalogue, knows: Knows | None = None) -> None:
-        products = [item.product for item in catalogue.products]
+    def __init__(self, catalog: CatalogIndex, knows: Knows | None = None) -> None:
+        products = [item.product for item in catalog.products]
         self._knows = knows
         self._categories = _phrases(part for p in products for part in p.category)
         self._values = _phrases(value for p in products for _, value in p.attributes)
@@ -50,14 +51,14 @@ class QueryAnalyser:
         brands = _phrases(p.brand for p in products if p.brand)
         self._brands = brands - self._categories - self._values
         named = Counter(w for p in products for w in {w for t in _names(p) for w in words(t)})
-        # A word that any description uses is spelt right, whatever it resembles.
+        # A word that any description uses is spelled right, whatever it resembles.
         described = frozenset(w for p in products for w in words(p.description or ""))
         self._spelling = Spelling.of(named, described, len(products))
         priced = {p.currency for p in products if p.price is not None and p.currency}
         self._currencies = frozenset(code for name in priced for code in currencies_of(name))
 
-    def analyse(self, text: str) -> Query:
-        """Analyse what a shopper typed."""
+    def analyze(self, text: str) -> Query:
+        """Analyze what a shopper typed."""
         found = find_price(text, self._currencies, self._spelling.known.__contains__)
         typed = words(found.text)
         taken = [self._spelling.correct(word, self._knows) for word in typed]

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.catalog import Product
+from reelshelf.schemas.catalog import Product
 
 # A product's rating counts as far as it has been reviewed: with none it is the shop's mean, with
 # this many it is half its own (a Bayesian mean).
@@ -59,8 +59,8 @@ def freshness(published: dt.datetime | None, now: dt.datetime, half_life_days: f
     return float(0.5 ** (age / half_life_days))
 
 
-def mix(
-    ranked: Sequence[Ranked], spread: float, k: int, each_of: frozenset[str] = frozenset()
+def diversify(
+    ranked: Sequence[Ranked], penalty: float, k: int, each_of: frozenset[str] = frozenset()
 ) -> list[tuple[Ranked, list[str]]]:
     """At most `k` results, one for each duplicate cluster with its others' keys; SKUs spread.
 
@@ -81,7 +81,7 @@ def mix(
     result: list[tuple[Ranked, list[str]]] = []
     while remaining and len(result) < k:
         ahead = [r for r in remaining if r.sku in each_of and r.sku not in shown]
-        chosen = max(ahead or remaining, key=lambda r: r.score - _repeats(r, shown) * spread)
+        chosen = max(ahead or remaining, key=lambda r: r.score - _repeats(r, shown) * penalty)
         remaining.remove(chosen)
         shown[chosen.sku] = shown.get(chosen.sku, 0) + 1
         result.append((chosen, copies[chosen.cluster]))

@@ -1,4 +1,4 @@
-"""Which products a query asks for: relevance in 0..1 for each product of the catalogue.
+"""Which products a query asks for: relevance in 0..1 for each product of the catalog.
 
 Words first: a product is asked for as far as the query's words, rare ones counting more, stand in
 what the shop says of it, and as far as its name stands in the query. Meaning second: query and
@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from indexer.linking.catalogue import LinkingCatalogue, words
-from indexer.linking.names import find_names
-from indexer.search.breadth import Facets, Products
-from indexer.search.query import Query
-from schemas.catalog import Product
-from schemas.media import Vectors
+from reelshelf.indexer.search.breadth import Facets, Products
+from reelshelf.indexer.search.query import Query
+from reelshelf.indexer.text.analyzer import words
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.names import find_names
+from reelshelf.schemas.catalog import Product
+from reelshelf.schemas.media import Vectors
 
 _TITLE, _CATEGORY, _DESCRIPTION = 1.0, 0.9, 0.6
 # Cosines of sentences below the first have nothing in common, above the second say the same.
@@ -57,17 +58,17 @@ class _Posting:
 
 
 class ProductRelevance:
-    """The catalogue prepared for many queries."""
+    """The catalog prepared for many queries."""
 
-    def __init__(self, catalogue: LinkingCatalogue) -> None:
-        self._catalogue = catalogue
-        self._facets = Facets(catalogue)
-        self._described = [_describe(item.product) for item in catalogue.products]
+    def __init__(self, catalog: CatalogIndex) -> None:
+        self._catalog = catalog
+        self._facets = Facets(catalog)
+        self._described = [_describe(item.product) for item in catalog.products]
         self._worth = _postings([item.words.items() for item in self._described])
         self._named = _postings(
-            [zip(name.words, name.weights, strict=True) for name in catalogue.names]
+            [zip(name.words, name.weights, strict=True) for name in catalog.names]
         )
-        self._totals = np.array([name.total or 1.0 for name in catalogue.names])
+        self._totals = np.array([name.total or 1.0 for name in catalog.names])
         count = max(len(self._described), 1)
         self._rarity = {
             word: math.log(1.0 + count / len(posting.products))
@@ -78,18 +79,18 @@ class ProductRelevance:
     def of_text(
         self, query: Query, vector: Vectors, admitted: Vectors, broad: Products | None = None
     ) -> Vectors:
-        """`(products,)` relevance of an analysed query whose sentence vector is `vector`.
+        """`(products,)` relevance of an analyzed query whose sentence vector is `vector`.
 
         `admitted`, `(products,)`, is 0 for products that a filter leaves out: they hold no field.
         `broad` is what `broad` says of the query.
         """
         relevance = self._plain(query, vector)
         if broad is None:
-            return _rivalled(relevance * admitted)
+            return _rivaled(relevance * admitted)
         # A product that is named as well stays ahead of the others.
         asked = np.where(relevance >= 1, 1.0, _BROADLY + _NEARNESS * relevance)
         # The rest rivals what is asked for, and not the other way round.
-        rest = _rivalled(np.where(broad, 1.0, relevance).astype(np.float32) * admitted)
+        rest = _rivaled(np.where(broad, 1.0, relevance).astype(np.float32) * admitted)
         return np.asarray(np.where(broad, asked * admitted, rest), np.float32)
 
     def broad(self, query: Query) -> Products | None:
@@ -98,26 +99,26 @@ class ProductRelevance:
         None where it asks for something of its own.
         """
         if not query.corrected and query.price is not None:
-            return np.ones(len(self._catalogue), bool)
+            return np.ones(len(self._catalog), bool)
         return self._facets.named_by(query.corrected)
 
     def _plain(self, query: Query, vector: Vectors) -> Vectors:
         """`(products,)` how near each product comes to a query, by words, names and meaning."""
-        similarity = self._catalogue.facts_vectors @ vector
+        similarity = self._catalog.facts_vectors @ vector
         meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
         relevance = _LEXICAL * self._lexical(query) + (1.0 - _LEXICAL) * meaning
         relevance *= self._inside(query)
-        for match in find_names(query.corrected, self._catalogue):
+        for match in find_names(query.corrected, self._catalog):
             if match.coverage >= _NAMED:
                 relevance[match.product] = max(relevance[match.product], match.coverage)
         return np.asarray(relevance, np.float32)
 
     def of_image(self, similarity: Mapping[int, float], admitted: Vectors) -> Vectors:
         """The same for a picture, from the cosine of each near product's best picture."""
-        relevance = np.zeros(len(self._catalogue), np.float32)
+        relevance = np.zeros(len(self._catalog), np.float32)
         for product, cosine in similarity.items():
             relevance[product] = max(cosine, 0.0)
-        return _rivalled(relevance * admitted)
+        return _rivaled(relevance * admitted)
 
     def _lexical(self, query: Query) -> Vectors:
         """Share of the query's words, by rarity, that stand in each product.
@@ -185,16 +186,16 @@ def _describe(product: Product) -> _Described:
 
 def _postings(described: Iterable[Iterable[tuple[str, float]]]) -> dict[str, _Posting]:
     """For each word, the products that have it: a query looks at those and at no others."""
-    held: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    stored: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for product, pairs in enumerate(described):
         for word, value in pairs:
-            held[word].append((product, value))
+            stored[word].append((product, value))
     return {
         word: _Posting(
             np.array([product for product, _ in pairs], np.intp),
             np.array([value for _, value in pairs], np.float64),
         )
-        for word, pairs in held.items()
+        for word, pairs in stored.items()
     }
 
 
@@ -203,7 +204,7 @@ def _forms(word: str) -> tuple[str, ...]:
     return (word, word[:-1]) if word.endswith("s") and len(word) > 3 else (word, f"{word}s")
 
 
-def _rivalled(relevance: Vectors) -> Vectors:
+def _rivaled(relevance: Vectors) -> Vectors:
     """Each relevance, falling off with its distance to the best one."""
     if not relevance.size:
         return relevance

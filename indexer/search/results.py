@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from indexer.search.query import Query
-from schemas.links import Evidence
+from reelshelf.indexer.search.query import Query
+from reelshelf.schemas.links import Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ meanwhile. A query made with another encoder than the release's is refused.
 """
 
 import datetime as dt
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,29 +12,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from lancedb.table import Table
 
-from indexer.linking.catalogue import LinkingCatalogue
-from indexer.linking.likeness import LikenessSpace
-from indexer.search import routes
-from indexer.search.breadth import Products
-from indexer.search.links import LINK_COLUMNS, SearchedLinks
-from indexer.search.prices import PriceRange
-from indexer.search.query import Query, QueryAnalyser
-from indexer.search.ranking import Ranked, authority, freshness, mix
-from indexer.search.relevance import ProductRelevance
-from indexer.search.results import Answer, SearchHit, SoldProduct
-from indexer.search.routes import Found
-from indexer.store.backgrounds import read_background
-from indexer.store.products import read_products
-from indexer.store.rows import Cells
-from indexer.store.tables import Store
-from indexer.text import clean_text
-from models.protocols import ImageEncoder, TextEncoder
-from schemas.catalog import Product
-from schemas.config import SearchConfig, parse_config
-from schemas.errors import ConfigError, InputError, SpaceMismatch
-from schemas.links import ProductLink
-from schemas.media import Pixels, Vectors
-from schemas.release import ModelRef, Release, VectorIndex
+from reelshelf.indexer.search import retrievers as routes
+from reelshelf.indexer.search.breadth import Products
+from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
+from reelshelf.indexer.search.prices import PriceRange
+from reelshelf.indexer.search.query import Query, QueryAnalyzer
+from reelshelf.indexer.search.ranking import Ranked, authority, diversify, freshness
+from reelshelf.indexer.search.relevance import ProductRelevance
+from reelshelf.indexer.search.results import Answer, SearchHit, SoldProduct
+from reelshelf.indexer.search.retrievers import Found
+from reelshelf.indexer.store.nearest import nearest
+from reelshelf.indexer.store.products import read_products
+from reelshelf.indexer.store.rows import Cells
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.visual_stats import read_visual_stats
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.clean import clean_text
+from reelshelf.models.protocols import ImageEncoder, TextEncoder
+from reelshelf.schemas.catalog import Product
+from reelshelf.schemas.config import SearchConfig
+from reelshelf.schemas.errors import ConfigError, InputError, SpaceMismatch
+from reelshelf.schemas.links import ProductLink
+from reelshelf.schemas.media import Pixels, Vectors
+from reelshelf.schemas.release import ModelRef, Release, VectorIndex
+from reelshelf.schemas.visual_stats import WhitenedSpace
 
 _FEW = 3
 # Relevance below which a text asks for no product; and the share of the best one's that is as good.
@@ -70,38 +70,36 @@ class Searcher:
 
     def __init__(
         self,
-        store: Store,
-        release: Release,
+        snapshot: ReleaseSnapshot,
         encoders: QueryEncoders,
-        config: SearchConfig,
+        config: SearchConfig | None = None,
         links: Sequence[ProductLink] | None = None,
     ) -> None:
-        """Open a release. `links` stand in for the release's own, to try others out."""
+        """Open a release. `config` and `links` stand in for its own, to try others out."""
+        store, release = snapshot.store, snapshot.release
         models = release.models
         _same_space(encoders.text, models.text, release)
         _same_space(encoders.image, models.image, release)
         _same_space(encoders.joint_text, models.joint_text or models.image, release)
-        store = store.of(release.generation)
         self.release = release
         self._encoders = encoders
-        self._config = config
-        self._link_above = parse_config(json.loads(release.config)).linking.link_above
-        versions = {table.name: table.version for table in release.tables}
-        self._catalogue = LinkingCatalogue.of(read_products(store, versions))
-        products = [item.product for item in self._catalogue.products]
-        self._analyser = QueryAnalyser(self._catalogue, self._knows if encoders.text else None)
-        self._relevance = ProductRelevance(self._catalogue)
+        self._config = config or snapshot.config.search
+        self._link_above = snapshot.link_above
+        self._catalog = CatalogIndex.of(read_products(store, snapshot.versions))
+        products = [item.product for item in self._catalog.products]
+        self._analyzer = QueryAnalyzer(self._catalog, self._knows if encoders.text else None)
+        self._relevance = ProductRelevance(self._catalog)
         self._authority = authority(products)
-        background = read_background(store, release.background_id)
-        self._space = LikenessSpace(background) if background else None
-        self._segments = store.table("segments", versions["segments"])
-        self._pictures = store.table("product_images", versions["product_images"])
+        background = read_visual_stats(store, release.visual_stats_id)
+        self._space = WhitenedSpace(background) if background else None
+        self._segments = snapshot.table("segments")
+        self._pictures = snapshot.table("product_images")
         if links is None:
-            released = store.dataset("links", versions["links"]).to_table(columns=LINK_COLUMNS)
-            self._links = SearchedLinks.of_table(released, self._catalogue)
+            released = snapshot.scan("links", LINK_COLUMNS)
+            self._links = SearchedLinks.of_table(released, self._catalog)
         else:
-            self._links = SearchedLinks.of_records(links, self._catalogue)
-        self._videos = store.video_facts(versions["videos"])
+            self._links = SearchedLinks.of_records(links, self._catalog)
+        self._videos = store.video_facts(snapshot.versions["videos"])
         self._members: dict[str, list[str]] = defaultdict(list)
         for key, facts in sorted(self._videos.items()):
             self._members[facts.cluster].append(key)
@@ -109,8 +107,8 @@ class Searcher:
         self._sellable = {place for sales in self._sold.values() for place, _ in sales}
 
     def _sales(self) -> dict[str, list[tuple[int, float]]]:
-        """What each video sells by its key: places in the catalogue with scores, surest first."""
-        links, products = self._links, self._catalogue.products
+        """What each video sells by its key: places in the catalog with scores, surest first."""
+        links, products = self._links, self._catalog.products
         sold: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for place in np.flatnonzero(links.scores >= self._link_above).tolist():
             product = int(links.products[place])
@@ -120,7 +118,7 @@ class Searcher:
             sales.sort(key=lambda sale: (-sale[1], products[sale[0]].product.sku))
         return sold
 
-    def analyse(self, text: str) -> Query:
+    def analyze(self, text: str) -> Query:
         """How a text would be understood: corrected spelling, brand, category, price.
 
         Raises InputError where there is no text.
@@ -128,14 +126,14 @@ class Searcher:
         plain = clean_text(text)
         if not plain:
             raise InputError("the query is empty: type what you are looking for")
-        query = self._analyser.analyse(plain[:_LONGEST])
+        query = self._analyzer.analyze(plain[:_LONGEST])
         if len(plain) <= _LONGEST:
             return query
         note = f"only its first {_LONGEST} characters were looked at"
         return replace(query, notes=(*query.notes, note))
 
     def _knows(self, word: str) -> bool:
-        """Whether a word that the catalogue does not have finds something all the same."""
+        """Whether a word that the catalog does not have finds something all the same."""
         encoder = self._encoders.text
         return (encoder is not None and encoder.has_word(word)) or routes.is_said(
             self._segments, word
@@ -144,18 +142,18 @@ class Searcher:
     def wanted(self, text: str) -> list[Wanted]:
         """The products that a text asks for, the most relevant first.
 
-        None where nothing in the catalogue comes near it: then whatever is found is no answer.
+        None where nothing in the catalog comes near it: then whatever is found is no answer.
         """
         if self._encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
-        query = self.analyse(text)
+        query = self.analyze(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
         admitted = self._admitted(None, query.price)
         broad = self._relevance.broad(query)
         relevance = self._relevance.of_text(query, vector, admitted, broad)
         best = float(relevance.max(initial=0.0))
         least = max(_WANTED, best * _AS_WANTED)
-        products = self._catalogue.products
+        products = self._catalog.products
         return [
             Wanted(products[place].product, float(relevance[place]))
             for place in np.argsort(-relevance, kind="stable").tolist()
@@ -167,22 +165,22 @@ class Searcher:
         if self._encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
         config = self._config
-        query = self.analyse(text)
+        query = self.analyze(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
         admitted = self._admitted(category, query.price)
         broad = self._relevance.broad(query)
         relevance = self._relevance.of_text(query, vector, admitted, broad)
         found = {
             "product": (config.product, self._linked(relevance)),
-            "words": (config.words, self._worded(query)),
-            "meaning": (config.meaning, self._near("text_vector", vector)),
+            "lexical": (config.lexical, self._worded(query)),
+            "semantic": (config.semantic, self._near("text_vector", vector)),
         }
         if self._encoders.joint_text is not None:
             seen = self._encoders.joint_text.encode_texts([query.text])[0]
-            found["frame"] = (config.frame, self._near("frame_vector", seen))
+            found["visual"] = (config.visual, self._near("frame_vector", seen))
         allowed = self._selling(admitted)
         hits = tuple(self._rank(found, k, allowed, self._each_of(broad, admitted)))
-        worded, meant = (found[name][1] for name in ("words", "meaning"))
+        worded, meant = (found[name][1] for name in ("lexical", "semantic"))
         if hits and _comes_near(query, relevance, worded, meant, allowed):
             return Answer(hits, (), query)
         everywhere = self._of_all(query, vector, broad) if allowed is not None else None
@@ -198,7 +196,7 @@ class Searcher:
         relevance = self._relevance.of_image(self._likeness_to_products(vector), admitted)
         found = {
             "product": (self._config.product, self._linked(relevance)),
-            "frame": (self._config.frame, self._shown(vector)),
+            "visual": (self._config.visual, self._shown(vector)),
         }
         return Answer(tuple(self._rank(found, k, self._selling(admitted))))
 
@@ -206,7 +204,7 @@ class Searcher:
         return routes.by_links(relevance, self._links)
 
     def _worded(self, query: Query) -> list[Found]:
-        """Full text for the words as typed and corrected: what is said may be spelt either way."""
+        """Full text for the words as typed and corrected: what is said may be spelled either way."""
         texts = [query.text]
         # Full text ignores case: what differs in nothing else is asked once.
         if query.corrected.casefold() != query.text.casefold():
@@ -222,14 +220,14 @@ class Searcher:
         return routes.by_vector(self._segments, column, vector, index, self._config.depth)
 
     def _likeness_to_products(self, vector: Vectors) -> dict[int, float]:
-        """Cosine to each near product's best picture, centred."""
+        """Cosine to each near product's best picture, centered."""
         index = self.release.index_of("product_images", "image_vector")
         if not index.rows:
             return {}
         hits = self._likest(self._pictures, "image_vector", vector, index, ["sku"])
         best: dict[int, float] = {}
         for hit, cosine in hits:
-            product = self._catalogue.index_of[str(hit["sku"])]
+            product = self._catalog.index_of[str(hit["sku"])]
             best[product] = max(cosine, best.get(product, -1.0))
         return best
 
@@ -251,7 +249,7 @@ class Searcher:
 
         A release without product pictures has no such space; its cosines are plain.
         """
-        hits = routes.nearest(table, column, vector, index, self._config.depth, [*columns, column])
+        hits = nearest(table, column, vector, index, self._config.depth, [*columns, column])
         if self._space is None or not hits:
             return [(hit, 1.0 - float(hit["_distance"])) for hit in hits]
         found = np.array([hit[column] for hit in hits], np.float32)
@@ -261,11 +259,11 @@ class Searcher:
 
     def _admitted(self, category: str | None, price: PriceRange | None) -> Vectors:
         """`(products,)` 1 for products inside the filters, 0 outside."""
-        inside = np.ones(len(self._catalogue), np.float32)
+        inside = np.ones(len(self._catalog), np.float32)
         if category is not None:
             inside *= self._in_category(category)
         if price is not None:
-            products = (item.product for item in self._catalogue.products)
+            products = (item.product for item in self._catalog.products)
             inside *= [price.admits(product.price, product.currency) for product in products]
         return inside
 
@@ -281,7 +279,7 @@ class Searcher:
 
     def _of_all(self, query: Query, vector: Vectors, broad: Products | None) -> Vectors:
         """Relevance where no filter leaves anything out."""
-        everything = np.ones(len(self._catalogue), np.float32)
+        everything = np.ones(len(self._catalog), np.float32)
         return self._relevance.of_text(query, vector, everything, broad)
 
     def _each_of(self, broad: Products | None, admitted: Vectors) -> frozenset[str]:
@@ -289,7 +287,7 @@ class Searcher:
         if broad is None:
             return frozenset()
         places = np.flatnonzero(broad & (admitted > 0)).tolist()
-        products = self._catalogue.products
+        products = self._catalog.products
         return frozenset(products[p].product.sku for p in places if p in self._sellable)
 
     def _rank(
@@ -312,7 +310,7 @@ class Searcher:
         ranked = [self._ranked(key, by_route, now) for key, by_route in best.items()]
         return [
             self._hit(item, copies, best[item.video_key])
-            for item, copies in mix(ranked, self._config.spread, k, each_of)
+            for item, copies in diversify(ranked, self._config.diversity_penalty, k, each_of)
         ]
 
     def _ranked(
@@ -332,7 +330,7 @@ class Searcher:
             cluster=video.cluster,
             score=sum(points for _, points in parts),
             parts=tuple(sorted(((n, p) for n, p in parts if p), key=lambda x: -x[1])),
-            sku=self._catalogue.products[product].product.sku if product is not None else None,
+            sku=self._catalog.products[product].product.sku if product is not None else None,
         )
 
     def _hit(
@@ -340,7 +338,7 @@ class Searcher:
     ) -> SearchHit:
         _, moment = max(by_route.values(), key=lambda pair: pair[0])
         link = _carrier(by_route)
-        products = self._catalogue.products
+        products = self._catalog.products
         # Copies that no route found belong to the cluster all the same.
         cluster = [k for k in self._members[item.cluster] if k != item.video_key]
         ordered = [*copies, *(key for key in cluster if key not in copies)]
@@ -364,7 +362,7 @@ class Searcher:
         return np.array(
             [
                 any(wanted == part.casefold() for part in item.product.category)
-                for item in self._catalogue.products
+                for item in self._catalog.products
             ],
             np.float32,
         )

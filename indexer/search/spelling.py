@@ -1,10 +1,10 @@
-"""Misspelt words of a query, corrected into words that the shop uses.
+"""Misspelled words of a query, corrected into words that the shop uses.
 
 A word is corrected only where it finds nothing itself: no product, no video, and no meaning that
-the sentence encoder has for it. "jacket" is no misspelt "basket" in a shop without jackets.
-Nearness is by optimal string alignment (edits and swaps of neighbours; Damerau 1964): one edit, and
+the sentence encoder has for it. "jacket" is no misspelled "basket" in a shop without jackets.
+Nearness is by optimal string alignment (edits and swaps of neighbors; Damerau 1964): one edit, and
 two in long words. Where nobody can tell whether a word has a meaning, only what fingers do and
-languages rarely do is corrected: swapped neighbours, a letter doubled or its double left out.
+languages rarely do is corrected: swapped neighbors, a letter doubled or its double left out.
 """
 
 import math
@@ -36,14 +36,14 @@ class Spelling:
 
     @classmethod
     def of(cls, counts: Mapping[str, int], described: frozenset[str], products: int) -> "Spelling":
-        """Names of products correct; what only a description says is spelt right all the same."""
+        """Names of products correct; what only a description says is spelled right all the same."""
         least = least_products(products)
         usable = (word for word, count in counts.items() if count >= least)
         vocabulary = sorted(word for word in usable if len(word) >= _SHORTEST)
         return cls(counts, described | counts.keys(), products, tuple(vocabulary))
 
     def correct(self, word: str, knows: Knows | None) -> str:
-        """The shop's word that a misspelt one is nearest to, or the word itself.
+        """The shop's word that a misspelled one is nearest to, or the word itself.
 
         `knows` tells whether a word that the catalog does not have finds something all the same;
         it is asked last, and only where there is something to correct into.
@@ -69,7 +69,7 @@ class Spelling:
 def least_products(products: int) -> int:
     """In how many products a word must stand to be corrected into: one in a shop of hundreds.
 
-    The more products, the more misspelt titles there are that a word might be corrected into.
+    The more products, the more misspelled titles there are that a word might be corrected into.
     """
     return max(1, round(math.log10(max(products, 1))) - 1)
 
@@ -80,7 +80,7 @@ def _numbers(word: str) -> tuple[str, ...]:
 
 
 def _is_slip(typed: str, meant: str) -> bool:
-    """Whether two words differ by swapped neighbours, or by a letter that is doubled in one."""
+    """Whether two words differ by swapped neighbors, or by a letter that is doubled in one."""
     if len(typed) == len(meant):
         return sorted(typed) == sorted(meant)
     return [letter for letter, _ in groupby(typed)] == [letter for letter, _ in groupby(meant)]

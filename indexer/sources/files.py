@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from indexer.sources import local, s3
-from indexer.sources.local import Listed
-from schemas.config import StorageConfig
-from schemas.errors import FailureKind, InputError, MediaError
-from schemas.keys import file_sha256
-from schemas.outcomes import SourceStamp
+from reelshelf.indexer.sources import local, s3
+from reelshelf.indexer.sources.local import Listed
+from reelshelf.schemas.config import StorageConfig
+from reelshelf.schemas.errors import FailureKind, InputError, MediaError
+from reelshelf.schemas.keys import file_sha256
+from reelshelf.schemas.outcomes import SourceStamp
 
 # What a copy leaves free on the spool's disk, for everything else that lives there.
 _LEAVE_FREE = 512 * 1024**2

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer.text import printable
-from schemas.errors import FailureKind, MediaError
-from schemas.outcomes import SourceStamp
+from reelshelf.indexer.text.clean import printable
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.outcomes import SourceStamp
 
 
 @dataclass(frozen=True, slots=True)

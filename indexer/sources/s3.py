@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from schemas.config import StorageConfig
-from schemas.errors import FailureKind, InputError, MediaError, ModelUnavailable
-from schemas.outcomes import SourceStamp
+from reelshelf.schemas.config import StorageConfig
+from reelshelf.schemas.errors import FailureKind, InputError, MediaError, ModelUnavailable
+from reelshelf.schemas.outcomes import SourceStamp
 
 SCHEME = "s3://"
 

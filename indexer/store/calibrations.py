@@ -4,11 +4,11 @@ import uuid
 
 import pyarrow as pa
 
-from indexer.linking.calibration import default_calibration
-from indexer.store.rows import now
-from indexer.store.tables import Store
-from schemas import tables
-from schemas.calibration import Calibration
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas import tables
+from reelshelf.schemas.calibration import Calibration
+from reelshelf.schemas.upgrades import calibration_record
 
 
 def save_calibration(store: Store, calibration: Calibration) -> None:
@@ -22,9 +22,9 @@ def save_calibration(store: Store, calibration: Calibration) -> None:
     store.writable("calibrations").add(table)
 
 
-def newest_calibration(store: Store) -> Calibration:
-    """The one fitted last, or the one that ships where none was."""
+def newest_calibration(store: Store) -> Calibration | None:
+    """The one fitted last, if any was."""
     rows = store.table("calibrations").to_arrow().sort_by("created_at").to_pylist()
     if not rows:
-        return default_calibration()
-    return Calibration.model_validate_json(rows[-1]["record"])
+        return None
+    return Calibration.model_validate(calibration_record(rows[-1]["record"]))

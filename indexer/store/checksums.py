@@ -1,7 +1,7 @@
 """Checksums of the files that releases are made of.
 
 Lance does not notice a byte that has flipped. Files are never changed once written, so each is
-hashed when a release first names it and that hash is kept; whoever doubts a release reads its files
+hashed when a release first names it and that hash is kept; whoever checks a release reads its files
 again and compares.
 """
 
@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 from pyarrow import fs
 
-from indexer.store.connection import filesystem
-from indexer.store.rows import now
-from indexer.store.tables import Store
-from schemas import tables
-from schemas.errors import Damaged
-from schemas.release import Release, TableVersion
+from reelshelf.indexer.store.connection import filesystem
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas import tables
+from reelshelf.schemas.errors import CorruptFile
+from reelshelf.schemas.release import Release, TableVersion
 
 _PIECE = 1 << 20
 # Hashing releases Python's lock.
@@ -36,7 +36,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class FileManifest:
     """What one version of a table is made of. `sha256` is of its files' paths, sizes and hashes."""
 
     files: int
@@ -44,19 +44,19 @@ class Seal:
     sha256: str
 
 
-def seal(store: Store, name: str, version: int) -> Seal:
+def file_manifest(store: Store, name: str, version: int) -> FileManifest:
     """Hash what is new in a version of a table, and remember it. What is known is not read.
 
-    Raises Damaged where a file is missing.
+    Raises CorruptFile where a file is missing.
     """
     paths = version_files(store, name, version)
     known = known_files(store)
     fresh = _hash(store, [path for path in paths if path not in known])
     if gone := [file.path for file in fresh if file.sha256 is None]:
-        raise Damaged(f"{store.uri}: {gone[0]} is missing, though the table was just written")
+        raise CorruptFile(f"{store.uri}: {gone[0]} is missing, though the table was just written")
     _remember(store, fresh)
     known |= {file.path: file for file in fresh}
-    return _sealed([known[path] for path in paths])
+    return _manifest_of([known[path] for path in paths])
 
 
 def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
@@ -72,13 +72,13 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
             continue
         unknown = [path for path in paths if path not in known]
         wrong += [f"{path}: no checksum was kept of it" for path in unknown]
-        held = [known[path] for path in paths if path in known]
-        if not unknown and table.sha256 and _sealed(held).sha256 != table.sha256:
+        stored = [known[path] for path in paths if path in known]
+        if not unknown and table.sha256 and _manifest_of(stored).sha256 != table.sha256:
             gone = _gone_from(store, table, paths, known)
             wrong += [f"{path}: is missing" for path in gone]
             if not gone:
                 wrong.append(f"{table.table}: is made of other files than the release says")
-        wanted |= {file.path for file in held}
+        wanted |= {file.path for file in stored}
     for found in _hash(store, sorted(wanted)):
         if found.sha256 is None:
             wrong.append(f"{found.path}: is missing")
@@ -89,12 +89,12 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
     return wrong
 
 
-def damage(uri: str, release_id: str, wrong: Sequence[str]) -> Damaged:
+def damage(uri: str, release_id: str, wrong: Sequence[str]) -> CorruptFile:
     """What somebody is told whose release is damaged."""
     listed = "\n".join(f"  {line}" for line in wrong[:_MOST_LISTED])
     more = len(wrong) - _MOST_LISTED
     rest = f"\n  ... and {more} more" if more > 0 else ""
-    return Damaged(
+    return CorruptFile(
         f"{uri}: release {release_id} is damaged in {len(wrong)} places:\n{listed}{rest}\n"
         "Restore these files from a backup, or go back with `reelshelf rollback`; a damaged index "
         "is built anew by `reelshelf reindex --stage index`"
@@ -124,9 +124,11 @@ def forget_files(store: Store, kept: Sequence[Release]) -> None:
     for release in kept:
         for table in release.tables:
             wanted |= set(version_files(store.of(release.generation), table.name, table.version))
-    held = store.scan("files", None)
-    left = held.filter(pa.array([path in wanted for path in held["path"].to_pylist()], pa.bool_()))
-    if left.num_rows < held.num_rows:
+    stored = store.scan("files", None)
+    left = stored.filter(
+        pa.array([path in wanted for path in stored["path"].to_pylist()], pa.bool_())
+    )
+    if left.num_rows < stored.num_rows:
         store.writable("files").add(left, mode="overwrite")
 
 
@@ -174,7 +176,7 @@ def _remember(store: Store, files: Sequence[StoredFile]) -> None:
     merge.execute(pa.Table.from_pylist(rows, schema=tables.files_schema()))
 
 
-def _sealed(files: Sequence[StoredFile]) -> Seal:
+def _manifest_of(files: Sequence[StoredFile]) -> FileManifest:
     listing = "".join(f"{f.path} {f.size} {f.sha256}\n" for f in files)
     digest = hashlib.sha256(listing.encode()).hexdigest()
-    return Seal(len(files), sum(f.size for f in files), digest)
+    return FileManifest(len(files), sum(f.size for f in files), digest)

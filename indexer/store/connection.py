@@ -15,9 +15,9 @@ import lancedb
 from lancedb.db import DBConnection
 from pyarrow import fs
 
-from indexer.text import printable
-from schemas.config import StorageConfig
-from schemas.errors import InfrastructureError, StoreError
+from reelshelf.indexer.text.clean import printable
+from reelshelf.schemas.config import StorageConfig
+from reelshelf.schemas.errors import InfrastructureError, StoreError
 
 # Lance reads a path as a URL, of which the first ends the path, and takes none of the others.
 _NO_PATH = re.compile(r"[?\x00-\x1f\x7f\ud800-\udfff]")

@@ -1,14 +1,14 @@
 """Inputs without rows, as the last run found them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from indexer.store import rows
-from indexer.store.rows import RunContext
-from indexer.store.tables import Store
-from schemas.catalog import RejectedPicture, RejectedRow
-from schemas.errors import FailureKind
-from schemas.outcomes import Failed
+from reelshelf.indexer.store import rows
+from reelshelf.indexer.store.rows import RunContext
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.catalog import RejectedPicture, RejectedRow
+from reelshelf.schemas.errors import FailureKind
+from reelshelf.schemas.outcomes import Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,9 @@ class KnownFailure:
     stage_fingerprint: str
 
 
-def known_failures(store: Store) -> dict[str, KnownFailure]:
-    """Failed videos and pictures, by their keys."""
+def known_failures(store: Store, names: Mapping[str, str] | None = None) -> dict[str, KnownFailure]:
+    """Failed videos and pictures, by their keys. `names` as in `Store.video_states`."""
+    names = names or {}
     found = store.scan("failures", None).to_pylist()
     return {
         row["failure_key"]: KnownFailure(
@@ -31,7 +32,7 @@ def known_failures(store: Store) -> dict[str, KnownFailure]:
             FailureKind(row["kind"]) if row["input"] == "video" else None,
             row["message"],
             row["attempt"],
-            row["stage_fingerprint"],
+            names.get(row["stage_fingerprint"], row["stage_fingerprint"]),
         )
         for row in found
         if row["input"] in ("video", "picture")
@@ -43,11 +44,10 @@ def write_failures(
     failed: Sequence[Failed],
     pictures: Sequence[RejectedPicture],
     rejected: Sequence[RejectedRow],
-    picture_fingerprint: str,
     run: RunContext,
 ) -> None:
     """Make `failures` say what this run found: an input that is well again leaves it."""
-    table = rows.failure_rows(failed, pictures, rejected, picture_fingerprint, run)
+    table = rows.failure_rows(failed, pictures, rejected, run)
     merge = store.merge("failures", "failure_key")
     merge.when_matched_update_all().when_not_matched_insert_all()
     merge.when_not_matched_by_source_delete().execute(table)

@@ -26,10 +26,10 @@ from typing import Self
 
 import pyarrow as pa
 
-from indexer.store.rows import now
-from indexer.store.tables import Store
-from schemas import tables
-from schemas.errors import GateRefused, StoreBusy
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas import tables
+from reelshelf.schemas.errors import GateRefused, StoreBusy
 
 # A lease is renewed this often within its term, so that a slow write or two do not lose it.
 _RENEWALS = 4

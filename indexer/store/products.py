@@ -1,19 +1,21 @@
-"""The catalogue in the store: a row for each product, one for each picture that could be read."""
+"""The catalog in the store: a row for each product, one for each picture that could be read."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from indexer.store import rows
-from indexer.store.rows import RunContext
-from indexer.store.tables import Store, among, parts
-from schemas.catalog import (
+from reelshelf.indexer.store import rows
+from reelshelf.indexer.store.rows import RunContext
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store, among, parts
+from reelshelf.schemas.catalog import (
     EncodedImage,
     EncodedPicture,
     EncodedProduct,
     FingerprintedProduct,
     ProductVectors,
 )
+from reelshelf.schemas.stages import FIRST_PRODUCTS_VERSION, PRODUCTS_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class ProductState:
     row_fingerprint: str
     text_fingerprint: str
     first_seen_at: dt.datetime
+    version: int = PRODUCTS_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +35,39 @@ class PictureState:
     content_sha256: str
     image_fingerprint: str
     reading_fingerprint: str
+    version: int = PRODUCTS_VERSION
 
 
 def product_states(store: Store) -> dict[str, ProductState]:
     """State of each product by its key."""
     columns = ["product_key", "row_fingerprint", "text_fingerprint", "first_seen_at"]
     return {
-        row.pop("product_key"): ProductState(**row)
-        for row in store.scan("products", columns).to_pylist()
+        row["product_key"]: ProductState(
+            row["row_fingerprint"],
+            row["text_fingerprint"],
+            row["first_seen_at"],
+            row["stage_version"] or FIRST_PRODUCTS_VERSION,
+        )
+        for row in store.scan("products", [*columns, "stage_version"]).to_pylist()
     }
 
 
-def picture_states(store: Store) -> dict[str, PictureState]:
-    """State of each picture by its key."""
+def picture_states(store: Store, names: Mapping[str, str] | None = None) -> dict[str, PictureState]:
+    """State of each picture by its key. `names` as in `Store.video_states`."""
+    names = names or {}
     columns = ["image_key", "content_sha256", "image_fingerprint", "reading_fingerprint"]
     return {
-        row.pop("image_key"): PictureState(**row)
-        for row in store.scan("product_images", columns).to_pylist()
+        row["image_key"]: PictureState(
+            row["content_sha256"],
+            row["image_fingerprint"],
+            names.get(row["reading_fingerprint"], row["reading_fingerprint"]),
+            row["stage_version"] or FIRST_PRODUCTS_VERSION,
+        )
+        for row in store.scan("product_images", [*columns, "stage_version"]).to_pylist()
     }
 
 
-def held_vectors(store: Store, keys: Sequence[str]) -> dict[str, ProductVectors]:
+def stored_vectors(store: Store, keys: Sequence[str]) -> dict[str, ProductVectors]:
     """The text vectors that the store holds of the products of these keys, by SKU."""
     found: dict[str, ProductVectors] = {}
     for part in parts(keys):
@@ -79,7 +94,7 @@ def write_products(
     store.replace("products", "product_key", table, "product_key", keys)
 
 
-def held_pictures(store: Store, keys: Sequence[str]) -> dict[str, EncodedImage]:
+def stored_pictures(store: Store, keys: Sequence[str]) -> dict[str, EncodedImage]:
     """What the store holds of these pictures, by their keys."""
     found: dict[str, EncodedImage] = {}
     for part in parts(keys):
@@ -130,8 +145,7 @@ def read_products(store: Store, versions: Mapping[str, int] | None = None) -> li
     return rows.encoded_products(products.sort_by("sku"), images)
 
 
-def product_titles(store: Store, version: int) -> dict[str, str]:
-    """The title of each product by its key, at one version of `products`."""
-    columns = ["product_key", "title"]
-    found = store.dataset("products", version).to_table(columns=columns).to_pylist()
+def product_titles(snapshot: ReleaseSnapshot) -> dict[str, str]:
+    """The title of each product of a release, by its key."""
+    found = snapshot.scan("products", ["product_key", "title"]).to_pylist()
     return {row["product_key"]: row["title"] for row in found}

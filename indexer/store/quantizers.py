@@ -3,12 +3,12 @@
 import numpy as np
 import pyarrow as pa
 
-from indexer.store.rows import now
-from indexer.store.tables import Store, among
-from schemas import tables
-from schemas.errors import Damaged
-from schemas.media import Vectors
-from schemas.quantizer import Quantizer, Recipe
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.tables import Store, among
+from reelshelf.schemas import tables
+from reelshelf.schemas.errors import CorruptFile
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.quantizer import Quantizer, Recipe
 
 
 def save_quantizer(store: Store, quantizer: Quantizer) -> None:
@@ -32,7 +32,7 @@ def quantizer_hashes(store: Store) -> list[str]:
 
 
 def read_quantizer(store: Store, sha256: str) -> Quantizer | None:
-    """The quantizer of that hash; None where it is not kept. Raises Damaged if it is another."""
+    """The quantizer of that hash; None where it is not kept. Raises CorruptFile if it is another."""
     found = store.scan("quantizers", None, among("sha256", [sha256])).to_pylist()
     if not found:
         return None
@@ -47,7 +47,7 @@ def read_quantizer(store: Store, sha256: str) -> Quantizer | None:
         recipe=recipe,
     )
     if quantizer.sha256 != sha256:
-        raise Damaged(
+        raise CorruptFile(
             f"{store.uri}: quantizer {sha256[:12]} of {recipe.table}.{recipe.column} is not what "
             "it was: train it anew with `reelshelf reindex --stage index`"
         )

@@ -6,19 +6,18 @@ row and nothing else.
 """
 
 import datetime as dt
-import json
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from indexer.store.checksums import seal
-from indexer.store.head import Head, Lease, change_head, read_head
-from indexer.store.rows import now
-from indexer.store.tables import DATA_TABLES, Store, among, parts
-from schemas import tables
-from schemas.config import Config, parse_config
-from schemas.errors import ConfigError, StoreError
-from schemas.release import Release, TableVersion
+from reelshelf.indexer.store.checksums import file_manifest
+from reelshelf.indexer.store.head import Head, Lease, change_head, read_head
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.tables import DATA_TABLES, Store, among, parts
+from reelshelf.schemas import tables
+from reelshelf.schemas.config import Config, stored_config
+from reelshelf.schemas.errors import ConfigError, StoreError
+from reelshelf.schemas.release import Release, TableVersion
 
 
 def pin_tables(store: Store) -> list[TableVersion]:
@@ -26,16 +25,16 @@ def pin_tables(store: Store) -> list[TableVersion]:
     pinned = []
     for name in DATA_TABLES:
         table = store.table(name)
-        sealed = seal(store, name, table.version)
+        manifest = file_manifest(store, name, table.version)
         pinned.append(
             TableVersion(
                 name=name,
                 table=store.table_name(name),
                 version=table.version,
                 rows=table.count_rows(),
-                files=sealed.files,
-                bytes=sealed.bytes,
-                sha256=sealed.sha256,
+                files=manifest.files,
+                bytes=manifest.bytes,
+                sha256=manifest.sha256,
             )
         )
     return pinned
@@ -93,10 +92,7 @@ def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
 
 def _served(store: Store, head: Head, found: dict[str, Release]) -> Release:
     if head.serving is None:
-        raise StoreError(
-            f"{store.uri}: nothing has been published yet; `reelshelf ingest` publishes when the "
-            "quality gate agrees"
-        )
+        raise nothing_published(store)
     return found[head.serving]
 
 
@@ -146,19 +142,30 @@ def find_release(store: Store, name: str) -> Release:
     raise ConfigError(f"{store.uri}: has no release {name!r}; there are {known}")
 
 
-def newest_release(store: Store) -> Release:
-    """The release that searchers are to open. Raises StoreError where nothing was published."""
-    head = read_head(store)
-    found = {release.run_id: release for release in _read(store, head)}
-    return _served(store, head, found)
-
-
 def served_release(store: Store) -> Release | None:
     """The release that searchers are to open; None where nothing was published."""
-    return newest_release(store) if read_head(store).serving is not None else None
+    head = read_head(store)
+    found = {release.run_id: release for release in _read(store, head)}
+    return found[head.serving] if head.serving is not None else None
 
 
-def last_made(store: Store) -> Release | None:
+def require_served(store: Store) -> Release:
+    """The release that searchers are to open. Raises StoreError where nothing was published."""
+    served = served_release(store)
+    if served is None:
+        raise nothing_published(store)
+    return served
+
+
+def nothing_published(store: Store) -> StoreError:
+    """What somebody is told who wants a release where there is none."""
+    return StoreError(
+        f"{store.uri}: nothing has been published yet; `reelshelf ingest` publishes when the "
+        "quality gate agrees"
+    )
+
+
+def latest_in_generation(store: Store) -> Release | None:
     """The release of this generation that was made last, served or not: tables are near it."""
     own = [r for r in list_releases(store) if r.generation == store.generation]
     return own[-1] if own else None
@@ -168,16 +175,12 @@ def _read(store: Store, head: Head) -> list[Release]:
     columns = ["run_id", "record"]
     records = {row["run_id"]: row["record"] for row in store.scan("releases", columns).to_pylist()}
     # A record that is gone was pruned after the head was read; nobody is sent there any more.
-    return [
-        Release.model_validate_json(records[item.run_id])
-        for item in head.published
-        if item.run_id in records
-    ]
+    return [Release.read(records[item.run_id]) for item in head.published if item.run_id in records]
 
 
 def config_of(release: Release) -> Config:
     """The config that a release was made with."""
-    return parse_config(json.loads(release.config), where=release.release_id)
+    return stored_config(release.config, where=release.release_id)
 
 
 def clear_unpublished(store: Store) -> None:

@@ -13,11 +13,11 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from indexer.store.checksums import forget_files
-from indexer.store.head import Head, Lease
-from indexer.store.releases import Listed, drop_tags, list_releases, listed_releases
-from indexer.store.rows import now
-from indexer.store.tables import (
+from reelshelf.indexer.store.checksums import forget_files
+from reelshelf.indexer.store.head import Head, Lease
+from reelshelf.indexer.store.releases import Listed, drop_tags, list_releases, listed_releases
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.tables import (
     DATA_TABLES,
     GENERATION_TABLES,
     Store,
@@ -25,7 +25,7 @@ from indexer.store.tables import (
     generation_table,
     parts,
 )
-from schemas.release import Release
+from reelshelf.schemas.release import Release
 
 _SHARED = ("head", "runs", "sources", "releases", "files", "store")
 # What is younger than this stays, and what is younger than so many leases: whoever wrote it may
@@ -120,9 +120,9 @@ def _drop_generations(
     for number in gone:
         # The row first: a generation without a row is not there.
         store.writable("store").delete(f"generation = {int(number)}")
-        held = set(store.connection.list_tables().tables)
+        stored = set(store.connection.list_tables().tables)
         for name in GENERATION_TABLES:
-            if (table := generation_table(name, number)) in held:
+            if (table := generation_table(name, number)) in stored:
                 store.connection.drop_table(table)
     return gone
 
@@ -141,10 +141,10 @@ def _forget_quantizers(store: Store, kept: Sequence[Release]) -> None:
     used = {
         index.name for table in DATA_TABLES for index in store.dataset(table).describe_indices()
     }
-    held = store.scan("quantizers", ["sha256"])["sha256"].to_pylist()
+    stored = store.scan("quantizers", ["sha256"])["sha256"].to_pylist()
     gone = [
         sha
-        for sha in held
+        for sha in stored
         if sha not in named and not any(name.endswith(sha[:12]) for name in used)
     ]
     for part in parts(gone):

@@ -8,10 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from indexer.linking.link import LinkableVideo
-from indexer.text import printable
-from schemas import tables
-from schemas.catalog import (
+from reelshelf.indexer.text.clean import printable
+from reelshelf.schemas import tables
+from reelshelf.schemas.catalog import (
     EncodedImage,
     EncodedPicture,
     EncodedProduct,
@@ -22,13 +21,13 @@ from schemas.catalog import (
     RejectedRow,
     VideoSource,
 )
-from schemas.keys import child_key, product_key, video_key
-from schemas.links import Evidence, ProductLink, Sense, Span
-from schemas.media import DecodeCounts, Vectors, VideoInfo
-from schemas.outcomes import Failed, Indexed
-from schemas.release import ModelRefs
-from schemas.run import StageFingerprints
-from schemas.segments import (
+from reelshelf.schemas.keys import child_key, product_key, video_key
+from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
+from reelshelf.schemas.media import DecodeCounts, Vectors, VideoInfo
+from reelshelf.schemas.outcomes import Failed, Indexed
+from reelshelf.schemas.release import ModelRefs
+from reelshelf.schemas.run import Stage, StageFingerprint, StageFingerprints
+from reelshelf.schemas.segments import (
     Box,
     ModelCalls,
     ScreenText,
@@ -36,6 +35,16 @@ from schemas.segments import (
     SegmentedVideo,
     Utterance,
 )
+from reelshelf.schemas.stages import FIRST_VERSIONS, STAGES
+from reelshelf.schemas.upgrades import calls_record
+
+# The fingerprint of each stage of a video. Two stored names are older than the stages' own.
+STAGE_COLUMNS = {
+    stage.name: {Stage.DECODE: "media_fingerprint", Stage.VISUAL: "frames_fingerprint"}.get(
+        Stage(stage.name), f"{stage.name}_fingerprint"
+    )
+    for stage in STAGES
+}
 
 # One row as Arrow takes and gives it. It never leaves this room: outside, rows are records.
 Cells: TypeAlias = dict[str, Any]
@@ -50,6 +59,9 @@ class RunContext:
     started_at: dt.datetime
     refs: ModelRefs
     fingerprints: StageFingerprints
+    # Of a video that fails, and of a picture that does.
+    failure_fingerprint: str
+    picture_fingerprint: str
 
     @property
     def common(self) -> Cells:
@@ -73,7 +85,7 @@ def video_rows(
     rows = []
     for done in batch:
         source, video = done.job.source, done.video
-        prints = done.job.kept or run.fingerprints
+        stages = done.job.kept or run.fingerprints
         rows.append(
             run.common
             | {
@@ -90,12 +102,8 @@ def video_rows(
                 "absent": list(video.absent),
                 "segment_count": len(video.segments),
                 **asdict(video.counts),
-                "calls": asdict(video.calls),
-                "media_fingerprint": prints.media,
-                "frames_fingerprint": prints.frames,
-                "asr_fingerprint": prints.asr,
-                "ocr_fingerprint": prints.ocr,
-                "text_fingerprint": prints.text,
+                "calls": calls_cells(video.calls),
+                **_stage_cells(stages),
                 # Exact copies are known now; near-duplicates join their clusters later.
                 "duplicates": None,
                 "duplicates_fingerprint": None,
@@ -106,14 +114,42 @@ def video_rows(
     return pa.Table.from_pylist(rows, schema=tables.videos_schema())
 
 
+def calls_cells(calls: ModelCalls) -> Cells:
+    """Calls by their stored names, of which one has another spelling."""
+    cells = asdict(calls)
+    return cells | {"lines_recognised": cells.pop("lines_recognized")}
+
+
+def calls_from(cells: Cells) -> ModelCalls:
+    """Calls from their stored names."""
+    return ModelCalls(**calls_record(cells))
+
+
+def _stage_cells(stages: StageFingerprints) -> Cells:
+    cells: Cells = {STAGE_COLUMNS[stage]: mark.value for stage, mark in stages.items()}
+    versions = [{"stage": stage, "version": mark.version} for stage, mark in stages.items()]
+    return cells | {"stage_versions": versions}
+
+
+def stages_from(row: Cells, names: Mapping[str, str]) -> StageFingerprints:
+    """What made a video's rows. `names` says what its fingerprints are called now."""
+    kept = {item["stage"]: item["version"] for item in row["stage_versions"] or ()}
+    versions = FIRST_VERSIONS | kept
+    return {
+        stage: StageFingerprint(names.get(row[column], row[column]), versions[stage])
+        for stage, column in STAGE_COLUMNS.items()
+        if row[column] is not None
+    }
+
+
 def with_sources(
-    held: dict[str, Cells],
+    stored: dict[str, Cells],
     changed: Sequence[tuple[str, VideoSource]],
     run: RunContext,
 ) -> pa.Table:
     """Rows of `videos` with what the shop now says of them."""
     due = {"links_fingerprint": None}
-    rows = [held[key] | run.common | _source_columns(source) | due for key, source in changed]
+    rows = [stored[key] | run.common | _source_columns(source) | due for key, source in changed]
     return pa.Table.from_pylist(rows, schema=tables.videos_schema())
 
 
@@ -183,6 +219,7 @@ def product_rows(
                 "first_seen_at": first_seen.get(key, run.started_at),
                 "row_fingerprint": item.row_fingerprint,
                 "text_fingerprint": item.text_fingerprint,
+                "stage_version": item.version,
             }
         )
     dim = run.refs.text.dim
@@ -206,9 +243,10 @@ def product_image_rows(
             "sku": item.job.sku,
             "uri": item.image.uri,
             "content_sha256": item.image.content_sha256,
-            "printed": list(item.image.printed),
+            "printed": list(item.image.packaging_text),
             "image_fingerprint": fingerprints[0],
             "reading_fingerprint": fingerprints[1],
+            "stage_version": item.job.version,
         }
         for item in pictures
     ]
@@ -228,9 +266,9 @@ def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.T
             "product_key": link.product_key,
             "sku": link.sku,
             "score": link.score,
-            "scores": {sense.value: score for sense, score in link.scores},
+            "scores": {modality.value: score for modality, score in link.scores},
             "spans": [asdict(span) for span in link.spans],
-            "evidence": [asdict(piece) for piece in link.evidence],
+            "evidence": [_evidence_cells(piece) for piece in link.evidence],
             "merchant_id": None,
         }
         for video_id, link in links
@@ -242,7 +280,6 @@ def failure_rows(
     failed: Sequence[Failed],
     pictures: Sequence[RejectedPicture],
     rejected: Sequence[RejectedRow],
-    picture_fingerprint: str,
     run: RunContext,
 ) -> pa.Table:
     """One row for each failed video, each unusable picture and each refused row of a list."""
@@ -258,8 +295,9 @@ def failure_rows(
             "kind": item.kind.value,
             "message": item.message,
             "attempt": item.attempt,
-            "stage_fingerprint": run.fingerprints.together,
+            "stage_fingerprint": run.failure_fingerprint,
             "at": run.started_at,
+            "trace": item.trace,
         }
         for item in failed
     ]
@@ -275,7 +313,7 @@ def failure_rows(
             "kind": "rejected_picture",
             "message": item.reason,
             "attempt": 1,
-            "stage_fingerprint": picture_fingerprint,
+            "stage_fingerprint": run.picture_fingerprint,
             "at": run.started_at,
         }
         for item in pictures
@@ -352,7 +390,7 @@ def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduc
     return result
 
 
-def held_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVideo]:
+def stored_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVideo]:
     """Whole videos as an earlier run made them, by their keys."""
     skus: dict[str, tuple[str, ...]] = dict.fromkeys(videos["video_key"].to_pylist(), ())
     moments = {video.video_key: video.segments for video in linkable_videos(segments, skus)}
@@ -375,7 +413,7 @@ def held_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVide
             counts=DecodeCounts(**{name: row[name] for name in DecodeCounts.__dataclass_fields__}),
             segments=moments[row["video_key"]],
             language=spoken.get(row["video_key"]),
-            calls=ModelCalls(**row["calls"]),
+            calls=calls_from(row["calls"]),
             asked=ModelCalls(),
             absent=tuple(row["absent"]),
         )
@@ -430,7 +468,7 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
             product_key=row["product_key"],
             sku=row["sku"],
             score=row["score"],
-            scores=tuple((Sense(name), value) for name, value in row["scores"].items()),
+            scores=tuple((Modality(name), value) for name, value in row["scores"].items()),
             spans=tuple(Span(**span) for span in row["spans"]),
             evidence=tuple(_evidence(piece) for piece in row["evidence"]),
         )
@@ -438,10 +476,16 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
     ]
 
 
+def _evidence_cells(piece: Evidence) -> Cells:
+    cells = asdict(piece)
+    # The stored name is older than the word.
+    return cells | {"sense": cells.pop("modality")}
+
+
 def _evidence(piece: Cells) -> Evidence:
     span, box = piece["span"], piece["box"]
     return Evidence(
-        sense=Sense(piece["sense"]),
+        modality=Modality(piece["sense"]),
         span=Span(**span) if span and span["start_ms"] is not None else None,
         at_ms=piece["at_ms"],
         score=piece["score"],

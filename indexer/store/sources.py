@@ -5,20 +5,20 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
-from indexer.store.tables import Store, among, parts
-from schemas import tables
-from schemas.outcomes import SourceStamp
+from reelshelf.indexer.store.tables import Store, among, parts
+from reelshelf.schemas import tables
+from reelshelf.schemas.outcomes import SourceStamp
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FileState:
     """A file as it was last seen. The hash is empty where nobody could read it."""
 
     stamp: SourceStamp
     content_sha256: str
 
 
-def seen_files(store: Store, keys: Sequence[str] | None = None) -> dict[str, Seen]:
+def seen_files(store: Store, keys: Sequence[str] | None = None) -> dict[str, FileState]:
     """Files seen, by the key of their video or picture: every one, or those of `keys`."""
     if keys is None:
         rows = store.scan("sources", None).to_pylist()
@@ -26,7 +26,9 @@ def seen_files(store: Store, keys: Sequence[str] | None = None) -> dict[str, See
         wheres = (among("source_key", part) for part in parts(keys))
         rows = [row for where in wheres for row in store.scan("sources", None, where).to_pylist()]
     return {
-        row.pop("source_key"): Seen(content_sha256=row.pop("content_sha256"), stamp=_stamp(row))
+        row.pop("source_key"): FileState(
+            content_sha256=row.pop("content_sha256"), stamp=_stamp(row)
+        )
         for row in rows
     }
 
@@ -35,7 +37,7 @@ def _stamp(row: dict[str, object]) -> SourceStamp:
     return SourceStamp(**row)  # type: ignore[arg-type]
 
 
-def note_seen(store: Store, found: Mapping[str, Seen]) -> None:
+def note_seen(store: Store, found: Mapping[str, FileState]) -> None:
     """Remember files, by the key of their video or picture."""
     if not found:
         return

@@ -6,6 +6,7 @@ and is done again. Filters are made of keys only, which are UUIDs, never of a st
 """
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,20 +21,20 @@ from lancedb.db import DBConnection
 from lancedb.table import Table
 from pyarrow import fs
 
-from indexer.linking.link import LinkableVideo
-from indexer.store import rows
-from indexer.store.connection import connect, filesystem, plain_path
-from indexer.store.rows import RunContext
-from schemas import tables
-from schemas.catalog import VideoSource
-from schemas.config import StorageConfig
-from schemas.errors import StoreError
-from schemas.links import ProductLink
-from schemas.media import Vectors
-from schemas.outcomes import Indexed
-from schemas.release import ModelRefs
-from schemas.run import StageFingerprints
-from schemas.segments import ModelCalls, SegmentedVideo
+from reelshelf.indexer.store import rows
+from reelshelf.indexer.store.connection import connect, filesystem, plain_path
+from reelshelf.indexer.store.rows import RunContext
+from reelshelf.schemas import tables
+from reelshelf.schemas.catalog import VideoSource
+from reelshelf.schemas.config import StorageConfig
+from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.links import LinkableVideo, ProductLink
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.outcomes import Indexed
+from reelshelf.schemas.release import ModelRefs
+from reelshelf.schemas.run import StageFingerprints
+from reelshelf.schemas.segments import ModelCalls, SegmentedVideo
+from reelshelf.schemas.upgrades import Json, models_record
 
 Item = TypeVar("Item")
 
@@ -94,13 +95,16 @@ class VideoFrames:
 class Generation:
     """One set of data tables, and the models of the run that began it.
 
-    `encoders` is how the config named the encoders.
+    `encoders` is how the config named the encoders. `settings` is what the store keeps of the
+    config that its rows were made with; None in a store that was never upgraded to schema 6.
     """
 
     number: int
     shop_id: str
     encoders: str
     models: ModelRefs
+    schema_version: int
+    settings: Json | None
 
     @property
     def spaces(self) -> tuple[str, str]:
@@ -180,11 +184,12 @@ class Store:
         storage: StorageConfig | None = None,
         *,
         encoders: str = "",
+        settings: Json | None = None,
     ) -> "Store":
         """Open the store at `uri` for vectors of these models, making what is missing.
 
         Where it holds other vectors only, the tables of a new generation are made beside them.
-        `encoders` is how the config names the encoders.
+        `encoders` is how the config names the encoders, `settings` what the store keeps of it.
         """
         store = cls(uri, storage)
         if not store.is_made:
@@ -192,7 +197,7 @@ class Store:
             for name, schema in _shared_schemas().items():
                 store.connection.create_table(name, schema=schema, exist_ok=True)
             store.connection.create_table("head", rows.free_head(), exist_ok=True)
-            store._make_generation(shop_id, refs, encoders)
+            store._make_generation(shop_id, refs, encoders, settings)
         found = store.generations()
         if found[0].shop_id != shop_id:
             raise StoreError(
@@ -202,10 +207,12 @@ class Store:
         if own is not None:
             return store.of(own)
         newest = store.of(found[-1].number + 1)
-        newest._make_generation(shop_id, refs, encoders)
+        newest._make_generation(shop_id, refs, encoders, settings)
         return newest
 
-    def _make_generation(self, shop_id: str, refs: ModelRefs, encoders: str) -> None:
+    def _make_generation(
+        self, shop_id: str, refs: ModelRefs, encoders: str, settings: Json | None
+    ) -> None:
         """Make its tables; the row that says that they are there comes last."""
         for name, schema in _schemas(refs.image.dim, refs.text.dim).items():
             self._make_table(self.table_name(name), schema)
@@ -220,6 +227,7 @@ class Store:
             "encoders": encoders,
             "models": refs.model_dump_json(),
             "created_at": rows.now(),
+            "settings": None if settings is None else json.dumps(settings, sort_keys=True),
         }
         made = pa.Table.from_pylist([row], schema=tables.store_schema())
         if not self.is_made:
@@ -240,31 +248,40 @@ class Store:
             self.connection.create_table(name, schema=schema, mode="overwrite")
 
     def generations(self) -> list[Generation]:
-        """All generations, oldest first. Raises StoreError where the schema is another."""
-        found = self.table("store").to_arrow().sort_by("schema_version").to_pylist()
-        version = found[-1]["schema_version"]
-        if version != tables.SCHEMA_VERSION:
-            todo = (
-                "update reelshelf"
-                if int(version) > tables.SCHEMA_VERSION
-                else "index into a new --store; there is no migration from that version"
-            )
-            raise StoreError(
-                f"{self.uri}: has schema version {version}, this reelshelf writes "
-                f"{tables.SCHEMA_VERSION}: {todo}"
-            )
+        """All generations, oldest first. Raises StoreError where the schema is of no use here."""
+        found = self.scan("store", None).to_pylist()
+        versions = [int(row["schema_version"]) for row in found]
+        for version in (max(versions), min(versions)):
+            if not tables.OLDEST_SCHEMA <= version <= tables.SCHEMA_VERSION:
+                todo = (
+                    "update reelshelf"
+                    if version > tables.SCHEMA_VERSION
+                    else "index into a new --store; it is older than what can be upgraded"
+                )
+                raise StoreError(
+                    f"{self.uri}: has schema version {version}, this reelshelf reads "
+                    f"{tables.OLDEST_SCHEMA} to {tables.SCHEMA_VERSION}: {todo}"
+                )
         return sorted(
             (
                 Generation(
                     r["generation"],
                     r["shop_id"],
                     r["encoders"],
-                    ModelRefs.model_validate_json(r["models"]),
+                    ModelRefs.model_validate(models_record(r["models"])),
+                    r["schema_version"],
+                    json.loads(r["settings"]) if r["settings"] else None,
                 )
                 for r in found
             ),
             key=lambda generation: generation.number,
         )
+
+    def change_generation(self, number: int, **cells: str | int) -> None:
+        """Set some columns of a generation's row."""
+        stored = [r for r in self.scan("store", None).to_pylist() if r["generation"] == number]
+        table = pa.Table.from_pylist([stored[0] | cells], schema=tables.store_schema())
+        self.merge("store", "generation").when_matched_update_all().execute(table)
 
     def generation_of(self, refs: ModelRefs) -> int | None:
         """The newest generation with vectors of these models, if there is one."""
@@ -302,19 +319,21 @@ class Store:
             named = lance.dataset(str(folder / f"{self.table_name(name)}.lance"))
             named.tags.create(tag, version)
 
-    def video_states(self) -> dict[str, VideoState]:
-        """State of each indexed video by its key."""
-        stages = [field.name for field in fields(StageFingerprints)]
-        prints = [f"{stage}_fingerprint" for stage in stages]
+    def video_states(self, names: Mapping[str, str] | None = None) -> dict[str, VideoState]:
+        """State of each indexed video by its key.
+
+        `names` says what fingerprints are called now, in a store that is still to be upgraded.
+        """
         source = [field.name for field in fields(VideoSource)]
-        columns = ["video_key", "content_sha256", "first_seen_at", *prints, *source]
+        columns = ["video_key", "content_sha256", "first_seen_at", "stage_versions"]
+        columns += [*rows.STAGE_COLUMNS.values(), *source]
         states = {}
         for row in self.scan("videos", columns).to_pylist():
             given = {name: row[name] for name in source}
             given["merchant_skus"] = tuple(given["merchant_skus"] or ())
             states[row["video_key"]] = VideoState(
                 row["content_sha256"],
-                StageFingerprints(*(row[name] for name in prints)),
+                rows.stages_from(row, names or {}),
                 VideoSource(**given),
                 row["first_seen_at"],
             )
@@ -328,7 +347,7 @@ class Store:
             return
         segments = rows.segment_rows(batch, run)
         keys = [done.job.key for done in batch]
-        replaced = [d.job.key for d in batch if d.job.key in states and d.job.held is None]
+        replaced = [d.job.key for d in batch if d.job.key in states and d.job.stored is None]
         if replaced:
             # Until its new row is there, a video that is being replaced counts as not done. One
             # that is done in part keeps its row, which says which stages are due: they are done
@@ -338,17 +357,17 @@ class Store:
         seen = {key: state.first_seen_at for key, state in states.items()}
         self.replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
 
-    def held_videos(self, keys: Sequence[str]) -> dict[str, SegmentedVideo]:
+    def stored_videos(self, keys: Sequence[str]) -> dict[str, SegmentedVideo]:
         """What is held of some videos, by their keys: as many as fit into memory."""
         where = among("video_key", keys)
-        return rows.held_videos(
+        return rows.stored_videos(
             self.scan("videos", None, where), self.scan("segments", None, where)
         )
 
     def calls(self) -> dict[str, ModelCalls]:
         """What decoding and understanding each video took, by its key."""
         found = self.scan("videos", ["video_key", "calls"]).to_pylist()
-        return {row["video_key"]: ModelCalls(**row["calls"]) for row in found}
+        return {row["video_key"]: rows.calls_from(row["calls"]) for row in found}
 
     def linked_skus(self) -> dict[str, frozenset[str]]:
         """The SKUs that each video has links to, however weak, by its key."""
@@ -365,7 +384,7 @@ class Store:
         """Change what the shop says of videos whose bytes are the same; no model is asked."""
         for part in parts(changed):
             keys = [key for key, _ in part]
-            held = {
+            stored = {
                 r["video_key"]: r
                 for r in self.scan("videos", None, among("video_key", keys)).to_pylist()
             }
@@ -375,7 +394,7 @@ class Store:
                     values={"merchant_id": source.merchant_id, "published_at": source.published_at},
                 )
             # Last, since this row is what the next run compares with.
-            table = rows.with_sources(held, part, run)
+            table = rows.with_sources(stored, part, run)
             self.replace("videos", "video_key", table, "video_key", keys)
 
     def delete_videos(self, keys: Sequence[str]) -> None:
@@ -388,8 +407,8 @@ class Store:
         """Remove segments and links of videos that a killed run began, or began to delete."""
         known = set(self.scan("videos", ["video_key"])["video_key"].to_pylist())
         for name in ("segments", "links"):
-            held = set(self.scan(name, ["video_key"])["video_key"].to_pylist())
-            for part in parts(sorted(held - known)):
+            stored = set(self.scan(name, ["video_key"])["video_key"].to_pylist())
+            for part in parts(sorted(stored - known)):
                 self.writable(name).delete(among("video_key", part))
 
     def video_facts(self, version: int) -> dict[str, VideoFacts]:
@@ -404,7 +423,7 @@ class Store:
         }
 
     def videos_to_link(
-        self, groups: Sequence[Sequence[str]], versions: dict[str, int] | None = None
+        self, groups: Sequence[Sequence[str]], versions: Mapping[str, int] | None = None
     ) -> Iterator[list[list[tuple[str, LinkableVideo]]]]:
         """Groups of videos, given as keys, as (video id, video with its segments).
 
@@ -511,14 +530,10 @@ class Store:
     def _change_videos(self, changes: dict[str, rows.Cells]) -> None:
         """Set some columns of some videos."""
         for part in parts(sorted(changes)):
-            held = self.scan("videos", None, among("video_key", part)).to_pylist()
-            changed = [row | changes[row["video_key"]] for row in held]
+            stored = self.scan("videos", None, among("video_key", part)).to_pylist()
+            changed = [row | changes[row["video_key"]] for row in stored]
             table = pa.Table.from_pylist(changed, schema=tables.videos_schema())
             self.replace("videos", "video_key", table, "video_key", part)
-
-    def write_run(self, row: dict[str, object]) -> None:
-        """Append to the log of runs."""
-        self.writable("runs").add(pa.Table.from_pylist([row], schema=tables.runs_schema()))
 
     def frame_sample(self, most: int) -> tuple[Vectors, npt.NDArray[np.intp]]:
         """Frame vectors of some whole videos, about `most`, and the number of each one's shot.
@@ -541,8 +556,8 @@ class Store:
         return rows.vector_matrix(found["frame_vector"]), np.array(shots, np.intp)
 
     def scan(self, name: str, columns: list[str] | None, where: str | None = None) -> pa.Table:
-        """Rows of the newest version of a table."""
-        return self.dataset(name).to_table(columns=columns, filter=where)
+        """Rows of the newest version of a table. A column that it does not have yet is null."""
+        return read_columns(name, self.dataset(name), columns, where)
 
     def merge(self, name: str, key: str) -> MergeInsertBuilder:
         """A merge into a table, matching rows by `key`. Asks for the lease."""
@@ -581,6 +596,21 @@ def _shared_schemas() -> dict[str, pa.Schema]:
         "releases": tables.releases_schema(),
         "files": tables.files_schema(),
     }
+
+
+def read_columns(
+    name: str, dataset: lance.LanceDataset, columns: list[str] | None, where: str | None = None
+) -> pa.Table:
+    """Rows of a version of the table `name`. A column that it does not have yet is null."""
+    there = set(dataset.schema.names)
+    added = [field for field in tables.ADDED.get(name, ()) if field.name not in there]
+    if columns is not None:
+        added = [field for field in added if field.name in columns]
+        columns = [column for column in columns if column in there]
+    table = dataset.to_table(columns=columns, filter=where)
+    for field in added:
+        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def generation_table(name: str, generation: int) -> str:

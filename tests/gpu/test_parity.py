@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from indexer.index.encode import Coder
-from indexer.index.quantizer import Origin, index_sizes, train
-from models.minilm import MiniLM
-from models.offline_visual import OfflineVisual
-from schemas.config import IndexConfig
-from schemas.quantizer import Quantizer
+from reelshelf.indexer.index.encode import Coder
+from reelshelf.indexer.index.quantizer import Origin, index_sizes, train
+from reelshelf.models.minilm import MiniLM
+from reelshelf.models.offline_visual import OfflineVisual
+from reelshelf.schemas.config import IndexConfig
+from reelshelf.schemas.quantizer import Quantizer
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -47,7 +47,7 @@ def test_faiss_assigns_and_encodes_on_the_gpu_as_on_the_cpu(
 ) -> None:
     quantizer, vectors = trained
     places, codes = Coder(quantizer).encode(vectors)
-    monkeypatch.setattr("indexer.index.encode.gpu_count", lambda: 0)
+    monkeypatch.setattr("reelshelf.indexer.index.encode.gpu_count", lambda: 0)
     cpu_places, cpu_codes = Coder(quantizer).encode(vectors)
     assert (places == cpu_places).mean() > 0.999
     assert (codes == cpu_codes).mean() > 0.99

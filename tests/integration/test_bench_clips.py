@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from indexer.catalog import read_videos
-from indexer.media.decode import decode_video
-from indexer.sources.files import Files
-from jobs.ingest import ingest
-from jobs.local import LocalEngine
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from models.registry import load_models
-from schemas.config import MediaConfig, StorageConfig
+from reelshelf.indexer.media.decode import decode_video
+from reelshelf.indexer.pipeline.ingest import ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.sources.catalog import read_videos
+from reelshelf.indexer.sources.files import Files
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.models.registry import load_models
+from reelshelf.schemas.config import MediaConfig, StorageConfig
 from tests.commands import EXAMPLE_SHOP
 from tests.shops import small_config, write_lines
 

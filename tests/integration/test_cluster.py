@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from indexer.sources.local import stamp_of
-from jobs import work
-from jobs.ray_engine import RayEngine
-from schemas.catalog import VideoSource
-from schemas.config import parse_config
-from schemas.errors import FailureKind
-from schemas.keys import video_key
-from schemas.media import DecodedVideo
-from schemas.outcomes import Failed, VideoJob
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.sources.local import stamp_of
+from reelshelf.jobs.engines.ray.engine import RayEngine
+from reelshelf.schemas.catalog import VideoSource
+from reelshelf.schemas.config import parse_config
+from reelshelf.schemas.errors import FailureKind
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.media import DecodedVideo
+from reelshelf.schemas.outcomes import Failed, VideoJob
 from tests.clips import GREEN, RED, write_clip
 from tests.commands import ROOT
 from tests.fakes import load_stalling

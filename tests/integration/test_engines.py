@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from indexer.sources.local import stamp_of
-from jobs import ray_engine
-from jobs.engine import Engine
-from jobs.local import LocalEngine
-from jobs.ray_engine import RayEngine
-from schemas.catalog import PictureJob, Product, VideoSource
-from schemas.config import Config, parse_config
-from schemas.errors import FailureKind, ModelUnavailable
-from schemas.keys import video_key
-from schemas.outcomes import Failed, Indexed, Outcome, VideoJob
+from reelshelf.indexer.pipeline.engine import Engine
+from reelshelf.indexer.sources.local import stamp_of
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.jobs.engines.ray import engine as ray_engine
+from reelshelf.jobs.engines.ray.engine import RayEngine
+from reelshelf.schemas.catalog import PictureJob, Product, VideoSource
+from reelshelf.schemas.config import Config, parse_config
+from reelshelf.schemas.errors import FailureKind, ModelUnavailable
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.outcomes import Failed, Indexed, Outcome, VideoJob
 from tests.clips import BLUE, GREEN, RED, textured, write_clip
 from tests.fakes import (
     decode_or_misbehave,
@@ -51,9 +51,9 @@ def job(name: str, path: Path) -> VideoJob:
 
 
 def clips(tmp_path: Path, names: list[str]) -> list[VideoJob]:
-    colours = [[RED, GREEN], [BLUE], [GREEN]]
+    colors = [[RED, GREEN], [BLUE], [GREEN]]
     return [
-        job(name, write_clip(tmp_path / f"{name}.mp4", colours[i % 3]))
+        job(name, write_clip(tmp_path / f"{name}.mp4", colors[i % 3]))
         for i, name in enumerate(names)
     ]
 
@@ -111,7 +111,7 @@ def test_a_missing_model_is_told_in_its_own_words(kind: str, ray_node: None) -> 
         pass
 
 
-def test_a_decoder_that_hangs_is_killed_and_its_neighbours_live(
+def test_a_decoder_that_hangs_is_killed_and_its_neighbors_live(
     ray_node: None, tmp_path: Path
 ) -> None:
     jobs = clips(tmp_path, ["a", "hang", "b", "c"])

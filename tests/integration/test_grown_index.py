@@ -15,22 +15,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from indexer.index import encode
-from indexer.index.build import Builder, bring_up, build_indexes
-from indexer.index.inspect import fragments_without, index_facts, index_names
-from indexer.index.recall import bytes_read, exact, measure_recall, search
-from indexer.quality.measures import recall_at_10
-from indexer.store.quantizers import quantizer_hashes, read_quantizer
-from indexer.store.rows import vector_array, vector_matrix
-from indexer.store.tables import Store
-from jobs.progress import NoProgress
-from jobs.ray_engine import RayEngine
-from jobs.upkeep import publish
-from schemas.config import Config, parse_config
-from schemas.errors import Damaged, InputError
-from schemas.media import Vectors
-from schemas.quantizer import Quantizer
-from schemas.release import ModelRef, ModelRefs, VectorIndex
+from reelshelf.indexer.index import encode
+from reelshelf.indexer.index.build import Builder, build_indexes, update_index
+from reelshelf.indexer.index.inspect import fragments_without, index_facts, index_names
+from reelshelf.indexer.index.recall import bytes_read, exact_search, measure_recall, search
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.upkeep import publish
+from reelshelf.indexer.quality.measures import recall_at_10
+from reelshelf.indexer.store.quantizers import quantizer_hashes, read_quantizer
+from reelshelf.indexer.store.rows import vector_array, vector_matrix
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines.ray.engine import RayEngine
+from reelshelf.schemas.config import Config, parse_config
+from reelshelf.schemas.errors import CorruptFile, InputError
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.quantizer import Quantizer
+from reelshelf.schemas.release import ModelRef, ModelRefs, VectorIndex
 from tests.fakes import load_fakes
 from tests.shops import small_config
 
@@ -48,10 +48,10 @@ def index_config(**settings: object) -> Config:
 
 
 def clustered(rows: int, seed: int, clusters: int = 1500, towards: int = 0) -> Vectors:
-    """Unit vectors around centres; other centres for another `towards`."""
-    centres = np.random.default_rng(1000 + towards).normal(size=(clusters, DIM))
+    """Unit vectors around centers; other centers for another `towards`."""
+    centers = np.random.default_rng(1000 + towards).normal(size=(clusters, DIM))
     rng = np.random.default_rng(seed)
-    near = centres[rng.integers(0, clusters, rows)] + 0.5 * rng.normal(size=(rows, DIM))
+    near = centers[rng.integers(0, clusters, rows)] + 0.5 * rng.normal(size=(rows, DIM))
     return np.asarray(near / np.linalg.norm(near, axis=1, keepdims=True), np.float32)
 
 
@@ -97,7 +97,7 @@ def _filler(kind: pa.DataType, count: int) -> pa.Array:
 def store(tmp_path: Path) -> Store:
     """A store with some thousand pictures in four pieces, not indexed."""
     ref = ModelRef(name="m", revision="1", sha256="0", dim=DIM, space="s")
-    refs = ModelRefs(image=ref, text=ref, speech=ref, reader=ref)
+    refs = ModelRefs(image=ref, text=ref, asr=ref, ocr=ref)
     made = Store.create(str(tmp_path / "store"), "shop", refs)
     for piece in range(PIECES):
         add(made, clustered(ROWS // PIECES, piece), piece * ROWS)
@@ -105,7 +105,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def build(store: Store, config: Config, last: VectorIndex | None = None) -> VectorIndex:
-    return bring_up(store, TABLE, COLUMN, Builder(config.index, map), last)
+    return update_index(store, TABLE, COLUMN, Builder(config.index, map), last)
 
 
 def quantizer_of(store: Store, index: VectorIndex) -> Quantizer:
@@ -129,8 +129,8 @@ def test_every_way_into_lance_gives_the_same_answers(store: Store) -> None:
         (index_config(build="fragments"), PIECES, PIECES),
         (index_config(build="fragments", max_segments=2), PIECES, 1),
     ):
-        anew = Builder(config.index, map, workers=workers, anew=True)
-        index = bring_up(store, TABLE, COLUMN, anew, whole)
+        anew = Builder(config.index, map, workers=workers, retrain=True)
+        index = update_index(store, TABLE, COLUMN, anew, whole)
         assert index.quantizer_sha256 == whole.quantizer_sha256
         facts = index_facts(store.dataset(TABLE), index.name)
         assert (facts.segments, sum(facts.partitions)) == (segments, ROWS)
@@ -144,8 +144,8 @@ def test_ray_tasks_encode_the_pieces(store: Store, ray_node: None) -> None:
     config = index_config(build="fragments")
     engine = RayEngine(config, load_fakes)
     local = build(store, config)
-    anew = Builder(config.index, engine.spread, workers=PIECES, anew=True)
-    spread = bring_up(store, TABLE, COLUMN, anew, local)
+    anew = Builder(config.index, engine.map_tasks, workers=PIECES, retrain=True)
+    spread = update_index(store, TABLE, COLUMN, anew, local)
     facts = index_facts(store.dataset(TABLE), spread.name)
     assert (facts.segments, facts.unindexed) == (PIECES, 0)
     assert answers(store, spread) == answers(store, local)
@@ -184,7 +184,7 @@ def test_settings_are_tuned_to_the_target_and_the_curve_is_kept(store: Store) ->
     assert chosen[0].bytes_read == (
         ROWS * strict.nprobes // 32 * 8 + strict.refine_factor * 10 * dim
     )
-    truth = exact(store.dataset(TABLE), COLUMN, clustered(100, 77))
+    truth = exact_search(store.dataset(TABLE), COLUMN, clustered(100, 77))
     assert measure_recall(store.dataset(TABLE), strict, truth).recall > 0.94
     named = build(store, index_config(nprobes=3, refine_factor=7), strict)
     assert (named.nprobes, named.refine_factor) == (3, 7)
@@ -239,7 +239,7 @@ def test_an_index_is_trained_anew_before_its_recall_falls(store: Store) -> None:
     assert grown.rebuilt.startswith("recall@10 of new rows is 0.")
     assert grown.quantizer_sha256 != index.quantizer_sha256
     assert index_names(store.dataset(TABLE), COLUMN) == [grown.name]
-    truth = exact(store.dataset(TABLE), COLUMN, clustered(100, 71, clusters=3, towards=1))
+    truth = exact_search(store.dataset(TABLE), COLUMN, clustered(100, 71, clusters=3, towards=1))
     # Without training anew it was 0.72.
     assert measure_recall(store.dataset(TABLE), grown, truth).recall > 0.85
 
@@ -256,12 +256,12 @@ def test_what_shoppers_typed_is_tuned_for_in_columns_of_words(
 ) -> None:
     """Queries that lie far from all rows need more probes than rows themselves."""
     far = -clustered(100, 90, towards=3)
-    typed = Builder(index_config(recall_target=0.8).index, map, typed=far)
-    of_rows = bring_up(store, TABLE, COLUMN, typed, None)  # no column of words
-    monkeypatch.setattr("indexer.index.build.TYPED_COLUMNS", (COLUMN,))
-    of_both = bring_up(store, TABLE, COLUMN, replace(typed, anew=True), of_rows)
+    typed = Builder(index_config(recall_target=0.8).index, map, query_vectors=far)
+    of_rows = update_index(store, TABLE, COLUMN, typed, None)  # no column of words
+    monkeypatch.setattr("reelshelf.indexer.index.build.TYPED_COLUMNS", (COLUMN,))
+    of_both = update_index(store, TABLE, COLUMN, replace(typed, retrain=True), of_rows)
     assert bytes_read(of_both, DIM) > bytes_read(of_rows, DIM)
-    truth = exact(store.dataset(TABLE), COLUMN, far)
+    truth = exact_search(store.dataset(TABLE), COLUMN, far)
     assert measure_recall(store.dataset(TABLE), of_both, truth).recall >= 0.8
 
 
@@ -271,9 +271,9 @@ def test_a_night_without_any_vector_joins_the_index(store: Store, way: str) -> N
     config = index_config(build=way)
     for number in range(4):
         add_silent(store, clustered(500, number), number * 1000)
-    index = bring_up(store, *SILENT, Builder(config.index, map), None)
+    index = update_index(store, *SILENT, Builder(config.index, map), None)
     add_silent(store, [None] * 50, 10**6)
-    grown = bring_up(store, *SILENT, Builder(config.index, map), index)
+    grown = update_index(store, *SILENT, Builder(config.index, map), index)
     facts = index_facts(store.dataset(SILENT[0]), grown.name)
     assert (facts.unindexed, sum(facts.partitions)) == (0, 2000)
     assert grown.rebuilt is None
@@ -293,18 +293,18 @@ def test_a_quantizer_that_was_tampered_with_is_not_used(store: Store) -> None:
     data[2] ^= 64
     table = store.table("quantizers")
     table.update(values={"centroids": bytes(data)})
-    with pytest.raises(Damaged, match="is not what it was"):
+    with pytest.raises(CorruptFile, match="is not what it was"):
         build(store, index_config(), index)
 
 
 _BUILD = """
 import sys
-from indexer.index.build import Builder, bring_up
-from indexer.store.tables import Store
+from reelshelf.indexer.index.build import Builder, update_index
+from reelshelf.indexer.store.tables import Store
 from tests.integration.test_grown_index import COLUMN, TABLE, index_config
 store = Store.open(sys.argv[1])
 print("begin", flush=True)
-bring_up(store, TABLE, COLUMN, Builder(index_config(seed=int(sys.argv[2])).index, map), None)
+update_index(store, TABLE, COLUMN, Builder(index_config(seed=int(sys.argv[2])).index, map), None)
 print("end", flush=True)
 """
 

@@ -10,17 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from indexer.index.build import Builder, build_indexes
-from indexer.quality.measures import measure, recall_at_10
-from indexer.search.routes import by_vector, query_for
-from indexer.store import releases
-from indexer.store.head import Lease
-from indexer.store.rows import vector_array, vector_matrix
-from indexer.store.tables import Store
-from schemas.config import Config
-from schemas.media import Vectors
-from schemas.outcomes import Tally
-from schemas.release import Release, VectorIndex
+from reelshelf.indexer.index.build import Builder, build_indexes
+from reelshelf.indexer.quality.measures import measure, recall_at_10
+from reelshelf.indexer.search.retrievers import by_vector
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.head import Lease
+from reelshelf.indexer.store.nearest import query_for
+from reelshelf.indexer.store.rows import vector_array, vector_matrix
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.outcomes import Tally
+from reelshelf.schemas.release import Release, VectorIndex
 from tests.shops import small_config
 
 pytestmark = pytest.mark.integration
@@ -88,7 +89,7 @@ def copied(grown: Grown, tmp_path: Path) -> Grown:
 
 def release_of(store: Store, indexes: list[VectorIndex]) -> Release:
     """The next release, made from the last one with other indexes."""
-    last = releases.newest_release(store)
+    last = releases.require_served(store)
     sequence = releases.next_sequence(store)
     changes = {
         "run_id": str(uuid.uuid4()),
@@ -118,7 +119,7 @@ def test_twenty_thousand_rows_are_searched_through_the_index(grown: Grown) -> No
     publish(store, release_of(store, indexes))
 
     # A searcher of the published release goes through the index, not past it.
-    published = releases.newest_release(store)
+    published = releases.require_served(store)
     index = next(i for i in published.indexes if i.column == "frame_vector")
     table = store.table("segments", published.table_version("segments"))
     vector = vector_matrix(table.to_lance().to_table(columns=["frame_vector"], limit=1)[0])[0]

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.same_rows import differing_rows
-from indexer.store.links import released_links
-from indexer.store.releases import list_releases
-from indexer.store.tables import Store
+from reelshelf.indexer.store.links import released_links
+from reelshelf.indexer.store.releases import list_releases
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
 from tests.clips import RED, write_clip
 from tests.commands import ROOT
 from tests.shops import Shop, make_shop, small_config
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.integration
 SCRIPT = """
 import os, pkgutil, signal, sys
 from pathlib import Path
-from indexer.store.tables import Store
-from jobs.local import LocalEngine
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines.local import LocalEngine
 from tests.fakes import load_fakes
 from tests.clips import RED, write_clip
 from tests.shops import Shop, small_config
@@ -49,16 +50,16 @@ Shop(Path(sys.argv[1])).ingest(small_config(engine={"kind": "local", "videos_per
 """
 
 POINTS = [
-    "indexer.store.products.write_products:1",
-    "indexer.store.products.write_pictures:1",
+    "reelshelf.indexer.store.products.write_products:1",
+    "reelshelf.indexer.store.products.write_pictures:1",
     "write_videos:1",
     "write_videos:3",
     "replace:4",  # between a video's segments and its row in `videos`
-    "jobs.indexing.note_seen:3",  # between a video and the stamp of its file
+    "reelshelf.indexer.pipeline.indexing.note_seen:3",  # between a video and the stamp of its file
     "delete_orphans:1",
-    "jobs.ingest.write_failures:1",
+    "reelshelf.indexer.pipeline.ingest.write_failures:1",
     "write_links:1",
-    "indexer.store.head._swap:2",  # between a release's row and naming it
+    "reelshelf.indexer.store.head._swap:2",  # between a release's row and naming it
     "write_run:1",  # after the release was published
 ]
 
@@ -110,7 +111,8 @@ def test_what_a_killed_run_committed_is_published_by_the_next(tmp_path: Path) ->
     assert result.published
     store = Store.open(shop.request.store)
     assert ("b", "SKU-red") in {
-        (video, link.sku) for video, _, link in released_links(store, result.release)
+        (video, link.sku)
+        for video, _, link in released_links(ReleaseSnapshot.of(store, result.release))
     }
 
 

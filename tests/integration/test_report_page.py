@@ -13,14 +13,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from benchmarks import builds
-from indexer.report.facts import Listing, ReportFacts, UncoveredProduct
-from indexer.report.gather import Given, gather
-from indexer.report.page import report_page
-from indexer.store.releases import newest_release
-from indexer.store.rows import now
-from indexer.store.tables import Store
-from jobs.cli import main
-from schemas.config import ReportConfig
+from reelshelf.indexer.report.build import Given, build_report
+from reelshelf.indexer.report.facts import Listing, ReportFacts, UncoveredProduct
+from reelshelf.indexer.report.page import report_page
+from reelshelf.indexer.store.releases import require_served
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.cli import main
+from reelshelf.schemas.config import ReportConfig
 from tests.browser import NoBrowser, chromium, opened
 from tests.commands import EXAMPLE_SHOP, reelshelf
 from tests.shops import Shop, make_shop, product_row, small_config
@@ -258,7 +258,7 @@ def test_indexes_show_curve_partitions_and_drift(browser: Browser, indexed: Path
 
 def plain_facts(shop: Shop) -> ReportFacts:
     store = Store.open(shop.request.store)
-    return gather(store, newest_release(store), Given(), ReportConfig(), {}, now())
+    return build_report(store, require_served(store), Given(), ReportConfig(), {}, now())
 
 
 def with_bare_products(facts: ReportFacts, count: int) -> ReportFacts:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.shop_worker import answer, write_lines
-from indexer.search.searcher import QueryEncoders, Searcher
-from indexer.store.releases import config_of, newest_release
-from indexer.store.tables import Store
-from models.registry import load_image_encoder, load_text_encoder
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.releases import config_of, require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.models.registry import load_image_encoder, load_text_encoder
 from tests.commands import EXAMPLE_SHOP, reelshelf
 
 pytestmark = pytest.mark.integration
@@ -21,10 +22,12 @@ def test_judged_queries_score_as_the_scorer_says(
     example_store: Path, bench: Path, tmp_path: Path
 ) -> None:
     store = Store.open(str(example_store))
-    release = newest_release(store)
+    release = require_served(store)
     config = config_of(release)
     encoders = QueryEncoders(load_text_encoder(config), load_image_encoder(config))
-    answers, _ = answer(Searcher(store, release, encoders, config.search), EXAMPLE_SHOP)
+    answers, _ = answer(
+        Searcher(ReleaseSnapshot.of(store, release), encoders, config.search), EXAMPLE_SHOP
+    )
     write_lines(tmp_path / "results.jsonl", answers)
     command = [sys.executable, str(bench / "score.py"), "--json", "--bench", str(EXAMPLE_SHOP)]
     done = subprocess.run(

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.same_rows import differing_rows
-from indexer.catalog import read_videos
-from indexer.sources.files import Files
-from indexer.store.tables import DATA_TABLES, Store
-from jobs.ingest import IngestResult, ingest
-from jobs.local import LocalEngine
-from jobs.planning import IngestRequest, plan_only
-from jobs.progress import NoProgress
-from schemas.config import Config, StorageConfig
-from schemas.errors import FailureKind, InputError
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest, plan_only
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.sources.catalog import read_videos
+from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.store.tables import DATA_TABLES, Store
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.schemas.config import Config, StorageConfig
+from reelshelf.schemas.errors import FailureKind, InputError
 from tests.clips import RED, write_clip
 from tests.fakes import decode_never, load_fakes
 from tests.object_store import BUCKET, ENVIRONMENT, KEY, SECRET, Flaky, client, object_store, upload

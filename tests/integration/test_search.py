@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from indexer.search.searcher import QueryEncoders, Searcher
-from indexer.store.releases import config_of, newest_release
-from indexer.store.tables import Store
-from jobs.cli import main
-from models.registry import load_text_encoder
-from schemas.config import load_config
-from schemas.errors import InputError
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.releases import config_of, require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.cli import main
+from reelshelf.models.registry import load_text_encoder
+from reelshelf.schemas.config import load_config
+from reelshelf.schemas.errors import InputError
 from tests.commands import reelshelf
 from tests.shops import write_lines
 
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def searcher(example_store: Path) -> Searcher:
     store = Store.open(str(example_store))
-    release = newest_release(store)
+    release = require_served(store)
     encoders = QueryEncoders(text=load_text_encoder(load_config()))
-    return Searcher(store, release, encoders, config_of(release).search)
+    return Searcher(ReleaseSnapshot.of(store, release), encoders, config_of(release).search)
 
 
 ODD = [
@@ -57,11 +58,11 @@ def test_an_empty_query_is_refused_in_words(searcher: Searcher, text: str) -> No
     "word", ["jacket", "blanket", "pillow", "pants", "shorts", "phones", "like", "school", "time"]
 )
 def test_a_word_with_a_meaning_of_its_own_is_not_corrected(searcher: Searcher, word: str) -> None:
-    query = searcher.analyse(word)
+    query = searcher.analyze(word)
     assert (query.corrected, query.corrections) == (word, ())
 
 
-def test_a_misspelt_word_is_corrected_and_shown(
+def test_a_misspelled_word_is_corrected_and_shown(
     example_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = str(example_store)
@@ -105,7 +106,7 @@ def test_every_judged_text_is_answered(searcher: Searcher) -> None:
 
 def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
     """Each product of a category that a video surely sells is among the results."""
-    products = [item.product for item in searcher._catalogue.products]
+    products = [item.product for item in searcher._catalog.products]
     sold = {products[i].sku for sales in searcher._sold.values() for i, _ in sales}
     names = {part for p in products for part in p.category} | {p.brand for p in products if p.brand}
     asked = 0

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from examples.searcher import Searcher
-from indexer.store import releases
-from indexer.store.tables import Store
-from jobs.progress import NoProgress
-from jobs.upkeep import prune_store, publish
-from models.protocols import TextEncoder
-from schemas.config import Config, parse_config
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.upkeep import prune_store, publish
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.tables import Store
+from reelshelf.models.protocols import TextEncoder
+from reelshelf.schemas.config import Config, parse_config
 from tests.fakes import FakeTexts
 
 pytestmark = pytest.mark.integration
@@ -25,7 +25,7 @@ def store(example_store: Path, tmp_path: Path) -> Store:
 
 
 def change(store: Store, title: str) -> str:
-    """Another release, recognisable by what its products are called; its id."""
+    """Another release, recognizable by what its products are called; its id."""
     store.table("products").update(values={"title": title})
     made = publish(store.uri, None, NoProgress())
     assert made.published

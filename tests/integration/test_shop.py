@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.same_rows import differing_rows
-from indexer.store.tables import Store
+from reelshelf.indexer.store.tables import Store
 from tests.commands import EXAMPLE_SHOP, ingest, reelshelf
 
 pytestmark = pytest.mark.integration
@@ -33,8 +33,8 @@ def test_links_by_sight_alone_are_found_well_above_chance(example_store: Path) -
 
 def test_captions_and_speech_are_found_with_their_moments(example_store: Path) -> None:
     links = reelshelf("links", "--store", str(example_store))
-    for sense in ("ocr", "visual"):
-        assert any(i["scores"][sense] > 0.5 for i in links)
+    for modality in ("ocr", "visual"):
+        assert any(i["scores"][modality] > 0.5 for i in links)
     spans = {(i["video_id"], i["sku"]): i["spans"] for i in links}
     for row in truth():
         for link in row["links"]:
@@ -53,8 +53,8 @@ def test_captions_and_speech_are_found_with_their_moments(example_store: Path) -
 )
 def test_words_find_the_right_product(example_store: Path, query: str, sku: str) -> None:
     (best,) = reelshelf("search", "--store", str(example_store), query, "-k", "1")["hits"]
-    labelled = {r["video_id"] for r in truth() if any(i["sku"] == sku for i in r["links"])}
-    assert best["video_id"] in labelled
+    labeled = {r["video_id"] for r in truth() if any(i["sku"] == sku for i in r["links"])}
+    assert best["video_id"] in labeled
 
 
 def test_a_picture_finds_its_product(example_store: Path) -> None:
@@ -65,10 +65,10 @@ def test_a_picture_finds_its_product(example_store: Path) -> None:
             "search", "--store", str(example_store), "--image", str(picture), "-k", "1"
         )
         (best,) = found["hits"]
-        labelled = {
+        labeled = {
             r["video_id"] for r in truth() if any(i["sku"] == picture.stem for i in r["links"])
         }
-        right += best["video_id"] in labelled
+        right += best["video_id"] in labeled
     assert right >= len(pictures) - 2
 
 

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.media.audio import SoundTrack
-from models.whisper import windows
-from schemas.media import AudioChunk, Samples
+from reelshelf.indexer.media.audio import SoundTrack
+from reelshelf.models.whisper import windows
+from reelshelf.schemas.media import AudioChunk, Samples
 
 
 def assemble(chunks: list[AudioChunk], *, max_ms: int) -> Samples | None:

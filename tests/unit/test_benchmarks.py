@@ -7,7 +7,7 @@ import pytest
 from benchmarks.quality import calibration_error, calibration_figures, precision_at
 from benchmarks.shop import Bar, copy_without_answers
 from benchmarks.shop_worker import duplicates
-from indexer.quality.labelled import Labelled, LabelledPair
+from reelshelf.indexer.quality.labeled import Labeled, LabeledPair
 
 
 def test_what_is_measured_never_sees_an_answer(tmp_path: Path) -> None:
@@ -20,10 +20,10 @@ def test_what_is_measured_never_sees_an_answer(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     copy_without_answers(bench, copy)
     assert json.loads((copy / "queries.jsonl").read_text()) == {"query_id": "q", "text": "lamp"}
-    held = [path for path in copy.rglob("*") if path.is_file()]
-    assert {path.name for path in held} == {"a.mp4", "queries.jsonl"}
+    stored = [path for path in copy.rglob("*") if path.is_file()]
+    assert {path.name for path in stored} == {"a.mp4", "queries.jsonl"}
     assert not any(path.is_symlink() for path in copy.rglob("*"))
-    assert all(b"relevant" not in path.read_bytes() for path in held)
+    assert all(b"relevant" not in path.read_bytes() for path in stored)
 
 
 def test_every_copy_names_the_first_of_its_cluster() -> None:
@@ -34,28 +34,28 @@ def test_every_copy_names_the_first_of_its_cluster() -> None:
     ]
 
 
-def judged(*pairs: tuple[float, bool], silent: int = 0) -> tuple[Labelled, list[float]]:
-    labelled = Labelled(
+def judged(*pairs: tuple[float, bool], silent: int = 0) -> tuple[Labeled, list[float]]:
+    labeled = Labeled(
         tuple(
-            LabelledPair(f"v{i}", f"v{i}", "S", {}, linked) for i, (_, linked) in enumerate(pairs)
+            LabeledPair(f"v{i}", f"v{i}", "S", {}, linked) for i, (_, linked) in enumerate(pairs)
         ),
         len(pairs),
         (),
-        tuple(LabelledPair(f"silent{i}", f"silent{i}", "S", {}, True) for i in range(silent)),
+        tuple(LabeledPair(f"silent{i}", f"silent{i}", "S", {}, True) for i in range(silent)),
     )
-    return labelled, [score for score, _ in pairs]
+    return labeled, [score for score, _ in pairs]
 
 
 def test_precision_is_the_best_at_any_threshold_that_recalls_enough() -> None:
-    labelled, scores = judged((0.9, True), (0.8, False), (0.7, True), (0.6, False), silent=2)
-    assert precision_at(0.25, labelled, scores) == 1.0
-    assert precision_at(0.5, labelled, scores) == pytest.approx(2 / 3)
-    assert precision_at(0.75, labelled, scores) == 0.0
+    labeled, scores = judged((0.9, True), (0.8, False), (0.7, True), (0.6, False), silent=2)
+    assert precision_at(0.25, labeled, scores) == 1.0
+    assert precision_at(0.5, labeled, scores) == pytest.approx(2 / 3)
+    assert precision_at(0.75, labeled, scores) == 0.0
 
 
 def test_tied_scores_are_let_in_together() -> None:
-    labelled, scores = judged((0.9, True), (0.9, False))
-    assert precision_at(1.0, labelled, scores) == 0.5
+    labeled, scores = judged((0.9, True), (0.9, False))
+    assert precision_at(1.0, labeled, scores) == 0.5
 
 
 def test_scores_that_come_true_have_no_calibration_error() -> None:

@@ -3,18 +3,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.linking.calibration import (
+from reelshelf.indexer.linking.calibration import (
     UNFITTED,
     default_calibration,
     fit,
+    modality_probabilities,
     probability,
-    sense_probabilities,
 )
-from schemas.calibration import Calibration, Signal
-from schemas.links import Sense
+from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.links import Modality
 
 PRIOR = Calibration(
-    fitted_on="tests", pairs=0, positives=0, bias=-4.0, weights={Signal.LIKENESS: 8.0}
+    fitted_on="tests", pairs=0, positives=0, bias=-4.0, weights={Signal.VISUAL_SIMILARITY: 8.0}
 )
 
 
@@ -24,7 +24,7 @@ def drawn(count: int, seed: int = 0) -> tuple[list[dict[Signal, float]], list[bo
     likeness, caption = rng.uniform(0, 1, count), rng.uniform(0, 1, count)
     linked = rng.uniform(0, 1, count) < 1 / (1 + np.exp(4.0 - 10.0 * likeness))
     pairs = [
-        {Signal.LIKENESS: float(a), Signal.CAPTION: float(b)}
+        {Signal.VISUAL_SIMILARITY: float(a), Signal.OCR_TITLE: float(b)}
         for a, b in zip(likeness, caption, strict=True)
     ]
     return pairs, linked.tolist()
@@ -33,8 +33,8 @@ def drawn(count: int, seed: int = 0) -> tuple[list[dict[Signal, float]], list[bo
 def test_a_fit_finds_the_signal_that_tells() -> None:
     pairs, linked = drawn(2000)
     found = fit(pairs, linked, UNFITTED, fitted_on="drawn")
-    assert found.weights[Signal.LIKENESS] > 6.0
-    assert found.weights[Signal.CAPTION] < 1.5
+    assert found.weights[Signal.VISUAL_SIMILARITY] > 6.0
+    assert found.weights[Signal.OCR_TITLE] < 1.5
     assert (found.pairs, found.positives) == (2000, sum(linked))
 
 
@@ -50,11 +50,11 @@ def test_what_a_fit_says_comes_true_as_often_as_it_says() -> None:
 
 def test_few_labels_move_the_prior_little_and_many_move_it_far() -> None:
     wrong = Calibration(
-        fitted_on="tests", pairs=0, positives=0, bias=0.0, weights={Signal.CAPTION: 6.0}
+        fitted_on="tests", pairs=0, positives=0, bias=0.0, weights={Signal.OCR_TITLE: 6.0}
     )
     few, many = (fit(*drawn(n), wrong, fitted_on="drawn") for n in (12, 4000))
-    assert few.weights[Signal.CAPTION] > 4.0
-    assert many.weights[Signal.CAPTION] < 1.0
+    assert few.weights[Signal.OCR_TITLE] > 4.0
+    assert many.weights[Signal.OCR_TITLE] < 1.0
 
 
 def test_no_evidence_speaks_against_a_link() -> None:
@@ -65,7 +65,7 @@ def test_no_evidence_speaks_against_a_link() -> None:
 
 @pytest.mark.parametrize("linked", [[], [True, True], [False, False]])
 def test_labels_of_one_kind_teach_nothing(linked: list[bool]) -> None:
-    pairs = [{Signal.LIKENESS: 0.5}] * len(linked)
+    pairs = [{Signal.VISUAL_SIMILARITY: 0.5}] * len(linked)
     with pytest.raises(ValueError, match="links and pairs that are not"):
         fit(pairs, linked, UNFITTED, fitted_on="x")
 
@@ -81,17 +81,17 @@ def test_more_of_any_signal_never_lowers_a_score(signals: dict[Signal, float]) -
 
 
 def test_a_silent_sense_scores_nothing() -> None:
-    alone = sense_probabilities(PRIOR, {Signal.LIKENESS: 0.9})
-    assert alone[Sense.VISUAL] > 0.9
-    assert alone[Sense.OCR] == alone[Sense.ASR] == alone[Sense.MERCHANT] == 0.0
+    alone = modality_probabilities(PRIOR, {Signal.VISUAL_SIMILARITY: 0.9})
+    assert alone[Modality.VISUAL] > 0.9
+    assert alone[Modality.OCR] == alone[Modality.ASR] == alone[Modality.MERCHANT] == 0.0
 
 
 def test_a_declaration_alone_is_not_backed() -> None:
     shipped = default_calibration()
     declared = {Signal.MERCHANT: 1.0}
-    backed = declared | {Signal.MERCHANT_BACKED: 1.0, Signal.LIKENESS: 0.1}
+    backed = declared | {Signal.MERCHANT_BACKED: 1.0, Signal.VISUAL_SIMILARITY: 0.1}
     expected = probability(shipped, declared)
-    assert sense_probabilities(shipped, backed)[Sense.MERCHANT] == pytest.approx(expected)
+    assert modality_probabilities(shipped, backed)[Modality.MERCHANT] == pytest.approx(expected)
     assert probability(shipped, backed) > expected
 
 
@@ -99,7 +99,7 @@ def test_the_shipped_weights_make_sense() -> None:
     """One strong reason makes a link; a declaration alone, or a hint, does not."""
     shipped = default_calibration()
     assert probability(shipped, {}) < 0.05
-    assert probability(shipped, {Signal.CAPTION: 1.0}) > 0.5
-    assert probability(shipped, {Signal.LIKENESS: 0.7, Signal.LIKENESS_LEAD: 0.5}) > 0.9
+    assert probability(shipped, {Signal.OCR_TITLE: 1.0}) > 0.5
+    assert probability(shipped, {Signal.VISUAL_SIMILARITY: 0.7, Signal.VISUAL_MARGIN: 0.5}) > 0.9
     assert probability(shipped, {Signal.MERCHANT: 1.0}) < 0.5
-    assert probability(shipped, {Signal.LIKENESS: 0.05}) < 0.2
+    assert probability(shipped, {Signal.VISUAL_SIMILARITY: 0.05}) < 0.2

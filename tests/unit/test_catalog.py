@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer import catalog
-from indexer.catalog import CatalogueRead, VideosRead
-from indexer.sources.files import Files
-from indexer.sources.local import inside
-from indexer.text import clean_text
-from schemas.config import StorageConfig
-from schemas.errors import InputError
+from reelshelf.indexer.sources import catalog
+from reelshelf.indexer.sources.catalog import CatalogRead, VideosRead
+from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.local import inside
+from reelshelf.indexer.text.clean import clean_text
+from reelshelf.schemas.config import StorageConfig
+from reelshelf.schemas.errors import InputError
 
 ROWS = [
     {
@@ -25,14 +25,14 @@ ROWS = [
         "category": ["Home", "Light"],
         "price": 2.74,
         "images": ["a.png", "b.png"],
-        "attributes": {"colour": "red"},
+        "attributes": {"color": "red"},
     },
     {"sku": "A-2", "title": "Blue Vase"},
 ]
 
 
-def read_catalogue(path: Path) -> CatalogueRead:
-    return catalog.read_catalogue(str(path), Files(StorageConfig()))
+def read_catalog(path: Path) -> CatalogRead:
+    return catalog.read_catalog(str(path), Files(StorageConfig()))
 
 
 def read_videos(path: Path) -> VideosRead:
@@ -49,15 +49,15 @@ def test_jsonl_csv_and_parquet_give_the_same_products(tmp_path: Path) -> None:
     table = tmp_path / "p.csv"
     table.write_text(
         "sku,title,category,price,images,attributes\n"
-        'A-1,Red Lamp,Home|Light,2.74,a.png|b.png,"{""colour"": ""red""}"\n'
+        'A-1,Red Lamp,Home|Light,2.74,a.png|b.png,"{""color"": ""red""}"\n'
         "A-2,Blue Vase,,,,\n"
     )
     columns = tmp_path / "p.parquet"
     pq.write_table(pa.Table.from_pylist(ROWS), columns)
-    first, second, third = (read_catalogue(p).products for p in (lines, table, columns))
+    first, second, third = (read_catalog(p).products for p in (lines, table, columns))
     assert first == second == third
     assert first[0].price == Decimal("2.74")
-    assert first[0].attributes == (("colour", "red"),)
+    assert first[0].attributes == (("color", "red"),)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_bad_row_is_reported_and_does_not_stop_the_rest(
     tmp_path: Path, row: object, reason: str
 ) -> None:
     path = write_jsonl(tmp_path / "p.jsonl", [ROWS[0], row, ROWS[1]])
-    read = read_catalogue(path)
+    read = read_catalog(path)
     assert [p.sku for p in read.products] == ["A-1", "A-2"]
     (refused,) = read.rejected
     assert (refused.source, refused.line) == ("p.jsonl", 2)
@@ -85,13 +85,13 @@ def test_a_bad_row_is_reported_and_does_not_stop_the_rest(
 
 def test_the_first_of_two_rows_with_one_sku_wins(tmp_path: Path) -> None:
     again = {"sku": "A-1", "title": "Another"}
-    read = read_catalogue(write_jsonl(tmp_path / "p.jsonl", [*ROWS, again]))
+    read = read_catalog(write_jsonl(tmp_path / "p.jsonl", [*ROWS, again]))
     assert read.products[0].title == "Red Lamp"
     assert (read.rejected[0].line, read.rejected[0].item_id) == (3, "A-1")
 
 
 def test_a_number_as_sku_is_taken_as_text(tmp_path: Path) -> None:
-    read = read_catalogue(write_jsonl(tmp_path / "p.jsonl", [{"sku": 12345, "title": "x"}]))
+    read = read_catalog(write_jsonl(tmp_path / "p.jsonl", [{"sku": 12345, "title": "x"}]))
     assert read.products[0].sku == "12345"
 
 
@@ -109,7 +109,7 @@ rows = st.lists(st.dictionaries(fields, json_values, max_size=7) | json_values, 
 def test_every_line_becomes_a_product_or_a_reason(tmp_path: Path, given_rows: list[object]) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in given_rows))
-    read = read_catalogue(path)
+    read = read_catalog(path)
     assert len(read.products) + len(read.rejected) == len(given_rows)
 
 
@@ -160,9 +160,9 @@ def test_a_manifest_row_that_leaves_its_folder_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["p.xlsx", "missing.jsonl"])
-def test_a_catalogue_that_cannot_be_read_at_all_is_an_error(tmp_path: Path, name: str) -> None:
+def test_a_catalog_that_cannot_be_read_at_all_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=name):
-        read_catalogue(tmp_path / name)
+        read_catalog(tmp_path / name)
 
 
 def test_lists_in_csv_are_trimmed(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_lists_in_csv_are_trimmed(tmp_path: Path) -> None:
 def test_values_at_the_edge_are_refused_with_their_row(tmp_path: Path, row: str) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text(row + "\n" + json.dumps(ROWS[1]) + "\n")
-    read = read_catalogue(path)
+    read = read_catalog(path)
     assert [p.sku for p in read.products] == ["A-2"]
     assert read.rejected[0].line == 1
 
@@ -197,11 +197,11 @@ def test_a_list_without_the_columns_it_needs_names_those_it_has(tmp_path: Path, 
         pq.write_table(pa.table({"Handle": ["k"], "Title": ["Kettle"]}), path)
         found = "'Handle', 'Title'"
     with pytest.raises(InputError, match=f"columns found are {found}; needed are sku and title"):
-        read_catalogue(path)
+        read_catalog(path)
 
 
 def test_a_row_without_what_it_needs_names_what_it_has(tmp_path: Path) -> None:
-    read = read_catalogue(write_jsonl(tmp_path / "p.jsonl", [{"id": 1, "name": "x"}, ROWS[1]]))
+    read = read_catalog(write_jsonl(tmp_path / "p.jsonl", [{"id": 1, "name": "x"}, ROWS[1]]))
     assert "sku: field required (the row has id, name)" in read.rejected[0].reason
 
 
@@ -209,7 +209,7 @@ def test_a_json_array_is_told_as_one(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text(json.dumps(ROWS, indent=1))
     with pytest.raises(InputError, match="one JSON array; needed is one JSON object a line"):
-        read_catalogue(path)
+        read_catalog(path)
 
 
 def test_unused_columns_of_parquet_are_not_read(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_unused_columns_of_parquet_are_not_read(tmp_path: Path) -> None:
     nanos = pa.array([1, 2], pa.timestamp("ns"))
     columns = {"sku": ["A", "B"], "title": ["a", "b"], "valid_until": never, "loaded_at": nanos}
     pq.write_table(pa.table(columns), path)
-    assert [p.sku for p in read_catalogue(path).products] == ["A", "B"]
+    assert [p.sku for p in read_catalog(path).products] == ["A", "B"]
 
 
 def test_a_cell_out_of_range_refuses_its_row(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_cell_out_of_range_refuses_its_row(tmp_path: Path) -> None:
     nanos = pa.array([1_700_000_000_000_000_001] * 3, pa.timestamp("ns"))
     columns = {"sku": ["A", "B", "C"], "title": ["a", "b", "c"]}
     pq.write_table(pa.table(columns | {"published_at": times, "updated_at": nanos}), path)
-    read = read_catalogue(path)
+    read = read_catalog(path)
     assert [p.sku for p in read.products] == ["A", "C"]
     assert [p.updated_at.year for p in read.products if p.updated_at] == [2023, 2023]
     (refused,) = read.rejected
@@ -245,7 +245,7 @@ def test_nan_is_a_missing_value(tmp_path: Path, name: str) -> None:
         path.write_text("sku,title,price,rating,sales\nA,a,NaN,nan,nan\n")
     else:
         pq.write_table(pa.Table.from_pylist([row]), path)
-    (product,) = read_catalogue(path).products
+    (product,) = read_catalog(path).products
     assert (product.price, product.rating, product.images, product.attributes) == (
         None, None, (), ()
     )  # fmt: skip
@@ -261,7 +261,7 @@ def test_entities_are_decoded_where_people_read_and_nowhere_else(tmp_path: Path)
         "attributes": {"fit": "S&ndash;M"},
         "images": ["a&amp;b.png"],
     }
-    (product,) = read_catalogue(write_jsonl(tmp_path / "p.jsonl", [row])).products
+    (product,) = read_catalog(write_jsonl(tmp_path / "p.jsonl", [row])).products
     assert product.title == "Café Table “Nord” <R&D> &copy"
     assert (product.brand, product.category) == ("Smith & Sons", ("Home & Garden",))
     assert (product.description, product.attributes) == ("soft \ufffdcover", (("fit", "S–M"),))
@@ -316,7 +316,7 @@ def test_what_the_decoder_takes_is_a_video_by_its_name(tmp_path: Path, name: str
 def test_names_of_videos_are_those_of_the_decoders_containers() -> None:
     import av
 
-    from indexer.media.pyav import CONTAINERS
+    from reelshelf.indexer.media.pyav import CONTAINERS
 
     beside = {"m4a", "m4b", "isma", "mka", "mks", "ogg", "wma", "avif", "heic", "heif"}
     named = set()
@@ -336,7 +336,7 @@ def test_what_is_left_of_a_description_is_no_product(tmp_path: Path) -> None:
         'A,Cap,"Screen of 24", bright\nsoft, warm, nice\nend",9.99\n'
         "B,Short row\nC,Lamp,plain,3\n"
     )
-    read = read_catalogue(path)
+    read = read_catalog(path)
     # The first holds part of its description where its price should be.
     assert [p.sku for p in read.products] == ["B", "C"]
     assert [r.line for r in read.rejected] == [2, 3, 4]
@@ -345,7 +345,7 @@ def test_what_is_left_of_a_description_is_no_product(tmp_path: Path) -> None:
 def test_a_list_with_spaces_after_its_commas_reads(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text("sku, title, brand\nA, Lamp\nB, Vase, Acme\n")
-    assert [p.title for p in read_catalogue(path).products] == ["Lamp", "Vase"]
+    assert [p.title for p in read_catalog(path).products] == ["Lamp", "Vase"]
 
 
 def test_a_folder_that_cannot_be_listed_is_refused_and_not_hidden(

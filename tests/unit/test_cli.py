@@ -5,9 +5,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from indexer.search.results import Answer, SearchHit, SoldProduct
-from jobs import show
-from jobs.cli import build_parser, main
+from reelshelf.indexer.search.results import Answer, SearchHit, SoldProduct
+from reelshelf.jobs.cli import build_parser, main, show
 from tests.shops import Shop
 
 HEAVY = ("torch", "ray", "lancedb", "pyarrow", "rich", "numpy", "pydantic")
@@ -15,7 +14,7 @@ HEAVY = ("torch", "ray", "lancedb", "pyarrow", "rich", "numpy", "pydantic")
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys\nfrom jobs.cli import main\n"
+        "import sys\nfrom reelshelf.jobs.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
     )
@@ -62,7 +61,7 @@ def test_links_and_releases_print_json_for_programs(
     assert main(["links", "--store", store, "--video", "b", "--json"]) == 0
     (link,) = json.loads(capsys.readouterr().out)
     assert (link["video_id"], link["sku"]) == ("b", "SKU-blue")
-    assert link["evidence"][0]["sense"] == "visual"
+    assert link["evidence"][0]["modality"] == "visual"
     assert main(["releases", "--store", store, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config import PROFILES, Profile, load_config, parse_config
-from schemas.errors import ConfigError
+from reelshelf.schemas.config import PROFILES, Profile, load_config, parse_config
+from reelshelf.schemas.errors import ConfigError
 
 
 def test_a_file_replaces_single_settings_and_keeps_the_rest(tmp_path: Path) -> None:
@@ -44,8 +44,8 @@ def test_an_unknown_profile_lists_the_valid_ones() -> None:
 
 
 def test_one_model_of_a_profile_can_be_replaced() -> None:
-    config = parse_config({"models": {"speech": {"name": "whisper", "weights": "small"}}})
-    assert config.models.speech.weights == "small"
+    config = parse_config({"models": {"asr": {"name": "whisper", "weights": "small"}}})
+    assert config.models.asr.weights == "small"
     assert config.models.image == PROFILES[Profile.OFFLINE].image
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.media.decode import decode_video
-from indexer.media.pyav import PyavVideo
-from schemas.config import MediaConfig
-from schemas.errors import FailureKind, MediaError
+from reelshelf.indexer.media.decode import decode_video
+from reelshelf.indexer.media.pyav import PyavVideo
+from reelshelf.schemas.config import MediaConfig
+from reelshelf.schemas.errors import FailureKind, MediaError
 from tests.clips import BLUE, GREEN, RED, write_clip
 
 BACKENDS = ["pyav", "decord"]
@@ -51,8 +51,8 @@ def test_frames_are_scaled_and_never_enlarged(tmp_path: Path, config: MediaConfi
 
 @pytest.mark.parametrize("at_ms", [0, 999, 1000, 1500, 2999, 9000])
 def test_a_picture_is_the_one_that_is_shown_at_its_time(tmp_path: Path, at_ms: int) -> None:
-    colours = [RED, GREEN, BLUE]
-    path = write_clip(tmp_path / "v.mp4", colours)
+    colors = [RED, GREEN, BLUE]
+    path = write_clip(tmp_path / "v.mp4", colors)
     with PyavVideo.open(path, MediaConfig(), sound=False) as video:
         pixels = video.picture_at(at_ms)
     assert pixels is not None
@@ -62,20 +62,20 @@ def test_a_picture_is_the_one_that_is_shown_at_its_time(tmp_path: Path, at_ms: i
 @pytest.mark.parametrize("name", ["v.ts", "v.mkv", "v.avi", "v.flv"])
 def test_a_picture_is_found_in_every_container(tmp_path: Path, name: str) -> None:
     path = write_clip(tmp_path / name, [RED, GREEN, BLUE])
-    for at_ms, colour in ((100, 0), (1500, 1), (2500, 2)):
+    for at_ms, color in ((100, 0), (1500, 1), (2500, 2)):
         with PyavVideo.open(path, MediaConfig(), sound=False) as video:
             pixels = video.picture_at(at_ms)
         assert pixels is not None
-        assert pixels.mean(axis=(0, 1)).argmax() == colour, at_ms
+        assert pixels.mean(axis=(0, 1)).argmax() == color, at_ms
 
 
 def test_between_two_frames_the_earlier_one_is_shown(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "v.mp4", [RED, BLUE, GREEN], times_ms=[0, 400, 3000])
-    for at_ms, colour in ((399, 0), (400, 2), (2999, 2), (3000, 1)):
+    for at_ms, color in ((399, 0), (400, 2), (2999, 2), (3000, 1)):
         with PyavVideo.open(path, MediaConfig(), sound=False) as video:
             pixels = video.picture_at(at_ms)
         assert pixels is not None
-        assert pixels.mean(axis=(0, 1)).argmax() == colour
+        assert pixels.mean(axis=(0, 1)).argmax() == color
 
 
 def kind_of(path: Path, config: MediaConfig) -> FailureKind:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.delimited import Record, read_records
+from reelshelf.indexer.sources.delimited import Record, read_records
 
 HEADER = "sku,title,description\r\n"
 

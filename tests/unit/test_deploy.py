@@ -10,7 +10,7 @@ import pytest
 import ray
 import yaml
 
-from schemas.config import parse_config
+from reelshelf.schemas.config import parse_config
 from tests.commands import ROOT
 
 DEPLOY = ROOT / "deploy"

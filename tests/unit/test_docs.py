@@ -5,7 +5,7 @@ import re
 
 from pydantic import BaseModel
 
-from schemas.config import parse_config
+from reelshelf.schemas.config import parse_config
 from tests.commands import ROOT
 
 

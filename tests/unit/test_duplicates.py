@@ -3,11 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.search.duplicates import Shape, are_duplicates, cover
-from indexer.search.searcher import QueryEncoders, Searcher
-from indexer.store.releases import newest_release
-from indexer.store.tables import Store
-from schemas.config import DuplicatesConfig, SearchConfig
+from reelshelf.indexer.index.duplicates import Shape, are_duplicates, cover
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.releases import require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import DuplicatesConfig, SearchConfig
 from tests.clips import BLUE, GREEN, RED, WHITE, write_clip
 from tests.fakes import FakeTexts
 from tests.shops import Shop
@@ -46,7 +47,7 @@ def test_every_video_covers_itself(moments: list[tuple[int, float]]) -> None:
 
 def clusters(shop: Shop) -> dict[str, str]:
     store = Store.open(shop.request.store)
-    found = store.video_facts(newest_release(store).table_version("videos")).values()
+    found = store.video_facts(require_served(store).table_version("videos")).values()
     return {facts.video_id: facts.cluster for facts in found}
 
 
@@ -76,8 +77,10 @@ def test_a_video_encoded_anew_joins_the_cluster_and_leaves_it(copied: Shop) -> N
 def test_a_search_shows_one_video_of_a_cluster_and_names_the_others(copied: Shop) -> None:
     copied.ingest()
     store = Store.open(copied.request.store)
-    release = newest_release(store)
-    searcher = Searcher(store, release, QueryEncoders(text=FakeTexts()), SearchConfig())
+    release = require_served(store)
+    searcher = Searcher(
+        ReleaseSnapshot.of(store, release), QueryEncoders(text=FakeTexts()), SearchConfig()
+    )
     hits = searcher.search_text("cobalt vase").hits
     shown = [hit.video_id for hit in hits]
     assert len(shown) == len(set(shown))

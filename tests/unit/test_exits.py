@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from indexer.store import releases
-from jobs import cli, engines, nightly
-from jobs.cli import main
-from jobs.exits import as_ours, cannot_write
-from jobs.local import LocalEngine
-from schemas.errors import ConfigError, InfrastructureError, StoreError
+from reelshelf.indexer.store import releases
+from reelshelf.jobs import cli, engines, nightly
+from reelshelf.jobs.cli import main
+from reelshelf.jobs.cli.exits import as_ours, cannot_write
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.schemas.errors import ConfigError, InfrastructureError, StoreError
 from tests.commands import ROOT
 from tests.fakes import load_fakes
 from tests.shops import Shop, product_row
@@ -34,7 +34,7 @@ def ingest_words(shop: Shop, store: Path | str) -> list[str]:
     config = shop.root / "local.toml"
     config.write_text('[engine]\nkind = "local"\n')
     request = shop.request
-    given = ["--catalog", request.catalogue, "--videos", request.videos, "--store", str(store)]
+    given = ["--catalog", request.catalog, "--videos", request.videos, "--store", str(store)]
     return ["ingest", *given, "--config", str(config), "--json"]
 
 
@@ -103,7 +103,7 @@ def broken(_: object) -> int:
 def test_the_traceback_of_a_bug_is_kept_in_a_file_that_the_message_names(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(releases, "newest_release", broken)
+    monkeypatch.setattr(releases, "require_served", broken)
     ingest(shop, shop.request.store)
     capsys.readouterr()
     assert main(["links", "--store", shop.request.store]) == 1
@@ -168,10 +168,10 @@ def test_a_place_that_was_named_wrongly_is_no_infrastructure() -> None:
 
 SCRIPT = """
 import sys
-from jobs import engines
+from reelshelf.jobs import engines
 from tests.fakes import load_fakes
 engines.load_models = load_fakes
-from jobs.cli import main
+from reelshelf.jobs.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -205,7 +205,7 @@ def test_a_reader_that_has_gone_turns_no_refused_run_into_a_good_one(shop: Shop)
     config = shop.root / "strict.toml"
     config.write_text('[engine]\nkind = "local"\n[gate]\nmin_videos = 9\n')
     request = shop.request
-    given = ["--catalog", request.catalogue, "--videos", request.videos]
+    given = ["--catalog", request.catalog, "--videos", request.videos]
     words = ("ingest", *given, "--store", request.store, "--config", str(config))
     # Both ends are closed before anything is told.
     done = shell('"$@" 2>&1 | exec true; exit ${PIPESTATUS[0]}', *words)
@@ -242,7 +242,7 @@ def test_ray_below_a_long_folder_is_told_in_words(shop: Shop, tmp_path: Path) ->
     long = tmp_path / ("long" * 30)
     long.mkdir()
     request = shop.request
-    given = ["--catalog", request.catalogue, "--videos", request.videos]
+    given = ["--catalog", request.catalog, "--videos", request.videos]
     done = shell('"$@"', "ingest", *given, "--store", request.store, "--json", TMPDIR=str(long))
     assert done.returncode == 10
     assert "Name a shorter folder that can be written to as TMPDIR" in done.stderr

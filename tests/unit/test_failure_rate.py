@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from jobs.ingest import IngestResult, ingest
-from jobs.local import LocalEngine
-from jobs.nightly import EXIT_CODES
-from jobs.planning import IngestRequest
-from jobs.progress import NoProgress
-from jobs.upkeep import publish
-from schemas.config import Config
-from schemas.errors import GateRefused
-from schemas.outcomes import Failed, Tries
-from schemas.run import Ending
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.upkeep import publish
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.jobs.nightly import EXIT_CODES
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import GateRefused
+from reelshelf.schemas.outcomes import Failed, Tries
+from reelshelf.schemas.run import Ending
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.fakes import decode_flaky, load_fakes
 from tests.shops import Shop, product_row, small_config
@@ -24,7 +24,7 @@ class Folder:
 
     def __init__(self, shop: Shop) -> None:
         self.request = IngestRequest(
-            shop.request.catalogue, str(shop.root / "clips"), shop.request.store
+            shop.request.catalog, str(shop.root / "clips"), shop.request.store
         )
         self.root = shop.root / "clips"
         self.root.mkdir()
@@ -115,7 +115,7 @@ def test_publishing_by_hand_asks_no_more_than_the_night_did(folder: Folder) -> N
 
 
 def failure(name: str) -> Failed:
-    from schemas.errors import FailureKind
+    from reelshelf.schemas.errors import FailureKind
 
     return Failed(name, "p", "decode", FailureKind.CORRUPT, "m", 1)
 
@@ -124,10 +124,10 @@ def test_the_larger_share_is_the_rate() -> None:
     gone = tuple(failure(str(i)) for i in range(5))
     assert Tries().failure_rate == 0.0
     assert Tries(indexed=3, failed=gone[:1]).failure_rate == 0.25
-    assert Tries(indexed=3, failed=gone[:1], held=10, away=gone).failure_rate == 0.5
+    assert Tries(indexed=3, failed=gone[:1], stored=10, away=gone).failure_rate == 0.5
     assert Tries(failed=gone).all_failed
     assert not Tries(indexed=1, failed=gone).all_failed
-    assert not Tries(held=9, away=gone).all_failed
+    assert not Tries(stored=9, away=gone).all_failed
 
 
 def test_what_crashes_night_after_night_is_refused_night_after_night(shop: Shop) -> None:

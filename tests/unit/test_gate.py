@@ -1,8 +1,8 @@
 import pytest
 
-from indexer.quality.gate import check_release
-from schemas.config import GateConfig
-from schemas.release import Health, Quality
+from reelshelf.indexer.quality.gate import check_release
+from reelshelf.schemas.config import GateConfig
+from reelshelf.schemas.release import Health, Quality
 
 HEALTHY = Health(
     duplicate_keys={"segments": 0},
@@ -12,7 +12,7 @@ HEALTHY = Health(
     orphans=0,
     incomplete_videos=0,
     bad_scores=0,
-    centres={"segments.frame_vector": 0.99},
+    centers={"segments.frame_vector": 0.99},
     moved={"segments.frame_vector": 0},
     damaged=[],
 )
@@ -84,7 +84,7 @@ def test_a_release_that_lost_most_of_its_videos_is_refused() -> None:
         ({"unindexed": {"x": 1}}, "unindexed rows of x"),
         ({"missing": {"x": 1}}, "rows in no partition of x"),
         ({"moved": {"x": 1}}, "unchanged rows of x with other vectors"),
-        ({"centres": {"x": 0.5}}, "mean vector of x, cosine"),
+        ({"centers": {"x": 0.5}}, "mean vector of x, cosine"),
     ],
 )
 def test_each_illness_is_refused_by_its_own_check(change: dict[str, object], check: str) -> None:

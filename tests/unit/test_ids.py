@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.quality.explain import explain
-from indexer.scope import Demand
-from indexer.store.links import released_links
-from indexer.store.releases import newest_release
-from indexer.store.tables import Store
-from indexer.text import as_known
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.indexer.quality.explain import explain
+from reelshelf.indexer.store.links import released_links
+from reelshelf.indexer.store.releases import require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.text.clean import as_known
 from tests.shops import Shop, product_row, small_config
 
 COMPOSED = unicodedata.normalize("NFC", "SKU-café")
@@ -19,8 +20,8 @@ DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
 
 
 @pytest.fixture
-def spelt(shop: Shop) -> Shop:
-    """A catalogue and a file name in NFD, and a manifest in NFC that declares the product."""
+def spelled(shop: Shop) -> Shop:
+    """A catalog and a file name in NFD, and a manifest in NFC that declares the product."""
     shop.set_products([product_row("red"), product_row("green") | {"sku": DECOMPOSED}])
     rows = [{"video_id": DECOMPOSED, "file": "videos/b.mp4", "merchant_skus": [COMPOSED]}]
     shop.set_videos(rows)
@@ -28,25 +29,25 @@ def spelt(shop: Shop) -> Shop:
     return shop
 
 
-def test_a_declared_sku_meets_its_product(spelt: Shop) -> None:
-    store = Store.open(spelt.request.store)
+def test_a_declared_sku_meets_its_product(spelled: Shop) -> None:
+    store = Store.open(spelled.request.store)
     (row,) = store.table("videos").to_arrow().to_pylist()
     assert (row["video_id"], row["merchant_skus"]) == (DECOMPOSED, [DECOMPOSED])
-    links = released_links(store, newest_release(store), sku=DECOMPOSED)
-    assert "merchant" in {e.sense.value for _, _, link in links for e in link.evidence}
+    links = released_links(ReleaseSnapshot.of(store, require_served(store)), sku=DECOMPOSED)
+    assert "merchant" in {e.modality.value for _, _, link in links for e in link.evidence}
 
 
 @pytest.mark.parametrize("name", [COMPOSED, DECOMPOSED])
-def test_both_spellings_are_found(spelt: Shop, name: str) -> None:
-    store = Store.open(spelt.request.store)
-    release, config = newest_release(store), small_config()
-    assert released_links(store, release, video_id=name)
-    assert released_links(store, release, sku=name)
+def test_both_spellings_are_found(spelled: Shop, name: str) -> None:
+    store = Store.open(spelled.request.store)
+    release, config = require_served(store), small_config()
+    assert released_links(ReleaseSnapshot.of(store, release), video_id=name)
+    assert released_links(ReleaseSnapshot.of(store, release), sku=name)
     (found,) = explain(store, release, config.linking, name, name)
     assert found.sku == DECOMPOSED
-    result = spelt.run(demand=Demand(videos=(name,)))
+    result = spelled.run(reindex=ReindexRequest(videos=(name,)))
     assert result.planned.videos_asked_for == 1
-    assert spelt.run(demand=Demand(skus=(name,))).planned.products_to_encode == 1
+    assert spelled.run(reindex=ReindexRequest(skus=(name,))).planned.products_to_encode == 1
 
 
 def test_an_id_that_is_there_as_given_is_that_one() -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from indexer.sources import files as sources
-from indexer.store.links import released_links
-from indexer.store.releases import newest_release
-from indexer.store.tables import Store
-from jobs.planning import plan_only
-from schemas.errors import FailureKind, TooManyFailures
+from reelshelf.indexer.pipeline.planning import plan_only
+from reelshelf.indexer.sources import files as sources
+from reelshelf.indexer.store.links import released_links
+from reelshelf.indexer.store.releases import require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.errors import FailureKind, TooManyFailures
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.fakes import decode_flaky, decode_never
 from tests.shops import Shop, product_row, small_config
@@ -157,7 +158,9 @@ def test_a_changed_picture_is_the_only_one_encoded_and_links_follow_it(shop: Sho
     assert result.calls == {"files_hashed": 1, "pictures_encoded": 1, "pictures_read": 1}
     store = Store.open(shop.request.store)
     found = {
-        (v, link.sku) for v, _, link in released_links(store, result.newest) if link.score > 0.5
+        (v, link.sku)
+        for v, _, link in released_links(ReleaseSnapshot.of(store, result.newest))
+        if link.score > 0.5
     }
     assert ("b", "SKU-blue") not in found
 
@@ -177,13 +180,13 @@ def test_what_left_the_source_is_not_in_the_next_release(shop: Shop) -> None:
     shop.set_products([product_row("red"), product_row("blue")])
     shop.ingest(decode=decode_never)
     store = Store.open(shop.request.store)
-    release = newest_release(store)
+    release = require_served(store)
     for table, column in (("videos", "video_id"), ("segments", "video_id"), ("links", "video_id")):
-        held = store.table(table, release.table_version(table)).to_arrow()[column].to_pylist()
-        assert "c" not in held
+        stored = store.table(table, release.table_version(table)).to_arrow()[column].to_pylist()
+        assert "c" not in stored
     for table in ("products", "product_images", "links"):
-        held = store.table(table, release.table_version(table)).to_arrow()["sku"].to_pylist()
-        assert "SKU-green" not in held
+        stored = store.table(table, release.table_version(table)).to_arrow()["sku"].to_pylist()
+        assert "SKU-green" not in stored
 
 
 def test_a_video_that_crashes_its_decoder_is_tried_on_some_nights_and_then_rests(
@@ -191,7 +194,7 @@ def test_a_video_that_crashes_its_decoder_is_tried_on_some_nights_and_then_rests
 ) -> None:
     rows = [{"video_id": n, "file": "videos/b.mp4"} for n in ("a", "b", "flaky")]
     shop.set_videos(rows)
-    config = small_config(gate={"max_failure_rate": 0.5}, engine={"runs_until_given_up": 2})
+    config = small_config(gate={"max_failure_rate": 0.5}, engine={"quarantine_after_runs": 2})
     attempts = []
     for _ in range(3):
         (failed,) = shop.run(config, decode=decode_flaky).failed
@@ -205,7 +208,7 @@ def test_a_video_that_crashes_its_decoder_is_tried_on_some_nights_and_then_rests
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_indexed_as_either(shop: Shop) -> None:
-    from jobs import work
+    from reelshelf.indexer.pipeline import work
 
     def decode_and_touch(job, config):
         path = Path(job.source.path)
@@ -247,5 +250,5 @@ def test_old_rows_of_a_broken_file_go_though_the_first_run_could_not_publish(sho
     with pytest.raises(TooManyFailures):
         shop.ingest(small_config(gate={"max_failure_rate": 0.1}, **other))
     shop.ingest(small_config(gate={"max_failure_rate": 0.5}, **other))
-    held = Store.open(shop.request.store).table("videos").to_arrow()["video_id"].to_pylist()
-    assert sorted(held) == ["a", "c"]
+    stored = Store.open(shop.request.store).table("videos").to_arrow()["video_id"].to_pylist()
+    assert sorted(stored) == ["a", "c"]

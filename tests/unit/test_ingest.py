@@ -7,14 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from indexer.quality.measures import bad_vectors
-from indexer.search.searcher import QueryEncoders, Searcher
-from indexer.store.links import released_links
-from indexer.store.releases import list_releases, newest_release
-from indexer.store.tables import Store
-from models.protocols import ModelSet
-from schemas.config import Config
-from schemas.errors import (
+from reelshelf.indexer.quality.measures import bad_vectors
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.links import released_links
+from reelshelf.indexer.store.releases import list_releases, require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.models.protocols import ModelSet
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import (
     ConfigError,
     FailureKind,
     GateRefused,
@@ -24,9 +25,9 @@ from schemas.errors import (
     StoreError,
     TooManyFailures,
 )
-from schemas.keys import video_key
-from schemas.media import Pixels, Vectors
-from schemas.release import ModelRef
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.media import Pixels, Vectors
+from reelshelf.schemas.release import ModelRef
 from tests.clips import BLUE, RED, textured, write_clip
 from tests.fakes import FakeImages, FakeTexts, decode_never, load_fakes, load_missing
 from tests.shops import Shop, product_row, small_config
@@ -38,7 +39,7 @@ def store_of(shop: Shop) -> Store:
 
 def links_of(shop: Shop) -> dict[tuple[str, str], float]:
     store = store_of(shop)
-    found = released_links(store, newest_release(store))
+    found = released_links(ReleaseSnapshot.of(store, require_served(store)))
     return {(video, link.sku): link.score for video, _, link in found}
 
 
@@ -120,7 +121,7 @@ def test_a_changed_model_setting_redoes_the_videos(shop: Shop) -> None:
     assert result.tally.indexed == 3
 
 
-def test_a_bad_video_gets_a_row_that_says_why_and_its_neighbours_are_indexed(shop: Shop) -> None:
+def test_a_bad_video_gets_a_row_that_says_why_and_its_neighbors_are_indexed(shop: Shop) -> None:
     (shop.root / "videos" / "b.mp4").write_text("<html>404</html>")
     result = shop.ingest(small_config(gate={"max_failure_rate": 0.5}))
     assert (result.tally.indexed, result.tally.failed) == (2, 1)
@@ -188,7 +189,7 @@ def test_too_many_failures_publish_nothing(shop: Shop) -> None:
     statuses = store.table("runs").to_arrow()["status"].to_pylist()
     assert sorted(statuses) == ["published", "too_many_failures"]
     # The published release still shows what it showed.
-    release = newest_release(store)
+    release = require_served(store)
     assert store.table("videos", release.table_version("videos")).count_rows() == 3
 
 
@@ -220,7 +221,7 @@ class BrokenImages(FakeImages):
 
 def load_broken(config: Config) -> ModelSet:
     fakes = load_fakes(config)
-    return ModelSet(BrokenImages(), fakes.text, fakes.speech, fakes.reader, None)
+    return ModelSet(BrokenImages(), fakes.text, fakes.asr, fakes.ocr, None)
 
 
 def test_a_vector_that_is_no_number_costs_its_video_and_no_other(shop: Shop) -> None:
@@ -260,14 +261,14 @@ def test_bad_rows_and_pictures_are_reported_and_the_product_stays(shop: Shop) ->
     assert result.release.quality.products_with_picture == 1
 
 
-def test_a_catalogue_without_pictures_links_by_words(shop: Shop) -> None:
+def test_a_catalog_without_pictures_links_by_words(shop: Shop) -> None:
     shop.set_products([product_row("red") | {"images": []}])
     result = shop.ingest()
     assert result.published
     assert links_of(shop)["a", "SKU-red"] > 0.5
 
 
-def test_a_catalogue_with_no_usable_row_is_an_error(shop: Shop) -> None:
+def test_a_catalog_with_no_usable_row_is_an_error(shop: Shop) -> None:
     shop.set_products([{"sku": "X"}])
     with pytest.raises(InputError, match=r"no usable product \(line 1: title: field required"):
         shop.ingest()
@@ -281,12 +282,12 @@ def test_a_strangers_id_stays_data(shop: Shop, name: str) -> None:
     shop.set_products([product_row("blue") | {"sku": name}])
     shop.ingest()
     store = store_of(shop)
-    release = newest_release(store)
+    release = require_served(store)
     # Control characters alone are taken out of ids.
     stored = re.sub(r"[\x00-\x08]", "", name)
-    (found,) = released_links(store, release, video_id=stored)
+    (found,) = released_links(ReleaseSnapshot.of(store, release), video_id=stored)
     assert (found[0], found[2].sku) == (stored, stored)
-    assert released_links(store, release, sku="someone else") == []
+    assert released_links(ReleaseSnapshot.of(store, release), sku="someone else") == []
 
 
 def test_exact_copies_keep_rows_of_their_own_and_share_a_cluster(shop: Shop) -> None:
@@ -312,7 +313,7 @@ class OtherImages(FakeImages):
 
 def load_other(config: Config) -> ModelSet:
     fakes = load_fakes(config)
-    return ModelSet(OtherImages(), fakes.text, fakes.speech, fakes.reader, None)
+    return ModelSet(OtherImages(), fakes.text, fakes.asr, fakes.ocr, None)
 
 
 def test_vectors_of_another_encoder_never_enter_a_store(shop: Shop) -> None:
@@ -337,7 +338,7 @@ def searcher(shop: Shop, images: FakeImages | None = None) -> Searcher:
     store = store_of(shop)
     config = small_config()
     encoders = QueryEncoders(text=FakeTexts(), image=images or FakeImages())
-    return Searcher(store, newest_release(store), encoders, config.search)
+    return Searcher(ReleaseSnapshot.of(store, require_served(store)), encoders, config.search)
 
 
 def test_words_find_the_video_its_moment_and_its_product(shop: Shop) -> None:
@@ -384,7 +385,9 @@ def test_a_searcher_without_an_encoder_says_so(shop: Shop) -> None:
     shop.ingest()
     store = store_of(shop)
     blind = Searcher(
-        store, newest_release(store), QueryEncoders(text=FakeTexts()), small_config().search
+        ReleaseSnapshot.of(store, require_served(store)),
+        QueryEncoders(text=FakeTexts()),
+        small_config().search,
     )
     with pytest.raises(ConfigError, match="without an image encoder"):
         blind.search_image(textured(BLUE, 8, 8))
@@ -412,7 +415,7 @@ def test_segments_of_a_killed_run_are_swept_away(shop: Shop) -> None:
     assert "0000-0" not in store.table("segments").to_arrow()["segment_key"].to_pylist()
 
 
-def test_a_run_in_which_every_video_failed_publishes_the_catalogue_only_if_allowed(
+def test_a_run_in_which_every_video_failed_publishes_the_catalog_only_if_allowed(
     shop: Shop,
 ) -> None:
     for name in "abc":

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.quality.judged import answer_all, ndcg_at, recall_at, reciprocal_rank
-from indexer.quality.reliability import calibration_error, reliability
-from indexer.queries import JudgedQuery
-from indexer.search.results import SearchHit
+from reelshelf.indexer.quality.judged import answer_all, ndcg_at, recall_at, reciprocal_rank
+from reelshelf.indexer.quality.reliability import calibration_error, reliability
+from reelshelf.indexer.search.results import SearchHit
+from reelshelf.indexer.sources.queries import JudgedQuery
 
 RANKINGS = st.lists(st.sampled_from("abcdefghijklmno"), unique=True, max_size=15)
 RELEVANT = st.frozensets(st.sampled_from("abcdefghijklmno"), min_size=1)

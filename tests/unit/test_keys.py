@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.keys import child_key, fingerprint, product_key, segment_key, video_key
+from reelshelf.schemas.keys import child_key, fingerprint, product_key, segment_key, video_key
 
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 

@@ -4,21 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from indexer.linking.calibration import UNFITTED
-from indexer.quality.explain import explain
-from indexer.quality.labelled import (
-    LabelledPair,
+from reelshelf.indexer.linking.calibration import UNFITTED
+from reelshelf.indexer.quality.explain import explain
+from reelshelf.indexer.quality.labeled import (
+    LabeledPair,
     fit_folds,
     folds_of,
-    labelled_pairs,
+    labeled_pairs,
     read_labels,
 )
-from indexer.store.releases import newest_release
-from indexer.store.tables import Store
-from jobs.cli import main
-from schemas.calibration import Signal
-from schemas.config import LinkingConfig
-from schemas.errors import InputError
+from reelshelf.indexer.store.releases import require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.cli import main
+from reelshelf.schemas.calibration import Signal
+from reelshelf.schemas.config import LinkingConfig
+from reelshelf.schemas.errors import InputError
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.shops import Shop, write_lines
 
@@ -64,16 +65,16 @@ def test_a_cluster_stands_in_one_fold_and_folds_are_even() -> None:
 def test_no_pair_is_scored_by_its_own_answer() -> None:
     """A signal that only one cluster has cannot be learned from the others."""
     pairs = [
-        LabelledPair(f"v{i}", f"c{i}", "S", {Signal.LIKENESS: float(i % 2)}, i % 2 == 1)
+        LabeledPair(f"v{i}", f"c{i}", "S", {Signal.VISUAL_SIMILARITY: float(i % 2)}, i % 2 == 1)
         for i in range(40)
     ]
-    odd = LabelledPair("odd", "odd", "S", {Signal.PRINT: 1.0}, True)
+    odd = LabeledPair("odd", "odd", "S", {Signal.PACKAGING_TEXT: 1.0}, True)
     *others, alone = fit_folds([*pairs, odd], UNFITTED).scores([*pairs, odd])
     assert alone < 0.5
     assert sum((s >= 0.5) == p.linked for s, p in zip(others, pairs, strict=True)) >= 38
 
 
-def test_every_candidate_of_a_judged_video_is_labelled(shop: Shop) -> None:
+def test_every_candidate_of_a_judged_video_is_labeled(shop: Shop) -> None:
     shop.set_videos(
         [
             {"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": ["SKU-green"]}
@@ -83,7 +84,7 @@ def test_every_candidate_of_a_judged_video_is_labelled(shop: Shop) -> None:
     shop.ingest()
     store = Store.open(shop.request.store)
     truth = TRUTH | {"nobody": frozenset({"SKU-red"})}
-    found = labelled_pairs(store, newest_release(store), truth, LinkingConfig())
+    found = labeled_pairs(ReleaseSnapshot.of(store, require_served(store)), truth)
     assert found.unknown == ("nobody",)
     assert found.videos == 3
     judged = {(p.video_id, p.sku): p.linked for p in (*found.pairs, *found.silent)}
@@ -99,11 +100,11 @@ def test_the_next_run_links_with_weights_fitted_on_labels(
 ) -> None:
     videos: list[dict[str, object]] = []
     judged: list[dict[str, object]] = []
-    for number, colours in enumerate(permutations([RED, GREEN, BLUE], 2)):
+    for number, colors in enumerate(permutations([RED, GREEN, BLUE], 2)):
         name = f"v{number}"
-        write_clip(shop.root / "videos" / f"{name}.mp4", colours)
+        write_clip(shop.root / "videos" / f"{name}.mp4", colors)
         videos.append({"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": []})
-        judged.append({"video_id": name, "links": [{"sku": "SKU-blue"}] * (BLUE in colours)})
+        judged.append({"video_id": name, "links": [{"sku": "SKU-blue"}] * (BLUE in colors)})
     shop.set_videos(videos)
     write_lines(labels, judged)
     before = shop.ingest().release.calibration
@@ -120,7 +121,7 @@ def test_the_next_run_links_with_weights_fitted_on_labels(
 def test_an_explanation_adds_up_to_the_score(shop: Shop) -> None:
     shop.ingest()
     store = Store.open(shop.request.store)
-    release = newest_release(store)
+    release = require_served(store)
     (found,) = explain(store, release, LinkingConfig(), "b", "SKU-blue")
     assert found.link is not None
     total = found.bias + sum(c.adds for c in found.contributions)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from indexer.store import head
-from indexer.store.head import Lease, read_head
-from indexer.store.releases import list_releases, newest_release
-from indexer.store.tables import Store
-from schemas.errors import StoreBusy
-from schemas.keys import video_key
+from reelshelf.indexer.store import head
+from reelshelf.indexer.store.head import Lease, read_head
+from reelshelf.indexer.store.releases import list_releases, require_served
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.errors import StoreBusy
+from reelshelf.schemas.keys import video_key
 from tests.shops import Shop
 
 
@@ -53,8 +53,8 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_holder_cannot_publish(store:
             loser.publish("loser")
         with pytest.raises(StoreBusy):
             loser.check()
-        winner.publish(newest_release(store).run_id)
-    assert {r.run_id for r in list_releases(store)} == {newest_release(store).run_id}
+        winner.publish(require_served(store).run_id)
+    assert {r.run_id for r in list_releases(store)} == {require_served(store).run_id}
 
 
 def test_a_run_that_was_away_too_long_stops_before_it_writes(
@@ -70,8 +70,8 @@ def test_a_run_that_was_away_too_long_stops_before_it_writes(
 
 def test_the_lease_of_a_dead_process_is_taken_over_at_once(shop: Shop, store: Store) -> None:
     script = (
-        "import os, sys; from indexer.store.tables import Store\n"
-        "from indexer.store.head import Lease\n"
+        "import os, sys; from reelshelf.indexer.store.tables import Store\n"
+        "from reelshelf.indexer.store.head import Lease\n"
         "Lease.take(Store.open(sys.argv[1]), 'dead', 3600); os._exit(0)"
     )
     root = Path(__file__).parent.parent.parent

@@ -5,19 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.linking.catalogue import LinkingCatalogue, words
-from indexer.linking.likeness import LikenessSpace, background_of
-from indexer.linking.link import LinkableVideo, Linker
-from indexer.linking.names import find_names
-from indexer.linking.sight import Sight
-from indexer.linking.writing import written
-from schemas.background import Background
-from schemas.calibration import Calibration, Signal
-from schemas.catalog import EncodedImage, EncodedProduct, Product
-from schemas.config import LinkingConfig
-from schemas.links import Sense
-from schemas.media import Vectors
-from schemas.segments import Box, ScreenText, Segment, Utterance
+from reelshelf.indexer.linking.link import Linker
+from reelshelf.indexer.linking.visual import VisualMatcher
+from reelshelf.indexer.linking.visual_stats import fit_visual_stats
+from reelshelf.indexer.text.analyzer import words
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.names import find_names
+from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.catalog import EncodedImage, EncodedProduct, Product
+from reelshelf.schemas.config import LinkingConfig
+from reelshelf.schemas.links import LinkableVideo, Modality
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.segments import Box, ScreenText, Segment, Utterance
+from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
 
 DIM = 64
 CONFIG = LinkingConfig()
@@ -28,13 +28,13 @@ CALIBRATION = Calibration(
     positives=0,
     bias=-4.0,
     weights={
-        Signal.LIKENESS: 9.0,
-        Signal.LIKENESS_LEAD: 4.0,
-        Signal.PRINT: 2.0,
-        Signal.CAPTION: 6.0,
-        Signal.SPOKEN: 6.0,
-        Signal.SOUND: 1.0,
-        Signal.MEANING: 2.0,
+        Signal.VISUAL_SIMILARITY: 9.0,
+        Signal.VISUAL_MARGIN: 4.0,
+        Signal.PACKAGING_TEXT: 2.0,
+        Signal.OCR_TITLE: 6.0,
+        Signal.ASR_TITLE: 6.0,
+        Signal.ASR_PHONETIC: 1.0,
+        Signal.ASR_SEMANTIC: 2.0,
         Signal.MERCHANT: 1.0,
         Signal.MERCHANT_BACKED: 3.0,
     },
@@ -54,7 +54,7 @@ def product(place: int, title: str, sku: str | None = None) -> EncodedProduct:
     return EncodedProduct(Product(code, title), axis(place), axis(place), (image,))
 
 
-CATALOGUE = LinkingCatalogue.of(
+CATALOG = CatalogIndex.of(
     [
         product(0, "Golden Delicious Apple"),
         product(1, "Red Delicious Apple"),
@@ -68,8 +68,8 @@ CATALOGUE = LinkingCatalogue.of(
 
 
 def named(text: str) -> dict[str, float]:
-    found = find_names(text, CATALOGUE)
-    return {CATALOGUE.products[m.product].product.title: m.coverage for m in found}
+    found = find_names(text, CATALOG)
+    return {CATALOG.products[m.product].product.title: m.coverage for m in found}
 
 
 def test_a_title_is_found_in_a_sentence_whatever_its_case_and_accents() -> None:
@@ -108,21 +108,21 @@ def test_chatter_and_common_words_name_nothing_in_full(chatter: str) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_can_be_searched_for_names(text: str) -> None:
-    for match in find_names(text, CATALOGUE):
+    for match in find_names(text, CATALOG):
         assert 0.0 < match.coverage <= 1.0
     assert all(word == word.casefold() for word in words(text))
 
 
-def fitted(frames: Vectors, catalogue: LinkingCatalogue = CATALOGUE) -> Background:
+def fitted(frames: Vectors, catalog: CatalogIndex = CATALOG) -> VisualStats:
     """The background of a shop in which every frame is a shot of its own."""
-    return background_of(frames, np.arange(len(frames)), catalogue, segments=len(frames))
+    return fit_visual_stats(frames, np.arange(len(frames)), catalog, segments=len(frames))
 
 
 def look(frame: Vectors, shop: Vectors) -> dict[int, float]:
     """Likeness of each product that one frame resembles."""
     background = fitted(shop)
-    clues = Sight(CATALOGUE, background).clues([segment(0, frame)])
-    return {clue.product: clue.signals[Signal.LIKENESS] for clue in clues}
+    matches = VisualMatcher(CATALOG, background).matches([segment(0, frame)])
+    return {match.product: match.signals[Signal.VISUAL_SIMILARITY] for match in matches}
 
 
 def noise(seed: int, count: int) -> Vectors:
@@ -141,12 +141,12 @@ def test_a_frame_of_a_product_is_seen_and_an_unrelated_one_is_not() -> None:
 
 def test_siblings_that_a_frame_resembles_equally_have_no_lead() -> None:
     background = fitted(noise(0, 100))
-    sight = Sight(CATALOGUE, background)
-    (alone,) = sight.clues([segment(0, axis(3))])
-    shared = list(sight.clues([segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))]))
-    assert alone.signals[Signal.LIKENESS_LEAD] > 0.5
-    assert {clue.product for clue in shared} == {3, 4}
-    assert all(abs(clue.signals[Signal.LIKENESS_LEAD]) < 0.05 for clue in shared)
+    visual = VisualMatcher(CATALOG, background)
+    (alone,) = visual.matches([segment(0, axis(3))])
+    shared = list(visual.matches([segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))]))
+    assert alone.signals[Signal.VISUAL_MARGIN] > 0.5
+    assert {match.product for match in shared} == {3, 4}
+    assert all(abs(match.signals[Signal.VISUAL_MARGIN]) < 0.05 for match in shared)
 
 
 def test_likeness_counts_less_in_a_shop_where_everything_looks_alike() -> None:
@@ -154,7 +154,10 @@ def test_likeness_counts_less_in_a_shop_where_everything_looks_alike() -> None:
     calm = fitted(noise(0, 200))
     noisy = replace(calm, noise=calm.noise + 0.3)
     found = [
-        next(c.signals[Signal.LIKENESS] for c in Sight(CATALOGUE, b).clues([half_like]))
+        next(
+            c.signals[Signal.VISUAL_SIMILARITY]
+            for c in VisualMatcher(CATALOG, b).matches([half_like])
+        )
         for b in (calm, noisy)
     ]
     assert found[0] > 1.5 * found[1]
@@ -175,13 +178,13 @@ def test_what_differs_between_pictures_of_one_product_counts_less() -> None:
         )
         for place in range(12)
     ]
-    catalogue = LinkingCatalogue.of(pictures)
-    background = fitted(noise(0, 200), catalogue)
+    catalog = CatalogIndex.of(pictures)
+    background = fitted(noise(0, 200), catalog)
     plain = replace(background, shrinkage=np.ones_like(background.shrinkage))
-    pair = catalogue.image_vectors[:2]
+    pair = catalog.image_vectors[:2]
     apart = [
         float(space.of_pictures(pair)[0] @ space.of_pictures(pair)[1])
-        for space in (LikenessSpace(plain), LikenessSpace(background))
+        for space in (WhitenedSpace(plain), WhitenedSpace(background))
     ]
     assert apart[1] > apart[0] + 0.3
 
@@ -189,7 +192,7 @@ def test_what_differs_between_pictures_of_one_product_counts_less() -> None:
 def test_a_shop_with_one_picture_a_product_has_a_space_too() -> None:
     background = fitted(noise(0, 30))
     assert background.nuisance.shape == (0, DIM)
-    mapped = LikenessSpace(background).of_frames(noise(1, 3))
+    mapped = WhitenedSpace(background).of_frames(noise(1, 3))
     np.testing.assert_allclose(np.linalg.norm(mapped, axis=1), 1.0, atol=1e-5)
 
 
@@ -216,8 +219,8 @@ def segment(
 
 def linker() -> Linker:
     background = fitted(noise(0, 200))
-    keys = [f"key-{i}" for i in range(len(CATALOGUE))]
-    return Linker(CATALOGUE, keys, Sight(CATALOGUE, background), CALIBRATION, CONFIG)
+    keys = [f"key-{i}" for i in range(len(CATALOG))]
+    return Linker(CATALOG, keys, VisualMatcher(CATALOG, background), CALIBRATION, CONFIG)
 
 
 def link(*segments: Segment, merchant: tuple[str, ...] = ()) -> dict[str, float]:
@@ -258,33 +261,37 @@ def test_two_senses_make_a_stronger_link_than_either() -> None:
 )
 def test_a_title_is_known_by_its_sound(heard: str, meant: str) -> None:
     (found,) = linker().candidates([LinkableVideo("v", (), (segment(0, axis(50), said=heard),))])
-    sound = {c.product: c.signals.get(Signal.SOUND, 0.0) for c in found}
+    sound = {c.product: c.signals.get(Signal.ASR_PHONETIC, 0.0) for c in found}
     best = max(sound, key=sound.__getitem__)
-    assert CATALOGUE.products[best].product.sku == meant
+    assert CATALOG.products[best].product.sku == meant
 
 
-def test_words_seen_on_a_pack_are_known_from_the_catalogues_pictures() -> None:
+def test_words_seen_on_a_pack_are_known_from_the_catalogs_pictures() -> None:
     printed = EncodedImage("5.png", "0", axis(5), ("SOMMARMJÖLK", "Laktosfri"))
     other = EncodedImage("6.png", "0", axis(6), ("SOMMARMJÖLK",))
-    catalogue = LinkingCatalogue.of(
+    catalog = CatalogIndex.of(
         [
-            *(item for item in CATALOGUE.products if item.product.sku[-1] not in "56"),
+            *(item for item in CATALOG.products if item.product.sku[-1] not in "56"),
             EncodedProduct(Product("PROD-005", "Whole Milk"), axis(5), axis(5), (printed,)),
             EncodedProduct(Product("PROD-006", "Skimmed Milk"), axis(6), axis(6), (other,)),
         ]
     )
-    clues = list(written([segment(0, axis(50), written="sommarmjolk LAKT0SFRI")], catalogue))
-    seen = {c.product: c.signals[Signal.PRINT] for c in clues if Signal.PRINT in c.signals}
-    assert set(seen) == {catalogue.index_of["PROD-005"], catalogue.index_of["PROD-006"]}
-    assert seen[catalogue.index_of["PROD-005"]] > seen[catalogue.index_of["PROD-006"]]
+    matches = list(ocr_matches([segment(0, axis(50), written="sommarmjolk LAKT0SFRI")], catalog))
+    seen = {
+        c.product: c.signals[Signal.PACKAGING_TEXT]
+        for c in matches
+        if Signal.PACKAGING_TEXT in c.signals
+    }
+    assert set(seen) == {catalog.index_of["PROD-005"], catalog.index_of["PROD-006"]}
+    assert seen[catalog.index_of["PROD-005"]] > seen[catalog.index_of["PROD-006"]]
 
 
 def test_a_longer_title_that_holds_a_shorter_one_is_the_one_that_is_named() -> None:
-    catalogue = LinkingCatalogue.of(
+    catalog = CatalogIndex.of(
         [product(0, "Red Grapefruit Juice"), product(1, "Orange Red Grapefruit Juice")]
     )
-    found = find_names("orange red grapefruit juice", catalogue)
-    assert [catalogue.products[m.product].product.sku for m in found] == ["PROD-001"]
+    found = find_names("orange red grapefruit juice", catalog)
+    assert [catalog.products[m.product].product.sku for m in found] == ["PROD-001"]
 
 
 def test_copies_of_a_video_share_what_they_show() -> None:
@@ -296,11 +303,11 @@ def test_copies_of_a_video_share_what_they_show() -> None:
     assert (first[0].video_key, second[0].video_key) == ("a", "b")
 
 
-def test_a_video_with_nothing_from_the_catalogue_gets_no_link() -> None:
+def test_a_video_with_nothing_from_the_catalog_gets_no_link() -> None:
     assert link(segment(0, axis(50), written="Wait for it", said="hello again")) == {}
 
 
-def test_a_declared_sku_that_is_not_in_the_catalogue_makes_no_link() -> None:
+def test_a_declared_sku_that_is_not_in_the_catalog_makes_no_link() -> None:
     assert link(segment(0, axis(50)), merchant=("NO-SUCH",)) == {}
 
 
@@ -311,11 +318,11 @@ def test_a_link_tells_when_and_why() -> None:
     ((found, *_),) = linker().link([video])
     assert found.product_key == "key-3"
     assert [(s.start_ms, s.end_ms) for s in found.spans] == [(2000, 4000)]
-    by_sense = {piece.sense: piece for piece in found.evidence}
-    assert by_sense[Sense.VISUAL].at_ms == 2100
-    assert by_sense[Sense.VISUAL].image == "3.png"
-    assert by_sense[Sense.MERCHANT].span is None
-    assert dict(found.scores)[Sense.OCR] == 0.0
+    by_modality = {piece.modality: piece for piece in found.evidence}
+    assert by_modality[Modality.VISUAL].at_ms == 2100
+    assert by_modality[Modality.VISUAL].image == "3.png"
+    assert by_modality[Modality.MERCHANT].span is None
+    assert dict(found.scores)[Modality.OCR] == 0.0
 
 
 def test_a_title_broken_over_two_lines_is_read_as_one() -> None:
@@ -337,9 +344,9 @@ def test_the_same_picture_twice_teaches_nothing() -> None:
         EncodedProduct(
             item.product, item.text_vector, item.facts_vector, (item.images[0], item.images[0])
         )
-        for item in CATALOGUE.products
+        for item in CATALOG.products
     ]
-    background = fitted(noise(0, 30), LinkingCatalogue.of(twice))
+    background = fitted(noise(0, 30), CatalogIndex.of(twice))
     assert background.nuisance.shape == (0, DIM)
 
 

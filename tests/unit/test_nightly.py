@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from indexer.store.head import Lease
-from indexer.store.tables import Store
-from jobs import nightly
-from jobs.cli import main
-from jobs.local import LocalEngine
+from reelshelf.indexer.store.head import Lease
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs import nightly
+from reelshelf.jobs.cli import main
+from reelshelf.jobs.engines.local import LocalEngine
 from tests.fakes import load_fakes
 from tests.shops import Shop, product_row
 
@@ -24,7 +24,7 @@ def write_config(shop: Shop, extra: str = "", profile: str = 'profile = "offline
     request = shop.request
     path.write_text(
         f"{profile}"
-        f"[nightly]\ncatalog = {json.dumps(request.catalogue)}\n"
+        f"[nightly]\ncatalog = {json.dumps(request.catalog)}\n"
         f"videos = {json.dumps(request.videos)}\nstore = {json.dumps(request.store)}\n"
         f"metrics = {json.dumps(str(shop.root / 'reelshelf.prom'))}\n"
         '[engine]\nkind = "local"\n[cost]\ncpu_hour = 360.0\n'

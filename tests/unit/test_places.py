@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.store.connection import connect
-from indexer.store.releases import list_releases
-from indexer.store.tables import Store, _schemas
-from jobs.ingest import ingest
-from jobs.local import LocalEngine
-from jobs.progress import NoProgress
-from jobs.upkeep import prune_store, verify
-from schemas.errors import StoreError
+from reelshelf.indexer.pipeline.ingest import ingest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.upkeep import prune_store, verify
+from reelshelf.indexer.store.connection import connect
+from reelshelf.indexer.store.releases import list_releases
+from reelshelf.indexer.store.tables import Store, _schemas
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.schemas.errors import StoreError
 from tests.commands import ROOT
 from tests.fakes import load_fakes
 from tests.shops import Shop, make_shop, small_config

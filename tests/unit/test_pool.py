@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from jobs import ray_workers
-from jobs.ray_workers import Pool
+from reelshelf.jobs.engines.ray import workers as ray_workers
+from reelshelf.jobs.engines.ray.workers import Pool
 
 
 class Clock:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.search.prices import PriceRange, currencies_of, find_price
+from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
 
 EUROS = frozenset({"EUR"})
 
@@ -74,12 +74,12 @@ def test_numbers_that_are_no_prices_stay(text: str) -> None:
     assert find_price(text, EUROS).text == text
 
 
-def test_a_bare_range_of_numbers_that_the_catalogue_writes_is_a_size() -> None:
+def test_a_bare_range_of_numbers_that_the_catalog_writes_is_a_size() -> None:
     assert find_price("shoes from 38 to 40", EUROS, {"38", "40"}.__contains__).price is None
     assert find_price("shoes from 38 to 40 eur", EUROS, {"38", "40"}.__contains__).price
 
 
-def test_a_number_that_the_catalogue_writes_is_no_group_of_the_next() -> None:
+def test_a_number_that_the_catalog_writes_is_no_group_of_the_next() -> None:
     found = find_price("iphone 15 100 € or more", EUROS, {"15"}.__contains__)
     assert (found.text, found.price) == ("iphone 15", PriceRange(Decimal(100), None))
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.index.quantizer import Origin, index_sizes, train
-from schemas.config import IndexConfig
-from schemas.errors import StoreError
-from schemas.quantizer import Quantizer
+from reelshelf.indexer.index.quantizer import Origin, index_sizes, train
+from reelshelf.schemas.config import IndexConfig
+from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.quantizer import Quantizer
 
 
 @given(st.integers(256, 10**9), st.sampled_from([32, 384, 512, 768, 1408]))

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.products import load_picture
-from indexer.queries import read_judged, read_log, read_typed
-from schemas.errors import InputError
+from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.sources.queries import read_judged, read_log, read_typed
+from reelshelf.schemas.errors import InputError
 from tests.shops import write_lines
 
 

@@ -2,14 +2,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from indexer.reading import may_bear_text, read_frames
-from models.protocols import TextLine
-from schemas.config import ReadingConfig
-from schemas.media import Pixels, TimedFrame
-from schemas.release import ModelRef
-from schemas.segments import Box
+from reelshelf.indexer.extract.ocr import may_bear_text, read_frames
+from reelshelf.models.protocols import TextLine
+from reelshelf.schemas.config import OcrConfig
+from reelshelf.schemas.media import Pixels, TimedFrame
+from reelshelf.schemas.release import ModelRef
+from reelshelf.schemas.segments import Box
 
-CONFIG = ReadingConfig(min_edge_density=0.0)
+CONFIG = OcrConfig(min_edge_density=0.0)
 TOP = Box(0.1, 0.1, 0.6, 0.2)
 LOW = Box(0.1, 0.7, 0.6, 0.8)
 
@@ -26,7 +26,7 @@ class Script:
     def detect(self, image: Pixels) -> tuple[TextLine, ...]:
         return tuple(TextLine(box, _picture(text)) for text, box in next(self._frames))
 
-    def recognise(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
+    def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         texts = [next(t for t in TEXTS if np.array_equal(_picture(t), crop)) for crop in crops]
         self.read += texts
         return [(text, 0.3 if text == "smudge" else 0.95) for text in texts]
@@ -50,7 +50,7 @@ def test_a_line_that_stays_is_read_once_and_lasts_until_it_is_gone() -> None:
     (line,) = result.lines
     assert (line.text, line.start_ms, line.end_ms) == ("first line", 0, 3000)
     assert reader.read == ["first line"]
-    assert (result.frames_detected, result.lines_recognised) == (4, 1)
+    assert (result.frames_detected, result.lines_recognized) == (4, 1)
 
 
 def test_another_line_in_the_same_place_is_read_anew() -> None:

@@ -1,4 +1,4 @@
-"""Redoing on demand: the least that is needed, the same rows as doing everything, told before."""
+"""Redoing on reindex: the least that is needed, the same rows as doing everything, told before."""
 
 import datetime as dt
 from collections import Counter
@@ -9,22 +9,22 @@ from functools import partial
 import pytest
 
 from benchmarks.same_rows import differing_rows
-from indexer.scope import Demand
-from indexer.store.releases import list_releases, newest_release
-from indexer.store.tables import Store
-from jobs import work
-from jobs.ingest import IngestResult, ingest
-from jobs.local import LocalEngine
-from jobs.planning import plan_only
-from jobs.preview import preview
-from jobs.progress import NoProgress
-from models.protocols import ModelSet, TextLine, Transcript
-from schemas.config import Config
-from schemas.errors import ConfigError, GateRefused, StoreError
-from schemas.media import DecodedVideo, Pixels, Samples, Vectors
-from schemas.outcomes import Failed, VideoJob
-from schemas.release import ModelRef
-from schemas.run import Stage
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import plan_only
+from reelshelf.indexer.pipeline.preview import preview
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.indexer.store.releases import list_releases, require_served
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.models.protocols import ModelSet, TextLine, Transcript
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import ConfigError, GateRefused, StoreError
+from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, Vectors
+from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.release import ModelRef
+from reelshelf.schemas.run import Stage
 from tests.clips import RED, write_clip
 from tests.fakes import (
     FakeImages,
@@ -102,8 +102,8 @@ def everything(shop: Shop) -> Watched:
     return watched
 
 
-def expected(shop: Shop, config: Config, demand: Demand) -> dict[str, int]:
-    planned = plan_only(shop.request, config, demand)
+def expected(shop: Shop, config: Config, reindex: ReindexRequest) -> dict[str, int]:
+    planned = plan_only(shop.request, config, reindex)
     return preview(planned, Store.open(shop.request.store)).calls
 
 
@@ -126,12 +126,12 @@ def from_the_start(
 def test_a_new_visual_model_asks_nothing_else_and_is_built_beside_the_old(shop: Shop) -> None:
     full = everything(shop).asked
     assert full["speech"] == full["sounds"] == 1
-    before = newest_release(Store.open(shop.request.store))
+    before = require_served(Store.open(shop.request.store))
     config = small_config(models=WIDE)
-    demand = Demand(model="wide")
-    told = expected(shop, config, demand)
+    reindex = ReindexRequest(model="wide")
+    told = expected(shop, config, reindex)
     watched = Watched(WideImages())
-    result = shop.ingest(config, watched.load, watched.decode, demand=demand)
+    result = shop.ingest(config, watched.load, watched.decode, reindex=reindex)
     assert set(watched.asked) == {"images", "pictures", "sounds"}
     assert watched.asked["sounds"] == 0
     assert watched.asked["images"] == full["images"]
@@ -139,7 +139,7 @@ def test_a_new_visual_model_asks_nothing_else_and_is_built_beside_the_old(shop: 
     assert set(told) == {"frames_encoded", "pictures_encoded", "video_ms_decoded"}
 
     store = Store.open(shop.request.store)
-    served = newest_release(store)
+    served = require_served(store)
     assert (before.generation, served.generation) == (1, 2)
     assert served.models.image.dim == 48
     # Words and links are those of a store that was made with that model from the start.
@@ -155,8 +155,8 @@ def test_a_night_neither_starts_a_generation_nor_goes_back_to_one(shop: Shop) ->
     with pytest.raises(StoreError, match="reelshelf reindex --model NAME"):
         shop.ingest(wide, Watched(WideImages()).load)
     with pytest.raises(StoreError, match="'wide-images'"):
-        shop.ingest(wide, Watched(WideImages()).load, demand=Demand(videos=("a",)))
-    shop.ingest(wide, Watched(WideImages()).load, demand=Demand(everything=True))
+        shop.ingest(wide, Watched(WideImages()).load, reindex=ReindexRequest(videos=("a",)))
+    shop.ingest(wide, Watched(WideImages()).load, reindex=ReindexRequest(everything=True))
     with pytest.raises(StoreError, match="holds vectors of 'wide-images'"):
         shop.ingest()
     assert not shop.ingest(wide, Watched(WideImages()).load).published
@@ -173,11 +173,13 @@ def test_a_generation_whose_run_died_is_finished_by_the_next(shop: Shop) -> None
 
     one_by_one = small_config(models=WIDE, engine={"kind": "local", "videos_per_commit": 1})
     with pytest.raises(KeyboardInterrupt):
-        shop.ingest(one_by_one, Watched(WideImages()).load, dies, demand=Demand(model="wide"))
-    assert newest_release(Store.open(shop.request.store)).generation == 1
-    told = expected(shop, wide, Demand(model="wide"))
+        shop.ingest(
+            one_by_one, Watched(WideImages()).load, dies, reindex=ReindexRequest(model="wide")
+        )
+    assert require_served(Store.open(shop.request.store)).generation == 1
+    told = expected(shop, wide, ReindexRequest(model="wide"))
     watched = Watched(WideImages())
-    result = shop.ingest(wide, watched.load, watched.decode, demand=Demand(model="wide"))
+    result = shop.ingest(wide, watched.load, watched.decode, reindex=ReindexRequest(model="wide"))
     assert watched.asked["pictures"] == 1
     assert made(result) == told
     assert result.newest.generation == 2
@@ -186,9 +188,9 @@ def test_a_generation_whose_run_died_is_finished_by_the_next(shop: Shop) -> None
 @pytest.mark.parametrize(
     ("sections", "asked"),
     [
-        ({"speech": {"min_log_probability": -1.0}}, {"speech", "sounds"}),
+        ({"asr": {"min_log_probability": -1.0}}, {"speech", "sounds"}),
         # The reader is asked about product pictures; these videos have no text.
-        ({"reading": {"min_confidence": 0.61}}, {"reader", "pictures"}),
+        ({"ocr": {"min_confidence": 0.61}}, {"reader", "pictures"}),
         ({"media": {"segment_ms": 2000}}, {"images", "speech", "pictures", "sounds"}),
     ],
 )
@@ -213,21 +215,21 @@ def test_a_new_revision_in_the_same_space_stays_in_its_generation(shop: Shop) ->
 
 
 @pytest.mark.parametrize(
-    ("demand", "pictures", "sounds"),
+    ("reindex", "pictures", "sounds"),
     [
-        (Demand(videos=("a",)), 1, 1),
-        (Demand(videos=("a", "b")), 2, 1),
-        (Demand(merchants=("m1",)), 1, 0),
-        (Demand(videos=("a",), merchants=("m1",)), 0, 0),
-        (Demand(since=dt.datetime(2026, 5, 1, tzinfo=dt.UTC)), 2, 0),
-        (Demand(stages=("asr",)), 0, 1),
-        (Demand(stages=("ocr",)), 3, 0),
-        (Demand(stages=("frames",), videos=("c",)), 1, 0),
-        (Demand(everything=True), 3, 1),
+        (ReindexRequest(videos=("a",)), 1, 1),
+        (ReindexRequest(videos=("a", "b")), 2, 1),
+        (ReindexRequest(merchants=("m1",)), 1, 0),
+        (ReindexRequest(videos=("a",), merchants=("m1",)), 0, 0),
+        (ReindexRequest(since=dt.datetime(2026, 5, 1, tzinfo=dt.UTC)), 2, 0),
+        (ReindexRequest(stages=("asr",)), 0, 1),
+        (ReindexRequest(stages=("ocr",)), 3, 0),
+        (ReindexRequest(stages=("frames",), videos=("c",)), 1, 0),
+        (ReindexRequest(everything=True), 3, 1),
     ],
 )
 def test_each_scope_redoes_its_own_and_says_so_before(
-    shop: Shop, demand: Demand, pictures: int, sounds: int
+    shop: Shop, reindex: ReindexRequest, pictures: int, sounds: int
 ) -> None:
     days = {"a": "2026-01-01", "b": "2026-06-01", "c": "2026-07-01"}
     shop.set_videos(
@@ -238,9 +240,9 @@ def test_each_scope_redoes_its_own_and_says_so_before(
         ]
     )
     everything(shop)
-    told = expected(shop, small_config(), demand)
+    told = expected(shop, small_config(), reindex)
     watched = Watched()
-    result = shop.ingest(loader=watched.load, decode=watched.decode, demand=demand)
+    result = shop.ingest(loader=watched.load, decode=watched.decode, reindex=reindex)
     assert (watched.asked["pictures"], watched.asked["sounds"]) == (pictures, sounds)
     assert made(result) == told
     assert result.tally.submitted == 3
@@ -250,22 +252,22 @@ def test_each_scope_redoes_its_own_and_says_so_before(
 
 def test_a_sku_redoes_its_product_and_links_its_videos(shop: Shop) -> None:
     everything(shop)
-    demand = Demand(skus=("SKU-blue",))
-    assert expected(shop, small_config(), demand) == {
+    reindex = ReindexRequest(skus=("SKU-blue",))
+    assert expected(shop, small_config(), reindex) == {
         "products_encoded": 1,
         "pictures_encoded": 1,
         "pictures_read": 1,
     }
-    result = shop.ingest(demand=demand, decode=decode_never)
-    assert made(result) == expected(shop, small_config(), demand)
+    result = shop.ingest(reindex=reindex, decode=decode_never)
+    assert made(result) == expected(shop, small_config(), reindex)
 
 
 def test_links_and_indexes_ask_no_model(shop: Shop) -> None:
     everything(shop)
     for stages in (("links",), ("index",)):
-        demand = Demand(stages=stages)
-        assert expected(shop, small_config(), demand) == {}
-        result = shop.ingest(demand=demand, decode=decode_never)
+        reindex = ReindexRequest(stages=stages)
+        assert expected(shop, small_config(), reindex) == {}
+        result = shop.ingest(reindex=reindex, decode=decode_never)
         assert made(result) == {}
 
 
@@ -273,9 +275,12 @@ def test_links_alone_leave_changed_videos_to_the_night(shop: Shop) -> None:
     everything(shop)
     write_clip(shop.root / "videos" / "b.mp4", [RED])
     config = small_config(media={"segment_ms": 2000})
-    for demand in (Demand(stages=("links",)), Demand(skus=("SKU-red",), stages=("links",))):
-        assert expected(shop, config, demand) == {}
-        result = shop.ingest(config, demand=demand, decode=decode_never)
+    for reindex in (
+        ReindexRequest(stages=("links",)),
+        ReindexRequest(skus=("SKU-red",), stages=("links",)),
+    ):
+        assert expected(shop, config, reindex) == {}
+        result = shop.ingest(config, reindex=reindex, decode=decode_never)
         assert made(result) == {}
     assert shop.ingest(config).planned.videos_changed == 1
 
@@ -288,7 +293,7 @@ def test_what_is_out_of_scope_keeps_what_it_has(shop: Shop) -> None:
     names = ("a", "b", "new")
     shop.set_videos([{"video_id": n, "file": f"videos/{n}.mp4"} for n in names])
     shop.set_products([product_row(n) for n in ("red", "green")])
-    result = shop.ingest(demand=Demand(videos=("a",)))
+    result = shop.ingest(reindex=ReindexRequest(videos=("a",)))
     assert asdict(result.tally) == {"submitted": 3, "indexed": 1, "skipped": 2, "failed": 0}
     store = Store.open(shop.request.store)
     assert set(store.scan("videos", ["video_id"])["video_id"].to_pylist()) == {"a", "b", "c"}
@@ -307,18 +312,18 @@ def test_failed_videos_are_tried_again_though_they_rest(shop: Shop) -> None:
     assert len(shop.ingest(lenient).failed) == 1
     resting = shop.ingest(lenient, decode=decode_never)
     assert resting.planned.videos_failed_before == 1
-    other = shop.ingest(lenient, decode=decode_never, demand=Demand(skus=("SKU-red",)))
+    other = shop.ingest(lenient, decode=decode_never, reindex=ReindexRequest(skus=("SKU-red",)))
     assert [item.video_id for item in other.failed] == ["broken"]
-    again = shop.run(lenient, demand=Demand(failed=True))
+    again = shop.run(lenient, reindex=ReindexRequest(failed=True))
     assert again.planned.videos_tried_again == 1
     assert again.failed[0].attempt == 2
 
 
 def test_a_stage_that_is_asked_for_leaves_other_changed_settings_to_the_night(shop: Shop) -> None:
     everything(shop)
-    config = small_config(speech={"min_log_probability": -1.0}, reading={"min_confidence": 0.61})
+    config = small_config(asr={"min_log_probability": -1.0}, ocr={"min_confidence": 0.61})
     watched = Watched()
-    shop.ingest(config, watched.load, watched.decode, demand=Demand(stages=("ocr",)))
+    shop.ingest(config, watched.load, watched.decode, reindex=ReindexRequest(stages=("ocr",)))
     assert (watched.asked["pictures"], watched.asked["speech"]) == (3, 0)
     planned = plan_only(shop.request, config)
     assert {p.job.stages for p in planned.videos.todo} == {frozenset([Stage.ASR, Stage.TEXT])}
@@ -334,34 +339,34 @@ def test_a_failed_part_keeps_the_rows_of_the_whole(shop: Shop) -> None:
     store = Store.open(shop.request.store)
     before = store.table("segments").to_arrow().num_rows
     lenient = small_config(gate={"max_failure_rate": 1.0})
-    shop.run(lenient, decode=decode_flaky, demand=Demand(stages=("frames",)))
+    shop.run(lenient, decode=decode_flaky, reindex=ReindexRequest(stages=("frames",)))
     assert Store.open(shop.request.store).table("segments").count_rows() == before
-    assert newest_release(store).quality.videos == 1
+    assert require_served(store).quality.videos == 1
 
 
 @pytest.mark.parametrize(
-    ("demand", "message"),
+    ("reindex", "message"),
     [
-        (Demand(), "say what"),
-        (Demand(videos=("nobody",)), "the source has no such video"),
-        (Demand(model="nothing"), "the config's models are"),
-        (Demand(everything=True, failed=True), "--all is everything"),
-        (Demand(stages=("index",), videos=("a",)), "about whole tables"),
+        (ReindexRequest(), "say what"),
+        (ReindexRequest(videos=("nobody",)), "the source has no such video"),
+        (ReindexRequest(model="nothing"), "the config's models are"),
+        (ReindexRequest(everything=True, failed=True), "--all is everything"),
+        (ReindexRequest(stages=("index",), videos=("a",)), "about whole tables"),
     ],
 )
 def test_a_demand_that_makes_no_sense_is_refused_in_words(
-    shop: Shop, demand: Demand, message: str
+    shop: Shop, reindex: ReindexRequest, message: str
 ) -> None:
     shop.ingest()
     with pytest.raises(ConfigError, match=message):
-        plan_only(shop.request, small_config(), demand)
+        plan_only(shop.request, small_config(), reindex)
 
 
 def test_a_generation_passes_the_same_gate(shop: Shop) -> None:
     shop.ingest()
     strict = small_config(models=WIDE, gate={"min_videos": 4})
     with pytest.raises(GateRefused, match="videos: wanted >= 4"):
-        shop.ingest(strict, Watched(WideImages()).load, demand=Demand(model="wide"))
+        shop.ingest(strict, Watched(WideImages()).load, reindex=ReindexRequest(model="wide"))
     store = Store.open(shop.request.store)
-    assert newest_release(store).generation == 1
+    assert require_served(store).generation == 1
     assert len(list_releases(store)) == 1

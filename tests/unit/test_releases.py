@@ -7,17 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from indexer.store import releases
-from indexer.store.checksums import damaged_files, version_files
-from indexer.store.head import Lease, read_head
-from indexer.store.releases import list_releases, listed_releases, newest_release, rollback
-from indexer.store.retention import prune
-from indexer.store.tables import Store
-from jobs.cli import main
-from jobs.progress import NoProgress
-from jobs.upkeep import prune_store, publish, verify
-from schemas.errors import ConfigError, Damaged, GateRefused, StoreError
-from schemas.run import Ending
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.upkeep import prune_store, publish, verify
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.checksums import damaged_files, version_files
+from reelshelf.indexer.store.head import Lease, read_head
+from reelshelf.indexer.store.releases import (
+    list_releases,
+    listed_releases,
+    require_served,
+    rollback,
+)
+from reelshelf.indexer.store.retention import prune
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.cli import main
+from reelshelf.schemas.errors import ConfigError, CorruptFile, GateRefused, StoreError
+from reelshelf.schemas.run import Ending
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.shops import Shop, product_row, small_config
 
@@ -41,7 +46,7 @@ def open_store(shop: Shop) -> Store:
 
 
 def price_in(store: Store) -> float:
-    release = newest_release(store)
+    release = require_served(store)
     table = store.table("products", release.table_version("products")).to_arrow()
     return float(table["price"][0].as_py())
 
@@ -88,7 +93,7 @@ def test_a_run_that_was_under_way_cannot_publish_over_a_rollback(
         rollback(store)
         with pytest.raises(GateRefused, match="until `reelshelf publish` says so"):
             lease.publish("a run")
-    assert newest_release(store).release_id == three[1]
+    assert require_served(store).release_id == three[1]
 
 
 def test_a_reader_learns_of_releases_from_one_row(shop: Shop, three: list[str]) -> None:
@@ -176,14 +181,14 @@ def test_a_rollback_to_a_release_that_is_being_pruned_wins_or_is_refused(
         monkeypatch.setattr(lease, "change", late)
         done = prune(store.guarded(lease.check), lease, keep=1, grace=NO_GRACE, older_than=NO_GRACE)
     assert done.releases == (three[1],)
-    assert newest_release(store).release_id == three[0]
+    assert require_served(store).release_id == three[0]
     verify(shop.request.store, small_config(), three[0])
 
 
 def test_files_of_pruned_releases_are_forgotten(shop: Shop, three: list[str]) -> None:
     prune_store(shop.request.store, small_config(), keep=1, grace=NO_GRACE, older_than=NO_GRACE)
     store = open_store(shop)
-    release = newest_release(store)
+    release = require_served(store)
     wanted = {p for t in release.tables for p in version_files(store, t.name, t.version)}
     assert set(store.scan("files", ["path"])["path"].to_pylist()) == wanted
 
@@ -197,7 +202,7 @@ def test_damage_to_any_file_of_a_release_is_told_by_its_name(
     write_clip(shop.root / "videos" / "a.mp4", [BLUE, RED, GREEN])
     shop.ingest()  # leaves deleted rows
     store = open_store(shop)
-    release = newest_release(store)
+    release = require_served(store)
     files = [
         path
         for table in release.tables
@@ -216,14 +221,14 @@ def test_damage_to_any_file_of_a_release_is_told_by_its_name(
         broken.unlink()
     # A table whose manifest is gone does not even open; its name has to do.
     named = broken.name if kind != "_versions" or harm == "flip" else files[0].split(".")[0]
-    with pytest.raises(Damaged, match=named):
+    with pytest.raises(CorruptFile, match=named):
         verify(store.uri, small_config())
 
 
 def test_the_gate_refuses_to_build_on_damaged_files(shop: Shop) -> None:
     shop.ingest()
     store = open_store(shop)
-    release = newest_release(store)
+    release = require_served(store)
     path = next(
         p
         for p in version_files(store, "segments", release.table_version("segments"))
@@ -236,7 +241,7 @@ def test_the_gate_refuses_to_build_on_damaged_files(shop: Shop) -> None:
     assert len(damaged_files(store, release.tables)) == 1
     with pytest.raises((GateRefused, StoreError), match=file.name):
         priced(shop, 8)
-    assert newest_release(store).release_id == release.release_id
+    assert require_served(store).release_id == release.release_id
 
 
 def test_a_store_of_nothing_has_nothing_to_serve(shop: Shop) -> None:
@@ -244,7 +249,7 @@ def test_a_store_of_nothing_has_nothing_to_serve(shop: Shop) -> None:
         shop.ingest(small_config(gate={"min_videos": 9}))
     store = open_store(shop)
     with pytest.raises(StoreError, match="nothing has been published yet"):
-        newest_release(store)
+        require_served(store)
     with pytest.raises(StoreError, match="nothing has been published yet"):
         rollback(store)
 

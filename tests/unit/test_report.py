@@ -10,32 +10,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.queries import LoggedQuery, QueryLog
-from indexer.report.changes import changes
-from indexer.report.columns import recall_bounds, wilson
-from indexer.report.demand import NOT_SOLD, Log, demand
-from indexer.report.facts import Covered, Listing, ReportFacts, UncoveredProduct
-from indexer.report.figures import FIGURES, Condition, conditions_met
-from indexer.report.gather import Given, gather
-from indexer.report.headline import in_order, missed, night_in_words
-from indexer.report.linked import Labels
-from indexer.report.page import report_page
-from indexer.report.pictures import link_pictures
-from indexer.report.pinned import Pinned
-from indexer.report.ran import ADVICE
-from indexer.scope import Demand
-from indexer.search.searcher import Wanted
-from indexer.sources.files import Files
-from indexer.store.head import Lease
-from indexer.store.releases import list_releases, newest_release, rollback
-from indexer.store.tables import Store
-from jobs.cli import main
-from jobs.progress import NoProgress
-from jobs.upkeep import publish
-from schemas.catalog import Product
-from schemas.config import ReportConfig, StorageConfig, parse_config
-from schemas.errors import ConfigError, FailureKind, GateRefused
-from schemas.run import Ending
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.indexer.pipeline.upkeep import publish
+from reelshelf.indexer.report.build import Given, build_report
+from reelshelf.indexer.report.changes import changes
+from reelshelf.indexer.report.columns import recall_bounds, wilson
+from reelshelf.indexer.report.demand import NOT_SOLD, Log, demand
+from reelshelf.indexer.report.facts import Covered, Listing, ReportFacts, UncoveredProduct
+from reelshelf.indexer.report.figures import FIGURES, Condition, conditions_met
+from reelshelf.indexer.report.headline import in_order, missed, night_in_words
+from reelshelf.indexer.report.link_section import Labels
+from reelshelf.indexer.report.page import report_page
+from reelshelf.indexer.report.pictures import link_pictures
+from reelshelf.indexer.report.run_section import ADVICE
+from reelshelf.indexer.search.searcher import Wanted
+from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.queries import LoggedQuery, QueryLog
+from reelshelf.indexer.store.head import Lease
+from reelshelf.indexer.store.releases import list_releases, require_served, rollback
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.cli import main
+from reelshelf.schemas.catalog import Product
+from reelshelf.schemas.config import ReportConfig, StorageConfig, parse_config
+from reelshelf.schemas.errors import ConfigError, FailureKind, GateRefused
+from reelshelf.schemas.run import Ending
 from tests.shops import Shop, product_row, small_config
 from tests.unit.test_reindex import WIDE, Watched, WideImages
 
@@ -50,8 +50,8 @@ def facts_of(
 ) -> ReportFacts:
     store = Store.open(shop.request.store)
     moment = at or dt.datetime.now(dt.UTC)
-    return gather(
-        store, newest_release(store), given or Given(), config or ReportConfig(), {}, moment
+    return build_report(
+        store, require_served(store), given or Given(), config or ReportConfig(), {}, moment
     )
 
 
@@ -83,11 +83,11 @@ def test_what_changed_is_said_in_words(shop: Shop) -> None:
     assert (facts.before["videos"], facts.figures["videos"]) == (3, 2)
     store = Store.open(shop.request.store)
     old, new = list_releases(store)
-    found = changes(Pinned(store, old), Pinned(store, new))
+    found = changes(ReleaseSnapshot.of(store, old), ReleaseSnapshot.of(store, new))
     assert found.videos.went.rows == ("b",)
     assert found.products.went.rows == ("SKU-blue",)
     assert "b" in {pair.video_id for pair in found.links_lost.rows}
-    assert not changes(Pinned(store, new), Pinned(store, new)).settings
+    assert not changes(ReleaseSnapshot.of(store, new), ReleaseSnapshot.of(store, new)).settings
 
 
 def test_a_refused_night_says_which_condition_and_by_how_much(shop: Shop) -> None:
@@ -220,7 +220,7 @@ def test_a_new_product_counts_from_its_publication(shop: Shop) -> None:
     assert facts_of(shop).coverage.cold_start is None
     base = [product_row(name) for name in ("red", "green", "blue")]
     store = Store.open(shop.request.store)
-    first = dt.datetime.fromisoformat(newest_release(store).created_at)
+    first = dt.datetime.fromisoformat(require_served(store).created_at)
     told = first + dt.timedelta(milliseconds=1)
     new = {"sku": "NEW", "title": "Zebra mat", "published_at": told.isoformat()}
     old = {"sku": "OLD", "title": "Owl mat", "published_at": "2001-01-01T00:00:00Z"}
@@ -274,7 +274,7 @@ def test_declarations_that_videos_contradict_come_first(shop: Shop) -> None:
     assert links.declared == 3
     found = {conflict.declared: conflict for conflict in links.conflicts.rows}
     assert found.keys() == {"SKU-red", "GONE"}
-    assert found["GONE"].why == "the catalogue has no such SKU"
+    assert found["GONE"].why == "the catalog has no such SKU"
     assert found["SKU-red"].why == "the video shows something else"
     assert found["SKU-red"].other_sku in ("SKU-green", "SKU-blue")
     suspicions = [conflict.suspicion for conflict in links.conflicts.rows]
@@ -322,10 +322,10 @@ def test_the_sample_is_the_same_for_everybody(shop: Shop) -> None:
 def test_pictures_show_the_moment_and_not_another_file(shop: Shop) -> None:
     shop.ingest()
     store = Store.open(shop.request.store)
-    pinned, facts = Pinned(store, newest_release(store)), facts_of(shop)
+    pinned, facts = ReleaseSnapshot.of(store, require_served(store)), facts_of(shop)
     files, media = Files(StorageConfig()), parse_config({}).media
-    catalogue = shop.request.catalogue
-    found = link_pictures(pinned, facts.links.sample, files, media, catalogue)
+    catalog = shop.request.catalog
+    found = link_pictures(pinned, facts.links.sample, files, media, catalog)
     assert found
     for pictures in found.values():
         assert pictures.frame is not None
@@ -336,7 +336,7 @@ def test_pictures_show_the_moment_and_not_another_file(shop: Shop) -> None:
     for name in "abc":
         path = shop.root / "videos" / f"{name}.mp4"
         path.write_bytes(path.read_bytes() + b"more")
-    changed = link_pictures(pinned, facts.links.sample, files, media, catalogue)
+    changed = link_pictures(pinned, facts.links.sample, files, media, catalog)
     for pictures in changed.values():
         assert (pictures.frame, pictures.playable) == (None, None)
         assert pictures.why_not == "has changed since it was indexed"
@@ -353,9 +353,9 @@ def test_a_product_picture_that_was_replaced_is_not_shown(shop: Shop) -> None:
         picture = shop.root / "catalog" / "images" / f"{name}.png"
         picture.write_bytes(picture.read_bytes() + b"x")
     store = Store.open(shop.request.store)
-    pinned, facts = Pinned(store, newest_release(store)), facts_of(shop)
+    pinned, facts = ReleaseSnapshot.of(store, require_served(store)), facts_of(shop)
     files, media = Files(StorageConfig()), parse_config({}).media
-    found = link_pictures(pinned, facts.links.sample, files, media, shop.request.catalogue)
+    found = link_pictures(pinned, facts.links.sample, files, media, shop.request.catalog)
     assert found
     assert all(pictures.product is None for pictures in found.values())
     reasons = {pictures.why_no_product for pictures in found.values()}
@@ -367,9 +367,9 @@ def test_a_product_picture_that_was_replaced_is_not_shown(shop: Shop) -> None:
 def test_another_encoders_tables_make_no_product_new(shop: Shop) -> None:
     shop.ingest()
     watched = Watched(WideImages())
-    demand = Demand(model="wide")
+    demand = ReindexRequest(model="wide")
     shop.ingest(small_config(models=WIDE), watched.load, watched.decode, demand=demand)
-    assert newest_release(Store.open(shop.request.store)).generation == 2
+    assert require_served(Store.open(shop.request.store)).generation == 2
     facts = facts_of(shop)
     assert facts.coverage.cold_start is None
     assert facts.coverage.products == 3
@@ -393,7 +393,7 @@ def test_demand_tells_searches_that_no_video_answers(shop: Shop) -> None:
         LoggedQuery("sushi", 20, 0),
         LoggedQuery("rare", 1, None),
     )
-    pinned = Pinned(store, newest_release(store))
+    pinned = ReleaseSnapshot.of(store, require_served(store))
     found = demand(pinned, Log("log.csv", QueryLog(queries, ())), wants, most=3)
     assert (found.searches, found.searches_looked_at, found.unanswered) == (101, 100, 50)
     assert {row.name: (row.searches, row.unanswered) for row in found.categories.rows} == {
@@ -545,10 +545,10 @@ def test_a_report_without_labels_keeps_what_labels_showed(shop: Shop, tmp_path: 
     assert report(shop, tmp_path, "--labels", str(labels)) == 0
     assert report(shop, tmp_path) == 0
     (line,) = (tmp_path / "figures.jsonl").read_text().splitlines()
-    held = json.loads(line)
-    assert held["labels_sha256"] is not None
-    assert "calibration_error" in held["figures"]
-    assert "published" not in held["figures"]
+    stored = json.loads(line)
+    assert stored["labels_sha256"] is not None
+    assert "calibration_error" in stored["figures"]
+    assert "published" not in stored["figures"]
 
 
 def test_a_history_that_cannot_be_read_is_not_overwritten(

@@ -1,10 +1,10 @@
 import pytest
 
-from models.registry import load_image_encoder, load_models
-from models.runtime import check_flavours
-from models.weights import checked_file, package_dir
-from schemas.config import parse_config
-from schemas.errors import ConfigError, ModelUnavailable
+from reelshelf.models.registry import load_image_encoder, load_models
+from reelshelf.models.runtime import check_flavours
+from reelshelf.models.weights import checked_file, package_dir
+from reelshelf.schemas.config import parse_config
+from reelshelf.schemas.errors import ConfigError, ModelUnavailable
 
 
 @pytest.mark.parametrize(

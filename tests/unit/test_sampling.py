@@ -4,14 +4,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.media.sampling import FrameSampler
-from schemas.config import MediaConfig
-from schemas.media import TimedFrame
-from tests.clips import BLUE, GREEN, RED, Colour, textured
+from reelshelf.indexer.media.sampling import FrameSampler
+from reelshelf.schemas.config import MediaConfig
+from reelshelf.schemas.media import TimedFrame
+from tests.clips import BLUE, GREEN, RED, Color, textured
 
 
-def frame(time_ms: int, colour: Colour, corner: Colour | None = None) -> TimedFrame:
-    return TimedFrame(time_ms, textured(colour, 128, 96, corner))
+def frame(time_ms: int, color: Color, corner: Color | None = None) -> TimedFrame:
+    return TimedFrame(time_ms, textured(color, 128, 96, corner))
 
 
 def sampled(frames: list[TimedFrame], **settings: int) -> FrameSampler:
@@ -61,8 +61,8 @@ def test_the_sharpest_frame_of_a_window_is_taken() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from([RED, GREEN, BLUE]), min_size=1, max_size=60), st.integers(1, 9))
-def test_the_budget_holds_and_order_is_kept(colours: list[Colour], budget: int) -> None:
-    frames = [frame(i * 250, colour) for i, colour in enumerate(colours)]
+def test_the_budget_holds_and_order_is_kept(colors: list[Color], budget: int) -> None:
+    frames = [frame(i * 250, color) for i, color in enumerate(colors)]
     kept, shots = sampled(frames, max_frames=budget, sample_ms=250).finish(len(frames) * 250)
     times = [k.time_ms for k in kept]
     assert 1 <= len(kept) <= budget

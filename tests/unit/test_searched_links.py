@@ -5,21 +5,21 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.linking.catalogue import LinkingCatalogue
-from indexer.search.links import LINK_COLUMNS, SearchedLinks
-from indexer.search.routes import by_links
-from schemas.catalog import EncodedProduct, Product
-from schemas.links import Evidence, ProductLink, Sense, Span
-from schemas.tables import links_schema
+from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
+from reelshelf.indexer.search.retrievers import by_links
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.catalog import EncodedProduct, Product
+from reelshelf.schemas.links import Evidence, Modality, ProductLink, Span
+from reelshelf.schemas.tables import links_schema
 
 VECTOR = np.ones(4, np.float32)
-CATALOGUE = LinkingCatalogue.of(
+CATALOG = CatalogIndex.of(
     [EncodedProduct(Product(sku, sku), VECTOR, VECTOR, ()) for sku in ("a", "b", "c")]
 )
 SPANS = st.none() | st.builds(Span, st.integers(0, 50), st.integers(51, 99))
 EVIDENCE = st.builds(
     Evidence,
-    sense=st.sampled_from(Sense),
+    modality=st.sampled_from(Modality),
     span=SPANS,
     at_ms=st.none() | st.integers(0, 99),
     score=st.floats(0, 1, width=32),
@@ -31,7 +31,7 @@ LINKS = st.builds(
     product_key=st.just("p"),
     sku=st.sampled_from(["a", "b", "c", "gone"]),
     score=st.floats(0, 1, width=32),
-    scores=st.just(tuple((sense, 0.5) for sense in Sense)),
+    scores=st.just(tuple((modality, 0.5) for modality in Modality)),
     spans=st.just(()),
     evidence=st.lists(EVIDENCE, max_size=3).map(tuple),
 )
@@ -41,7 +41,7 @@ def table_of(links: list[ProductLink]) -> pa.Table:
     def cells(link: ProductLink) -> dict[str, object]:
         pieces = [
             {
-                "sense": piece.sense.value,
+                "modality": piece.modality.value,
                 "span": piece.span
                 and {"start_ms": piece.span.start_ms, "end_ms": piece.span.end_ms},
                 "at_ms": piece.at_ms,
@@ -61,21 +61,21 @@ def table_of(links: list[ProductLink]) -> pa.Table:
 def test_a_table_of_links_is_searched_as_its_records_are(
     links: list[ProductLink], relevance: list[float]
 ) -> None:
-    stored = SearchedLinks.of_table(table_of(links), CATALOGUE)
-    held = SearchedLinks.of_records(links, CATALOGUE)
+    stored = SearchedLinks.of_table(table_of(links), CATALOG)
+    stored = SearchedLinks.of_records(links, CATALOG)
     asked = np.array(relevance, np.float32)
-    assert by_links(asked, stored) == by_links(asked, held)
+    assert by_links(asked, stored) == by_links(asked, stored)
     assert [stored.record(place) for place in range(len(links))] == links
     for found in by_links(asked, stored):
         assert found.link is not None
         link = links[found.link]
         assert link.sku != "gone"
-        expected = asked[CATALOGUE.index_of[link.sku]] * link.score**0.5
+        expected = asked[CATALOG.index_of[link.sku]] * link.score**0.5
         assert abs(found.score - expected) < 1e-6
         span = next((piece.span for piece in link.evidence if piece.span), Span(0, 0))
         assert (found.start_ms, found.end_ms) == (span.start_ms, span.end_ms)
 
 
 def test_a_shop_without_products_is_asked_for_nothing() -> None:
-    empty = SearchedLinks.of_records([], LinkingCatalogue.of([]))
+    empty = SearchedLinks.of_records([], CatalogIndex.of([]))
     assert by_links(np.zeros(0, np.float32), empty) == []

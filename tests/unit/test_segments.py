@@ -4,31 +4,29 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.metering import Meter
-from indexer.segments import cut_moments, segment_videos, stage_fingerprints
-from schemas.catalog import VideoSource
-from schemas.config import parse_config
-from schemas.keys import video_key
-from schemas.media import DecodeCounts, DecodedVideo, Shot, TimedFrame, VideoInfo
-from schemas.outcomes import SourceStamp, VideoJob
-from schemas.run import StageFingerprints
-from tests.clips import BLUE, RED, WHITE, Colour, textured
+from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.extract.segments import cut_moments, segment_videos, stage_fingerprints
+from reelshelf.schemas.catalog import VideoSource
+from reelshelf.schemas.config import parse_config
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.media import DecodeCounts, DecodedVideo, Shot, TimedFrame, VideoInfo
+from reelshelf.schemas.outcomes import SourceStamp, VideoJob
+from reelshelf.schemas.run import Stage, StageFingerprints
+from tests.clips import BLUE, RED, WHITE, Color, textured
 from tests.fakes import load_fakes
 
-CONFIG = parse_config({"reading": {"min_edge_density": 0.0}})
+CONFIG = parse_config({"ocr": {"min_edge_density": 0.0}})
 
 
-def video(
-    colours: list[Colour], *, sound: bool = False, corner: Colour | None = None
-) -> DecodedVideo:
-    """One frame and one shot for each colour, a second long."""
-    frames = [TimedFrame(i * 1000, textured(c, 64, 64, corner)) for i, c in enumerate(colours)]
-    end = len(colours) * 1000
+def video(colors: list[Color], *, sound: bool = False, corner: Color | None = None) -> DecodedVideo:
+    """One frame and one shot for each color, a second long."""
+    frames = [TimedFrame(i * 1000, textured(c, 64, 64, corner)) for i, c in enumerate(colors)]
+    end = len(colors) * 1000
     return DecodedVideo(
         content_sha256="00",
         info=VideoInfo(64, 64, 0, "h264", "mp4", end, sound),
         frames=tuple(frames),
-        shots=tuple(Shot(i * 1000, (i + 1) * 1000) for i in range(len(colours))),
+        shots=tuple(Shot(i * 1000, (i + 1) * 1000) for i in range(len(colors))),
         audio=np.full(end * 16, 9000, np.int16) if sound else None,
         end_ms=end,
         counts=DecodeCounts(len(frames), len(frames), 0, 0),
@@ -83,8 +81,8 @@ def test_moments_hold_every_frame_once_and_never_overlap(
     pixels = np.zeros((2, 2, 3), np.uint8)
     frames = [TimedFrame(t, pixels) for t in sorted(times) if t < bounds[-1]]
     moments = cut_moments(shots, frames, segment_ms)
-    held = [i for moment in moments for i in moment.frames]
-    assert held == list(range(len(frames)))
+    stored = [i for moment in moments for i in moment.frames]
+    assert stored == list(range(len(frames)))
     if not frames:
         return
     assert moments[0].start_ms == 0
@@ -95,10 +93,9 @@ def test_moments_hold_every_frame_once_and_never_overlap(
 def test_a_stage_changes_with_its_own_settings_and_what_it_builds_on() -> None:
     refs = load_fakes(CONFIG).refs
 
-    def prints(**sections: dict[str, object]) -> StageFingerprints:
+    def fingerprints(**sections: dict[str, object]) -> StageFingerprints:
         return stage_fingerprints(parse_config(sections), refs)
 
-    base, quiet = prints(), prints(speech={"min_log_probability": -0.5})
-    assert (quiet.asr, quiet.text) != (base.asr, base.text)
-    assert (quiet.media, quiet.frames, quiet.ocr) == (base.media, base.frames, base.ocr)
-    assert prints(linking={"keep_above": 0.2}) == base
+    base, quiet = fingerprints(), fingerprints(asr={"min_log_probability": -0.5})
+    assert {stage for stage in base if quiet[stage] != base[stage]} == {Stage.ASR, Stage.TEXT}
+    assert fingerprints(linking={"keep_above": 0.2}) == base

@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexer.search.spelling import Spelling, least_products
+from reelshelf.indexer.search.spelling import Spelling, least_products
 
 NAMES = (
     "basket willow plants shoes honey sports running headphones granite garlic lemon juice stool "

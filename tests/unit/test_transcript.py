@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.transcript import sentences_of
-from schemas.segments import Utterance
+from reelshelf.indexer.extract.transcript import sentences_of
+from reelshelf.schemas.segments import Utterance
 
 
 def said(text: str, start: int = 0, end: int = 4000) -> Utterance:

@@ -3,6 +3,6 @@
 table < the others
 """
 
-from indexer.report.tables import index, links, releases, run, search, supply
+from reelshelf.indexer.report.tables import index, links, releases, run, search, supply
 
 __all__ = ["index", "links", "releases", "run", "search", "supply"]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from indexer.report.facts import ColumnFacts
-from indexer.report.tables.table import Cell, Given, Table, choice, num, score_cell, table
-from indexer.report.words import counted
+from reelshelf.indexer.report.facts import ColumnFacts
+from reelshelf.indexer.report.tables.table import Cell, Given, Table, choice, num, score_cell, table
+from reelshelf.indexer.text.wording import counted
 
 
 def columns(found: Sequence[ColumnFacts]) -> Table:
@@ -109,7 +109,7 @@ def drift(found: Sequence[ColumnFacts]) -> Table:
             _moved(
                 column.name, "recall of rows added since", drift.recall_trained, drift.recall_fresh
             ),
-            _moved(column.name, "quantisation error", drift.error_trained, drift.error),
+            _moved(column.name, "quantization error", drift.error_trained, drift.error),
             _moved(
                 column.name,
                 "largest partition over the mean",

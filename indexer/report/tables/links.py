@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from indexer.report.facts import Bin, ReportFacts
-from indexer.report.tables.table import Cell, Table, choice, num, score_cell, table
-from indexer.report.words import clock, number
-from indexer.report.words import senses as senses_in_words
+from reelshelf.indexer.report.facts import Bin, ReportFacts
+from reelshelf.indexer.report.tables.table import Cell, Table, choice, num, score_cell, table
+from reelshelf.indexer.text.wording import clock, number
+from reelshelf.indexer.text.wording import modalities as modalities_in_words
 
 
 def conflicts(facts: ReportFacts) -> Table:
@@ -65,13 +65,13 @@ def bins(name: str, caption: str, what: str, found: Sequence[Bin]) -> Table:
     )
 
 
-def senses(facts: ReportFacts) -> Table:
-    """Links by the senses that speak for them."""
+def modalities(facts: ReportFacts) -> Table:
+    """Links by the modalities that speak for them."""
     return table(
-        "senses",
-        "Links by the senses that speak for each",
-        ["senses", num("links")],
-        [[senses_in_words(s.senses), s.links] for s in facts.links.senses],
+        "modalities",
+        "Links by the modalities that speak for each",
+        ["modalities", num("links")],
+        [[modalities_in_words(s.modalities), s.links] for s in facts.links.modalities],
     )
 
 

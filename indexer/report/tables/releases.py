@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from indexer.report.changes import Changes, RowChanges
-from indexer.report.compare import Comparison
-from indexer.report.facts import ReportFacts, TrendPoint
-from indexer.report.figures import FIGURES
-from indexer.report.tables.table import Cell, Table, choice, instant_cell, num, table
-from schemas.gate import GateCheck
+from reelshelf.indexer.report.changes import Changes, RowChanges
+from reelshelf.indexer.report.compare import Comparison
+from reelshelf.indexer.report.facts import ReportFacts, TrendPoint
+from reelshelf.indexer.report.figures import FIGURES
+from reelshelf.indexer.report.tables.table import Cell, Table, choice, instant_cell, num, table
+from reelshelf.schemas.gate import GateCheck
 
 
 def gate(name: str, caption: str, checks: Sequence[GateCheck]) -> Table:

@@ -1,8 +1,8 @@
 """Tables of what a run took, was made with, and could not take."""
 
-from indexer.report.facts import ReportFacts
-from indexer.report.tables.table import Cell, Table, choice, num, table
-from indexer.report.words import seconds
+from reelshelf.indexer.report.facts import ReportFacts
+from reelshelf.indexer.report.tables.table import Cell, Table, choice, num, table
+from reelshelf.indexer.text.wording import seconds
 
 
 def stages(facts: ReportFacts) -> Table:

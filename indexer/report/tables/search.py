@@ -1,7 +1,7 @@
 """Tables of judged queries."""
 
-from indexer.report.facts import Listing, QueryChange, SearchQuality
-from indexer.report.tables.table import Cell, Given, Table, choice, num, score_cell, table
+from reelshelf.indexer.report.facts import Listing, QueryChange, SearchQuality
+from reelshelf.indexer.report.tables.table import Cell, Given, Table, choice, num, score_cell, table
 
 
 def kinds(search: SearchQuality) -> Table:

@@ -1,7 +1,15 @@
 """Tables of what the shop has, and of what is asked for."""
 
-from indexer.report.facts import Covered, Listing, ReportFacts
-from indexer.report.tables.table import Cell, Table, choice, instant_cell, num, share_cell, table
+from reelshelf.indexer.report.facts import Covered, Listing, ReportFacts
+from reelshelf.indexer.report.tables.table import (
+    Cell,
+    Table,
+    choice,
+    instant_cell,
+    num,
+    share_cell,
+    table,
+)
 
 
 def covered(name: str, caption: str, group: str, found: Listing[Covered]) -> Table:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from indexer.report.words import brief, instant, number, share
+from reelshelf.indexer.text.wording import brief, instant, number, share
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,299 @@
+"""From decoded videos to segments: the models' part of the work, batched across videos.
+
+A segment is a moment of one shot, at most `media.segment_ms` long, with everything that was shown,
+written and said during it. Pictures and texts of all videos of a batch go through their encoder
+together, so a model that likes large batches gets them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+
+from reelshelf.indexer.extract import ocr as reading
+from reelshelf.indexer.extract import transcript
+from reelshelf.indexer.extract.metering import Meter
+from reelshelf.models.protocols import ModelSet, Transcript
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.keys import segment_key
+from reelshelf.schemas.media import DecodedVideo, Shot, TimedFrame, Vectors
+from reelshelf.schemas.outcomes import VideoJob
+from reelshelf.schemas.run import VIDEO_STAGES, Stage
+from reelshelf.schemas.segments import ModelCalls, ScreenText, Segment, SegmentedVideo, Utterance
+from reelshelf.schemas.stages import stage_fingerprints
+
+Spanned = TypeVar("Spanned", ScreenText, Utterance)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A stretch of a shot with the frames that fell into it."""
+
+    start_ms: int
+    end_ms: int
+    shot_index: int
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A video between the models: read and heard, with its texts not yet encoded.
+
+    `stages` are those that are done now; of the others the output is in `job.stored`.
+    """
+
+    job: VideoJob
+    decoded: DecodedVideo
+    stages: frozenset[str]
+    moments: tuple[_Moment, ...]
+    same_moments: bool
+    lines: tuple[ScreenText, ...]
+    sentences: tuple[Utterance, ...]
+    language: str | None
+    texts: tuple[str, ...]
+    asked: ModelCalls
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """New vectors of one video: of its frames, of each moment's text, of each sentence."""
+
+    frames: Vectors
+    texts: Vectors
+    sentences: Vectors
+
+    def check(self) -> None:
+        """Raise where an encoder gave what is no vector."""
+        if not all(np.isfinite(v).all() for v in (self.frames, self.texts, self.sentences)):
+            raise MediaError(FailureKind.MODEL, "an encoder gave vectors that are not finite")
+
+
+def segment_videos(
+    batch: Sequence[tuple[VideoJob, DecodedVideo]], models: ModelSet, config: Config, meter: Meter
+) -> list[SegmentedVideo]:
+    """Run the models over a batch of decoded videos, each for the stages of its job, in order.
+
+    What other stages gave is taken from what the job holds. Where the frames fall into other
+    moments than they did, everything that belongs to moments is made anew.
+    """
+    drafts = [_draft(job, video, models, config, meter) for job, video in batch]
+    pictures = [
+        [frame.pixels for frame in d.decoded.frames] if Stage.VISUAL in d.stages else []
+        for d in drafts
+    ]
+    with_text = [Stage.TEXT in draft.stages for draft in drafts]
+    texts = [
+        [text for text in d.texts if text] if due else []
+        for d, due in zip(drafts, with_text, strict=True)
+    ]
+    sentences = [
+        [sentence.text for sentence in d.sentences] if due else []
+        for d, due in zip(drafts, with_text, strict=True)
+    ]
+    segmentation = stage_fingerprints(config, models.refs)[Stage.DECODE].value
+    with meter.stage(Stage.VISUAL):
+        frame_vectors = _encoded(models.image.encode_images, pictures, models.image.ref.dim)
+    with meter.stage(Stage.TEXT):
+        text_vectors = _encoded(models.text.encode_texts, texts, models.text.ref.dim)
+        sentence_vectors = _encoded(models.text.encode_texts, sentences, models.text.ref.dim)
+    parts = zip(drafts, frame_vectors, text_vectors, sentence_vectors, strict=True)
+    return [_finish(draft, _Encoded(*vectors), segmentation) for draft, *vectors in parts]
+
+
+def _encoded(
+    encode: Callable[[Sequence[Item]], Vectors], groups: Sequence[Sequence[Item]], dim: int
+) -> list[Vectors]:
+    """Encode the items of all groups in one call; the vectors of each group."""
+    items = [item for group in groups for item in group]
+    vectors = encode(items) if items else np.zeros((0, dim), np.float32)
+    return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
+
+
+def _draft(
+    job: VideoJob, video: DecodedVideo, models: ModelSet, config: Config, meter: Meter
+) -> _Draft:
+    stored = job.stored
+    if stored is not None and stored.content_sha256 != video.content_sha256:
+        raise MediaError(FailureKind.CHANGING, "holds other bytes than it did when it was planned")
+    if not video.frames:
+        assert stored is not None
+        moments, stages, same = _stored_moments(stored), job.stages, True
+    else:
+        moments = cut_moments(video.shots, video.frames, config.media.segment_ms)
+        same = stored is not None and _same(moments, stored)
+        stages = job.stages if same else job.stages | _OF_MOMENTS
+    asked = ModelCalls(video_ms_decoded=video.end_ms if video.frames else 0)
+    lines, sentences, language = _stored_words(stored)
+    if Stage.OCR in stages:
+        with meter.stage(Stage.OCR):
+            read = reading.read_frames(video.frames, models.ocr, config.ocr, end_ms=video.end_ms)
+        lines = read.lines
+        asked += ModelCalls(
+            frames_detected=read.frames_detected, lines_recognized=read.lines_recognized
+        )
+    if Stage.ASR in stages:
+        sound = video.audio
+        with meter.stage(Stage.ASR):
+            heard = Transcript((), None) if sound is None else models.asr.transcribe(sound)
+        length = 0 if sound is None else len(sound) // 16
+        asked += ModelCalls(audio_ms_decoded=length, audio_ms_heard=length)
+        sentences, language = transcript.sentences_of(heard.utterances), heard.language
+    # What is said in no moment, after the last picture, is nobody's.
+    sentences = tuple(dict.fromkeys(s for m in moments for s in _overlapping(sentences, m)))
+    texts = tuple(
+        _text(_overlapping(lines, moment), _overlapping(sentences, moment)) for moment in moments
+    )
+    if Stage.VISUAL in stages:
+        asked += ModelCalls(frames_encoded=len(video.frames))
+    if Stage.TEXT in stages:
+        asked += ModelCalls(texts_encoded=sum(map(bool, texts)) + len(sentences))
+    return _Draft(job, video, stages, moments, same, lines, sentences, language, texts, asked)
+
+
+# Their output is by moment.
+_OF_MOMENTS = frozenset([Stage.VISUAL, Stage.TEXT])
+
+
+def _stored_moments(stored: SegmentedVideo) -> tuple[_Moment, ...]:
+    return tuple(_Moment(s.start_ms, s.end_ms, s.shot_index, ()) for s in stored.segments)
+
+
+def _same(moments: Sequence[_Moment], stored: SegmentedVideo) -> bool:
+    found = [(m.start_ms, m.end_ms, len(m.frames)) for m in moments]
+    return found == [(s.start_ms, s.end_ms, s.frame_count) for s in stored.segments]
+
+
+def _stored_words(
+    stored: SegmentedVideo | None,
+) -> tuple[tuple[ScreenText, ...], tuple[Utterance, ...], str | None]:
+    """Lines and sentences of a whole video, from those of its moments, each once."""
+    if stored is None:
+        return (), (), None
+    lines = dict.fromkeys(line for segment in stored.segments for line in segment.screen_text)
+    said = dict.fromkeys(sentence for s in stored.segments for sentence in s.utterances)
+    return tuple(sorted(lines, key=reading.line_order)), tuple(said), stored.language
+
+
+def cut_moments(
+    shots: Sequence[Shot], frames: Sequence[TimedFrame], segment_ms: int
+) -> tuple[_Moment, ...]:
+    """Cut shots into even stretches of at most `segment_ms`, each with at least one frame.
+
+    A stretch whose frames were all dropped as near-duplicates joins the one before it, and one
+    before the first frame joins the one after, so no time of the video is lost.
+    """
+    moments: list[_Moment] = []
+    start_ms = 0
+    for index, shot in enumerate(shots):
+        pieces = max(1, -(-(shot.end_ms - shot.start_ms) // segment_ms))
+        bounds = np.linspace(shot.start_ms, shot.end_ms, pieces + 1).round().astype(int).tolist()
+        for start, end in pairwise(bounds):
+            inside = tuple(i for i, f in enumerate(frames) if start <= f.time_ms < end)
+            if inside:
+                moments.append(_Moment(start_ms, end, index, inside))
+            elif moments:
+                moments[-1] = replace(moments[-1], end_ms=end)
+            start_ms = end if moments else start_ms
+    return tuple(moments)
+
+
+def _overlapping(items: Sequence[Spanned], moment: _Moment) -> tuple[Spanned, ...]:
+    return tuple(i for i in items if i.start_ms < moment.end_ms and i.end_ms > moment.start_ms)
+
+
+def _text(lines: Sequence[ScreenText], spoken: Sequence[Utterance]) -> str:
+    """What a reader of the moment would read: each line once, then what is said."""
+    parts = [line.text for line in lines] + [utterance.text for utterance in spoken]
+    return "\n".join(dict.fromkeys(parts))
+
+
+def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVideo:
+    vectors.check()
+    video, stored, stages = draft.decoded, draft.job.stored, draft.stages
+    text_vectors = _text_vectors(draft, vectors)
+    spoken = _sentence_vectors(draft, vectors)
+    segments = []
+    for place, (moment, text) in enumerate(zip(draft.moments, draft.texts, strict=True)):
+        sentences = _overlapping(draft.sentences, moment)
+        said = np.array([spoken[s] for s in sentences], np.float32)
+        old = stored.segments[place] if stored and draft.same_moments else None
+        if Stage.VISUAL in stages:
+            shown = _shown(moment, video.frames, vectors.frames)
+        else:
+            assert old is not None
+            shown = _Shown(old.keyframe_ms, old.frame_count, old.frame_vector)
+        # The same moment keeps its key, whichever version made it.
+        key = old.segment_key if old is not None else segment_key(
+            draft.job.key, video.content_sha256, moment.start_ms, moment.end_ms, segmentation
+        )  # fmt: skip
+        segments.append(
+            Segment(
+                segment_key=key,
+                start_ms=moment.start_ms,
+                end_ms=moment.end_ms,
+                shot_index=moment.shot_index,
+                keyframe_ms=shown.keyframe_ms,
+                frame_count=shown.frame_count,
+                frame_vector=shown.vector,
+                screen_text=_overlapping(draft.lines, moment),
+                utterances=sentences,
+                utterance_vectors=said.reshape(len(sentences), vectors.sentences.shape[1]),
+                text=text,
+                text_vector=text_vectors[place],
+            )
+        )
+    before = stored.calls.of(VIDEO_STAGES - stages) if stored else ModelCalls()
+    silent = ("audio",) if video.audio is None else ()
+    return SegmentedVideo(
+        content_sha256=video.content_sha256,
+        info=stored.info if stored and not video.frames else video.info,
+        end_ms=stored.end_ms if stored and not video.frames else video.end_ms,
+        counts=stored.counts if stored and not video.frames else video.counts,
+        segments=tuple(segments),
+        language=draft.language,
+        calls=draft.asked.of(stages).over(before),
+        asked=draft.asked,
+        absent=stored.absent if stored and Stage.ASR not in stages else silent,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is seen in a moment: the vector of its frames, and the one that stands for them."""
+
+    keyframe_ms: int
+    frame_count: int
+    vector: Vectors
+
+
+def _shown(moment: _Moment, frames: Sequence[TimedFrame], vectors: Vectors) -> _Shown:
+    rows = vectors[list(moment.frames)]
+    mean = rows.mean(axis=0)
+    mean = mean / max(float(np.linalg.norm(mean)), 1e-12)
+    # The frame nearest to the mean stands for the moment.
+    key_frame = moment.frames[int(np.argmax(rows @ mean))]
+    return _Shown(frames[key_frame].time_ms, len(rows), mean.astype(np.float32))
+
+
+def _text_vectors(draft: _Draft, vectors: _Encoded) -> list[Vectors | None]:
+    """The vector of each moment's text, None where there is none."""
+    if Stage.TEXT in draft.stages:
+        remaining = iter(vectors.texts)
+        return [next(remaining) if text else None for text in draft.texts]
+    assert draft.job.stored is not None
+    return [segment.text_vector for segment in draft.job.stored.segments]
+
+
+def _sentence_vectors(draft: _Draft, vectors: _Encoded) -> dict[Utterance, Vectors]:
+    if Stage.TEXT in draft.stages:
+        return dict(zip(draft.sentences, vectors.sentences, strict=True))
+    assert draft.job.stored is not None
+    return {
+        sentence: vector
+        for segment in draft.job.stored.segments
+        for sentence, vector in zip(segment.utterances, segment.utterance_vectors, strict=True)
+    }

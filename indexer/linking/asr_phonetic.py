@@ -1,0 +1,90 @@
+"""Products named in speech, compared by sound and not by letters.
+
+A recognizer that does not know a brand writes what it heard: "Arla's hour cream", "God more than
+that". Spelling and word boundaries are wrong, the sound is about right. Utterances and titles are
+turned into strings of consonant sounds (Philips, "Hanging on the Metaphone", 1990), without word
+boundaries and with voiced and unvoiced sounds made one, and the title is aligned with its best
+place in the utterance. Short strings fit anywhere by chance, so the fit is measured against what
+strings of that length reach in speech that does not name them.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import jellyfish
+import numpy as np
+from rapidfuzz import fuzz
+
+from reelshelf.indexer.linking.matches import Match, discount_shared
+from reelshelf.indexer.text.analyzer import words
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.calibration import Signal
+from reelshelf.schemas.links import Modality, Span
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.segments import Segment, Utterance
+
+_CANDIDATES = 5
+# Of chance fits, in sentences of the example shops' chatter: their mean and their deviation for a
+# title of n sounds.
+_CHANCE, _CHANCE_SHORT, _CHANCE_DEVIATION = 0.46, 0.2, 0.3
+_LEAST, _MOST = 1.0, 5.0
+_SOFTNESS = 0.25
+_SOUNDS = str.maketrans({"B": "P", "V": "F", "0": "T", "J": "X"} | dict.fromkeys("AEIOU ", None))
+
+
+def sounds(text: str) -> str:
+    """The consonant sounds of a text as one string. Words that are not Latin stay as they are."""
+    heard = (jellyfish.metaphone(w) if w.isascii() and w.isalpha() else w for w in words(text))
+    return "".join(heard).translate(_SOUNDS)
+
+
+class PhoneticMatcher:
+    """The catalog's titles as sounds, made once for many videos."""
+
+    def __init__(self, catalog: CatalogIndex) -> None:
+        self._titles = [sounds(item.product.title) for item in catalog.products]
+        length = np.array([max(len(title), 1) for title in self._titles], np.float32)
+        self._chance = _CHANCE + _CHANCE_SHORT / np.sqrt(length)
+        self._deviation = _CHANCE_DEVIATION / np.sqrt(length)
+
+    def matches(self, segments: Sequence[Segment]) -> Iterable[Match]:
+        """Titles that sound like a part of what is said."""
+        for parts in _passages(segments):
+            heard = sounds(" ".join(part.text for part in parts))
+            if len(heard) < 2 or not self._titles:
+                continue
+            surprise = np.clip(self.surprise(heard) - _LEAST, 0.0, _MOST)
+            sounding = discount_shared(surprise, _SOFTNESS)
+            for product in np.argsort(-sounding, kind="stable")[:_CANDIDATES].tolist():
+                if sounding[product] <= 0.0:
+                    break
+                yield Match(
+                    product=product,
+                    modality=Modality.ASR,
+                    strength=float(sounding[product]),
+                    signals={Signal.ASR_PHONETIC: float(sounding[product])},
+                    span=Span(parts[0].start_ms, parts[-1].end_ms),
+                    at_ms=parts[0].start_ms,
+                    text=" ".join(part.text for part in parts),
+                )
+
+    def surprise(self, heard: str) -> Vectors:
+        """`(products,)` how many deviations each title fits better than by chance."""
+        fits = np.array([_fit(heard, title) for title in self._titles], np.float32) / 100.0
+        return np.asarray((fits - self._chance) / self._deviation, np.float32)
+
+
+def _fit(heard: str, title: str) -> float:
+    """Best fit of a title inside what was heard, 0..100."""
+    if not title:
+        return 0.0
+    # partial_ratio would fit the shorter into the longer: a whole utterance into a long title.
+    scorer = fuzz.partial_ratio if len(heard) >= len(title) else fuzz.ratio
+    return float(scorer(title, heard))
+
+
+def _passages(segments: Sequence[Segment]) -> list[tuple[Utterance, ...]]:
+    """Each utterance, and each two that follow: a name may be broken over two."""
+    said = list(dict.fromkeys(u for segment in segments for u in segment.utterances))
+    said.sort(key=lambda u: (u.start_ms, u.end_ms))
+    return [(u,) for u in said] + list(pairwise(said))

@@ -1,0 +1,121 @@
+"""Where the work of one run is carried out: one contract, two engines.
+
+`local` runs everything in this process, one video after the other: for tests and debugging, with
+no protection from a decoder that hangs or crashes. `ray` spreads it over worker processes that can
+be killed. The rows that come out are the same.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias, TypeVar
+
+from reelshelf.models.protocols import ModelSet
+from reelshelf.schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+)
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.media import DecodedVideo
+from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.release import ModelRefs
+from reelshelf.schemas.run import Spent, Stage
+
+_LOG = logging.getLogger(__name__)
+_LONGEST_TRACE = 20_000
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+ModelLoader: TypeAlias = Callable[[Config], ModelSet]
+Decode: TypeAlias = Callable[[VideoJob, Config], DecodedVideo | Failed]
+
+
+class TaskRunner(Protocol):
+    """Runs functions that need no model."""
+
+    @property
+    def index_workers(self) -> int:
+        """In how many pieces an index is best encoded."""
+        ...
+
+    def map_tasks(
+        self, function: Callable[[Item], Answer], items: Sequence[Item]
+    ) -> Iterator[Answer]:
+        """Call a function on items, in any order, wherever there is room."""
+        ...
+
+
+class ThisProcess:
+    """Runs them here, one after the other: Lance and FAISS use all cores by themselves."""
+
+    index_workers = 1
+
+    def map_tasks(
+        self, function: Callable[[Item], Answer], items: Sequence[Item]
+    ) -> Iterator[Answer]:
+        """Call a function on items, in their order."""
+        return map(function, items)
+
+
+class Engine(TaskRunner, Protocol):
+    """Runs the models of one run. Entering it loads them, or says what is missing."""
+
+    @property
+    def refs(self) -> ModelRefs:
+        """The models in use."""
+        ...
+
+    @property
+    def spent(self) -> dict[Stage, Spent]:
+        """Seconds by stage since the engine was entered."""
+        ...
+
+    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
+        """Encode what products' rows say, by SKU, in batches, in any order."""
+        ...
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> Iterator[EncodedPicture | RejectedPicture]:
+        """Encode pictures, in any order. Every job gets exactly one answer."""
+        ...
+
+    def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
+        """Decode videos and run the models over them, in any order. Every job gets exactly one outcome."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def failure(job: VideoJob, stage: str, error: BaseException, attempt: int = 1) -> Failed:
+    """An exception as the outcome of a video. One that nobody expects is logged and kept whole."""
+    if isinstance(error, MediaError):
+        return failed(job, stage, error.kind, str(error), attempt)
+    if isinstance(error, MemoryError):
+        message = "needs more memory than a worker may take"
+        return failed(job, stage, FailureKind.OUT_OF_MEMORY, message, attempt)
+    message = f"{type(error).__name__}: {error}"
+    _LOG.error("failed with an error that is no fault of a video: %s", message, exc_info=error)
+    trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
+    return replace(failed(job, stage, FailureKind.INTERNAL, message, attempt), trace=trace)
+
+
+def failed(job: VideoJob, stage: str, kind: FailureKind, message: str, attempt: int = 1) -> Failed:
+    """The outcome of a video that has no rows."""
+    source = job.source
+    text = message[:2000]
+    return Failed(source.video_id, source.path, stage, kind, text, attempt, job.stamp)

@@ -1,0 +1,266 @@
+"""One run: from the shop's files to a published release.
+
+Read what the shop hands over, plan the difference to what the store holds, do it, publish. Each
+stage is idempotent and commits as it goes, so a run that was killed is completed by the next one.
+A run holds the store's lease from before its plan until its end.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from reelshelf.indexer.pipeline.engine import Engine, TaskRunner
+from reelshelf.indexer.pipeline.indexing import index_products, index_videos, note_failed
+from reelshelf.indexer.pipeline.plan import PlanCounts, check_shrinkage
+from reelshelf.indexer.pipeline.planning import (
+    IngestRequest,
+    Source,
+    check_spaces,
+    plan,
+    read_source,
+)
+from reelshelf.indexer.pipeline.progress import Progress
+from reelshelf.indexer.pipeline.releasing import Publication, release
+from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context, run_end
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.indexer.quality.gate import failure_rate
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.connection import check_writable
+from reelshelf.indexer.store.failures import write_failures
+from reelshelf.indexer.store.migration import keep_settings
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.runs import end_run
+from reelshelf.indexer.store.sources import forget_seen
+from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.writing import recorded, writing
+from reelshelf.models.weights import require
+from reelshelf.schemas.catalog import RejectedPicture, RejectedRow
+from reelshelf.schemas.config import Config, kept_settings
+from reelshelf.schemas.errors import GateRefused, StoreError, TooManyFailures
+from reelshelf.schemas.gate import GateCheck, at_least
+from reelshelf.schemas.logs import log_context
+from reelshelf.schemas.outcomes import Failed, Skipped, Tally
+from reelshelf.schemas.release import Release
+from reelshelf.schemas.run import Ending, Spent, Stage
+
+EngineFactory = Callable[[Config], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """How a run ended. `release` is the newest one, None before the first."""
+
+    ending: Ending
+    message: str | None
+    run_id: str
+    release: Release | None
+    planned: PlanCounts
+    tally: Tally
+    failed: tuple[Failed, ...]
+    skipped: tuple[Skipped, ...]
+    rejected: tuple[RejectedRow, ...]
+    rejected_pictures: tuple[RejectedPicture, ...]
+    calls: dict[str, int]
+    spent: dict[Stage, Spent]
+    cost: float | None
+
+    @property
+    def published(self) -> bool:
+        """Whether this run made the newest release."""
+        return self.ending is Ending.PUBLISHED
+
+    @property
+    def newest(self) -> Release:
+        """The newest release. Raises StoreError where nothing was ever published."""
+        if self.release is None:
+            raise StoreError("nothing has been published yet")
+        return self.release
+
+    def or_raise(self) -> "IngestResult":
+        """Itself, or the error that kept it from being published."""
+        if self.ending is Ending.GATE_REFUSED:
+            raise GateRefused(self.message or "")
+        if self.ending is Ending.TOO_MANY_FAILURES:
+            raise TooManyFailures(self.message)
+        return self
+
+
+def ingest(
+    request: IngestRequest,
+    config: Config,
+    engine_for: EngineFactory,
+    progress: Progress,
+    reindex: ReindexRequest | None = None,
+) -> IngestResult:
+    """Run everything once, or only what is asked for.
+
+    A run that may not publish is a result too; see `or_raise`. Raises StoreBusy where another run
+    holds the store.
+    """
+    require("faiss", extra="cpu", what="training an index")
+    if config.media.backend == "decord":
+        require("decord", extra="decord", what='media.backend = "decord"')
+    source = read_source(request, config)
+    # Before the models: what cannot be written need not be computed.
+    check_writable(request.store)
+    run_id, began, clock = str(uuid.uuid4()), now(), Clock()
+    with log_context(run_id=run_id), ExitStack() as stack:
+        store = lease = None
+        if Store.exists(request.store, config.storage):
+            # Before the models: a second run must not load them beside those of the first.
+            stored = Store.open(request.store, config.storage)
+            store, lease = stack.enter_context(writing(stored, run_id, config))
+            stack.enter_context(recorded(store, run_id, config, request.source, began))
+        with progress.stage("start models", 1) as stage:
+            engine = stack.enter_context(engine_for(config))
+            stage.advance()
+        if store is not None:
+            check_spaces(store, engine.refs, reindex)
+        made = Store.create(
+            request.store,
+            config.shop_id,
+            engine.refs,
+            config.storage,
+            encoders=config.models.encoders,
+            settings=kept_settings(config),
+        )
+        if lease is None:
+            store, lease = stack.enter_context(writing(made, run_id, config))
+            stack.enter_context(recorded(store, run_id, config, request.source, began))
+        else:
+            store = made.guarded(lease.check)
+        run = Run(config, store, lease, row_context(run_id, config, engine.refs), progress)
+        return _run(run, engine, source, request, reindex, clock)
+
+
+def _run(
+    run: Run,
+    engine: Engine,
+    source: Source,
+    request: IngestRequest,
+    reindex: ReindexRequest | None,
+    clock: Clock,
+) -> IngestResult:
+    config, store = run.config, run.store
+    releases.clear_unpublished(store)
+    baseline, outcomes = Baseline.of(store), Outcomes()
+    with run.stage("plan", 1) as stage:
+        base = baseline.served_store
+        planned = plan(source, store, base, run.refs, config, reindex, verify=request.verify)
+        stage.advance()
+    run = replace(run, scope=planned.scope)
+    outcomes.planned = planned.counts
+    ending = Finisher(run, baseline, outcomes, lambda: _spent(engine, config, clock))
+    videos, products, stored = planned.videos, planned.products, planned.stored
+    try:
+        check_shrinkage(stored, videos, products, config.gate.max_shrink)
+    except GateRefused as error:
+        return ending.refused(Ending.GATE_REFUSED, str(error), error.checks)
+    keep_settings(store, config)
+    outcomes.rejected += [*source.catalog.rejected, *source.videos.rejected]
+    if planned.counts.files_hashed:
+        outcomes.calls["files_hashed"] = planned.counts.files_hashed
+    index_products(
+        run, engine, baseline, outcomes, products, dict(stored.products), dict(stored.pictures)
+    )
+    stale = index_videos(
+        run, engine, baseline, outcomes, source.videos, videos, dict(stored.videos)
+    )
+    outcomes.tally.check()
+    write_failures(
+        store, outcomes.failed, outcomes.rejected_pictures, outcomes.rejected, run.context
+    )
+    note_failed(run, outcomes, videos.todo, products)
+    if run.scope.removes:
+        forget_seen(store, stored.seen.keys() - videos.keys - products.keys)
+    check = failure_rate(outcomes.tries.failure_rate, config.gate)
+    if not check.passed:
+        return ending.refused(Ending.TOO_MANY_FAILURES, too_many(outcomes, config), [check])
+    store.delete_videos(stale)
+    if run.scope.links:
+        store.unlink([key for key in store.link_states() if run.scope.has_video(key)])
+    return ending.publish(engine)
+
+
+def _spent(engine: Engine, config: Config, clock: Clock) -> dict[Stage, Spent]:
+    return clock.spent(engine.spent, in_process=config.engine.kind == "local")
+
+
+@dataclass(frozen=True, slots=True)
+class Finisher:
+    """Ends a run: makes its release if it may, and writes its record either way."""
+
+    run: Run
+    baseline: Baseline
+    outcomes: Outcomes
+    spent: Callable[[], dict[Stage, Spent]]
+
+    def publish(self, tasks: TaskRunner, how: Publication = Publication()) -> IngestResult:
+        """Make a release of what the tables hold."""
+        try:
+            made = release(self.run, self.baseline, self.outcomes, tasks, how)
+        except GateRefused as error:
+            return self.refused(Ending.GATE_REFUSED, str(error), error.checks)
+        if made is None and self.outcomes.tries.all_failed:
+            # However many may fail: that nothing came of what is new is not that nothing was new.
+            check = at_least("videos indexed of those tried", 0, 1)
+            message = too_many(self.outcomes, self.run.config)
+            return self.refused(Ending.TOO_MANY_FAILURES, message, [check])
+        if made is None:
+            return self._ended(Ending.NOTHING_NEW, None, self.baseline.served)
+        return self._ended(Ending.PUBLISHED, None, made)
+
+    def refused(
+        self, ending: Ending, message: str, checks: Sequence[GateCheck] = ()
+    ) -> IngestResult:
+        """End without a release: the one that is served stays."""
+        return self._ended(ending, message, self.baseline.served, checks)
+
+    def _ended(
+        self,
+        ending: Ending,
+        message: str | None,
+        served: Release | None,
+        refused_by: Sequence[GateCheck] = (),
+    ) -> IngestResult:
+        run, outcomes, spent = self.run, self.outcomes, self.spent()
+        prices = run.config.cost
+        end = run_end(outcomes, spent, prices, ending, message, served, refused_by)
+        end_run(run.store, run.context, end)
+        return IngestResult(
+            ending=ending,
+            message=message,
+            run_id=run.context.run_id,
+            release=served,
+            planned=outcomes.planned,
+            tally=outcomes.tally,
+            failed=tuple(outcomes.failed),
+            skipped=tuple(outcomes.skipped),
+            rejected=tuple(outcomes.rejected),
+            rejected_pictures=tuple(outcomes.rejected_pictures),
+            calls=dict(outcomes.calls),
+            spent=spent,
+            cost=end.cost,
+        )
+
+
+def too_many(outcomes: Outcomes, config: Config) -> str:
+    tries, most = outcomes.tries, config.gate.max_failure_rate
+    limit = f"gate.max_failure_rate is {most:g}: not published."
+    if tries.failure_rate <= most:
+        limit = "and nothing else is new: nothing to publish."
+    if tries.share_away > tries.share_failed:
+        first = tries.away[0]
+        return (
+            f"{len(tries.away)} of {tries.stored} videos that the store holds cannot be read; "
+            f"{limit} Look whether the source is whole. First: {first.video_id}: {first.message}"
+        )
+    failed = tries.failed
+    kinds = Counter(item.kind.value for item in failed)
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+    return (
+        f"{len(failed)} of {tries.indexed + len(failed)} videos failed ({listed}), of those "
+        f"that were tried; {limit} First: {failed[0].video_id}: {failed[0].message}"
+    )

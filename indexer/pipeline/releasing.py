@@ -1,0 +1,280 @@
+"""The part of a run that makes a release of what the tables hold: indexes, copies, links, gate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelshelf.indexer.index.build import Builder, build_indexes
+from reelshelf.indexer.index.duplicates import cluster_duplicates
+from reelshelf.indexer.linking import link as linking
+from reelshelf.indexer.linking.calibration import default_calibration
+from reelshelf.indexer.linking.link import Linker, linking_facts
+from reelshelf.indexer.linking.visual import VisualMatcher
+from reelshelf.indexer.linking.visual_stats import fit_visual_stats
+from reelshelf.indexer.pipeline.engine import TaskRunner
+from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
+from reelshelf.indexer.quality.gate import check_release
+from reelshelf.indexer.quality.measures import measure
+from reelshelf.indexer.quality.relinking import copies_of
+from reelshelf.indexer.sources.queries import read_typed
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.calibrations import newest_calibration
+from reelshelf.indexer.store.checksums import damage, damaged_files
+from reelshelf.indexer.store.head import held_back, read_head
+from reelshelf.indexer.store.products import read_products
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.tables import DATA_TABLES
+from reelshelf.indexer.store.visual_stats import read_visual_stats, save_visual_stats
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.models.registry import load_text_encoder
+from reelshelf.schemas.calibration import Calibration
+from reelshelf.schemas.errors import GateRefused, SpaceMismatch
+from reelshelf.schemas.keys import fingerprint, product_key
+from reelshelf.schemas.links import ProductLink
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.release import Release, VectorIndex
+from reelshelf.schemas.stages import LINK_SETTINGS, identity, picture_fingerprint, settings_of
+from reelshelf.schemas.tables import SCHEMA_VERSION
+from reelshelf.schemas.visual_stats import VisualStats
+
+
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """What the links of a run were made with."""
+
+    stats: VisualStats | None
+    calibration: Calibration
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """How a release is made. `forced` is why it is published against the gate's word.
+
+    `asked`: somebody asked for it by name, which ends a hold that a rollback has put on publishing.
+    """
+
+    forced: str | None = None
+    asked: bool = False
+
+
+def release(
+    run: Run,
+    baseline: Baseline,
+    outcomes: Outcomes,
+    tasks: TaskRunner,
+    how: Publication = Publication(),
+) -> Release | None:
+    """Index, link, measure and publish. None where nothing differs from the served release.
+
+    Raises GateRefused where the gate finds the candidate worse than it may be and nothing is
+    forced, or where publishing is on hold and nobody asked for this release by name. Raises
+    CorruptFile where files of the last release cannot be read any more.
+    """
+    latest = baseline.latest_in_generation
+    try:
+        return _release(run, baseline, outcomes, tasks, how)
+    except (OSError, RuntimeError, ValueError) as error:
+        # What Lance raises over a file that is cut off or gone says neither which nor what to do.
+        wrong = damaged_files(run.store, latest.tables) if latest else []
+        if latest is None or not wrong:
+            raise
+        raise damage(run.store.uri, latest.release_id, wrong) from error
+
+
+def _release(
+    run: Run, baseline: Baseline, outcomes: Outcomes, tasks: TaskRunner, how: Publication
+) -> Release | None:
+    indexes = _indexes(run, baseline, tasks)
+    stats = _visual_stats(run, baseline)
+    with run.stage("duplicates", 1) as stage:
+        cluster_duplicates(run.store, indexes, stats, run.config.duplicates)
+        stage.advance()
+    linked = _link(run, stats)
+    if not _has_news(run, baseline, linked.fingerprint, indexes):
+        return None
+    hold = read_head(run.store).hold
+    if hold and not how.asked:
+        raise GateRefused(held_back(hold))
+    made = _build_release(run, baseline, outcomes, indexes, linked, how.forced)
+    refused = [check for check in made.gate if not check.passed]
+    if refused and not how.forced:
+        message = "; ".join(f"{c.name}: wanted {c.wanted}, found {c.found}" for c in refused)
+        raise GateRefused(f"not published, the last release stays. {message}", refused)
+    releases.publish(run.store, made, run.lease, end_hold=how.asked)
+    return made
+
+
+def _indexes(run: Run, baseline: Baseline, tasks: TaskRunner) -> list[VectorIndex]:
+    """The indexes, brought up where their tables or their settings have changed."""
+    last = baseline.latest_in_generation
+    if last is not None and not run.scope.index:
+        tables = {index.table for index in last.indexes} | {"links"}
+        if releases.config_of(last).index == run.config.index and all(
+            run.store.table(name).version == last.table_version(name) for name in tables
+        ):
+            return [index.model_copy(update={"rebuilt": None}) for index in last.indexes]
+    with run.stage("index", 1) as stage:
+        builder = Builder(
+            config=run.config.index,
+            map_tasks=tasks.map_tasks,
+            workers=tasks.index_workers,
+            query_vectors=_query_vectors(run),
+            retrain=run.scope.index,
+        )
+        indexes = build_indexes(run.store, builder, last.indexes if last else ())
+        stage.advance()
+    return indexes
+
+
+def _query_vectors(run: Run) -> Vectors | None:
+    """Vectors of what shoppers typed, where the config names a file of it.
+
+    They are few: the driver encodes them itself. Raises InputError where the file has no query.
+    """
+    named = run.config.index.queries
+    if named is None:
+        return None
+    texts = read_typed(Path(named), most=run.config.index.tune_queries)
+    encoder = load_text_encoder(run.config)
+    if encoder.ref.space != run.refs.text.space:
+        raise SpaceMismatch(
+            f"index.queries: {encoder.ref.space!r} makes no vectors of {run.refs.text.space!r}, "
+            "which the store holds"
+        )
+    return encoder.encode_texts(texts)
+
+
+def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
+    """The shop's statistics, measured anew only when videos or pictures have doubled.
+
+    Statistics that moved a little every night would change every link every night.
+    """
+    pictures = run.store.table("product_images").count_rows()
+    if not pictures:
+        return None
+    count = run.store.table("segments").count_rows()
+    if not count:
+        return None
+    latest = baseline.latest_in_generation
+    stored = read_visual_stats(run.store, latest.visual_stats_id) if latest else None
+    if stored is not None and count < 2 * stored.segments and pictures < 2 * stored.pictures:
+        return stored
+    frames, shots = run.store.frame_sample(run.config.linking.visual_stats_segments)
+    catalog = CatalogIndex.of(read_products(run.store))
+    stats = fit_visual_stats(frames, shots, catalog, segments=count)
+    save_visual_stats(run.store, stats)
+    return stats
+
+
+def _link(run: Run, stats: VisualStats | None) -> _Linked:
+    """Link videos whose links are due: new ones, those whose copies or facts changed, or all."""
+    products = read_products(run.store)
+    catalog = CatalogIndex.of(products)
+    config = run.config.linking
+    calibration = newest_calibration(run.store) or default_calibration()
+    linked_as = fingerprint(
+        [
+            linking.VERSION,
+            settings_of(run.config, LINK_SETTINGS),
+            stats.stats_id if stats else None,
+            calibration.model_dump(mode="json"),
+            identity(run.refs.text),
+            picture_fingerprint(run.refs, run.config),
+            [linking_facts(item) for item in products],
+        ]
+    )
+    due = _due(run, linked_as)
+    visual = VisualMatcher(catalog, stats) if stats else None
+    product_keys = [product_key(run.config.shop_id, p.product.sku) for p in catalog.products]
+    linker = Linker(catalog, product_keys, visual, calibration, config)
+    groups = [list(group) for group in due]
+    made_from = {key: print_ for group, print_ in due.items() for key in group}
+    with run.stage("links", sum(len(group) for group in groups)) as stage:
+        for batch in run.store.videos_to_link(groups):
+            links: list[tuple[str, ProductLink]] = []
+            for copies in batch:
+                found = linker.link([video for _, video in copies])
+                for (video_id, _), own in zip(copies, found, strict=True):
+                    links += [(video_id, link) for link in own]
+                    stage.advance()
+            keys = [video.video_key for copies in batch for _, video in copies]
+            run.store.write_links({key: made_from[key] for key in keys}, links, run.context)
+    return _Linked(stats, calibration, linked_as)
+
+
+def _due(run: Run, linked_as: str) -> dict[tuple[str, ...], str]:
+    """Groups of copies whose links were made from something else, with what to make them from."""
+    states = run.store.link_states()
+    groups = copies_of({key: state.cluster for key, state in states.items()}, states)
+    due = {}
+    for group in groups:
+        members = [[key, states[key].content_sha256] for key in group]
+        made_from = fingerprint([linked_as, members])
+        if any(states[key].made_from != made_from for key in group):
+            due[tuple(group)] = made_from
+    return due
+
+
+def _has_news(run: Run, baseline: Baseline, linked_as: str, indexes: Sequence[VectorIndex]) -> bool:
+    """Whether a release made now would differ from the one that is served.
+
+    Table versions tell of this run's changes and of those that a killed run left unpublished.
+    """
+    served = baseline.served
+    if served is None or served.generation != run.store.generation:
+        return True
+    settings = releases.config_of(served)
+    if (served.linking_fingerprint, served.models) != (linked_as, run.refs):
+        return True
+    if any(
+        getattr(settings, section) != getattr(run.config, section)
+        for section in ("index", "search", "duplicates", "linking")
+    ):
+        return True
+    if [index.name for index in indexes] != [index.name for index in served.indexes]:
+        return True
+    return any(
+        run.store.table(name).version != served.table_version(name)
+        for name in DATA_TABLES
+        if name != "failures"  # written by every run
+    )
+
+
+def _build_release(
+    run: Run,
+    baseline: Baseline,
+    outcomes: Outcomes,
+    indexes: list[VectorIndex],
+    linked: _Linked,
+    forced: str | None,
+) -> Release:
+    with run.stage("quality", 1) as stage:
+        tables = releases.pin_tables(run.store)
+        tally, rate = outcomes.released_tally, outcomes.failure_rate
+        quality = measure(run.store, tables, indexes, baseline.served, run.config, tally, rate)
+        stage.advance()
+    sequence = releases.next_sequence(run.store)
+    before = baseline.served.quality if baseline.served else None
+    return Release(
+        release_id=releases.release_id(sequence),
+        sequence=sequence,
+        created_at=now().isoformat(),
+        schema_version=SCHEMA_VERSION,
+        generation=run.store.generation,
+        shop_id=run.config.shop_id,
+        profile=run.config.profile.value,
+        run_id=run.context.run_id,
+        tables=tables,
+        models=run.refs,
+        indexes=indexes,
+        quality=quality,
+        gate=check_release(
+            quality, before, run.config.gate, tried=outcomes.failure_rate is not None
+        ),
+        visual_stats_id=linked.stats.stats_id if linked.stats else None,
+        calibration=linked.calibration,
+        linking_fingerprint=linked.fingerprint,
+        config=run.config.model_dump_json(),
+        forced=forced,
+    )

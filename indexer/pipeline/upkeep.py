@@ -1,0 +1,132 @@
+"""What is done to releases by hand: publish what the tables hold, prune, verify, upgrade."""
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+
+from reelshelf.indexer.pipeline.engine import ThisProcess
+from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult
+from reelshelf.indexer.pipeline.progress import Progress
+from reelshelf.indexer.pipeline.releasing import Publication
+from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context
+from reelshelf.indexer.quality.gate import FAILURE_RATE
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.calibrations import save_calibration
+from reelshelf.indexer.store.checksums import damage, damaged_files
+from reelshelf.indexer.store.head import Lease
+from reelshelf.indexer.store.migration import Upgrade, upgrade
+from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.runs import RunRecord, close_dead_runs, last_indexing
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.writing import recorded, writing
+from reelshelf.schemas.calibration import Calibration
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.logs import log_context
+from reelshelf.schemas.release import Release
+
+
+def publish(
+    uri: str, config: Config | None, progress: Progress, *, forced: str | None = None
+) -> IngestResult:
+    """Make a release of what the tables hold, without reading the shop or asking a model.
+
+    It ends a hold that a rollback has put on publishing. `forced` is why it is to be published
+    against the gate's word; it stands in the release. Without a config the last run's is taken.
+    """
+    stored = Store.open(uri, config.storage if config else None)
+    last = last_indexing(stored)
+    settings = config or last.config
+    assert last.models is not None
+    number = stored.generation_of(last.models)
+    if number is None:
+        raise StoreError(
+            f"{uri}: the last run made vectors of {last.models.image.space!r} and "
+            f"{last.models.text.space!r}, which the store does not hold: run `reelshelf ingest`"
+        )
+    run_id, clock = str(uuid.uuid4()), Clock()
+    with (
+        log_context(run_id=run_id),
+        writing(stored, run_id, settings) as (store, lease),
+        recorded(store, run_id, settings, {}, now()),
+    ):
+        own = store.of(number)
+        releases.clear_unpublished(own)
+        context = row_context(run_id, settings, last.models)
+        outcomes = Outcomes(counted=last.tally, refused_rate=_refused_rate(last))
+        ending = Finisher(
+            Run(settings, own, lease, context, progress),
+            replace(Baseline.of(own), served_store=None),
+            outcomes,
+            lambda: clock.spent({}, in_process=True),
+        )
+        return ending.publish(ThisProcess(), Publication(forced, asked=True))
+
+
+def _refused_rate(run: RunRecord) -> float | None:
+    """The failure rate of a run, for the release that is made of what it left.
+
+    Records of schema 5 have it only where the run was refused for it.
+    """
+    if run.failure_rate is not None:
+        return run.failure_rate
+    missed = (check.missed_by for check in run.refused_by if check.name == FAILURE_RATE)
+    beyond = next(missed, None)
+    return None if beyond is None else run.config.gate.max_failure_rate + beyond
+
+
+def upgrade_store(uri: str, config: Config) -> Upgrade:
+    """Bring a store of an older version to today's schema; what was done."""
+    store = Store.open(uri, config.storage)
+    with Lease.take(store, str(uuid.uuid4()), config.nightly.lease_s) as lease:
+        guarded = store.guarded(lease.check)
+        done = upgrade(guarded, config)
+        close_dead_runs(guarded)
+        return done
+
+
+def prune_store(
+    uri: str,
+    config: Config,
+    *,
+    keep: int,
+    grace: dt.timedelta,
+    older_than: dt.timedelta | None = None,
+) -> Pruned:
+    """Delete old releases, and what killed runs left behind.
+
+    `older_than` is the age from which versions of tables may go (see `retention.youngest`).
+    """
+    stored = Store.open(uri, config.storage)
+    with writing(stored, str(uuid.uuid4()), config) as (store, lease):
+        releases.clear_unpublished(store)
+        age = youngest(config.nightly.lease_s) if older_than is None else older_than
+        return prune(store, lease, keep=keep, grace=grace, older_than=age)
+
+
+def keep_calibration(uri: str, config: Config, calibration: Calibration) -> None:
+    """Save a calibration, which the next run links with."""
+    snapshot = ReleaseSnapshot.open(uri, config.storage)
+    with writing(snapshot.store, str(uuid.uuid4()), config) as (store, _):
+        save_calibration(store, calibration)
+
+
+def would_prune(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> list[Release]:
+    """The releases that pruning would delete."""
+    store = Store.open(uri, config.storage)
+    return prunable(releases.listed_releases(store), keep, grace)
+
+
+def verify(uri: str, config: Config, name: str | None = None) -> Release:
+    """Read every file of a release and compare it with its checksum; the release, if all is well.
+
+    Raises CorruptFile with the files that are not what they were.
+    """
+    snapshot = ReleaseSnapshot.open(uri, config.storage, name)
+    release = snapshot.release
+    wrong = damaged_files(snapshot.store, release.tables)
+    if wrong:
+        raise damage(uri, release.release_id, wrong)
+    return release

@@ -1,0 +1,108 @@
+"""What a worker does with one video or one batch; shared by both engines.
+
+This is the worker boundary: the one place where any exception becomes an outcome, so that one bad
+video never stops a run.
+"""
+
+import resource
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+
+from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.extract.products import encode_picture
+from reelshelf.indexer.extract.segments import segment_videos
+from reelshelf.indexer.media.decode import decode_video
+from reelshelf.indexer.pipeline.engine import failure
+from reelshelf.indexer.sources.files import Files
+from reelshelf.models.protocols import ModelSet
+from reelshelf.schemas.catalog import EncodedPicture, PictureJob, RejectedPicture
+from reelshelf.schemas.config import Config, StorageConfig
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.media import DecodeCounts, DecodedVideo
+from reelshelf.schemas.outcomes import Failed, Indexed, Outcome, VideoJob
+from reelshelf.schemas.run import Stage
+from reelshelf.schemas.segments import SegmentedVideo
+
+
+def use_one_thread() -> None:
+    """Keep OpenCV from starting a thread for each core in every worker."""
+    cv2.setNumThreads(1)
+
+
+def limit_memory(gigabytes: float) -> None:
+    """Let this process take no more memory than this beyond what it holds now.
+
+    Private memory is counted, not the object store that Ray's workers share. Where a video needs
+    more, allocating fails in this process and nowhere else. Linux only.
+    """
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return
+    stored = next(line for line in status.read_text().splitlines() if line.startswith("VmData"))
+    limit = int(stored.split()[1]) * 1024 + int(gigabytes * 1e9)
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+@lru_cache(maxsize=4)
+def files_of(storage: StorageConfig) -> Files:
+    """One client of an object store for all videos of a worker."""
+    return Files(storage)
+
+
+def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+    """Decode one video, or say why not."""
+    files, location = files_of(config.storage), job.source.path
+    pictures = bool(job.stages & {Stage.VISUAL, Stage.OCR})
+    sound = Stage.ASR in job.stages
+    if job.stored is not None and not pictures and not sound:
+        return _not_decoded(job.stored)
+    try:
+        with files.local(location, max_bytes=config.media.max_bytes) as path:
+            video = decode_video(path, config.media, pictures=pictures, sound=sound)
+        if files.stamp(location) != job.stamp:
+            message = "was changed while it was being read; the next run tries it again"
+            raise MediaError(FailureKind.CHANGING, message)
+        return video
+    except Exception as error:
+        return failure(job, "decode", error)
+
+
+def _not_decoded(stored: SegmentedVideo) -> DecodedVideo:
+    """For work that needs neither pictures nor sound: the file is not even opened."""
+    nothing = DecodeCounts(0, 0, 0, 0)
+    return DecodedVideo(stored.content_sha256, stored.info, (), (), None, stored.end_ms, nothing)
+
+
+def run_models(
+    batch: Sequence[tuple[VideoJob, DecodedVideo]], models: ModelSet, config: Config, meter: Meter
+) -> list[Outcome]:
+    """Run the models over a batch; where that fails, over each video alone, to find the one."""
+    try:
+        videos = segment_videos(batch, models, config, meter)
+    except Exception as error:
+        if len(batch) == 1:
+            return [failure(batch[0][0], "models", error)]
+        return [o for one in batch for o in run_models([one], models, config, meter)]
+    return [Indexed(job, video) for (job, _), video in zip(batch, videos, strict=True)]
+
+
+def encode_or_reject(
+    job: PictureJob, models: ModelSet, config: Config, meter: Meter
+) -> EncodedPicture | RejectedPicture:
+    """Encode one picture: what breaks on it costs that one."""
+    with meter.stage(Stage.PRODUCTS):
+        try:
+            return encode_picture(job, files_of(config.storage), models, config.ocr)
+        except Exception as error:
+            return rejected(job, f"{type(error).__name__}: {error}")
+
+
+def rejected(job: PictureJob, reason: str) -> RejectedPicture:
+    """A picture that is not encoded for a reason that may pass."""
+    return RejectedPicture(job.image_key, job.sku, job.uri, reason[:2000], lasting=False)

@@ -1,0 +1,178 @@
+"""Calibrating on a shop's own labels: from judged videos to fitted weights.
+
+Labels are JSON lines, one for each judged video: `{"video_id": ..., "links": [{"sku": ...}, ...]}`;
+other fields are ignored. A judged video without links says that it sells nothing of the catalog,
+which is as worth knowing as a link. Videos that are not judged are left out.
+"""
+
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelshelf.indexer.linking.calibration import fit, probability
+from reelshelf.indexer.quality.relinking import released_linker, released_videos
+from reelshelf.indexer.store.ids import stored_skus, stored_videos
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.errors import InputError
+from reelshelf.schemas.keys import video_key
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledPair:
+    """A (video, SKU) pair that some modality speaks for, and whether it is truly a link."""
+
+    video_id: str
+    cluster: str
+    sku: str
+    signals: Mapping[Signal, float]
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Labeled:
+    """What a release shows of the judged videos.
+
+    `unknown` are judged videos that the release does not hold; `silent` are true links that no
+    modality speaks for, which no calibration can find.
+    """
+
+    pairs: tuple[LabeledPair, ...]
+    videos: int
+    unknown: tuple[str, ...]
+    silent: tuple[LabeledPair, ...]
+
+
+def read_labels(path: Path) -> dict[str, frozenset[str]]:
+    """The SKUs that each judged video sells. Raises InputError with the line that is wrong."""
+    truth: dict[str, frozenset[str]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"labels {path}: cannot be read: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            video_id, skus = str(row["video_id"]), [str(link["sku"]) for link in row["links"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f'labels {path}:{number}: wanted {{"video_id": ..., "links": [{{"sku": ...}}]}}, '
+                f"got {line[:80]!r}"
+            ) from error
+        truth[video_id] = truth.get(video_id, frozenset()) | frozenset(skus)
+    if not truth:
+        raise InputError(f"labels {path}: holds no label")
+    return truth
+
+
+def as_stored(
+    snapshot: ReleaseSnapshot, truth: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """Labels with their ids spelled as a release spells them."""
+    videos = stored_videos(snapshot, truth)
+    skus = stored_skus(snapshot, {sku for links in truth.values() for sku in links})
+    found: dict[str, frozenset[str]] = {}
+    for name, links in truth.items():
+        known = found.get(videos[name], frozenset())
+        found[videos[name]] = known | {skus[sku] for sku in links}
+    return found
+
+
+def labeled_pairs(snapshot: ReleaseSnapshot, truth: Mapping[str, frozenset[str]]) -> Labeled:
+    """Every candidate pair of the judged videos, with its signals as this release measures them."""
+    linker = released_linker(snapshot)
+    truth = as_stored(snapshot, truth)
+    keys = {video_key(snapshot.release.shop_id, video_id): video_id for video_id in truth}
+    clusters = snapshot.store.clusters(snapshot.versions["videos"])
+    pairs: list[LabeledPair] = []
+    silent: list[LabeledPair] = []
+    known = sorted(keys.keys() & clusters.keys())
+    for copies in released_videos(snapshot, known):
+        candidates = linker.candidates([video for _, video in copies])
+        for (video_id, video), found in zip(copies, candidates, strict=True):
+            if video_id not in truth:
+                continue
+            by_sku = {linker.sku(candidate): candidate for candidate in found}
+            cluster, true = clusters[video.video_key], truth[video_id]
+            silent += [
+                LabeledPair(video_id, cluster, sku, {}, True)
+                for sku in sorted(true - by_sku.keys())
+            ]
+            pairs += [
+                LabeledPair(video_id, cluster, sku, candidate.signals, sku in true)
+                for sku, candidate in by_sku.items()
+            ]
+    unknown = tuple(sorted(keys[key] for key in keys.keys() - clusters.keys()))
+    return Labeled(tuple(pairs), len(known), unknown, tuple(silent))
+
+
+def calibrate(pairs: Sequence[LabeledPair], prior: Calibration, *, fitted_on: str) -> Calibration:
+    """Fit on labeled pairs. Raises InputError where they cannot teach anything."""
+    try:
+        signals = [pair.signals for pair in pairs]
+        return fit(signals, [pair.linked for pair in pairs], prior, fitted_on=fitted_on)
+    except ValueError as error:
+        raise InputError(f"calibrate: {error}; label more videos") from error
+
+
+def folds_of(clusters: Iterable[str], folds: int, seed: int) -> dict[str, int]:
+    """The fold of each cluster: duplicates of one video never stand on both sides."""
+    names = sorted(set(clusters))
+    random.Random(seed).shuffle(names)  # noqa: S311 - no secret hangs on it
+    return {name: i % folds for i, name in enumerate(names)}
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """Calibrations, each fitted on all folds but one; `fold` says in which a cluster is."""
+
+    fold: Mapping[str, int]
+    fitted: tuple[Calibration, ...]
+
+    def unseen_by(self, cluster: str) -> Calibration:
+        """A calibration that has not seen this cluster; any, for one that is in no fold."""
+        return self.fitted[self.fold.get(cluster, 0)]
+
+    def scores(self, pairs: Iterable[LabeledPair]) -> list[float]:
+        """Each pair's probability by the calibration that has not seen it."""
+        return [probability(self.unseen_by(pair.cluster), pair.signals) for pair in pairs]
+
+
+def fit_folds(
+    pairs: Sequence[LabeledPair], prior: Calibration, *, folds: int = 5, seed: int = 0
+) -> Folds:
+    """Fit on every choice of all folds but one; duplicates of a video share its fold."""
+    fold = folds_of([pair.cluster for pair in pairs], folds, seed)
+    fitted = [
+        calibrate(
+            [pair for pair in pairs if fold[pair.cluster] != held_out],
+            prior,
+            fitted_on=f"all folds but {held_out}",
+        )
+        for held_out in range(folds)
+    ]
+    return Folds(fold, tuple(fitted))
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenQuality:
+    """How links at 0.5 do on videos that no label was read of."""
+
+    precision: float
+    recall: float
+
+
+def unseen_quality(labeled: Labeled, prior: Calibration) -> UnseenQuality | None:
+    """Measured over five folds; None where the labels are too few to leave any out."""
+    try:
+        scores = fit_folds(labeled.pairs, prior).scores(labeled.pairs)
+    except InputError:
+        return None
+    linked = [pair.linked for pair in labeled.pairs]
+    hits = sum(true and score >= 0.5 for true, score in zip(linked, scores, strict=True))
+    said = sum(score >= 0.5 for score in scores)
+    return UnseenQuality(hits / max(said, 1), hits / max(sum(linked) + len(labeled.silent), 1))

@@ -1,0 +1,44 @@
+"""Opening a store to write: the lease, the upgrade of an old store, the records of dead runs."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from reelshelf.indexer.store.head import Lease
+from reelshelf.indexer.store.migration import upgrade
+from reelshelf.indexer.store.runs import begin_run, close_dead_runs, fail_run
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import ReelshelfError
+
+# What a store that is out of reach raises.
+_OUT_OF_REACH = (ReelshelfError, OSError, RuntimeError, ValueError)
+
+
+@contextmanager
+def writing(store: Store, run_id: str, config: Config) -> Iterator[tuple[Store, Lease]]:
+    """The store as its only writer sees it, and the lease. Raises StoreBusy while another writes.
+
+    A store of an older version is upgraded, and runs that died are recorded as crashed.
+    """
+    with Lease.take(store, run_id, config.nightly.lease_s) as lease:
+        guarded = store.guarded(lease.check)
+        upgrade(guarded, config)
+        close_dead_runs(guarded)
+        yield guarded, lease
+
+
+@contextmanager
+def recorded(
+    store: Store, run_id: str, config: Config, source: Mapping[str, str], began: dt.datetime
+) -> Iterator[None]:
+    """Keep the record of a run: `running` from here on, `failed` where an error ends it."""
+    begin_run(store, run_id, config, source, began)
+    try:
+        yield
+    except BaseException as error:
+        told = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        # Where not even this can be written, the next run finds it as crashed.
+        with suppress(*_OUT_OF_REACH):
+            fail_run(store, run_id, told or type(error).__name__)
+        raise

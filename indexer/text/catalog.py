@@ -1,0 +1,127 @@
+"""A catalog in memory: its vectors as matrices, and the words that name its products."""
+
+import decimal
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from reelshelf.indexer.text.analyzer import STOPWORDS, words
+from reelshelf.schemas.catalog import EncodedProduct
+from reelshelf.schemas.media import Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A product's name as words with their weights; rare words weigh more."""
+
+    words: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """Sum of all weights."""
+        return sum(self.weights)
+
+
+@dataclass(frozen=True)
+class CatalogIndex:
+    """Products in SKU order with everything that is computed once for all videos."""
+
+    products: tuple[EncodedProduct, ...]
+
+    @classmethod
+    def of(cls, products: Sequence[EncodedProduct]) -> "CatalogIndex":
+        """Sort by SKU, so that ties fall the same way in every run."""
+        return cls(tuple(sorted(products, key=lambda item: item.product.sku)))
+
+    def __len__(self) -> int:
+        return len(self.products)
+
+    @cached_property
+    def index_of(self) -> dict[str, int]:
+        """Place of each SKU."""
+        return {item.product.sku: i for i, item in enumerate(self.products)}
+
+    @cached_property
+    def text_vectors(self) -> Vectors:
+        """`(products, text_dim)`."""
+        return np.stack([item.text_vector for item in self.products])
+
+    @cached_property
+    def facts_vectors(self) -> Vectors:
+        """`(products, text_dim)`."""
+        return np.stack([item.facts_vector for item in self.products])
+
+    @cached_property
+    def image_vectors(self) -> Vectors:
+        """`(pictures, image_dim)` of all products."""
+        return np.stack([image.vector for item in self.products for image in item.images])
+
+    @cached_property
+    def image_owner(self) -> npt.NDArray[np.intp]:
+        """`(pictures,)` place of the product each picture shows."""
+        return np.array(
+            [i for i, item in enumerate(self.products) for _ in item.images], dtype=np.intp
+        )
+
+    @cached_property
+    def image_uris(self) -> tuple[str, ...]:
+        """Name of each picture."""
+        return tuple(image.uri for item in self.products for image in item.images)
+
+    @cached_property
+    def names(self) -> tuple[Name, ...]:
+        """Each title as words weighted by inverse document frequency (Spärck Jones 1972)."""
+        titles = [_title_words(item.product.title) for item in self.products]
+        seen = Counter(word for title in titles for word in set(title))
+        count = len(titles)
+        return tuple(
+            Name(tuple(title), tuple(math.log(1.0 + count / seen[word]) for word in title))
+            for title in titles
+        )
+
+    @cached_property
+    def packaging_terms(self) -> dict[str, npt.NDArray[np.intp]]:
+        """Words that may stand on products (of pictures, title and brand), and on which."""
+        owners: dict[str, list[int]] = defaultdict(list)
+        for i, item in enumerate(self.products):
+            for word in _packaging_words(item):
+                owners[word].append(i)
+        return {word: np.array(places, np.intp) for word, places in sorted(owners.items())}
+
+    @cached_property
+    def prices(self) -> Counter[decimal.Decimal]:
+        """How many products cost each price."""
+        return Counter(p.product.price for p in self.products if p.product.price is not None)
+
+    @cached_property
+    def rarest(self) -> float:
+        """Weight of a word that one title alone has."""
+        return math.log(1.0 + len(self.products))
+
+    @cached_property
+    def codes(self) -> dict[str, int]:
+        """SKUs that cannot be mistaken for a word, in the form they have inside a text."""
+        return {
+            code: i
+            for i, item in enumerate(self.products)
+            if len(code := "".join(words(item.product.sku))) >= 5 and any(c.isdigit() for c in code)
+        }
+
+
+def _title_words(title: str) -> list[str]:
+    all_words = list(dict.fromkeys(words(title)))
+    return [word for word in all_words if word not in STOPWORDS] or all_words
+
+
+def _packaging_words(item: EncodedProduct) -> list[str]:
+    """Words of three letters and more; shorter ones are misread too easily."""
+    lines = [*(line for image in item.images for line in image.packaging_text), item.product.title]
+    lines.append(item.product.brand or "")
+    found = dict.fromkeys(word for line in lines for word in words(line))
+    return [word for word in found if len(word) >= 3 and any(c.isalpha() for c in word)]

@@ -1,0 +1,22 @@
+"""The command `rollback`: have searchers go to an older release."""
+
+import argparse
+
+from reelshelf.jobs.cli.terminal import Commands, add_command, open_store, print_json, say
+
+
+def add_rollback(commands: Commands) -> None:
+    """Add it to the command line."""
+    sub = add_command(commands, "rollback", "have searchers go to an older release", _rollback)
+    sub.add_argument("--to", metavar="ID", help="that release (the one before)")
+
+
+def _rollback(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.store.releases import rollback
+
+    left, served = rollback(open_store(args), args.to)
+    if args.json:
+        print_json({"from": left.release_id, "to": served.release_id})
+        return
+    say(f"Searchers go from {left.release_id} to {served.release_id} (made {served.created_at}).")
+    say("Runs keep the tables up to date and do not publish until `reelshelf publish` says so.")

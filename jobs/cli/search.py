@@ -1,0 +1,128 @@
+"""The command `search`: find videos by words or by a picture."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reelshelf.jobs.cli.terminal import Commands, add_command, console, print_json, snapshot_of
+from reelshelf.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from reelshelf.indexer.search.results import Answer, SearchHit
+    from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+
+
+def add_search(commands: Commands) -> None:
+    """Add it to the command line."""
+    sub = add_command(commands, "search", "find videos by words or by a picture", _search)
+    sub.add_argument("text", nargs="?", metavar="TEXT", help="what a shopper would type")
+    sub.add_argument("--image", type=Path, metavar="FILE", help="a picture instead of words")
+    sub.add_argument("-k", type=int, default=10, metavar="N", help="how many results (10)")
+    sub.add_argument("--category", metavar="C", help="only videos that sell from this category")
+
+
+def _search(args: argparse.Namespace) -> None:
+    if (args.text is None) == (args.image is None):
+        raise ConfigError("search: give either TEXT or --image FILE")
+    if args.k < 1:
+        raise ConfigError(f"search: -k: got {args.k}; it must be at least 1")
+    found = find(snapshot_of(args), args.text, args.image, k=args.k, category=args.category)
+    if args.json:
+        print_json(_answer_json(found))
+    else:
+        _show_answer(args.text or str(args.image), found, console())
+
+
+def _answer_json(found: "Answer") -> dict[str, object]:
+    query = found.query
+    understood = {
+        "text": query.text,
+        "corrections": [{"typed": typed, "taken": taken} for typed, taken in query.corrections],
+        "price": {
+            "least": query.price.least,
+            "most": query.price.most,
+            "currencies": sorted(query.price.currencies or ()) or None,
+        } if query.price else None,
+        "notes": list(query.notes),
+    } if query else None  # fmt: skip
+    return {
+        "answered": found.answered,
+        "outside_filters": found.outside_filters,
+        "query": understood,
+        "hits": [asdict(hit) for hit in found.hits],
+        "closest": [asdict(hit) for hit in found.closest],
+    }
+
+
+def find(
+    snapshot: "ReleaseSnapshot",
+    text: str | None,
+    image: Path | None,
+    *,
+    k: int,
+    category: str | None,
+) -> "Answer":
+    """Search a release with the models that it names."""
+    from reelshelf.indexer.extract.products import load_picture
+    from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+    from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
+
+    config = snapshot.config
+    if text is not None:
+        encoders = QueryEncoders(text=load_text_encoder(config), joint_text=load_joint_text(config))
+        return Searcher(snapshot, encoders).search_text(text, k=k, category=category)
+    assert image is not None
+    try:
+        pixels = load_picture(image)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"search: --image {image}: {error}") from error
+    encoders = QueryEncoders(image=load_image_encoder(config))
+    return Searcher(snapshot, encoders).search_image(pixels, k=k, category=category)
+
+
+def _show_answer(title: str, found: "Answer", console: "Console") -> None:
+    """How a query was understood, and its results; where there is none, what came closest."""
+    from reelshelf.jobs.cli.tables import plain
+
+    query = found.query
+    for typed, taken in query.corrections if query else ():
+        console.print(plain(f'Corrected: "{typed}" to "{taken}".'))
+    if query and query.price:
+        bounds = (f"{side} {amount}" for side, amount in (
+            ("at least", query.price.least), ("at most", query.price.most)
+        ) if amount is not None)  # fmt: skip
+        console.print(plain(f"Price: {', '.join(bounds)}."))
+    for note in query.notes if query else ():
+        console.print(plain(f"Note: {note}."))
+    if found.answered:
+        console.print(_hit_table(title, found.hits))
+        return
+    why = "nothing in the shop comes near it"
+    if found.outside_filters:
+        why = "what comes near it lies outside the price or the category that was asked for"
+    console.print(plain(f"{title}: nothing found; {why}"))
+    if found.closest:
+        console.print(_hit_table("What came closest", found.closest))
+
+
+def _hit_table(title: str, hits: "Sequence[SearchHit]") -> "Table":
+    """Search results: video, moment, SKUs and the evidence."""
+    from reelshelf.indexer.text.wording import clock, describe
+    from reelshelf.jobs.cli.tables import make_table
+
+    rows = []
+    for place, hit in enumerate(hits, start=1):
+        sold = ", ".join(f"{p.sku} {p.title} ({p.score:.2f})" for p in hit.products[:3])
+        found = ", ".join(f"{name} {points:.2f}" for name, points in hit.routes)
+        # A caption may speak as words and as print: it is told once.
+        told = dict.fromkeys(describe(piece) for piece in hit.evidence)
+        why = "; ".join(list(told)[:2]) or hit.text
+        moment = f"{clock(hit.start_ms)} - {clock(hit.end_ms)}"
+        rows.append([str(place), hit.video_id, moment, f"{hit.score:.2f}", sold, why, found])
+    columns = ["", "video", "moment", "score", "sells", "evidence", "found by"]
+    return make_table(title, columns, rows)

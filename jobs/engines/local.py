@@ -1,0 +1,92 @@
+"""The engine that does everything in this process."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.extract.products import encode_product_texts
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.engine import Decode, ModelLoader, ThisProcess
+from reelshelf.models.protocols import ModelSet
+from reelshelf.schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+)
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.release import ModelRefs
+from reelshelf.schemas.run import Spent, Stage
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class LocalEngine(ThisProcess):
+    """One process, one video at a time. Deadlines are not kept: nothing here can be killed."""
+
+    def __init__(self, config: Config, loader: ModelLoader, decode: Decode = work.decode) -> None:
+        self._config = config
+        self._decode = decode
+        self._loader = loader
+        self._models: ModelSet | None = None
+        self._meter = Meter()
+
+    @property
+    def refs(self) -> ModelRefs:
+        """The models in use."""
+        return self._loaded.refs
+
+    @property
+    def spent(self) -> dict[Stage, Spent]:
+        """Seconds by stage since the engine was entered."""
+        return dict(self._meter.spent)
+
+    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
+        """Encode products one by one, so that progress can be seen."""
+        for product in products:
+            with self._meter.stage(Stage.PRODUCTS):
+                encoded = encode_product_texts([product], self._loaded.text)
+            yield encoded
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> Iterator[EncodedPicture | RejectedPicture]:
+        """Encode pictures in the order they come."""
+        for job in jobs:
+            yield work.encode_or_reject(job, self._loaded, self._config, self._meter)
+
+    def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
+        """Decode and run_models videos in the order they come."""
+        for job in jobs:
+            with self._meter.stage(Stage.DECODE):
+                decoded = self._decode(job, self._config)
+            if isinstance(decoded, Failed):
+                yield decoded
+            else:
+                yield from work.run_models(
+                    [(job, decoded)], self._loaded, self._config, self._meter
+                )
+
+    @property
+    def _loaded(self) -> ModelSet:
+        if self._models is None:
+            raise RuntimeError("the engine is used outside its `with` block")
+        return self._models
+
+    def __enter__(self) -> Self:
+        work.use_one_thread()
+        self._models = self._loader(self._config)
+        self._meter = Meter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._models = None

@@ -1,0 +1,623 @@
+"""The engine on Ray: videos flow from decode workers to model workers, both in processes of theirs.
+
+A decoder that is still busy at the deadline is killed, and one that crashes is dead; either way one
+video is lost and a fresh worker takes the place of the old one; there are never more of them than
+the setting says. A video that takes long is put off while others wait for its decoder. Decoded
+videos travel through Ray's object store and never through the driver. Decoding stops while the
+store is as full as it may be, so memory does not grow with the input. What is lost with a node (its
+workers, and decoded videos that lay there) is decoded again elsewhere.
+
+An error that nobody expects of an input may be the worker's: it is replaced, and what failed in it
+is tried in one from which something has come. Only there does it count as the input's own.
+
+Ray starts its workers from a clean process; nothing is forked with models or decoders inside.
+Ray Data was not taken: a task inside its pools cannot be killed alone (docs/adr/0004).
+"""
+
+import os
+import signal
+import tempfile
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayError, RayTaskError
+
+from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.engine import Decode, ModelLoader, failed
+from reelshelf.jobs.engines.ray.workers import DecodeStatus, DecodeWorker, ModelWorker, Pool
+from reelshelf.schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+)
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import (
+    ConfigError,
+    FailureKind,
+    InfrastructureError,
+    ModelUnavailable,
+    ReelshelfError,
+)
+from reelshelf.schemas.media import DecodedVideo
+from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.release import ModelRefs
+from reelshelf.schemas.run import Spent, Stage
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+_ITEMS_PER_TASK = 8
+_POLL_S = 0.5
+# Of the object store, for decoded videos; Ray spills to disk long after this.
+_STORE_SHARE = 0.4
+_CRASHED = "crashed and took the worker process with it"
+# Errors that may be the worker's and not the input's.
+_UNEXPECTED = (FailureKind.INTERNAL, FailureKind.OUT_OF_MEMORY)
+# So many times as long as others took on average is long.
+_LONG = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A video on its way. `alone`: its last batch failed, so it gets one of its own.
+
+    `deferred`: it took long and was put off; now it may take its time. `failed_in`: the places of
+    workers in which it failed, and which may be sick.
+    """
+
+    job: VideoJob
+    attempt: int = 1
+    alone: bool = False
+    deferred: bool = False
+    failed_in: frozenset[int] = frozenset()
+
+    def again(self, *, counted: bool, place: int | None = None) -> "_Try":
+        places = self.failed_in if place is None else self.failed_in | {place}
+        return replace(self, attempt=self.attempt + counted, alone=True, failed_in=places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part(Generic[Item]):
+    """Some items for one call of a model worker; `attempt` and `failed_in` as of a video."""
+
+    items: list[Item]
+    attempt: int = 1
+    failed_in: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A decoded video in the object store."""
+
+    video: _Try
+    pixels: "ray.ObjectRef[DecodedVideo]"
+    size: int
+
+    @property
+    def failed_in(self) -> frozenset[int]:
+        return self.video.failed_in
+
+
+@dataclass(slots=True)
+class _Decoding:
+    worker: ActorHandle
+    video: _Try
+    pixels: "ray.ObjectRef[DecodedVideo]"
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Understanding:
+    worker: ActorHandle
+    batch: list[_Decoded]
+    deadline: float
+
+
+@dataclass(slots=True)
+class _InFlight:
+    """Everything a run has given to workers and not got back."""
+
+    retries: deque[_Try] = field(default_factory=deque)
+    deferred: deque[_Try] = field(default_factory=deque)
+    decoding: dict["ray.ObjectRef[DecodeStatus]", _Decoding] = field(default_factory=dict)
+    ready: deque[_Decoded] = field(default_factory=deque)
+    understanding: dict["ray.ObjectRef[object]", _Understanding] = field(default_factory=dict)
+
+    @property
+    def anything(self) -> bool:
+        waiting = self.retries or self.deferred
+        return bool(waiting or self.decoding or self.ready or self.understanding)
+
+    @property
+    def size(self) -> float:
+        """Bytes of decoded videos in the object store, and of those that are about to be."""
+        stored = [item.size for task in self.understanding.values() for item in task.batch]
+        stored += [item.size for item in self.ready]
+        mean = sum(stored) / len(stored) if stored else 0.0
+        return sum(stored) + mean * len(self.decoding)
+
+
+class RayEngine:
+    """Decode and model workers on a Ray node or cluster."""
+
+    def __init__(self, config: Config, loader: ModelLoader, decode: Decode = work.decode) -> None:
+        self._config = config
+        self._loader = loader
+        self._decode = decode
+        self._started_ray = False
+        self._decoders = Pool(self._start_decoder, lambda _: None, "engine.decode_workers")
+        self._models = Pool(self._start_model, self._models_loaded, "engine.model_workers")
+        self._decoder_count = 0
+        self._most_bytes = 0.0
+        self._refs: ModelRefs | None = None
+        self._decoded_count = 0
+        self._decode_s = 0.0
+        self._put_off_in_vain = 0
+        self._meter = Meter()
+
+    @property
+    def refs(self) -> ModelRefs:
+        """The models in use."""
+        if self._refs is None:
+            raise RuntimeError("the engine is used outside its `with` block")
+        return self._refs
+
+    @property
+    def spent(self) -> dict[Stage, Spent]:
+        """Seconds by stage since the engine was entered. A worker that dies takes its own along."""
+        return dict(self._meter.spent)
+
+    @property
+    def index_workers(self) -> int:
+        """One piece for each node: Lance uses all cores of its node by itself."""
+        return sum(bool(node["Alive"]) for node in ray.nodes())
+
+    def map_tasks(
+        self, function: Callable[[Item], Answer], items: Sequence[Item]
+    ) -> Iterator[Answer]:
+        """Call a function on items as Ray tasks over all nodes.
+
+        They ask for no core: decode and model workers hold those, and are idle meanwhile.
+        """
+        task = ray.remote(function).options(num_cpus=0, scheduling_strategy="SPREAD")
+        waiting = deque(items)
+        running: list[ray.ObjectRef[object]] = []
+        while waiting or running:
+            while waiting and len(running) < self.index_workers:
+                running.append(task.remote(waiting.popleft()))
+            done, running = ray.wait(running)
+            for ref in done:
+                try:
+                    yield ray.get(ref)
+                except RayTaskError as error:
+                    raise error.cause or error from error
+
+    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
+        """Encode products in small batches over all model workers."""
+
+        def lost(product: Product, why: str) -> dict[str, ProductVectors]:
+            raise ReelshelfError(
+                f"product {product.sku!r}: its text cannot be encoded, tried "
+                f"{self._config.engine.attempts} times: {why}: nothing is published"
+            )
+
+        yield from self._call_models("encode_texts", products, lost)
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> Iterator[EncodedPicture | RejectedPicture]:
+        """Encode pictures in small batches over all model workers."""
+
+        def lost(job: PictureJob, why: str) -> list[EncodedPicture | RejectedPicture]:
+            return [work.rejected(job, why)]
+
+        for part in self._call_models("encode_pictures", jobs, lost):
+            yield from part
+
+    def _call_models(
+        self, method: str, items: Sequence[Item], lost: Callable[[Item, str], Answer]
+    ) -> Iterator[Answer]:
+        """Call a method of model workers on items, part by part; of those that fail, one by one."""
+        engine = self._config.engine
+        size = _ITEMS_PER_TASK
+        waiting = deque(_Part(list(items[i : i + size])) for i in range(0, len(items), size))
+        running: dict[ray.ObjectRef[object], tuple[ActorHandle, _Part[Item], float]] = {}
+        while waiting or running:
+            while (found := _first_that_can(waiting, self._models)) is not None:
+                part, worker = found
+                ref = getattr(worker, method).remote(part.items)
+                deadline = time.monotonic() + engine.model_deadline_s
+                running[ref] = (worker, part, deadline)
+            for ref in self._wait([*running]):
+                worker, part, _ = running.pop(ref)
+                try:
+                    answer, spent = ray.get(ref)
+                except RayError as error:
+                    counted, places = self._after_error(worker, error, part.failed_in)
+                    if len(part.items) > 1:
+                        singles = (_Part([item], part.attempt, places) for item in part.items)
+                        waiting.extend(singles)
+                    elif part.attempt + counted <= engine.attempts:
+                        waiting.append(_Part(part.items, part.attempt + counted, places))
+                    else:
+                        yield lost(part.items[0], _told(error))
+                    continue
+                self._models.give_back(worker, proven=True)
+                self._meter.add(spent)
+                yield answer
+            for ref, (worker, *_, deadline) in running.items():
+                if time.monotonic() > deadline and not _is_done(ref):
+                    ray.kill(worker)  # its call ends with an error, which is handled like a crash
+
+    def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
+        """Decode and run_models videos as workers become free."""
+        remaining = iter(jobs)
+        flight = _InFlight()
+        while True:
+            held_up = False
+            while self._wants_more(flight) and (video := _next(flight, remaining)) is not None:
+                if not self._start_decoding(flight, video):
+                    flight.retries.appendleft(video)
+                    held_up = True
+                    break
+            self._start_understanding(flight)
+            if not flight.anything:
+                return
+            for ref in self._wait([*flight.decoding, *flight.understanding]):
+                if ref in flight.decoding:
+                    yield from self._decoded(flight, ref)
+                else:
+                    yield from self._understood(flight, ref)
+            yield from self._end_late_decoders(flight, held_up=held_up)
+            yield from self._end_late_models(flight)
+
+    def _wait(self, pending: "list[ray.ObjectRef[object]]") -> "list[ray.ObjectRef[object]]":
+        """Results that are there. Workers that have come up join their pools on the way."""
+        starting = [*self._decoders.starting, *self._models.starting]
+        self._decoders.check()
+        self._models.check()
+        everything = [*starting, *pending]
+        if not everything:
+            return []
+        ready, _ = ray.wait(everything, num_returns=1, timeout=_POLL_S)
+        for ref in ready:
+            for pool in (self._decoders, self._models):
+                if ref in pool.starting:
+                    pool.started(ref)
+        return [ref for ref in ready if ref not in starting]
+
+    def _wants_more(self, flight: _InFlight) -> bool:
+        # The first is decoded however large it may be.
+        return flight.size < self._most_bytes or not (flight.decoding or flight.ready)
+
+    def _start_decoding(self, flight: _InFlight, video: _Try) -> bool:
+        worker = self._decoders.take()
+        if worker is None:
+            return False
+        status, pixels = worker.decode.options(num_returns=2).remote(video.job)
+        flight.decoding[status] = _Decoding(worker, video, pixels, time.monotonic())
+        return True
+
+    def _start_understanding(self, flight: _InFlight) -> None:
+        engine = self._config.engine
+        while (found := _first_that_can(flight.ready, self._models)) is not None:
+            first, worker = found
+            batch = [first]
+            while (
+                flight.ready
+                and len(batch) < engine.videos_per_batch
+                and not (first.video.alone or flight.ready[0].video.alone)
+            ):
+                batch.append(flight.ready.popleft())
+            jobs = [item.video.job for item in batch]
+            result = worker.run_models.remote(jobs, *(item.pixels for item in batch))
+            deadline = time.monotonic() + engine.model_deadline_s * len(batch)
+            flight.understanding[result] = _Understanding(worker, batch, deadline)
+
+    def _decoded(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
+        task = flight.decoding.pop(ref)
+        try:
+            status = ray.get(ref)
+        except RayError:
+            # Died, or was killed by Ray for want of memory.
+            self._end_decoder(task, suspect=True)
+            yield from self._again(flight, task.video, "decode", f"its decoder {_CRASHED}")
+            return
+        out_of_memory = status.failed and status.failed.kind is FailureKind.OUT_OF_MEMORY
+        self._end_decoder(task, suspect=bool(out_of_memory))
+        self._meter.add(status.spent)
+        self._decoded_count += 1
+        self._decode_s += time.monotonic() - task.began
+        self._put_off_in_vain = 0
+        if status.failed is not None:
+            yield status.failed
+        else:
+            flight.ready.append(_Decoded(task.video, task.pixels, status.size))
+
+    def _end_decoder(self, task: _Decoding, *, suspect: bool) -> None:
+        """A decoder is done with a video."""
+        if suspect:
+            self._decoders.replace(task.worker)
+        else:
+            self._decoders.give_back(task.worker)
+
+    def _again(self, flight: _InFlight, video: _Try, stage: str, message: str) -> Iterator[Outcome]:
+        # A machine may have gone down with the worker: only a second death is the video's fault.
+        if video.attempt < self._config.engine.attempts:
+            flight.retries.append(video.again(counted=True))
+            return
+        yield failed(video.job, stage, FailureKind.CRASHED, message)
+
+    def _understood(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
+        task = flight.understanding.pop(ref)
+        try:
+            outcomes, spent = ray.get(ref)
+        except RayError as error:
+            # A dead worker, or decoded videos lost with a node: from the start, each by itself.
+            if isinstance(error, RayTaskError):
+                self._models.give_back(task.worker)
+            else:
+                self._models.replace(task.worker)
+            for item in task.batch:
+                if len(task.batch) > 1:  # who of them did it shows when each is alone
+                    flight.retries.append(item.video.again(counted=False))
+                    continue
+                yield from self._again(flight, item.video, "models", f"its models {_CRASHED}")
+            return
+        self._meter.add(spent)
+        unexpected = [isinstance(o, Failed) and o.kind in _UNEXPECTED for o in outcomes]
+        if not any(unexpected):
+            self._models.give_back(task.worker, proven=True)
+            yield from outcomes
+            return
+        if not all(unexpected):
+            self._models.prove(task.worker)
+        place = self._models.place_of(task.worker)
+        tried = [item.video for item, is_it in zip(task.batch, unexpected, strict=True) if is_it]
+        believed = self._part_with(task.worker, [video.failed_in for video in tried])
+        for item, outcome, is_it in zip(task.batch, outcomes, unexpected, strict=True):
+            counted = believed or _failed_elsewhere(item.failed_in, place)
+            if is_it and item.video.attempt + counted <= self._config.engine.attempts:
+                # After all that is new: that shows which workers are well.
+                flight.deferred.append(item.video.again(counted=counted, place=place))
+            else:
+                yield outcome
+
+    def _after_error(
+        self, worker: ActorHandle, error: RayError, failed_in: frozenset[int]
+    ) -> tuple[bool, frozenset[int]]:
+        """Part with a worker that is dead or may be sick.
+
+        `failed_in` are the places in which its input failed before. Returns whether this counts as
+        an attempt of its input, and in which places that has failed now.
+        """
+        if not isinstance(error, RayTaskError):
+            self._models.replace(worker)
+            return True, failed_in
+        if isinstance(error.cause, RayError):
+            # Its input was lost on the way, and the worker has nothing to do with it.
+            self._models.give_back(worker)
+            return True, failed_in
+        place = self._models.place_of(worker)
+        counted = self._part_with(worker, [failed_in]) or _failed_elsewhere(failed_in, place)
+        return counted, failed_in | {place}
+
+    def _part_with(self, worker: ActorHandle, failed_in: Sequence[frozenset[int]]) -> bool:
+        """Replace a worker that failed unexpectedly; whether its word is believed all the same.
+
+        It is where something has come of its work, or where every other is as sick as this one.
+        `failed_in` are the places in which each of its inputs failed before: what failed in others
+        says nothing of this one.
+        """
+        proven, place = self._models.is_proven(worker), self._models.place_of(worker)
+        evident = not all(_failed_elsewhere(places, place) for places in failed_in)
+        return not self._models.replace_sick(worker, evident=evident) or proven
+
+    def _end_late_decoders(self, flight: _InFlight, *, held_up: bool) -> Iterator[Outcome]:
+        """Give up what is over its time, and put off what takes long while others are held up."""
+        now, engine = time.monotonic(), self._config.engine
+        for ref, task in list(flight.decoding.items()):
+            taken = now - task.began
+            puts_off = held_up and not task.video.deferred and self._is_long(taken)
+            # The clock first: asking Ray costs more than a thousand looks at it.
+            if not (puts_off or taken > engine.decode_deadline_s) or _is_done(ref):
+                continue
+            del flight.decoding[ref]
+            self._end_decoder(task, suspect=True)
+            if taken > engine.decode_deadline_s:
+                message = f"was not decoded within {engine.decode_deadline_s:g} s"
+                yield failed(task.video.job, "decode", FailureKind.DEADLINE, message)
+            else:
+                flight.deferred.append(replace(task.video, deferred=True))
+                self._put_off_in_vain += 1
+                held_up = False
+
+    def _is_long(self, taken: float) -> bool:
+        """Whether a video takes long for this shop: in one of replays all do, and none is put off.
+
+        Before anything has been decoded nobody can tell: then each decoder may put off one.
+        """
+        if self._put_off_in_vain >= self._decoder_count:
+            return False
+        usual = self._decode_s / max(self._decoded_count, 1)
+        return taken > max(self._config.engine.slow_after_s, _LONG * usual)
+
+    def _end_late_models(self, flight: _InFlight) -> Iterator[Outcome]:
+        for ref, task in list(flight.understanding.items()):
+            if time.monotonic() <= task.deadline or _is_done(ref):
+                continue
+            del flight.understanding[ref]
+            self._models.replace(task.worker)
+            if len(task.batch) > 1:
+                flight.retries.extend(item.video.again(counted=False) for item in task.batch)
+                continue
+            message = f"its models took longer than {self._config.engine.model_deadline_s:g} s"
+            yield failed(task.batch[0].video.job, "models", FailureKind.DEADLINE, message)
+
+    def _start_decoder(self) -> ActorHandle:
+        decoder = ray.remote(DecodeWorker).options(
+            num_cpus=self._config.engine.decode_cpus, max_restarts=0
+        )
+        return decoder.remote(self._config, self._decode)
+
+    def _start_model(self) -> ActorHandle:
+        engine = self._config.engine
+        gpus = engine.model_gpus if self._on_gpu else 0
+        model = ray.remote(ModelWorker).options(
+            num_cpus=engine.model_cpus,
+            num_gpus=gpus,
+            memory=int(engine.model_memory_gb * 1e9) or None,
+            max_restarts=0,
+        )
+        return model.remote(self._config, self._loader, gpus)
+
+    def _models_loaded(self, loaded: object) -> None:
+        if isinstance(loaded, ReelshelfError):
+            raise loaded
+        assert isinstance(loaded, ModelRefs)
+        if self._refs not in (None, loaded):
+            raise ConfigError(
+                "engine: nodes of the cluster hold different weights for the same models: install "
+                "the same version of everything on each"
+            )
+        self._refs = loaded
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self._config.models.device == "cuda"
+
+    def __enter__(self) -> Self:
+        engine = self._config.engine
+        self._connect()
+        try:
+            resources = ray.cluster_resources()
+            cores = max(1, int(resources.get("CPU", 1)))
+            self._most_bytes = _STORE_SHARE * resources.get("object_store_memory", 1e9)
+            # Never one alone: while it hangs or is replaced, nothing would be decoded.
+            self._decoder_count = engine.decode_workers or max(min(2, cores), cores // 4)
+            for _ in range(self._decoder_count):
+                self._decoders.grow()
+            for _ in range(engine.model_workers or self._room_for_models(cores)):
+                self._models.grow()
+            # The others join when they are up, or when the cluster has room for them.
+            while not (self._models.is_up and self._decoders.is_up):
+                self._wait([])
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def _room_for_models(self, cores: int) -> int:
+        if not self._on_gpu:
+            return cores
+        gpus = float(ray.cluster_resources().get("GPU", 0))
+        if gpus < self._config.engine.model_gpus:
+            raise ModelUnavailable(f"models.device is 'cuda' but Ray knows of {gpus:g} GPUs")
+        return int(gpus / self._config.engine.model_gpus)
+
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            return
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray would give every worker a GPU variable of its own; we ask for GPUs in the open.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        address = self._config.engine.address
+        at_end = signal.getsignal(signal.SIGTERM)
+        try:
+            with warnings.catch_warnings():
+                # Lance warns of any fork. Ray's processes exec at once and share nothing.
+                warnings.filterwarnings("ignore", message=".*fork", category=Warning)
+                ray.init(
+                    address=address,
+                    include_dashboard=False if address is None else None,
+                    logging_level="ERROR",
+                    log_to_driver=False,
+                )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ConfigError(f"engine: Ray cannot be started or reached: {error}") from error
+        except OSError as error:
+            # Its sockets lie below TMPDIR, and their names may have about a hundred characters.
+            raise InfrastructureError(
+                f"engine: Ray cannot be started below {tempfile.gettempdir()}: {error}. Name a "
+                "shorter folder that can be written to as TMPDIR"
+            ) from error
+        self._started_ray = True
+        # Ray ends the process at once on SIGTERM; whoever started us wants to end in order.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, at_end)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._started_ray:
+            ray.shutdown()
+            self._started_ray = False
+            return
+        # Ray was here before us (a test, a notebook): take only our workers away.
+        self._decoders.close()
+        self._models.close()
+
+
+def _next(flight: _InFlight, remaining: Iterator[VideoJob]) -> _Try | None:
+    """The video to decode next: one whose worker died, a new one, and last what was put off."""
+    if flight.retries:
+        return flight.retries.popleft()
+    if (job := next(remaining, None)) is not None:
+        return _Try(job)
+    return flight.deferred.popleft() if flight.deferred else None
+
+
+def _failed_elsewhere(failed_in: frozenset[int], place: int) -> bool:
+    """Whether an input has failed in other places than this."""
+    return bool(failed_in - {place})
+
+
+class _Tried(Protocol):
+    """What may have failed in sick workers."""
+
+    @property
+    def failed_in(self) -> frozenset[int]: ...
+
+
+Waiting = TypeVar("Waiting", bound=_Tried)
+
+
+def _first_that_can(waiting: "deque[Waiting]", pool: Pool) -> tuple[Waiting, ActorHandle] | None:
+    """The first of those that wait for which there is a worker, and that worker."""
+    for place, item in enumerate(waiting):
+        if not pool.any_idle:
+            break
+        worker = pool.take_trusted(item.failed_in) if item.failed_in else pool.take()
+        if worker is not None:
+            del waiting[place]
+            return item, worker
+    return None
+
+
+def _told(error: RayError) -> str:
+    """What to say of an error in a worker, or of the worker's death."""
+    cause = error.cause if isinstance(error, RayTaskError) else None
+    return f"{type(cause).__name__}: {cause}" if cause is not None else _CRASHED
+
+
+def _is_done(ref: "ray.ObjectRef[object]") -> bool:
+    """Whether a result is there and only waits to be collected."""
+    done, _ = ray.wait([ref], timeout=0)
+    return bool(done)

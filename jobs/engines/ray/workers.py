@@ -1,0 +1,302 @@
+"""Worker processes on Ray: what each does, and pools that replace those that die.
+
+A decode worker holds one video at a time; a model worker loads every model once and takes batches.
+Both can be killed: native code cannot be interrupted in any other way. A replacement starts while
+the others go on working. A worker is proven once something has come of its work: what failed in one
+that may be sick is tried in a proven one.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import RayError
+
+from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.extract.products import encode_picture, encode_product_texts
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
+from reelshelf.models.protocols import ModelSet
+from reelshelf.schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+)
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import ConfigError, ReelshelfError
+from reelshelf.schemas.media import DecodedVideo
+from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.release import ModelRefs
+from reelshelf.schemas.run import Spent, Stage
+
+# Loading included: the first time, weights may have to be fetched.
+_START_S = 600.0
+_DEATHS_AT_START = 5
+# Workers that are sick one after the other in the same place, after the first.
+_SICK_IN_A_ROW = 3
+# A worker that starts for longer may never come up: nothing waits for it any more.
+_HOPEFUL_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeStatus:
+    """What the driver learns of a decoded video, whose pixels it never sees."""
+
+    failed: Failed | None
+    size: int
+    spent: dict[Stage, Spent]
+
+
+class DecodeWorker:
+    """Decodes one video at a time, with a bound on its memory."""
+
+    def __init__(self, config: Config, decode: Decode) -> None:
+        work.use_one_thread()
+        work.limit_memory(config.engine.decode_memory_gb)
+        self._config = config
+        self._decode = decode
+        self._meter = Meter()
+
+    def load(self) -> None:
+        """Return once the worker is up: a deadline is for a video, not for starting a process."""
+
+    def decode(self, job: VideoJob) -> tuple[DecodeStatus, DecodedVideo | None]:
+        """Two objects: a small one for the driver, a large one that only a model worker reads."""
+        with self._meter.stage(Stage.DECODE):
+            result = self._decode(job, self._config)
+        spent = self._meter.take()
+        if isinstance(result, Failed):
+            return DecodeStatus(result, 0, spent), None
+        size = sum(frame.pixels.nbytes for frame in result.frames)
+        size += result.audio.nbytes if result.audio is not None else 0
+        return DecodeStatus(None, size, spent), result
+
+
+class ModelWorker:
+    """Runs all models."""
+
+    def __init__(self, config: Config, loader: ModelLoader, gpu_share: float) -> None:
+        work.use_one_thread()
+        self._config = config
+        self._loader = loader
+        self._meter = Meter(gpu_share)
+        self._models: ModelSet | None = None
+
+    def load(self) -> ModelRefs | ReelshelfError:
+        """Load the models. Our own errors come back as values, so their text stays readable."""
+        try:
+            self._models = self._loader(self._config)
+        except ReelshelfError as error:
+            return error
+        return self._models.refs
+
+    @property
+    def _loaded(self) -> ModelSet:
+        if self._models is None:
+            raise RuntimeError("load() comes first")
+        return self._models
+
+    def run_models(
+        self, jobs: Sequence[VideoJob], *videos: DecodedVideo
+    ) -> tuple[list[Outcome], dict[Stage, Spent]]:
+        """Run the models over a batch of decoded videos."""
+        batch = list(zip(jobs, videos, strict=True))
+        outcomes = work.run_models(batch, self._loaded, self._config, self._meter)
+        return outcomes, self._meter.take()
+
+    def encode_texts(
+        self, products: Sequence[Product]
+    ) -> tuple[dict[str, ProductVectors], dict[Stage, Spent]]:
+        """Encode what products' rows say."""
+        with self._meter.stage(Stage.PRODUCTS):
+            encoded = encode_product_texts(products, self._loaded.text)
+        return encoded, self._meter.take()
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> tuple[list[EncodedPicture | RejectedPicture], dict[Stage, Spent]]:
+        """Encode pictures."""
+        files = work.files_of(self._config.storage)
+        with self._meter.stage(Stage.PRODUCTS):
+            # An unexpected error goes to the engine, which cannot tell a sick worker otherwise.
+            encoded = [encode_picture(job, files, self._loaded, self._config.ocr) for job in jobs]
+        return encoded, self._meter.take()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a worker has in common with those that it replaced: where they ran, more or less.
+
+    `sick` counts those in a row that were sick from their first work on; `began` is when the one
+    that is there now was started.
+    """
+
+    number: int
+    sick: int = 0
+    began: float = 0.0
+
+
+class Pool:
+    """Workers of one kind: idle, starting, or lent out.
+
+    `start` makes an actor; `loaded` gets what its `load` returned, and may raise.
+    """
+
+    def __init__(
+        self, start: Callable[[], ActorHandle], loaded: Callable[[object], None], setting: str
+    ) -> None:
+        self._start = start
+        self._loaded = loaded
+        self._setting = setting
+        self._idle: list[ActorHandle] = []
+        self._alive: dict[ActorHandle, _Place] = {}
+        self._places = 0
+        self._proven: set[ActorHandle] = set()
+        self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
+        self._waiting_since = time.monotonic()
+        self._deaths = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether at least one worker is up."""
+        return len(self._alive) > len(self.starting)
+
+    @property
+    def any_idle(self) -> bool:
+        """Whether a worker is free."""
+        return bool(self._idle)
+
+    def grow(self) -> None:
+        """Start one more worker in a place of its own, and do not wait for it."""
+        self._places += 1
+        self._begin(_Place(self._places))
+
+    def _begin(self, place: "_Place") -> None:
+        if not self.starting:
+            self._waiting_since = time.monotonic()
+        worker = self._start()
+        self._alive[worker] = replace(place, began=time.monotonic())
+        self.starting[worker.load.remote()] = worker
+
+    def started(self, ref: "ray.ObjectRef[object]") -> None:
+        """A worker that was starting is up, or has died on the way and is replaced."""
+        worker = self.starting.pop(ref)
+        try:
+            self._loaded(ray.get(ref))
+        except RayError as error:
+            self._deaths += 1
+            if self._deaths > _DEATHS_AT_START:
+                self._kill(worker)
+                raise ConfigError(f"engine: workers die while they start: {error}") from error
+            self.replace(worker)
+            return
+        self._deaths = 0
+        self._idle.append(worker)
+
+    def take(self) -> ActorHandle | None:
+        """An idle worker, if there is one."""
+        return self._idle.pop() if self._idle else None
+
+    def take_trusted(self, avoid: frozenset[int]) -> ActorHandle | None:
+        """An idle worker for what has failed in workers that may be sick, in the places `avoid`.
+
+        A proven one. While there is none, one in another place; nothing as long as another such
+        place has one at work or coming up, for it may turn out to be well; then any.
+        """
+        for worker in self._idle:
+            if worker in self._proven:
+                self._idle.remove(worker)
+                return worker
+        if self._proven:
+            return None
+        others = [w for w, place in self._alive.items() if place.number not in avoid]
+        for worker in others:
+            if worker in self._idle:
+                self._idle.remove(worker)
+                return worker
+        if any(self._may_turn_up(worker) for worker in others):
+            return None
+        return self.take()
+
+    def _may_turn_up(self, worker: ActorHandle) -> bool:
+        """Whether a worker that is not idle is at work, or has begun to start a short while ago.
+
+        A cluster may have no room for a worker, and then it starts for ever.
+        """
+        if worker not in self.starting.values():
+            return True
+        return time.monotonic() - self._alive[worker].began < _HOPEFUL_S
+
+    def give_back(self, worker: ActorHandle, *, proven: bool = False) -> None:
+        """A lent worker is free again; `proven`: something came of its work."""
+        if proven:
+            self.prove(worker)
+        self._idle.append(worker)
+
+    def prove(self, worker: ActorHandle) -> None:
+        """Something came of a worker's work: its place is a good one."""
+        self._proven.add(worker)
+        self._alive[worker] = replace(self._alive[worker], sick=0)
+
+    def is_proven(self, worker: ActorHandle) -> bool:
+        """Whether something came of a worker's work."""
+        return worker in self._proven
+
+    def place_of(self, worker: ActorHandle) -> int:
+        """The place that a worker has in common with those that it replaced."""
+        return self._alive[worker].number
+
+    def replace(self, worker: ActorHandle) -> None:
+        """End a worker that is dead, stuck or suspect, and start another in its place."""
+        place = self._alive[worker]
+        self._kill(worker)
+        self._begin(place)
+
+    def replace_sick(self, worker: ActorHandle, *, evident: bool) -> bool:
+        """End a worker after an error that nobody expects of an input, and start another.
+
+        `evident`: the error speaks against the worker's place, and not against an input that has
+        failed elsewhere too; without it, one from which nothing has come yet stays. Where one after
+        the other is sick in a place, from its first work on, others go on without it. False where
+        there are no others: then the worker is as good as any, and is free again.
+        """
+        if not evident and worker not in self._proven:
+            self.give_back(worker)
+            return True
+        place = self._alive[worker]
+        sick = place.sick + evident
+        if sick <= _SICK_IN_A_ROW:
+            self._kill(worker)
+            self._begin(replace(place, sick=sick))
+        elif len(self._alive) > 1:
+            self._kill(worker)
+        else:
+            self.give_back(worker)
+            return False
+        return True
+
+    def check(self) -> None:
+        """Raise ConfigError where no worker comes up, because Ray has no room for one."""
+        if self.is_up or not self.starting:
+            return
+        if time.monotonic() - self._waiting_since > _START_S:
+            raise ConfigError(
+                f"engine: Ray could not start a worker within {_START_S:g} s; it has "
+                f"{ray.available_resources()} left: lower {self._setting}"
+            )
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in list(self._alive):
+            with suppress(RayError, ValueError):
+                self._kill(worker)
+
+    def _kill(self, worker: ActorHandle) -> None:
+        self._alive.pop(worker, None)
+        self._proven.discard(worker)
+        ray.kill(worker)
