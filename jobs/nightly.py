@@ -1,4 +1,4 @@
-"""The run that a schedule starts: everything it needs stands in the config, its end is a number.
+"""The run that a schedule starts: all that it needs is in the config, and its end is an exit code.
 
 One line of JSON for programs, one line for people, an exit code for the scheduler, and metrics in
 Prometheus's text format for whoever watches. A night that was missed needs no catching up of its
@@ -12,23 +12,23 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
-from reelshelf.indexer.pipeline.plan import PlanCounts
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import Progress
+from reelshelf.jobs.cli.exits import as_ours
 from reelshelf.jobs.engines import make_engine
-from reelshelf.jobs.metrics import write_metrics
+from reelshelf.jobs.metrics import check_metrics, registry_of, registry_of_error, write_metrics
 from reelshelf.schemas.config import Config
-from reelshelf.schemas.errors import ConfigError, GateRefused, ReelshelfError, TooManyFailures
+from reelshelf.schemas.errors import ConfigError, ExitCode, ReelshelfError
 from reelshelf.schemas.run import Ending
 
-NOTHING_TO_DO = 7
-
 EXIT_CODES = {
-    Ending.PUBLISHED: 0,
-    Ending.NOTHING_NEW: NOTHING_TO_DO,
-    Ending.GATE_REFUSED: GateRefused.exit_code,
-    Ending.TOO_MANY_FAILURES: TooManyFailures.exit_code,
+    Ending.PUBLISHED: ExitCode.DONE,
+    Ending.NOTHING_NEW: ExitCode.NOTHING_TO_DO,
+    Ending.GATE_REFUSED: ExitCode.GATE,
+    Ending.TOO_MANY_FAILURES: ExitCode.FAILURES,
 }
 
 
@@ -90,21 +90,45 @@ def run_nightly(
     progress: Progress,
     tell: Callable[[NightlySummary], None],
 ) -> int:
-    """Run once, tell how it went, then write the metrics file if there is one. The exit code.
+    """Run once, tell how it went, and write the metrics file if there is one. The exit code.
 
-    A metrics file that cannot be written is told, and changes no code.
+    A metrics file that cannot be written is found before the run; one that cannot be written any
+    more after it is told, and changes no code. A run that ends with an error has metrics too.
     """
+    metrics = Path(config.nightly.metrics) if config.nightly.metrics is not None else None
+    if metrics is not None:
+        check_metrics(metrics)
     began = dt.datetime.now(dt.UTC)
-    result = ingest(request, config, make_engine, progress)
+    try:
+        result = ingest(request, config, make_engine, progress)
+    except BaseException as error:
+        seconds = (dt.datetime.now(dt.UTC) - began).total_seconds()
+        _write(metrics, registry_of_error(exit_code_of(error), seconds))
+        raise
     summary = _summary(result, config, began)
     tell(summary)
-    if config.nightly.metrics is not None:
-        try:
-            write_metrics(summary, result, Path(config.nightly.metrics))
-        except ReelshelfError as error:
-            # The night is what it is, and its code says so: whoever watches sees an old file.
-            print(f"reelshelf nightly: no metrics: {error}", file=sys.stderr)
+    _write(metrics, registry_of(summary, result))
     return summary.exit_code
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The code that the command line ends with over this error."""
+    if isinstance(error, ReelshelfError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    ours = as_ours(error)
+    return ExitCode.BUG if ours is None else ours.exit_code
+
+
+def _write(path: Path | None, registry: CollectorRegistry) -> None:
+    if path is None:
+        return
+    try:
+        write_metrics(registry, path)
+    except ReelshelfError as error:
+        # The night is what it is, and its code says so: whoever watches sees an old file.
+        print(f"reelshelf nightly: no metrics: {error}", file=sys.stderr)
 
 
 def _summary(result: IngestResult, config: Config, began: dt.datetime) -> NightlySummary:
@@ -131,9 +155,3 @@ def _summary(result: IngestResult, config: Config, began: dt.datetime) -> Nightl
         cost_per_video=round(cost / indexed, 6) if cost is not None and indexed else None,
         currency=config.cost.currency if cost is not None else None,
     )
-
-
-def plan_lines(counts: PlanCounts) -> list[tuple[str, int]]:
-    """A plan as rows of a table, without those that are zero."""
-    named = [(name.replace("_", " "), count) for name, count in asdict(counts).items()]
-    return [(name, count) for name, count in named if count]

@@ -6,7 +6,7 @@ limits (`media.max_bytes`), thresholds of what is shown (`linking.link_above`), 
 ranking, resources. A new modality is one more row.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -143,3 +143,30 @@ def with_dependants(names: Collection[str], stages: Sequence[StageSpec] = STAGES
         if found & set(stage.needs):
             found.add(stage.name)
     return frozenset(found)
+
+
+# What changing a key redoes beside stages; a key that is in none of these redoes nothing.
+_REDONE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(PICTURE_SETTINGS, ("pictures",)),
+    **dict.fromkeys(LINK_SETTINGS, ("links",)),
+    **dict.fromkeys(LIMITS, ("failed videos",)),
+    "models.image": ("new generation",),
+    "models.text": ("new generation",),
+    "models.asr": (Stage.ASR, Stage.TEXT),
+    "models.ocr": (Stage.OCR, Stage.TEXT, "pictures"),
+    "linking.visual_stats_segments": ("links, when statistics are next measured",),
+}
+_REDONE_SECTIONS = {"duplicates": ("duplicates",), "index": ("indexes",)}
+
+
+def redone_by(key: str, stages: Sequence[StageSpec] = STAGES) -> tuple[str, ...]:
+    """What changing a key of the config redoes, as docs/config.md shows it.
+
+    A stage of videos takes along those that read its output; `decode` stands for a whole redo.
+    """
+    own = [stage.name for stage in stages if key in stage.settings]
+    if Stage.DECODE in own:
+        return ("all stages",)
+    found = with_dependants(own, stages) if own else frozenset()
+    others = _REDONE.get(key) or _REDONE_SECTIONS.get(key.partition(".")[0], ())
+    return (*(stage.name for stage in stages if stage.name in found), *others)

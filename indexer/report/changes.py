@@ -108,8 +108,8 @@ def _models(before: Release, now: Release) -> Iterator[str]:
     roles = {
         "image": "pictures",
         "text": "words",
-        "speech": "speech",
-        "reader": "print",
+        "asr": "speech",
+        "ocr": "on-screen text",
         "joint_text": "words into pictures",
     }
     for role, what in roles.items():

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from reelshelf.indexer.search.results import Answer, SearchHit, SoldProduct
-from reelshelf.jobs.cli import build_parser, main, show
+from reelshelf.jobs.cli import build_parser, main, search
 from tests.shops import Shop
 
 HEAVY = ("torch", "ray", "lancedb", "pyarrow", "rich", "numpy", "pydantic")
@@ -71,7 +71,7 @@ def test_a_strangers_text_is_shown_as_it_is() -> None:
     sold = (SoldProduct("S", evil, 0.9),)
     hit = SearchHit(evil, (evil,), 1.0, 0, 1000, sold, (), (), evil)
     console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    show.show_answer("[/]", Answer((hit,)), console)
+    search._show_answer("[/]", Answer((hit,)), console)
     text = console.export_text()
     assert "[red]x[/red][31mtxt" in text
     assert "\x1b" not in text

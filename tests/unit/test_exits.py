@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from reelshelf.indexer.store import releases
-from reelshelf.jobs import cli, engines, nightly
-from reelshelf.jobs.cli import main
+from reelshelf.indexer.store import snapshot
+from reelshelf.jobs import engines, nightly
+from reelshelf.jobs.cli import links, main
 from reelshelf.jobs.cli.exits import as_ours, cannot_write
 from reelshelf.jobs.engines.local import LocalEngine
-from reelshelf.schemas.errors import ConfigError, InfrastructureError, StoreError
+from reelshelf.schemas.errors import ConfigError, ExitCode, InfrastructureError, StoreError
 from tests.commands import ROOT
 from tests.fakes import load_fakes
 from tests.shops import Shop, product_row
@@ -84,16 +84,22 @@ def test_a_store_that_cannot_be_written_to_is_told_before_anything_is_done(
 
 
 def test_a_metrics_file_that_cannot_be_written_changes_no_code(
-    shop: Shop, capsys: pytest.CaptureFixture[str]
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_config(shop)
     text = config.read_text().replace("reelshelf.prom", "no/such/folder/reelshelf.prom")
     config.write_text(text)
-    assert main(["nightly", "--config", str(config)]) == 0
+    # It is found before the run, which then does nothing.
+    assert main(["nightly", "--config", str(config)]) == ExitCode.USAGE
+    assert "nightly.metrics" in capsys.readouterr().err
+    assert not Path(shop.request.store).exists()
+    # Where the folder is gone only afterwards, the night is what it was.
+    monkeypatch.setattr(nightly, "check_metrics", lambda _: None)
+    assert main(["nightly", "--config", str(config)]) == ExitCode.DONE
     out, err = capsys.readouterr()
     assert json.loads(out)["exit_code"] == 0
     assert "no metrics: nightly.metrics" in err
-    assert main(["nightly", "--config", str(config)]) == 7
+    assert main(["nightly", "--config", str(config)]) == ExitCode.NOTHING_TO_DO
 
 
 def broken(_: object) -> int:
@@ -103,8 +109,8 @@ def broken(_: object) -> int:
 def test_the_traceback_of_a_bug_is_kept_in_a_file_that_the_message_names(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(releases, "require_served", broken)
     ingest(shop, shop.request.store)
+    monkeypatch.setattr(snapshot, "require_served", broken)
     capsys.readouterr()
     assert main(["links", "--store", shop.request.store]) == 1
     told = capsys.readouterr().err
@@ -120,7 +126,7 @@ def test_the_traceback_of_a_bug_is_kept_in_a_file_that_the_message_names(
 def test_where_no_file_can_be_written_the_traceback_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cli, "_links", broken)
+    monkeypatch.setattr(links, "_links", broken)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     assert main(["links", "--store", "s"]) == 1
     assert 'raise KeyError("what nobody thought of")' in capsys.readouterr().err

@@ -13,7 +13,7 @@ from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.text.clean import as_known
-from tests.shops import Shop, product_row, small_config
+from tests.shops import Shop, product_row
 
 COMPOSED = unicodedata.normalize("NFC", "SKU-café")
 DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
@@ -40,10 +40,10 @@ def test_a_declared_sku_meets_its_product(spelled: Shop) -> None:
 @pytest.mark.parametrize("name", [COMPOSED, DECOMPOSED])
 def test_both_spellings_are_found(spelled: Shop, name: str) -> None:
     store = Store.open(spelled.request.store)
-    release, config = require_served(store), small_config()
-    assert released_links(ReleaseSnapshot.of(store, release), video_id=name)
-    assert released_links(ReleaseSnapshot.of(store, release), sku=name)
-    (found,) = explain(store, release, config.linking, name, name)
+    snapshot = ReleaseSnapshot.served(store)
+    assert released_links(snapshot, video_id=name)
+    assert released_links(snapshot, sku=name)
+    (found,) = explain(snapshot, name, name)
     assert found.sku == DECOMPOSED
     result = spelled.run(reindex=ReindexRequest(videos=(name,)))
     assert result.planned.videos_asked_for == 1

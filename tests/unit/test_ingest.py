@@ -356,7 +356,7 @@ def test_a_spoken_phrase_is_found_in_the_transcript(shop: Shop) -> None:
     shop.ingest()
     best = searcher(shop).search_text("crimson kettle").hits[0]
     assert best.video_id == "a"
-    assert dict(best.routes)["words"] > 0
+    assert dict(best.routes)["lexical"] > 0
 
 
 def test_a_picture_finds_the_video_that_shows_it(shop: Shop) -> None:

@@ -18,7 +18,6 @@ from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
 from reelshelf.schemas.calibration import Signal
-from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.errors import InputError
 from tests.clips import BLUE, GREEN, RED, write_clip
 from tests.shops import Shop, write_lines
@@ -120,9 +119,7 @@ def test_the_next_run_links_with_weights_fitted_on_labels(
 
 def test_an_explanation_adds_up_to_the_score(shop: Shop) -> None:
     shop.ingest()
-    store = Store.open(shop.request.store)
-    release = require_served(store)
-    (found,) = explain(store, release, LinkingConfig(), "b", "SKU-blue")
+    (found,) = explain(ReleaseSnapshot.open(shop.request.store), "b", "SKU-blue")
     assert found.link is not None
     total = found.bias + sum(c.adds for c in found.contributions)
     assert found.link.score == pytest.approx(1 / (1 + 2.718281828459045**-total))

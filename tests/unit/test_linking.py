@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelshelf.indexer.linking.link import Linker
+from reelshelf.indexer.linking.ocr import ocr_matches
 from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats
 from reelshelf.indexer.text.analyzer import words

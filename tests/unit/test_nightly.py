@@ -10,6 +10,7 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs import nightly
 from reelshelf.jobs.cli import main
 from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.schemas.errors import ExitCode
 from tests.fakes import load_fakes
 from tests.shops import Shop, product_row
 
@@ -58,8 +59,8 @@ def test_a_night_publishes_and_the_next_has_nothing_to_do(
     assert summary["cost_per_video"] == pytest.approx(summary["cost"] / 3, abs=1e-4)
     assert "reelshelf nightly: published r000001-" in err.splitlines()[-1]
 
-    assert run(path, "--dry-run") == nightly.NOTHING_TO_DO
-    assert run(path) == nightly.NOTHING_TO_DO
+    assert run(path, "--dry-run") == ExitCode.NOTHING_TO_DO
+    assert run(path) == ExitCode.NOTHING_TO_DO
     assert "nothing to do" in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -67,7 +68,7 @@ def test_the_record_of_a_run_tells_plan_seconds_and_cost(shop: Shop) -> None:
     run(write_config(shop))
     (row,) = Store.open(shop.request.store).table("runs").to_arrow().to_pylist()
     assert json.loads(row["planned"])["videos_new"] == 3
-    assert set(json.loads(row["spent"])) >= {"decode", "frames", "ocr", "asr", "text", "products"}
+    assert set(json.loads(row["spent"])) >= {"decode", "visual", "ocr", "asr", "text", "products"}
     assert row["cost"] > 0
     assert row["cost_per_video"] == pytest.approx(row["cost"] / 3)
     assert row["currency"] == "USD"

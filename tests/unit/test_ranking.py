@@ -9,7 +9,7 @@ from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import SearchConfig
 
 NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
-SPREAD = SearchConfig().spread
+PENALTY = SearchConfig().diversity_penalty
 
 
 def ranked(key: str, score: float, cluster: str | None = None, sku: str | None = None) -> Ranked:
@@ -17,21 +17,21 @@ def ranked(key: str, score: float, cluster: str | None = None, sku: str | None =
 
 
 def test_one_result_stands_for_its_cluster_and_names_the_others() -> None:
-    mixed = diversify([ranked("a", 0.5, "x"), ranked("b", 0.9, "x"), ranked("c", 0.7)], SPREAD, 50)
+    mixed = diversify([ranked("a", 0.5, "x"), ranked("b", 0.9, "x"), ranked("c", 0.7)], PENALTY, 50)
     assert [(item.video_key, copies) for item, copies in mixed] == [("b", ["a"]), ("c", [])]
 
 
 def test_results_spread_over_skus_where_scores_are_about_equal() -> None:
     close = [ranked("a", 0.9, sku="S"), ranked("b", 0.895, sku="S"), ranked("c", 0.89, sku="T")]
-    assert [item.video_key for item, _ in diversify(close, SPREAD, 50)] == ["a", "c", "b"]
+    assert [item.video_key for item, _ in diversify(close, PENALTY, 50)] == ["a", "c", "b"]
     far = [ranked("a", 0.9, sku="S"), ranked("b", 0.8, sku="S"), ranked("c", 0.5, sku="T")]
-    assert [item.video_key for item, _ in diversify(far, SPREAD, 50)] == ["a", "b", "c"]
+    assert [item.video_key for item, _ in diversify(far, PENALTY, 50)] == ["a", "b", "c"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("uvwxyz"), st.floats(0, 1)), max_size=30))
 def test_every_cluster_is_shown_once(items: list[tuple[str, float]]) -> None:
     given_ = [ranked(f"v{i}", score, cluster) for i, (cluster, score) in enumerate(items)]
-    mixed = diversify(given_, SPREAD, 50)
+    mixed = diversify(given_, PENALTY, 50)
     assert sorted(item.cluster for item, _ in mixed) == sorted({cluster for cluster, _ in items})
     shown = [key for item, copies in mixed for key in (item.video_key, *copies)]
     assert sorted(shown) == sorted(item.video_key for item in given_)

@@ -367,8 +367,8 @@ def test_a_product_picture_that_was_replaced_is_not_shown(shop: Shop) -> None:
 def test_another_encoders_tables_make_no_product_new(shop: Shop) -> None:
     shop.ingest()
     watched = Watched(WideImages())
-    demand = ReindexRequest(model="wide")
-    shop.ingest(small_config(models=WIDE), watched.load, watched.decode, demand=demand)
+    everything = ReindexRequest(model="wide")
+    shop.ingest(small_config(models=WIDE), watched.load, watched.decode, reindex=everything)
     assert require_served(Store.open(shop.request.store)).generation == 2
     facts = facts_of(shop)
     assert facts.coverage.cold_start is None
