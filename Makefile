@@ -9,7 +9,7 @@ DEMO_STORE ?= out/demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-fast lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo --store $(DEMO_STORE)
@@ -17,7 +17,16 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
+# The inner loop: no Ray, no real models.
+test-fast: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not integration and not gpu"
+
+# mypy and import-linter look for the import name in the file system: here it is links.
+LINKS := build/links/reelshelf
+
 lint: $(INSTALLED)
+	mkdir -p $(LINKS)
+	for room in schemas models indexer jobs; do ln -sfn ../../../$$room $(LINKS)/$$room; done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -26,7 +35,7 @@ lint: $(INSTALLED)
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(if $(TORCH_INDEX),$(BIN)/pip install --index-url $(TORCH_INDEX) torch torchvision)
-	$(BIN)/pip install -e '.[cpu,offline,decord,s3,dev]'
+	$(BIN)/pip install -e '.[dev]'
 	touch $@
 
 clean:

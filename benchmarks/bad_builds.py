@@ -30,7 +30,7 @@ from benchmarks.builds_bad import BAD
 from benchmarks.builds_good import GOOD
 from benchmarks.shop import Bar, conclude
 from reelshelf.schemas.errors import ReelshelfError
-from tests.shops import write_lines
+from tests.support.shops import write_lines
 
 _LEAST_CASES = 20
 

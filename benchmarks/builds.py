@@ -52,8 +52,8 @@ from reelshelf.schemas.quantizer import Quantizer
 from reelshelf.schemas.release import Release, VectorIndex
 from reelshelf.schemas.run import Ending
 from reelshelf.schemas.segments import Utterance
-from tests.fakes import IMAGE_DIM, FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
-from tests.shops import small_config, write_lines
+from tests.support.fakes import IMAGE_DIM, FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
+from tests.support.shops import small_config, write_lines
 
 _INDEX: dict[str, object] = {"flat_below": 1000, "partitions": 24}
 VIDEOS, PRODUCTS, MOMENTS, KINDS = 240, 80, 12, 30

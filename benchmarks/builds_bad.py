@@ -19,7 +19,7 @@ from benchmarks.builds import (
 )
 from reelshelf.indexer.store.tables import among
 from reelshelf.schemas.keys import video_key
-from tests.fakes import IMAGE_DIM, unit
+from tests.support.fakes import IMAGE_DIM, unit
 
 BAD: dict[str, Case] = {}
 

@@ -26,9 +26,9 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.ray.engine import RayEngine
 from reelshelf.schemas.config import Config, parse_config
 from reelshelf.schemas.outcomes import Outcome, VideoJob
-from tests.fakes import load_fakes
-from tests.object_store import BUCKET, ENVIRONMENT, object_store, upload
-from tests.shops import Shop, make_many
+from tests.support.fakes import load_fakes
+from tests.support.object_store import BUCKET, ENVIRONMENT, object_store, upload
+from tests.support.shops import Shop, make_many
 
 
 class Watched(RayEngine):

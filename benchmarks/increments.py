@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.shop import Bar, conclude
 from reelshelf.indexer.pipeline.ingest import IngestResult
 from reelshelf.indexer.pipeline.planning import plan_only
-from tests.shops import Shop, list_nth, make_many, product_row, small_config, write_nth
+from tests.support.shops import Shop, list_nth, make_many, product_row, small_config, write_nth
 
 _opened: list[str] = []
 

@@ -1,4 +1,4 @@
-"""One measurement of benchmarks.index_scale in a process of its own; fingerprints one line of JSON."""
+"""One measurement of benchmarks.index_scale in a process of its own; prints one line of JSON."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ def peak_gb() -> float:
 
 @contextmanager
 def timed(figures: dict[str, float], names: tuple[str, ...]) -> Iterator[None]:
-    """Add up the wall seconds of functions of reelshelf.indexer.index.build while this block runs."""
+    """Add up the wall seconds of functions of index.build while this block runs."""
 
     def timing(name: str, function: Callable[..., object]) -> Callable[..., object]:
         def call(*args: object) -> object:

@@ -10,7 +10,7 @@ from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.jobs.engines import make_engine
 from reelshelf.jobs.engines.ray.engine import RayEngine
 from reelshelf.schemas.config import Config, parse_config
-from tests.fakes import load_fakes
+from tests.support.fakes import load_fakes
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from benchmarks.same_rows import differing_rows
 from benchmarks.shop import Bar, conclude
 from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.tables import Store
-from tests.shops import Shop, list_nth, make_many, product_row, write_lines, write_nth
+from tests.support.shops import Shop, list_nth, make_many, product_row, write_lines, write_nth
 
 ROOT = Path(__file__).parent.parent
 BATCH = 2
@@ -159,7 +159,7 @@ def prepare(scratch: Path, address: str, *, real: bool) -> Night:
     )
 
 
-def sample_vectors(seed: int, fakes: int, real: int, nights: dict[bool, Night]) -> list[Point]:
+def draw_points(seed: int, fakes: int, real: int, nights: dict[bool, Night]) -> list[Point]:
     """Kill points, every second one at a file."""
     numbers = random.Random(seed)  # noqa: S311
     points = []
@@ -247,7 +247,7 @@ def main() -> int:
         nights = {False: prepare(scratch, address, real=False)}
         if args.real:
             nights[True] = prepare(scratch, address, real=True)
-        for point in sample_vectors(args.seed, args.points, args.real, nights):
+        for point in draw_points(args.seed, args.points, args.real, nights):
             if any(item["number"] == point.number for item in known):
                 continue
             found = try_point(point, nights[point.real], scratch, address)

@@ -24,9 +24,9 @@ from reelshelf.schemas.catalog import VideoSource
 from reelshelf.schemas.config import parse_config
 from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.outcomes import VideoJob
-from tests.clips import BLUE, GREEN, RED, WHITE, write_clip
-from tests.fakes import load_stalling
-from tests.shops import write_lines
+from tests.support.clips import BLUE, GREEN, RED, WHITE, write_clip
+from tests.support.fakes import load_stalling
+from tests.support.shops import write_lines
 
 ROOT = Path(__file__).parent.parent
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (only measured)

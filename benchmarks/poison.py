@@ -31,7 +31,7 @@ from reelshelf.schemas.config import Config, parse_config
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.outcomes import Failed, VideoJob
-from tests.fakes import decode_or_misbehave
+from tests.support.fakes import decode_or_misbehave
 
 ROOT = Path(__file__).parent.parent
 _MISBEHAVING = {

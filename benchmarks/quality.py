@@ -7,8 +7,8 @@ BENCH_DIR is a folder as benchmarks.shop reads it, with labels.jsonl. It is inge
 without answers. Then five calibrations are fitted, each on four fifths of the videos (duplicates
 stay together, seed 0), and each links the fifth it has not seen; search runs over these links.
 labels.jsonl is read by the calibrations, each on its training folds, and by the scorer. Printed
-beside the bars: the same with one modality taken away, each modality alone, and what is lost when weights
-fitted on one shop link another (SHOP_DIR, by default examples/shop).
+beside the bars: the same with one modality taken away, each modality alone, and what is lost when
+weights fitted on one shop link another (SHOP_DIR, by default examples/shop).
 """
 
 import argparse
@@ -72,10 +72,10 @@ def open_shop(folder: Path, scratch: Path, config: Config) -> Shop:
         str(copy / "catalog" / "products.jsonl"), str(copy / "videos.jsonl"), uri
     )
     ingest(request, config, make_engine, NoProgress()).or_raise()
-    return measured(folder, uri, config)
+    return measured(folder, uri)
 
 
-def measured(folder: Path, uri: str, config: Config) -> Shop:
+def measured(folder: Path, uri: str) -> Shop:
     """A shop that has been ingested already."""
     snapshot = ReleaseSnapshot.open(uri)
     truth = read_labels(folder / "labels.jsonl")
@@ -201,7 +201,7 @@ def chatter_links(folder: Path, pairs: Sequence[LabeledPair]) -> float:
         for row in labels
         if not any("asr" in link["evidence"] for link in row["links"])
     }
-    heard = without(pairs, set(Modality) - {Modality.ASR})
+    heard = without(pairs, set(SIGNALS_OF) - {Modality.ASR})
     scores = fit_folds(pairs, default_calibration()).scores(heard)
     return float(sum(p.video_id in silent and s >= 0.5 for p, s in zip(heard, scores, strict=True)))
 
@@ -242,9 +242,9 @@ def linking(shop: Shop, scorer: Path, scratch: Path) -> dict[str, float]:
 
 
 def ablations(shop: Shop, scorer: Path, scratch: Path, console: Console) -> dict[str, float]:
-    """Every modality taken away, and alone; fitted anew each time. Prints recall by evidence tag."""
+    """Each modality removed, and alone; refitted each time. Prints recall by evidence tag."""
     cases: dict[str, tuple[Modality, ...]] = {"all": ()}
-    cases |= {f"without {modality.value}": (modality,) for modality in Modality}
+    cases |= {f"without {modality.value}": (modality,) for modality in SIGNALS_OF}
     cases |= {
         f"{modality.value} alone": (*(set(_CONTENT) - {modality}), Modality.MERCHANT)
         for modality in _CONTENT
@@ -271,7 +271,7 @@ def ablations(shop: Shop, scorer: Path, scratch: Path, console: Console) -> dict
 def recall_by_tag(
     folder: Path, pairs: Sequence[LabeledPair], scores: Sequence[float]
 ) -> dict[str, float]:
-    """Share of true pairs found at 0.5, by the modalities that show them according to the labels."""
+    """Share of true pairs found at 0.5, by the modalities that show them, as labeled."""
     found = {(p.video_id, p.sku) for p, s in zip(pairs, scores, strict=True) if s >= 0.5}
     hits: dict[str, list[bool]] = {}
     for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines():
@@ -369,12 +369,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         first, other = Path(scratch) / "first", Path(scratch) / "second"
         shop = (
-            measured(args.bench, args.store, config)
-            if args.store
-            else open_shop(args.bench, first, config)
+            measured(args.bench, args.store) if args.store else open_shop(args.bench, first, config)
         )
         second = (
-            measured(args.second, args.second_store, config)
+            measured(args.second, args.second_store)
             if args.second_store
             else open_shop(args.second, other, config)
         )

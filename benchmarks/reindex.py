@@ -46,9 +46,9 @@ from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, Vectors
 from reelshelf.schemas.outcomes import Failed, VideoJob
 from reelshelf.schemas.release import ModelRef, Release
 from reelshelf.schemas.run import Ending
-from tests.clips import WHITE, write_clip
-from tests.fakes import FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
-from tests.shops import MIXTURES, Shop, make_shop, small_config
+from tests.support.clips import WHITE, write_clip
+from tests.support.fakes import FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
+from tests.support.shops import MIXTURES, Shop, make_shop, small_config
 
 _FRAME = (64, 96)
 _INDEX: dict[str, object] = {"flat_below": 256, "partitions": 4}

@@ -38,7 +38,7 @@ from reelshelf.indexer.store.tables import Store, among
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import GateRefused
 from reelshelf.schemas.release import Release
-from tests.shops import COLORS, Shop, make_many, product_row, small_config
+from tests.support.shops import COLORS, Shop, make_many, product_row, small_config
 
 CONFIG = small_config()
 _KEEP = 3

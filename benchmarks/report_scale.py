@@ -38,9 +38,9 @@ from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.media import DecodedVideo, Samples, Vectors
 from reelshelf.schemas.outcomes import Failed, VideoJob
 from reelshelf.schemas.segments import Utterance
-from tests.clips import BLUE, GREEN, RED, write_clip
-from tests.fakes import FakeReader, FakeSpeech
-from tests.shops import small_config, write_lines
+from tests.support.clips import BLUE, GREEN, RED, write_clip
+from tests.support.fakes import FakeReader, FakeSpeech
+from tests.support.shops import small_config, write_lines
 
 ROOT = Path(__file__).parent.parent
 VIDEOS, RELEASES, PRODUCTS, MOMENTS = 10_000, 30, 2_000, 4

@@ -6,7 +6,7 @@ Needs the extra `dev` and Chromium.
 import argparse
 from pathlib import Path
 
-from tests.browser import chromium, opened
+from tests.support.browser import chromium, opened
 
 
 def main() -> None:

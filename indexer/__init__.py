@@ -1,6 +1,5 @@
 """The work itself, as plain functions: no scheduling, no Ray.
 
-Rooms, each knowing only those before it:
-media < catalog < reading, products < segments < linking < store < index < search < quality
-< report.
+Each package may import those before it: text < sources < media < extract < linking < store < index
+< search < quality < pipeline < report.
 """

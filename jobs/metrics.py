@@ -6,16 +6,13 @@ Labels are our own words (stages, kinds, outcomes): nothing that a stranger wrot
 import errno
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from reelshelf.indexer.pipeline.ingest import IngestResult
 from reelshelf.jobs.cli.exits import cannot_write
+from reelshelf.jobs.summary import NightlySummary
 from reelshelf.schemas.errors import ExitCode
-
-if TYPE_CHECKING:
-    from reelshelf.jobs.nightly import NightlySummary
 
 
 class _Gauges:
@@ -41,7 +38,7 @@ def registry_of_error(exit_code: ExitCode, seconds: float) -> CollectorRegistry:
     return gauges.registry
 
 
-def registry_of(summary: "NightlySummary", result: IngestResult) -> CollectorRegistry:
+def registry_of(summary: NightlySummary, result: IngestResult) -> CollectorRegistry:
     """The last run as gauges."""
     gauge = _Gauges()
     gauge.end(summary.exit_code, summary.seconds)

@@ -1,1 +1,4 @@
-"""Encoders behind narrow protocols. The only room that knows torch, onnxruntime and their kin."""
+"""Encoders behind narrow protocols. The only package that imports torch, ONNX Runtime and the like.
+
+Others use `protocols` (what an encoder does), `registry` (loading one by its name) and `weights`.
+"""

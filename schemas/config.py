@@ -6,7 +6,8 @@ allowed. Keys that were renamed keep working, with a warning. What a file leaves
 store was made with, and in a new store today's default.
 
 The resolved config is stored with each run. Stored configs are read tolerantly, whichever version
-wrote them. Which keys a stage's output depends on is listed in `reelshelf.schemas.stages`, key by key.
+wrote them. Which keys a stage's output depends on is listed in `reelshelf.schemas.stages`, key by
+key.
 """
 
 import difflib
@@ -519,7 +520,7 @@ def _drop(data: Json, location: tuple[int | str, ...]) -> None:
     place: Any = data
     for part in location[:-1]:
         inner = place.get(part)
-        if not isinstance(inner, dict) or location[-1] not in inner and part == location[-2]:
+        if not isinstance(inner, dict) or (location[-1] not in inner and part == location[-2]):
             place.pop(part, None)
             return
         place = inner

@@ -7,11 +7,16 @@ from reelshelf.schemas.segments import Box, Segment
 
 
 class Modality(StrEnum):
-    """Where evidence for a link can come from."""
+    """Where evidence for a link can come from.
+
+    `OCR` is on-screen text, `ASR` the transcript, `POST_TEXT` the title, description and hashtags
+    of a video, which no matcher reads yet; `MERCHANT` is what the merchant declares.
+    """
 
     VISUAL = "visual"
     OCR = "ocr"
     ASR = "asr"
+    POST_TEXT = "post_text"
     MERCHANT = "merchant"
 
 
@@ -42,8 +47,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class ProductLink:
-    """A scored (video, SKU) pair. `scores` has one entry for every modality that links are made from, 0
-    where it is silent."""
+    """A scored (video, SKU) pair.
+
+    `scores` has one entry for every modality that has matchers, 0 where it is silent.
+    """
 
     video_key: str
     product_key: str

@@ -28,8 +28,8 @@ class SourceStamp:
 class VideoJob:
     """One video to index: where it is, under which key, and how its file looked when planned.
 
-    `stored` is what an earlier run made of the same bytes; then only `stages` are done again, and the
-    others keep the fingerprints in `kept`. Without it everything is done.
+    `stored` is what an earlier run made of the same bytes; then only `stages` are done again, and
+    the others keep the fingerprints in `kept`. Without it everything is done.
     """
 
     key: str

@@ -39,7 +39,8 @@ class StageFingerprint:
     version: int = 1
 
 
-# By the name of the stage. `reelshelf.schemas.stages` says which there are, and what each depends on.
+# By the name of the stage. `reelshelf.schemas.stages` says which there are, and what each depends
+# on.
 StageFingerprints: TypeAlias = Mapping[str, StageFingerprint]
 
 

@@ -168,5 +168,6 @@ def redone_by(key: str, stages: Sequence[StageSpec] = STAGES) -> tuple[str, ...]
     if Stage.DECODE in own:
         return ("all stages",)
     found = with_dependants(own, stages) if own else frozenset()
-    others = _REDONE.get(key) or _REDONE_SECTIONS.get(key.partition(".")[0], ())
+    section = key.partition(".")[0]
+    others = _REDONE.get(key, _REDONE_SECTIONS.get(section, ()))
     return (*(stage.name for stage in stages if stage.name in found), *others)

@@ -1,9 +1,9 @@
 """Arrow schemas of the tables, and the version of the whole layout.
 
 A store made by any version since `OLDEST_SCHEMA` opens: readers take a column that is not there
-for null, and the next writer adds it (`reelshelf.indexer.store.migration`). So what is new is nullable, and
-stands last in its table, in `ADDED`. Names that are stored stay: releases that are kept, and
-searchers that read with plain lancedb, depend on them.
+for null, and the next writer adds it (`reelshelf.indexer.store.migration`). So what is new is
+nullable, and stands last in its table, in `ADDED`. Names that are stored stay: releases that are
+kept, and searchers that read with plain lancedb, depend on them.
 
 Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit length.
 """

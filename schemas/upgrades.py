@@ -3,7 +3,8 @@
 Records (releases, runs, the configs and models in them) outlive the code that wrote them: a store
 keeps them for years, and searchers read those of newer writers too. So they are read tolerantly:
 names that have changed are mapped here, once, and what is not known is left out. A config that a
-person wrote is read strictly, by `reelshelf.schemas.config.read_config`, and takes renamed keys from here.
+person wrote is read strictly, by `reelshelf.schemas.config.read_config`, and takes renamed keys
+from here.
 """
 
 import json
@@ -20,7 +21,7 @@ RENAMED_KEYS: Mapping[str, str] = {
     "speech": "asr",
     "reading": "ocr",
     "models.speech": "models.asr",
-    "models.reader": "reelshelf.models.ocr",
+    "models.reader": "models.ocr",
     "linking.background_segments": "linking.visual_stats_segments",
     "search.words": "search.lexical",
     "search.meaning": "search.semantic",

@@ -6,12 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ingest
-from tests.shops import Shop, make_shop
+from tests.support.commands import ingest
+from tests.support.shops import Shop, make_shop
 
 # Tests never reach for a network; a model that would be downloaded is a failure.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share what is expensive: tests that use the same of it run in the same process.
+
+    The indexed example shop and the Ray node are made once each; other fixtures of a module or of
+    the session belong to a file.
+    """
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        group = item.nodeid.partition("::")[0]
+        if "example_store" in names or "example_searcher" in names:
+            group = "example shop"
+        elif "ray_node" in names:
+            group = "ray"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -1,0 +1,21 @@
+"""From decoded videos to segments, and from products to vectors: the models' part of the work."""
+
+from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.extract.products import (
+    encode_picture,
+    encode_product_texts,
+    load_picture,
+    row_fingerprint,
+    text_fingerprint,
+)
+from reelshelf.indexer.extract.segments import segment_videos
+
+__all__ = [
+    "Meter",
+    "encode_picture",
+    "encode_product_texts",
+    "load_picture",
+    "row_fingerprint",
+    "segment_videos",
+    "text_fingerprint",
+]

@@ -1,7 +1,19 @@
-"""Which SKUs a video sells: from what it shows, writes and says, and what the merchant declares.
+"""Matchers, their calibration, and the linker that joins matches into scored links."""
 
-A pure function of stored rows: segments and catalog in, scored links with evidence out, so
-linking can be redone without touching a video.
+from reelshelf.indexer.linking import link
+from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration, fit, probability
+from reelshelf.indexer.linking.link import Linker, linking_facts
+from reelshelf.indexer.linking.visual import VisualMatcher
+from reelshelf.indexer.linking.visual_stats import fit_visual_stats
 
-catalog, matches < names, likeness < visual, writing, speech, sound, meaning < calibration < link
-"""
+__all__ = [
+    "UNFITTED",
+    "Linker",
+    "VisualMatcher",
+    "default_calibration",
+    "fit",
+    "fit_visual_stats",
+    "link",
+    "linking_facts",
+    "probability",
+]

@@ -1,0 +1,53 @@
+"""What a run decides: scope, plan, order of commits, what is news, publishing.
+
+It knows no engine: `Engine` and `Progress` are protocols that jobs/ fulfils.
+"""
+
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.engine import Decode, Engine, ModelLoader, ThisProcess, failed
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.outdated import Outdated, outdated
+from reelshelf.indexer.pipeline.plan import PlanCounts
+from reelshelf.indexer.pipeline.planning import IngestRequest, plan_only
+from reelshelf.indexer.pipeline.preview import Preview, preview
+from reelshelf.indexer.pipeline.progress import NoProgress, Progress, Stage
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.indexer.pipeline.settings import config_for, config_of_today
+from reelshelf.indexer.pipeline.upkeep import (
+    keep_calibration,
+    prune_store,
+    publish,
+    upgrade_store,
+    verify,
+    would_prune,
+)
+
+__all__ = [
+    "Decode",
+    "Engine",
+    "IngestRequest",
+    "IngestResult",
+    "ModelLoader",
+    "NoProgress",
+    "Outdated",
+    "PlanCounts",
+    "Preview",
+    "Progress",
+    "ReindexRequest",
+    "Stage",
+    "ThisProcess",
+    "config_for",
+    "config_of_today",
+    "failed",
+    "ingest",
+    "keep_calibration",
+    "outdated",
+    "plan_only",
+    "preview",
+    "prune_store",
+    "publish",
+    "upgrade_store",
+    "verify",
+    "work",
+    "would_prune",
+]

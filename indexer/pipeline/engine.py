@@ -88,7 +88,7 @@ class Engine(TaskRunner, Protocol):
         ...
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
-        """Decode videos and run the models over them, in any order. Every job gets exactly one outcome."""
+        """Decode videos and run the models, in any order. Every job gets exactly one outcome."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -104,6 +104,7 @@ class Engine(TaskRunner, Protocol):
 def failure(job: VideoJob, stage: str, error: BaseException, attempt: int = 1) -> Failed:
     """An exception as the outcome of a video. One that nobody expects is logged and kept whole."""
     if isinstance(error, MediaError):
+        _LOG.info("failed: %s: %s", error.kind.value, error)
         return failed(job, stage, error.kind, str(error), attempt)
     if isinstance(error, MemoryError):
         message = "needs more memory than a worker may take"

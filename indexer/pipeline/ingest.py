@@ -22,7 +22,7 @@ from reelshelf.indexer.pipeline.planning import (
     read_source,
 )
 from reelshelf.indexer.pipeline.progress import Progress
-from reelshelf.indexer.pipeline.releasing import Publication, release
+from reelshelf.indexer.pipeline.releasing import BY_THE_GATE, Publication, release
 from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context, run_end
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.quality.gate import failure_rate
@@ -197,7 +197,7 @@ class Finisher:
     outcomes: Outcomes
     spent: Callable[[], dict[Stage, Spent]]
 
-    def publish(self, tasks: TaskRunner, how: Publication = Publication()) -> IngestResult:
+    def publish(self, tasks: TaskRunner, how: Publication = BY_THE_GATE) -> IngestResult:
         """Make a release of what the tables hold."""
         try:
             made = release(self.run, self.baseline, self.outcomes, tasks, how)
@@ -247,6 +247,7 @@ class Finisher:
 
 
 def too_many(outcomes: Outcomes, config: Config) -> str:
+    """What somebody is told whose run had too many failures."""
     tries, most = outcomes.tries, config.gate.max_failure_rate
     limit = f"gate.max_failure_rate is {most:g}: not published."
     if tries.failure_rate <= most:

@@ -84,8 +84,8 @@ class VideoPlan:
     # Of what rests since a night that failed on it and could not take its old rows away.
     stale: set[str] = field(default_factory=set)
     hashed: int = 0
-    # Of `failed`: new videos whose file cannot be read, for the first time; and of the `stored` ones
-    # that were looked for, those whose file cannot.
+    # Of `failed`: new videos whose file cannot be read, for the first time; and of the `stored`
+    # ones that were looked for, those whose file cannot.
     unread: list[Failed] = field(default_factory=list)
     away: list[Failed] = field(default_factory=list)
     stored: int = 0
@@ -171,8 +171,8 @@ def count_plan(videos: VideoPlan, products: ProductPlan) -> PlanCounts:
 class Stored:
     """What the store knows, as planning needs it. Empty for a store that is still to be made.
 
-    `reusable` is what the generation that is served knows, where another one is being built: what its
-    models have in common with the new ones need not be asked again.
+    `reusable` is what the generation that is served knows, where another one is being built: what
+    its models have in common with the new ones need not be asked again.
     """
 
     videos: Mapping[str, VideoState] = field(default_factory=dict)
@@ -221,8 +221,8 @@ def plan_videos(
 ) -> VideoPlan:
     """Compare the shop's videos with the store's.
 
-    `fingerprints` is None where the models are not known yet: then every video counts as due. `verify`
-    hashes every file, whatever its stamp. What is outside the scope keeps what it has.
+    `fingerprints` is None where the models are not known yet: then every video counts as due.
+    `verify` hashes every file, whatever its stamp. What is outside the scope keeps what it has.
     """
     plan = VideoPlan()
     checks: list[HashCheck] = []

@@ -58,12 +58,15 @@ class Publication:
     asked: bool = False
 
 
+BY_THE_GATE = Publication()
+
+
 def release(
     run: Run,
     baseline: Baseline,
     outcomes: Outcomes,
     tasks: TaskRunner,
-    how: Publication = Publication(),
+    how: Publication = BY_THE_GATE,
 ) -> Release | None:
     """Index, link, measure and publish. None where nothing differs from the served release.
 

@@ -5,6 +5,7 @@ added, and the releases that it starts from are those of its beginning. Making a
 these three and no engine, so that `publish` needs none either.
 """
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.catalog import RejectedPicture, RejectedRow
 from reelshelf.schemas.config import Config, CostConfig
 from reelshelf.schemas.gate import GateCheck
+from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.outcomes import Failed, Skipped, Tally, Tries
 from reelshelf.schemas.release import ModelRefs, Release
 from reelshelf.schemas.run import Ending, Spent, Stage
@@ -32,6 +34,8 @@ from reelshelf.schemas.stages import (
     picture_fingerprint,
     stage_fingerprints,
 )
+
+_LOG = logging.getLogger(__name__)
 
 
 def row_context(run_id: str, config: Config, refs: ModelRefs) -> RunContext:
@@ -67,9 +71,13 @@ class Run:
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[ProgressStage]:
         """A stage under way: shown to whoever watches, and written into the run's record."""
-        note_stage(self.store, self.context.run_id, name)
-        with self.progress.stage(name, total) as stage:
+        if total:
+            note_stage(self.store, self.context.run_id, name)
+        with log_context(stage=name), self.progress.stage(name, total) as stage:
+            began = time.monotonic()
+            _LOG.info("begins: %d to do", total)
             yield stage
+            _LOG.info("done in %.1f s", time.monotonic() - began)
 
 
 @dataclass(frozen=True, slots=True)

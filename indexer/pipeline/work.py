@@ -4,6 +4,7 @@ This is the worker boundary: the one place where any exception becomes an outcom
 video never stops a run.
 """
 
+import logging
 import resource
 from collections.abc import Sequence
 from functools import lru_cache
@@ -21,10 +22,13 @@ from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.catalog import EncodedPicture, PictureJob, RejectedPicture
 from reelshelf.schemas.config import Config, StorageConfig
 from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.media import DecodeCounts, DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Indexed, Outcome, VideoJob
 from reelshelf.schemas.run import Stage
 from reelshelf.schemas.segments import SegmentedVideo
+
+_LOG = logging.getLogger(__name__)
 
 
 def use_one_thread() -> None:
@@ -62,15 +66,17 @@ def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     sound = Stage.ASR in job.stages
     if job.stored is not None and not pictures and not sound:
         return _not_decoded(job.stored)
-    try:
-        with files.local(location, max_bytes=config.media.max_bytes) as path:
-            video = decode_video(path, config.media, pictures=pictures, sound=sound)
-        if files.stamp(location) != job.stamp:
-            message = "was changed while it was being read; the next run tries it again"
-            raise MediaError(FailureKind.CHANGING, message)
+    with log_context(video_id=job.source.video_id, stage="decode"):
+        try:
+            with files.local(location, max_bytes=config.media.max_bytes) as path:
+                video = decode_video(path, config.media, pictures=pictures, sound=sound)
+            if files.stamp(location) != job.stamp:
+                message = "was changed while it was being read; the next run tries it again"
+                raise MediaError(FailureKind.CHANGING, message)
+        except Exception as error:
+            return failure(job, "decode", error)
+        _LOG.info("decoded: %d frames sampled, %d ms", len(video.frames), video.end_ms)
         return video
-    except Exception as error:
-        return failure(job, "decode", error)
 
 
 def _not_decoded(stored: SegmentedVideo) -> DecodedVideo:
@@ -83,13 +89,19 @@ def run_models(
     batch: Sequence[tuple[VideoJob, DecodedVideo]], models: ModelSet, config: Config, meter: Meter
 ) -> list[Outcome]:
     """Run the models over a batch; where that fails, over each video alone, to find the one."""
-    try:
-        videos = segment_videos(batch, models, config, meter)
-    except Exception as error:
-        if len(batch) == 1:
-            return [failure(batch[0][0], "models", error)]
-        return [o for one in batch for o in run_models([one], models, config, meter)]
-    return [Indexed(job, video) for (job, _), video in zip(batch, videos, strict=True)]
+    about = {"video_id": batch[0][0].source.video_id} if len(batch) == 1 else {}
+    with log_context(stage="models", **about):
+        try:
+            videos = segment_videos(batch, models, config, meter)
+        except Exception as error:
+            if len(batch) == 1:
+                return [failure(batch[0][0], "models", error)]
+            _LOG.info("a batch of %d videos failed; each is tried alone: %s", len(batch), error)
+            return [o for one in batch for o in run_models([one], models, config, meter)]
+        for (job, _), video in zip(batch, videos, strict=True):
+            with log_context(video_id=job.source.video_id):
+                _LOG.info("models done: %d segments", len(video.segments))
+        return [Indexed(job, video) for (job, _), video in zip(batch, videos, strict=True)]
 
 
 def encode_or_reject(

@@ -1,6 +1,6 @@
 """Charts as SVG, drawn by Vega-Lite before the page is opened.
 
-What is drawn once needs no script in the reader's browser, does not move when it appears, fingerprints as
+What is drawn once needs no script in the reader's browser, does not move when it appears, prints as
 it looks, and carries a description of every mark for screen readers. Colors are the page's CSS
 variables, so that charts follow it from light to dark. Words of strangers are data of a chart,
 never part of its expressions; the renderer escapes them.

@@ -25,6 +25,7 @@ from reelshelf.indexer.store.rows import links_from
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import among
 from reelshelf.indexer.text.wording import describe
+from reelshelf.schemas.calibration import SIGNALS_OF
 from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.links import Modality, ProductLink
 
@@ -87,7 +88,7 @@ def link_section(snapshot: ReleaseSnapshot, labels: Labels | None, sample: int) 
 def _modalities(strong: pa.Table) -> tuple[ModalityCombination, ...]:
     """How many links each combination of modalities speaks for, the most frequent first."""
     counts = Counter(
-        tuple(modality.value for modality in Modality if (row[modality.value] or 0.0) >= _SPEAKS)
+        tuple(modality.value for modality in SIGNALS_OF if (row[modality.value] or 0.0) >= _SPEAKS)
         for row in strong["scores"].to_pylist()
     )
     return tuple(ModalityCombination(modalities, n) for modalities, n in counts.most_common())

@@ -1,6 +1,12 @@
-"""Answering a shopper's words or picture from a pinned release.
+"""Answering queries from one release: analysis, retrievers, ranking."""
 
-Needs lancedb and a query encoder, no decoder and no Ray.
+from reelshelf.indexer.search.results import Answer, SearchHit
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher, Wanted
 
-results < routes < searcher
-"""
+__all__ = [
+    "Answer",
+    "QueryEncoders",
+    "SearchHit",
+    "Searcher",
+    "Wanted",
+]

@@ -20,7 +20,7 @@ class SearchHit:
     """One found video, its best moment, what it sells, and why it was found.
 
     `copies` are the other videos of its duplicate cluster, likeliest first; they are no results of
-    their own. `routes` holds what each route that found the video, and each feature, adds to
+    their own. `retrievers` holds what each route that found the video, and each feature, adds to
     `score`.
     """
 
@@ -30,7 +30,7 @@ class SearchHit:
     start_ms: int
     end_ms: int
     products: tuple[SoldProduct, ...]
-    routes: tuple[tuple[str, float], ...]
+    retrievers: tuple[tuple[str, float], ...]
     evidence: tuple[Evidence, ...]
     text: str
 

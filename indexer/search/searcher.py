@@ -204,7 +204,7 @@ class Searcher:
         return routes.by_links(relevance, self._links)
 
     def _worded(self, query: Query) -> list[Found]:
-        """Full text for the words as typed and corrected: what is said may be spelled either way."""
+        """Full text for the words as typed and as corrected: a transcript may have either."""
         texts = [query.text]
         # Full text ignores case: what differs in nothing else is asked once.
         if query.corrected.casefold() != query.text.casefold():
@@ -352,7 +352,7 @@ class Searcher:
                 SoldProduct(products[place].product.sku, products[place].product.title, score)
                 for place, score in self._sold.get(item.video_key, ())
             ),
-            routes=item.parts,
+            retrievers=item.parts,
             evidence=self._links.record(link).evidence[:_FEW] if link is not None else (),
             text=moment.text,
         )

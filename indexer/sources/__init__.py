@@ -1,1 +1,28 @@
-"""Where videos, pictures and lists come from: folders, and buckets of an object store."""
+"""What the shop hands over: catalogs, manifests, folders, buckets, query logs, judged queries."""
+
+from reelshelf.indexer.sources.catalog import CatalogRead, VideosRead, read_catalog, read_videos
+from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.queries import (
+    Judged,
+    JudgedQuery,
+    LoggedQuery,
+    QueryLog,
+    read_judged,
+    read_log,
+    read_typed,
+)
+
+__all__ = [
+    "CatalogRead",
+    "Files",
+    "Judged",
+    "JudgedQuery",
+    "LoggedQuery",
+    "QueryLog",
+    "VideosRead",
+    "read_catalog",
+    "read_judged",
+    "read_log",
+    "read_typed",
+    "read_videos",
+]

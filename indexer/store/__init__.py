@@ -1,4 +1,138 @@
-"""Where everything is kept: Lance tables under one URI, and the releases that name their versions.
+"""The database: Lance tables under one URI, and the releases that name their versions."""
 
-rows < tables < releases
-"""
+from reelshelf.indexer.store import products, releases
+from reelshelf.indexer.store.calibrations import newest_calibration, save_calibration
+from reelshelf.indexer.store.checksums import damage, damaged_files
+from reelshelf.indexer.store.connection import check_writable
+from reelshelf.indexer.store.failures import KnownFailure, known_failures, write_failures
+from reelshelf.indexer.store.head import Head, Lease, held_back, read_head
+from reelshelf.indexer.store.ids import stored_skus, stored_videos
+from reelshelf.indexer.store.links import released_links
+from reelshelf.indexer.store.migration import (
+    Upgrade,
+    fingerprint_names,
+    keep_settings,
+    kept_config,
+    upgrade,
+    upgrade_of,
+)
+from reelshelf.indexer.store.nearest import nearest
+from reelshelf.indexer.store.products import (
+    PictureState,
+    ProductState,
+    picture_states,
+    product_states,
+    product_titles,
+    read_products,
+)
+from reelshelf.indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
+from reelshelf.indexer.store.releases import (
+    Listed,
+    config_of,
+    find_release,
+    latest_in_generation,
+    list_releases,
+    listed_releases,
+    nothing_published,
+    rollback,
+    served_release,
+)
+from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
+from reelshelf.indexer.store.rows import Cells, RunContext, links_from, now, vector_matrix
+from reelshelf.indexer.store.runs import (
+    RunEnd,
+    RunRecord,
+    close_dead_runs,
+    end_run,
+    last_indexing,
+    note_stage,
+    run_records,
+)
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.sources import FileState, forget_seen, note_seen, seen_files
+from reelshelf.indexer.store.tables import (
+    DATA_TABLES,
+    TABLE_KEYS,
+    Store,
+    VideoFrames,
+    VideoState,
+    among,
+)
+from reelshelf.indexer.store.visual_stats import read_visual_stats, save_visual_stats
+from reelshelf.indexer.store.writing import recorded, writing
+
+__all__ = [
+    "DATA_TABLES",
+    "TABLE_KEYS",
+    "Cells",
+    "FileState",
+    "Head",
+    "KnownFailure",
+    "Lease",
+    "Listed",
+    "PictureState",
+    "ProductState",
+    "Pruned",
+    "ReleaseSnapshot",
+    "RunContext",
+    "RunEnd",
+    "RunRecord",
+    "Store",
+    "Upgrade",
+    "VideoFrames",
+    "VideoState",
+    "among",
+    "check_writable",
+    "close_dead_runs",
+    "config_of",
+    "damage",
+    "damaged_files",
+    "end_run",
+    "find_release",
+    "fingerprint_names",
+    "forget_seen",
+    "held_back",
+    "keep_settings",
+    "kept_config",
+    "known_failures",
+    "last_indexing",
+    "latest_in_generation",
+    "links_from",
+    "list_releases",
+    "listed_releases",
+    "nearest",
+    "newest_calibration",
+    "note_seen",
+    "note_stage",
+    "nothing_published",
+    "now",
+    "picture_states",
+    "product_states",
+    "product_titles",
+    "products",
+    "prunable",
+    "prune",
+    "quantizer_hashes",
+    "read_head",
+    "read_products",
+    "read_quantizer",
+    "read_visual_stats",
+    "recorded",
+    "released_links",
+    "releases",
+    "rollback",
+    "run_records",
+    "save_calibration",
+    "save_quantizer",
+    "save_visual_stats",
+    "seen_files",
+    "served_release",
+    "stored_skus",
+    "stored_videos",
+    "upgrade",
+    "upgrade_of",
+    "vector_matrix",
+    "write_failures",
+    "writing",
+    "youngest",
+]

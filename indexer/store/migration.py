@@ -1,9 +1,9 @@
 """Upgrading a store in place, under its lease: columns that are missing, values by new names.
 
 Nothing is extracted again. Columns are added empty, which writes no data; the fingerprints of
-videos, failures and pictures get the names that today's code gives them (`reelshelf.indexer.store.legacy`),
-which rewrites the rows of those tables once. The version that a store says it has changes last: an
-upgrade that was killed is done again, and does nothing twice.
+videos, failures and pictures get the names that today's code gives them
+(`reelshelf.indexer.store.legacy`), which rewrites the rows of those tables once. The version that a
+store says it has changes last: an upgrade that was killed is done again, and does nothing twice.
 """
 
 import json

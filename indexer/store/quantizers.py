@@ -32,7 +32,7 @@ def quantizer_hashes(store: Store) -> list[str]:
 
 
 def read_quantizer(store: Store, sha256: str) -> Quantizer | None:
-    """The quantizer of that hash; None where it is not kept. Raises CorruptFile if it is another."""
+    """The quantizer of that hash, None if it is not kept. Raises CorruptFile if it is another."""
     found = store.scan("quantizers", None, among("sha256", [sha256])).to_pylist()
     if not found:
         return None

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 import pyarrow as pa
 
 from reelshelf.indexer.store.rows import Cells, RunContext, now
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.tables import Store, among
 from reelshelf.schemas import tables
 from reelshelf.schemas.config import Config, stored_config
 from reelshelf.schemas.errors import StoreError
@@ -154,8 +154,7 @@ def close_dead_runs(store: Store) -> None:
 
 def note_stage(store: Store, run_id: str, stage: str) -> None:
     """Write down what a run is doing now."""
-    for row in _own(store, run_id):
-        _write(store, row | {"stage": stage})
+    store.writable("runs").update(where=among("run_id", [run_id]), values={"stage": stage})
 
 
 def end_run(store: Store, context: RunContext, end: RunEnd) -> None:
@@ -173,7 +172,8 @@ def fail_run(store: Store, run_id: str, message: str) -> None:
 
 
 def _own(store: Store, run_id: str) -> list[Cells]:
-    return [row for row in store.scan("runs", None).to_pylist() if row["run_id"] == run_id]
+    rows: list[Cells] = store.scan("runs", None, among("run_id", [run_id])).to_pylist()
+    return rows
 
 
 def _write(store: Store, cells: Cells) -> None:

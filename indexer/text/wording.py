@@ -36,12 +36,13 @@ MODALITY_NAMES = {
     Modality.VISUAL: "seen",
     Modality.OCR: "read",
     Modality.ASR: "heard",
+    Modality.POST_TEXT: "posted",
     Modality.MERCHANT: "declared",
 }
 
 
 def modalities(names: Iterable[str]) -> str:
-    """Senses in words, joined."""
+    """Modalities in words, joined."""
     return " + ".join(MODALITY_NAMES[Modality(name)] for name in names) or "none by itself"
 
 
@@ -55,6 +56,8 @@ def describe(piece: Evidence) -> str:
             return f"on screen{at}: {quoted(piece.text)}"
         case Modality.ASR:
             return f"said{at}: {quoted(piece.text)}"
+        case Modality.POST_TEXT:
+            return f"in its description: {quoted(piece.text)}"
         case Modality.MERCHANT:
             return "declared by the merchant"
 

@@ -12,9 +12,16 @@ import re
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
-from reelshelf.schemas.errors import ConfigError, InfrastructureError, ReelshelfError, StoreError
+from reelshelf.schemas.errors import (
+    ConfigError,
+    InfrastructureError,
+    ModelUnavailable,
+    ReelshelfError,
+    StoreError,
+)
 
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space, then run the same command again",
@@ -32,6 +39,17 @@ _OS_ERROR = re.compile(r"\bos error (\d+)")
 # Where in Lance's own sources an error was raised helps nobody here.
 _LANCE_SOURCE = re.compile(r",? ?/?[\w/.@-]*\.rs:\d+(:\d+)?")
 _CLIENTS = ("botocore", "boto3", "ray")
+# Packages by the extra that brings them (see pyproject.toml).
+_EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "search": ("torch", "torchvision", "open_clip", "tokenizers", "safetensors", "PIL"),
+    "index": ("av", "cv2", "faster_whisper", "jellyfish", "prometheus_client", "scipy"),
+    "ray": ("ray",),
+    "report": ("altair", "jinja2", "markupsafe", "vl_convert"),
+    "cpu": ("faiss", "onnxruntime", "rapidocr"),
+    "offline": ("onnx",),
+    "decord": ("decord",),
+    "s3": ("boto3", "botocore"),
+}
 # A place that was named wrongly, and not one that fails.
 _MISNAMED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
@@ -42,6 +60,8 @@ def as_ours(error: BaseException) -> ReelshelfError | None:
     Infrastructure is what tells of the machine, the network or a service. A file that a store
     should hold and does not is the store's fault.
     """
+    if isinstance(error, ModuleNotFoundError):
+        return _missing_package(error)
     if isinstance(error, MemoryError):
         return InfrastructureError("the machine is out of memory")
     if isinstance(error, OSError) and error.errno in _MISNAMED:
@@ -61,6 +81,17 @@ def as_ours(error: BaseException) -> ReelshelfError | None:
     if type(error).__module__.partition(".")[0] in _CLIENTS:
         return InfrastructureError(_plain(text))
     return None
+
+
+def _missing_package(error: ModuleNotFoundError) -> ReelshelfError | None:
+    """A package of an extra that was not installed; None for one that belongs to no extra."""
+    package = (error.name or "").partition(".")[0]
+    extra = next((name for name, found in _EXTRAS.items() if package in found), None)
+    if extra is None:
+        return None
+    return ModelUnavailable(
+        f"this needs the package {package}: run `pip install 'reelshelf[{extra}]'`"
+    )
 
 
 def _of_the_system(error: OSError) -> str:

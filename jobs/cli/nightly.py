@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from reelshelf.indexer.pipeline.plan import PlanCounts
-    from reelshelf.jobs.nightly import NightlySummary
+    from reelshelf.jobs.summary import NightlySummary
 
 
 def add_nightly(commands: Commands) -> None:

@@ -118,7 +118,7 @@ def _hit_table(title: str, hits: "Sequence[SearchHit]") -> "Table":
     rows = []
     for place, hit in enumerate(hits, start=1):
         sold = ", ".join(f"{p.sku} {p.title} ({p.score:.2f})" for p in hit.products[:3])
-        found = ", ".join(f"{name} {points:.2f}" for name, points in hit.routes)
+        found = ", ".join(f"{name} {points:.2f}" for name, points in hit.retrievers)
         # A caption may speak as words and as print: it is told once.
         told = dict.fromkeys(describe(piece) for piece in hit.evidence)
         why = "; ".join(list(told)[:2]) or hit.text

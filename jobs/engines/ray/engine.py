@@ -14,6 +14,7 @@ Ray starts its workers from a clean process; nothing is forked with models or de
 Ray Data was not taken: a task inside its pools cannot be killed alone (docs/adr/0004).
 """
 
+import logging
 import os
 import signal
 import tempfile
@@ -33,7 +34,13 @@ from ray.exceptions import RayError, RayTaskError
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.pipeline import work
 from reelshelf.indexer.pipeline.engine import Decode, ModelLoader, failed
-from reelshelf.jobs.engines.ray.workers import DecodeStatus, DecodeWorker, ModelWorker, Pool
+from reelshelf.jobs.engines.ray.workers import (
+    DecodeStatus,
+    DecodeWorker,
+    ModelWorker,
+    Pool,
+    WorkReport,
+)
 from reelshelf.schemas.catalog import (
     EncodedPicture,
     PictureJob,
@@ -49,6 +56,7 @@ from reelshelf.schemas.errors import (
     ModelUnavailable,
     ReelshelfError,
 )
+from reelshelf.schemas.logs import context_fields, log_context, replay
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
 from reelshelf.schemas.release import ModelRefs
@@ -56,6 +64,8 @@ from reelshelf.schemas.run import Spent, Stage
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+_LOG = logging.getLogger(__name__)
 
 _ITEMS_PER_TASK = 8
 _POLL_S = 0.5
@@ -242,7 +252,7 @@ class RayEngine:
             for ref in self._wait([*running]):
                 worker, part, _ = running.pop(ref)
                 try:
-                    answer, spent = ray.get(ref)
+                    answer, report = ray.get(ref)
                 except RayError as error:
                     counted, places = self._after_error(worker, error, part.failed_in)
                     if len(part.items) > 1:
@@ -254,14 +264,19 @@ class RayEngine:
                         yield lost(part.items[0], _told(error))
                     continue
                 self._models.give_back(worker, proven=True)
-                self._meter.add(spent)
+                self._take(report)
                 yield answer
             for ref, (worker, *_, deadline) in running.items():
                 if time.monotonic() > deadline and not _is_done(ref):
                     ray.kill(worker)  # its call ends with an error, which is handled like a crash
 
+    def _take(self, report: WorkReport) -> None:
+        """Count what a worker has spent, and log here what it has logged there."""
+        self._meter.add(report.spent)
+        replay(report.logs)
+
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
-        """Decode and run_models videos as workers become free."""
+        """Decode videos and run the models over them, as workers become free."""
         remaining = iter(jobs)
         flight = _InFlight()
         while True:
@@ -331,12 +346,14 @@ class RayEngine:
             status = ray.get(ref)
         except RayError:
             # Died, or was killed by Ray for want of memory.
+            with log_context(video_id=task.video.job.source.video_id, stage="decode"):
+                _LOG.warning("its decoder died; another takes its place")
             self._end_decoder(task, suspect=True)
             yield from self._again(flight, task.video, "decode", f"its decoder {_CRASHED}")
             return
         out_of_memory = status.failed and status.failed.kind is FailureKind.OUT_OF_MEMORY
         self._end_decoder(task, suspect=bool(out_of_memory))
-        self._meter.add(status.spent)
+        self._take(status.report)
         self._decoded_count += 1
         self._decode_s += time.monotonic() - task.began
         self._put_off_in_vain = 0
@@ -362,12 +379,13 @@ class RayEngine:
     def _understood(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
         task = flight.understanding.pop(ref)
         try:
-            outcomes, spent = ray.get(ref)
+            outcomes, report = ray.get(ref)
         except RayError as error:
             # A dead worker, or decoded videos lost with a node: from the start, each by itself.
             if isinstance(error, RayTaskError):
                 self._models.give_back(task.worker)
             else:
+                _LOG.warning("a model worker died over %d videos; another starts", len(task.batch))
                 self._models.replace(task.worker)
             for item in task.batch:
                 if len(task.batch) > 1:  # who of them did it shows when each is alone
@@ -375,7 +393,7 @@ class RayEngine:
                     continue
                 yield from self._again(flight, item.video, "models", f"its models {_CRASHED}")
             return
-        self._meter.add(spent)
+        self._take(report)
         unexpected = [isinstance(o, Failed) and o.kind in _UNEXPECTED for o in outcomes]
         if not any(unexpected):
             self._models.give_back(task.worker, proven=True)
@@ -469,7 +487,7 @@ class RayEngine:
         decoder = ray.remote(DecodeWorker).options(
             num_cpus=self._config.engine.decode_cpus, max_restarts=0
         )
-        return decoder.remote(self._config, self._decode)
+        return decoder.remote(self._config, self._decode, _about())
 
     def _start_model(self) -> ActorHandle:
         engine = self._config.engine
@@ -480,7 +498,7 @@ class RayEngine:
             memory=int(engine.model_memory_gb * 1e9) or None,
             max_restarts=0,
         )
-        return model.remote(self._config, self._loader, gpus)
+        return model.remote(self._config, self._loader, gpus, _about())
 
     def _models_loaded(self, loaded: object) -> None:
         if isinstance(loaded, ReelshelfError):
@@ -621,3 +639,8 @@ def _is_done(ref: "ray.ObjectRef[object]") -> bool:
     """Whether a result is there and only waits to be collected."""
     done, _ = ray.wait([ref], timeout=0)
     return bool(done)
+
+
+def _about() -> dict[str, str]:
+    """What a worker's log is about, whichever stage it is started in: the run."""
+    return {name: value for name, value in context_fields().items() if name == "run_id"}

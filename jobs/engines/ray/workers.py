@@ -7,7 +7,7 @@ that may be sick is tried in a proven one.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -29,6 +29,7 @@ from reelshelf.schemas.catalog import (
 )
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ConfigError, ReelshelfError
+from reelshelf.schemas.logs import LogLine, keep_records, log_context
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
 from reelshelf.schemas.release import ModelRefs
@@ -44,47 +45,71 @@ _HOPEFUL_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
+class WorkReport:
+    """What a worker measured and logged since it was last asked."""
+
+    spent: dict[Stage, Spent]
+    logs: tuple[LogLine, ...]
+
+
+class _Worker:
+    """What both kinds have: a meter, and records that are kept until a result takes them along.
+
+    `about` is what the driver's log is about (its run): the same goes for what is logged here.
+    """
+
+    def __init__(self, about: Mapping[str, str], gpu_share: float = 0.0) -> None:
+        work.use_one_thread()
+        self._about = about
+        self._meter = Meter(gpu_share)
+        self._kept = keep_records()
+
+    def _report(self) -> WorkReport:
+        return WorkReport(self._meter.take(), self._kept.take())
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeStatus:
     """What the driver learns of a decoded video, whose pixels it never sees."""
 
     failed: Failed | None
     size: int
-    spent: dict[Stage, Spent]
+    report: WorkReport
 
 
-class DecodeWorker:
+class DecodeWorker(_Worker):
     """Decodes one video at a time, with a bound on its memory."""
 
-    def __init__(self, config: Config, decode: Decode) -> None:
-        work.use_one_thread()
+    def __init__(self, config: Config, decode: Decode, about: Mapping[str, str]) -> None:
+        super().__init__(about)
         work.limit_memory(config.engine.decode_memory_gb)
         self._config = config
         self._decode = decode
-        self._meter = Meter()
 
     def load(self) -> None:
         """Return once the worker is up: a deadline is for a video, not for starting a process."""
 
     def decode(self, job: VideoJob) -> tuple[DecodeStatus, DecodedVideo | None]:
         """Two objects: a small one for the driver, a large one that only a model worker reads."""
-        with self._meter.stage(Stage.DECODE):
+        with log_context(**self._about), self._meter.stage(Stage.DECODE):
             result = self._decode(job, self._config)
-        spent = self._meter.take()
+        report = self._report()
         if isinstance(result, Failed):
-            return DecodeStatus(result, 0, spent), None
+            return DecodeStatus(result, 0, report), None
         size = sum(frame.pixels.nbytes for frame in result.frames)
         size += result.audio.nbytes if result.audio is not None else 0
-        return DecodeStatus(None, size, spent), result
+        return DecodeStatus(None, size, report), result
 
 
-class ModelWorker:
+class ModelWorker(_Worker):
     """Runs all models."""
 
-    def __init__(self, config: Config, loader: ModelLoader, gpu_share: float) -> None:
-        work.use_one_thread()
+    def __init__(
+        self, config: Config, loader: ModelLoader, gpu_share: float, about: Mapping[str, str]
+    ) -> None:
+        super().__init__(about, gpu_share)
         self._config = config
         self._loader = loader
-        self._meter = Meter(gpu_share)
         self._models: ModelSet | None = None
 
     def load(self) -> ModelRefs | ReelshelfError:
@@ -103,29 +128,30 @@ class ModelWorker:
 
     def run_models(
         self, jobs: Sequence[VideoJob], *videos: DecodedVideo
-    ) -> tuple[list[Outcome], dict[Stage, Spent]]:
+    ) -> tuple[list[Outcome], WorkReport]:
         """Run the models over a batch of decoded videos."""
         batch = list(zip(jobs, videos, strict=True))
-        outcomes = work.run_models(batch, self._loaded, self._config, self._meter)
-        return outcomes, self._meter.take()
+        with log_context(**self._about):
+            outcomes = work.run_models(batch, self._loaded, self._config, self._meter)
+        return outcomes, self._report()
 
     def encode_texts(
         self, products: Sequence[Product]
-    ) -> tuple[dict[str, ProductVectors], dict[Stage, Spent]]:
+    ) -> tuple[dict[str, ProductVectors], WorkReport]:
         """Encode what products' rows say."""
         with self._meter.stage(Stage.PRODUCTS):
             encoded = encode_product_texts(products, self._loaded.text)
-        return encoded, self._meter.take()
+        return encoded, self._report()
 
     def encode_pictures(
         self, jobs: Sequence[PictureJob]
-    ) -> tuple[list[EncodedPicture | RejectedPicture], dict[Stage, Spent]]:
+    ) -> tuple[list[EncodedPicture | RejectedPicture], WorkReport]:
         """Encode pictures."""
         files = work.files_of(self._config.storage)
         with self._meter.stage(Stage.PRODUCTS):
             # An unexpected error goes to the engine, which cannot tell a sick worker otherwise.
             encoded = [encode_picture(job, files, self._loaded, self._config.ocr) for job in jobs]
-        return encoded, self._meter.take()
+        return encoded, self._report()
 
 
 @dataclass(frozen=True, slots=True)

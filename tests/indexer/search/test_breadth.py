@@ -1,0 +1,64 @@
+"""A query that names a category or a brand, and no product, asks for all of it."""
+
+import numpy as np
+import pytest
+
+from reelshelf.indexer.search.breadth import Facets
+from reelshelf.indexer.search.query import QueryAnalyzer
+from reelshelf.indexer.search.ranking import Ranked, diversify
+from reelshelf.indexer.search.relevance import ProductRelevance
+from tests.indexer.search.test_query import ALL, CATALOG, TEXTS
+
+FACETS = Facets(CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("text", "skus"),
+    [
+        ("shoes", {"SHOE-R", "SHOE-B", "BOOT"}),
+        ("Shoe", {"SHOE-R", "SHOE-B", "BOOT"}),
+        ("red shoes", {"SHOE-R", "BOOT"}),
+        ("the shoes for sport", {"SHOE-R", "SHOE-B"}),
+        ("fjellvind", {"SHOE-R", "SHOE-B"}),
+        ("red fjellvind shoes", {"SHOE-R"}),
+        ("food", {"JUICE", "APPLE"}),
+        # A brand and a category: whoever says only that may mean either.
+        ("apple", {"JUICE", "APPLE"}),
+    ],
+)
+def test_a_category_or_a_brand_is_asked_for_by_its_name(text: str, skus: set[str]) -> None:
+    inside = FACETS.named_by(text)
+    assert inside is not None
+    assert {CATALOG.products[i].product.sku for i in np.flatnonzero(inside)} == skus
+
+
+@pytest.mark.parametrize("text", ["", "red", "running shoes", "apple drink", "juice shoes", "-"])
+def test_what_says_more_or_less_is_not_broad(text: str) -> None:
+    assert FACETS.named_by(text) is None
+
+
+def relevance(text: str) -> dict[str, float]:
+    query = QueryAnalyzer(CATALOG).analyze(text)
+    products = ProductRelevance(CATALOG)
+    vector = TEXTS.encode_texts([query.text])[0]
+    found = products.of_text(query, vector, ALL, products.broad(query))
+    return {p.product.sku: float(r) for p, r in zip(CATALOG.products, found, strict=True)}
+
+
+def test_all_of_it_is_wanted_alike_and_nothing_beside_it() -> None:
+    found = relevance("shoes")
+    assert min(found[sku] for sku in ("SHOE-R", "SHOE-B", "BOOT")) >= 0.8
+    assert max(found[sku] for sku in ("JUICE", "APPLE")) < 0.1
+
+
+def test_a_price_alone_asks_for_everything_that_costs_so_much() -> None:
+    assert min(relevance("under 30 euro").values()) >= 0.8
+
+
+def test_each_product_is_shown_before_any_comes_again() -> None:
+    sold = [("a", 0.9, "S"), ("b", 0.85, "S"), ("c", 0.8, "S"), ("d", 0.3, "T"), ("e", 0.2, "U")]
+    ranked = [Ranked(key, key, score, (), sku) for key, score, sku in sold]
+    plain = [item.video_key for item, _ in diversify(ranked, 0.01, 5)]
+    broad = [item.video_key for item, _ in diversify(ranked, 0.01, 5, frozenset({"S", "T"}))]
+    assert plain == ["a", "b", "c", "d", "e"]
+    assert broad == ["a", "d", "b", "c", "e"]

@@ -1,0 +1,137 @@
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelshelf.indexer.search.prices import PriceRange
+from reelshelf.indexer.search.query import QueryAnalyzer
+from reelshelf.indexer.search.relevance import ProductRelevance
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.catalog import EncodedProduct, Product
+from tests.support.fakes import FakeTexts
+
+TEXTS = FakeTexts()
+
+
+def product(sku: str, title: str, price: str, **more: object) -> EncodedProduct:
+    item = Product(sku, title, price=Decimal(price), **more)  # type: ignore[arg-type]
+    text, facts = TEXTS.encode_texts([item.text, item.facts])
+    return EncodedProduct(item, text, facts, ())
+
+
+CATALOG = CatalogIndex.of(
+    [
+        product("SHOE-R", "Tempo Running Shoe", "49.00", brand="Fjellvind",
+                category=("Shoes", "Sport"), attributes=(("color", "red"),)),
+        product("SHOE-B", "Tempo Running Shoe", "29.00", brand="Fjellvind",
+                category=("Shoes", "Sport"), attributes=(("color", "blue"),)),
+        product("BOOT", "Granite Trail Boot", "149.00", brand="Nordwind",
+                category=("Shoes", "Outdoor"), attributes=(("color", "red"),)),
+        product("JUICE", "Orange Juice", "2.50", brand="Apple",
+                category=("Food", "Juice"), description="Pressed in the morning."),
+        product("APPLE", "Ruby Orchard Apple", "0.79", category=("Food", "Apple")),
+    ]
+)  # fmt: skip
+ANALYZER = QueryAnalyzer(CATALOG)
+ALL = np.ones(len(CATALOG), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most", "rest"),
+    [
+        ("red shoes under 30 euro", None, "30", "red shoes"),
+        ("boots over €99.50", "99.50", None, "boots"),
+        ("Schuhe unter 40 €", None, "40", "Schuhe"),
+        ("lamp between 10 and 20 dollars", "10", "20", "lamp"),
+        ("chaussures moins de 25,90 euros", None, "25.90", "chaussures"),
+        ("lamp under €1,000", None, "1000", "lamp"),
+        ("lamp under 1.000,50 EUR", None, "1000.50", "lamp"),
+        ("skor under 300kr", None, "300", "skor"),
+        ("lamp over 10 euro under 30 euro", "10", "30", "lamp"),
+    ],
+)
+def test_a_price_is_understood(text: str, least: str | None, most: str | None, rest: str) -> None:
+    query = ANALYZER.analyze(text)
+    bounds = tuple(Decimal(bound) if bound else None for bound in (least, most))
+    assert query.price == PriceRange(*bounds)
+    assert query.text == rest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "top 10 shoes",
+        "size 42 boot",
+        "milk 3.5",
+        "under the sea",
+        "size between 38 and 40",
+        "center 10-20 mm drill",
+        "air max 90 $120",
+        "under $1500.999",
+    ],
+)
+def test_a_bare_number_is_no_price(text: str) -> None:
+    query = ANALYZER.analyze(text)
+    assert query.price is None
+    assert query.text == text
+
+
+def test_brand_category_and_color_are_recognized() -> None:
+    query = ANALYZER.analyze("red fjellvind shoes")
+    assert query.brands == {("fjellvind",)}
+    assert query.categories == {("shoes",)}
+    assert query.values == {("red",)}
+
+
+def test_a_word_that_is_brand_and_category_leaves_nothing_out() -> None:
+    assert ANALYZER.analyze("apple").brands == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("tempo runing shoe", "tempo running shoe"), ("graniet trail boot", "granite trail boot"),
+     ("fjelvind", "fjellvind"), ("morning", "morning"), ("xyzzy", "xyzzy")],
+)  # fmt: skip
+def test_spelling_is_mended_against_the_catalog(typed: str, meant: str) -> None:
+    assert ANALYZER.analyze(typed).corrected == meant
+
+
+@given(st.text(max_size=120))
+def test_any_text_can_be_analyzed(text: str) -> None:
+    query = ANALYZER.analyze(text)
+    relevance = ProductRelevance(CATALOG).of_text(query, TEXTS.encode_texts([query.text])[0], ALL)
+    assert relevance.shape == (len(CATALOG),)
+    assert np.isfinite(relevance).all()
+    assert (relevance >= 0.0).all()
+
+
+def asked(text: str) -> dict[str, float]:
+    query = ANALYZER.analyze(text)
+    relevance = ProductRelevance(CATALOG).of_text(query, TEXTS.encode_texts([query.text])[0], ALL)
+    skus = [item.product.sku for item in CATALOG.products]
+    return dict(zip(skus, relevance.tolist(), strict=True))
+
+
+def test_the_product_named_is_the_one_asked_for() -> None:
+    found = asked("granite trail boot")
+    assert max(found, key=found.__getitem__) == "BOOT"
+    assert found["BOOT"] > 0.9
+    assert found["JUICE"] < 0.1
+
+
+def test_a_color_tells_siblings_apart() -> None:
+    found = asked("blue running shoe")
+    assert found["SHOE-B"] > found["SHOE-R"]
+
+
+def test_what_a_filter_leaves_out_holds_no_field() -> None:
+    query = ANALYZER.analyze("tempo running shoe")
+    vector = TEXTS.encode_texts([query.text])[0]
+    boots = np.array([item.product.sku == "BOOT" for item in CATALOG.products], np.float32)
+    relevance = ProductRelevance(CATALOG)
+    among_all, among_boots = (relevance.of_text(query, vector, a) for a in (ALL, boots))
+    boot = CATALOG.index_of["BOOT"]
+    assert among_boots[boot] > 5.0 * among_all[boot]
+    assert among_boots.sum() == among_boots[boot]

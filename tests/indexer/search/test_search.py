@@ -1,0 +1,154 @@
+"""Queries as shoppers type them, asked of the example shop with the real sentence encoder."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.releases import config_of, require_served
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.cli import main
+from reelshelf.models.registry import load_text_encoder
+from reelshelf.schemas.config import load_config
+from reelshelf.schemas.errors import InputError
+from tests.support.commands import EXAMPLE_SHOP, reelshelf
+from tests.support.shops import write_lines
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def searcher(example_store: Path) -> Searcher:
+    store = Store.open(str(example_store))
+    release = require_served(store)
+    encoders = QueryEncoders(text=load_text_encoder(load_config()))
+    return Searcher(ReleaseSnapshot.of(store, release), encoders, config_of(release).search)
+
+
+ODD = [
+    *('"red apple"', '"unclosed', "-", "AND", "*", "text:apple^3 AND (", "()[]{}", "%"),
+    *("a" * 10_000, "apple " * 2_000, "\udcff\udcfe apple", "\x00\x1b[31mapple", "\U0001f34e"),
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_text_is_never_syntax(searcher: Searcher, text: str) -> None:
+    answer = searcher.search_text(text)
+    assert answer.answered == bool(answer.hits)
+    searcher.wanted(text)
+
+
+def test_a_quoted_query_finds_what_the_same_words_find(searcher: Searcher) -> None:
+    plain, quoted = searcher.search_text("red apple"), searcher.search_text('"red apple"')
+    assert quoted.answered
+    # The sentence encoder sees the quotes, which change little.
+    assert quoted.hits[0].video_id == plain.hits[0].video_id
+    assert dict(quoted.hits[0].retrievers)["lexical"] == dict(plain.hits[0].retrievers)["lexical"]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\x00\u202e"])
+def test_an_empty_query_is_refused_in_words(searcher: Searcher, text: str) -> None:
+    with pytest.raises(InputError, match="the query is empty"):
+        searcher.search_text(text)
+
+
+@pytest.mark.parametrize(
+    "word", ["jacket", "blanket", "pillow", "pants", "shorts", "phones", "like", "school", "time"]
+)
+def test_a_word_with_a_meaning_of_its_own_is_not_corrected(searcher: Searcher, word: str) -> None:
+    query = searcher.analyze(word)
+    assert (query.corrected, query.corrections) == (word, ())
+
+
+def test_a_misspelled_word_is_corrected_and_shown(
+    example_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(example_store)
+    found = reelshelf("search", "--store", store, "televison", "-k", "1")
+    assert found["answered"]
+    assert found["query"]["corrections"] == [{"typed": "televison", "taken": "television"}]
+    assert main(["search", "--store", store, "televison under 90 dollars", "-k", "1"]) == 0
+    told = capsys.readouterr().out
+    assert 'Corrected: "televison" to "television".' in told
+    assert '"under 90 dollars" filters nothing: prices here are in EUR' in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["iphone 15 pro max", "lawn mower", "winter tires for truck", "asdkjhasd qwe", "wedding ring"],
+)
+def test_what_the_shop_does_not_have_is_not_found(searcher: Searcher, text: str) -> None:
+    answer = searcher.search_text(text, k=3)
+    assert not answer.answered
+    assert answer.closest
+
+
+def test_nothing_found_is_told_and_what_came_closest_stands_apart(
+    example_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = str(example_store)
+    found = reelshelf("search", "--store", store, "iphone 15 pro max")
+    assert (found["answered"], found["hits"]) == (False, [])
+    assert found["closest"]
+    assert main(["search", "--store", store, "iphone 15 pro max", "-k", "2"]) == 0
+    told = capsys.readouterr().out
+    assert told.index("nothing in the shop comes near it") < told.index("What came closest")
+
+
+def test_every_judged_text_is_answered(searcher: Searcher) -> None:
+    path = EXAMPLE_SHOP / "queries.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    texts = [row["text"] for row in rows if row.get("text")]
+    assert [text for text in texts if not searcher.search_text(text).answered] == []
+
+
+def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
+    """Each product of a category that a video surely sells is among the results."""
+    products = [item.product for item in searcher._catalog.products]
+    sold = {products[i].sku for sales in searcher._sold.values() for i, _ in sales}
+    names = {part for p in products for part in p.category} | {p.brand for p in products if p.brand}
+    asked = 0
+    for name in sorted(names):
+        wanted = {p.sku for p in products if name in (*p.category, p.brand)} & sold
+        hits = searcher.search_text(name, k=20).hits
+        shown = {product.sku for hit in hits for product in hit.products}
+        assert wanted <= shown, name
+        asked += len(wanted)
+    assert asked > 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["camera under 1 euro", "electric guitar not over 1 €", "music under 1 €", "under 0.01 €"],
+)
+def test_what_only_a_filter_leaves_out_is_told_as_that(searcher: Searcher, text: str) -> None:
+    answer = searcher.search_text(text)
+    assert (answer.answered, answer.outside_filters) == (False, True)
+
+
+def test_a_filter_by_category_is_one_too(searcher: Searcher) -> None:
+    answer = searcher.search_text("electric guitar", category="Food")
+    assert (answer.answered, answer.outside_filters) == (False, True)
+    assert searcher.search_text("electric guitar", category="Music").answered
+
+
+def test_one_odd_row_of_a_judged_file_or_a_log_ends_no_report(
+    example_store: Path, tmp_path: Path
+) -> None:
+    judged, log = tmp_path / "judged.jsonl", tmp_path / "log.jsonl"
+    (tmp_path / "broken.webp").write_bytes(b"RIFF")
+    good = {"relevant_video_ids": ["clip-10"]}
+    texts = [*(text for text in ODD if text.strip("\x00")), "", "red apple"]
+    rows = [{"query_id": str(i), "text": text} | good for i, text in enumerate(texts)]
+    write_lines(judged, [*rows, {"query_id": "p", "image": "broken.webp"} | good])
+    write_lines(log, [{"text": text, "count": 2} for text in texts])
+    reelshelf(
+        "report",
+        *("--store", str(example_store), "--judged", str(judged), "--query-log", str(log)),
+        *("--out", str(tmp_path / "report")),
+    )
+    facts = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert facts["search"]["rejected"] == 2
+    assert facts["demand"]["rejected"] == 1

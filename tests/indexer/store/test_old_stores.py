@@ -1,0 +1,225 @@
+"""Stores made by earlier versions, as their users have them.
+
+Each archive holds a tiny shop and the store that the named version made of it, with the offline
+models and two releases. They are never made anew.
+"""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reelshelf.indexer.pipeline.upkeep import upgrade_store
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.cli import main
+from reelshelf.schemas.config import load_config
+from reelshelf.schemas.errors import ExitCode
+from reelshelf.schemas.tables import ADDED, SCHEMA_VERSION
+from tests.support.commands import ROOT
+
+pytestmark = pytest.mark.integration
+
+VERSIONS = (4, 5)
+KEYS = {
+    "videos": "video_key",
+    "segments": "segment_key",
+    "products": "product_key",
+    "product_images": "image_key",
+    "links": "link_key",
+}
+
+
+class OldShop:
+    """A shop and its old store, unpacked."""
+
+    def __init__(self, root: Path, version: int) -> None:
+        with tarfile.open(ROOT / "tests" / "data" / f"store-schema-{version}.tar.xz") as archive:
+            archive.extractall(root, filter="data")
+        self.root = root
+        self.store = str(root / "store")
+        self.config = root / "shop.toml"
+        self.source = [
+            *("--catalog", str(root / "catalog" / "products.jsonl")),
+            *("--videos", str(root / "videos.jsonl")),
+        ]
+
+    def keys(self) -> dict[str, set[str]]:
+        """Keys of every row of the newest versions."""
+        store = Store.open(self.store)
+        return {name: set(store.scan(name, [key])[key].to_pylist()) for name, key in KEYS.items()}
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda version: f"schema-{version}")
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> OldShop:
+    return OldShop(tmp_path / "shop", request.param)
+
+
+Run = Callable[..., dict[str, object]]
+
+
+@pytest.fixture
+def run(old: OldShop, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command on the old store with --json; what it printed."""
+
+    def call(command: str, *words: str) -> dict[str, object]:
+        capsys.readouterr()
+        code = main([command, "--store", old.store, "--json", *words])
+        out, err = capsys.readouterr()
+        assert code == ExitCode.DONE, err
+        return json.loads(out)
+
+    return call
+
+
+def untouched(old: OldShop) -> bool:
+    """Whether nothing has upgraded the store."""
+    return {g.schema_version for g in Store.open(old.store).generations()} < {SCHEMA_VERSION} | set(
+        VERSIONS
+    ) and "settings" not in Store.open(old.store).dataset("store").schema.names
+
+
+def test_reading_commands_open_it_as_it_is(old: OldShop, run: Run, tmp_path: Path) -> None:
+    assert [item["release_id"][:7] for item in run("releases")] == ["r000001", "r000002"]
+    links = {(link["video_id"], link["sku"]) for link in run("links")}
+    assert links == {("clip-03", "SH-2382"), ("clip-08", "FO-9840")}
+    assert run("search", "apple")["hits"][0]["video_id"] == "clip-08"
+    assert run("verify")["files"] > 0
+    report = run("report", "--out", str(tmp_path / "report"))
+    assert report["release_id"].startswith("r000002")
+    assert run("explain", "--video", "clip-03")[0]["sku"] == "SH-2382"
+    assert run("rollback")["to"].startswith("r000001")
+    assert run("upgrade", "--dry-run")["upgrade"]["after"] == SCHEMA_VERSION
+    assert untouched(old)
+
+
+def test_an_unchanged_source_costs_no_call_and_keeps_all_keys(old: OldShop, run: Run) -> None:
+    before = old.keys()
+    words = [*old.source, "--config", str(old.config)]
+    result = run("ingest", *words)
+    assert result["outcomes"] == {"submitted": 3, "indexed": 0, "skipped": 3, "failed": 0}
+    assert set(result["calls"]) <= {"files_hashed"}
+    assert old.keys() == before
+    # Links are made by today's code at the first write; then nothing is new any more.
+    assert result["published"]
+    assert not run("ingest", *words)["published"]
+    assert run("verify")["files"] > 0
+    assert run("rollback")["to"].startswith("r000002")
+
+
+def test_without_a_config_it_keeps_what_it_was_made_with(old: OldShop, run: Run) -> None:
+    # The shop's own settings: another speech threshold, another display threshold, another penalty.
+    result = run("ingest", *old.source)
+    assert set(result["calls"]) <= {"files_hashed"}
+    config = ReleaseSnapshot.open(old.store).config
+    assert config.shop_id == "old-shop"
+    assert config.asr.min_log_probability == -1.2
+    assert config.linking.link_above == 0.45
+    assert config.search.diversity_penalty == 0.02
+
+
+def test_a_setting_that_changes_during_the_upgrade_is_seen(old: OldShop, run: Run) -> None:
+    text = old.config.read_text().replace("[search]", "[media]\nsample_ms = 500\n[search]")
+    old.config.write_text(text)
+    words = [*old.source, "--config", str(old.config)]
+    planned = run("reindex", "--all", "--dry-run", *words)
+    assert planned["planned"]["videos_with_other_settings"] == 3
+    result = run("ingest", *words)
+    assert result["planned"]["videos_with_other_settings"] == 3
+    assert result["calls"]["frames_encoded"] > 0
+
+
+@pytest.mark.parametrize(
+    "setting", ["[media]\nmax_bytes = 1000000000\n", "[media]\nmax_duration_s = 60\n", ""]
+)
+def test_a_limit_that_changes_during_the_upgrade_redoes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], setting: str
+) -> None:
+    old = OldShop(tmp_path / "shop", 5)
+    old.config.write_text(old.config.read_text() + setting)
+    words = ["--store", old.store, *old.source, "--config", str(old.config), "--json"]
+    assert main(["ingest", *words]) == ExitCode.DONE
+    assert json.loads(capsys.readouterr().out)["outcomes"]["indexed"] == 0
+
+
+def test_upgrade_does_it_once_and_says_what_is_older(old: OldShop, run: Run) -> None:
+    before = old.keys()
+    done = run("upgrade")
+    assert done["upgrade"]["after"] == SCHEMA_VERSION
+    keys = {item["key"] for item in done["outdated"]["settings"]}
+    assert {"asr.min_log_probability", "linking.link_above"} <= keys
+    store = Store.open(old.store)
+    for name, fields in ADDED.items():
+        assert {field.name for field in fields} <= set(store.dataset(name).schema.names)
+    versions = {name: store.table(name).version for name in KEYS}
+    assert not run("upgrade")["upgrade"]["columns"]
+    assert {name: store.table(name).version for name in KEYS} == versions
+    assert old.keys() == before
+    # Releases of before are what they were.
+    assert run("verify", "--release", run("releases")[0]["release_id"])["files"] > 0
+
+
+KILLED = """
+import os, signal, sys
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.cli import main
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(Store, sys.argv[2], die)
+main(["upgrade", "--store", sys.argv[1]])
+"""
+
+
+def test_an_upgrade_that_is_killed_is_done_again(old: OldShop, run: Run) -> None:
+    before = old.keys()
+    # After columns and fingerprints, before the store says which version it has.
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, old.store, "change_generation"], check=False, cwd=ROOT
+    )
+    assert killed.returncode == -signal.SIGKILL
+    result = run("ingest", *old.source, "--config", str(old.config))
+    assert set(result["calls"]) <= {"files_hashed"}
+    assert old.keys() == before
+    assert not run("upgrade", "--dry-run")["upgrade"]["columns"]
+
+
+def test_it_is_redone_only_where_somebody_asks(old: OldShop, run: Run) -> None:
+    run("ingest", *old.source, "--config", str(old.config))
+    result = run("reindex", "--outdated", *old.source)
+    # The speech threshold differs from today's default: speech and what reads it.
+    assert result["outcomes"]["indexed"] == 3
+    assert result["calls"].get("audio_ms_heard", 0) > 0
+    assert "frames_encoded" not in result["calls"]
+    assert run("upgrade", "--dry-run")["outdated"]["settings"] == []
+
+
+def test_old_keys_of_its_config_are_told_once(
+    old: OldShop, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("reelshelf")
+    load_config(old.config)
+    logger.propagate = True
+    with caplog.at_level(logging.WARNING, "reelshelf"):
+        load_config(old.config)
+    (record,) = caplog.records
+    assert "speech is now asr" in record.getMessage()
+    assert "search.spread is now search.diversity_penalty" in record.getMessage()
+
+
+def test_a_run_that_died_before_the_upgrade_left_rows_that_count(tmp_path: Path) -> None:
+    """Its config stands in no record: the one of the run that upgrades is taken."""
+    old = OldShop(tmp_path / "shop", 5)
+    store = Store.open(old.store)
+    store.writable("runs").delete("true")
+    store.writable("releases").delete("true")
+    config = load_config(old.config)
+    done = upgrade_store(old.store, config)
+    assert done.renamed["videos"] == 3
+    assert os.path.isdir(old.store)  # noqa: PTH112

@@ -1,0 +1,145 @@
+"""Tiny shops on disk, for tests with fake models."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
+from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.scope import ReindexRequest
+from reelshelf.jobs.engines.local import LocalEngine
+from reelshelf.schemas.config import Config, parse_config
+from tests.support.clips import BLUE, GREEN, RED, textured, write_clip
+from tests.support.fakes import load_fakes
+
+COLORS = {"red": RED, "green": GREEN, "blue": BLUE}
+
+
+@dataclass
+class Shop:
+    """A folder with a catalog and videos."""
+
+    root: Path
+
+    @property
+    def request(self) -> IngestRequest:
+        return IngestRequest(
+            str(self.root / "catalog" / "products.jsonl"),
+            str(self.root / "videos.jsonl"),
+            str(self.root / "store"),
+        )
+
+    def ingest(
+        self,
+        config: Config | None = None,
+        loader: ModelLoader = load_fakes,
+        decode: Decode = work.decode,
+        *,
+        verify: bool = False,
+        reindex: ReindexRequest | None = None,
+    ) -> IngestResult:
+        """Run once; an error where that may not publish."""
+        return self.run(config, loader, decode, verify=verify, reindex=reindex).or_raise()
+
+    def run(
+        self,
+        config: Config | None = None,
+        loader: ModelLoader = load_fakes,
+        decode: Decode = work.decode,
+        *,
+        verify: bool = False,
+        reindex: ReindexRequest | None = None,
+    ) -> IngestResult:
+        """Run once, however it ends."""
+        settings = config or small_config()
+        request = replace(self.request, verify=verify)
+        engine = partial(LocalEngine, loader=loader, decode=decode)
+        return ingest(request, settings, engine, NoProgress(), reindex)
+
+    def set_products(self, rows: list[dict[str, object]]) -> None:
+        write_lines(self.root / "catalog" / "products.jsonl", rows)
+
+    def set_videos(self, rows: list[dict[str, object]]) -> None:
+        write_lines(self.root / "videos.jsonl", rows)
+
+
+def small_config(**sections: dict[str, object]) -> Config:
+    return parse_config({"engine": {"kind": "local"}, **sections})
+
+
+def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def write_config(shop: Shop, extra: str = "", profile: str = 'profile = "offline"\n') -> Path:
+    """A config for `nightly` on this shop."""
+    path = shop.root / "shop.toml"
+    request = shop.request
+    path.write_text(
+        f"{profile}"
+        f"[nightly]\ncatalog = {json.dumps(request.catalog)}\n"
+        f"videos = {json.dumps(request.videos)}\nstore = {json.dumps(request.store)}\n"
+        f"metrics = {json.dumps(str(shop.root / 'reelshelf.prom'))}\n"
+        '[engine]\nkind = "local"\n[cost]\ncpu_hour = 360.0\n'
+        f"{extra}"
+    )
+    return path
+
+
+def product_row(name: str) -> dict[str, object]:
+    titles = {"red": "Crimson Kettle", "green": "Fern Lamp", "blue": "Cobalt Vase"}
+    return {
+        "sku": f"SKU-{name}",
+        "title": titles[name],
+        "images": [f"images/{name}.png"],
+        "category": ["Home"],
+        "price": 9.5,
+        "currency": "EUR",
+    }
+
+
+def make_shop(root: Path) -> Shop:
+    """Three products of three colors and three videos; the first video also has a tone."""
+    (root / "catalog" / "images").mkdir(parents=True)
+    (root / "videos").mkdir()
+    for name, color in COLORS.items():
+        picture = Image.fromarray(textured(color, 64, 64))
+        picture.save(root / "catalog" / "images" / f"{name}.png")
+    shop = Shop(root)
+    shop.set_products([product_row(name) for name in COLORS])
+    rows: list[dict[str, object]] = []
+    for name, colors in (("a", [RED, GREEN]), ("b", [BLUE]), ("c", [GREEN, GREEN, BLUE])):
+        write_clip(root / "videos" / f"{name}.mp4", colors, sound=name == "a")
+        rows.append({"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": []})
+    shop.set_videos(rows)
+    return shop
+
+
+MIXTURES = ([RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GREEN])
+
+
+def write_nth(shop: Shop, number: int, mixture: int | None = None) -> None:
+    """The n-th of many short videos; every third has sound. `mixture` gives it another content."""
+    colors = MIXTURES[(number if mixture is None else mixture) % len(MIXTURES)]
+    write_clip(shop.root / "videos" / f"v{number}.mp4", colors, sound=number % 3 == 0)
+
+
+def list_nth(shop: Shop, numbers: Iterable[int]) -> None:
+    """A manifest of these of many short videos."""
+    shop.set_videos([{"video_id": f"v{i}", "file": f"videos/v{i}.mp4"} for i in numbers])
+
+
+def make_many(root: Path, videos: int) -> Shop:
+    """The three products, and as many short videos as asked."""
+    shop = make_shop(root)
+    for number in range(videos):
+        write_nth(shop, number)
+    list_nth(shop, range(videos))
+    return shop
