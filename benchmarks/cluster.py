@@ -6,7 +6,6 @@ bucket and written into one, on loopback, through an endpoint that refuses or cu
 requests.
 """
 
-import argparse
 import os
 import sys
 import tempfile
@@ -17,8 +16,8 @@ from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
 
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.same_rows import differing_rows
-from benchmarks.shop import Bar, conclude
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
@@ -136,29 +135,28 @@ def from_a_bucket(shop: Shop, near: Path, every: int) -> dict[str, float]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--videos", type=int, default=60)
+    parser = parser_of(__doc__)
+    parser.add_argument("--node-only", action="store_true", help="leave out the bucket")
     parser.add_argument("--every", type=int, default=25, help="which request to S3 fails (25th)")
-    args = parser.parse_args()
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
+    args = parse(parser, videos=Count(12, 36))
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         shop = make_many(scratch / "shop", args.videos)
         figures, near = lose_a_node(shop, scratch, args.videos)
-        figures |= from_a_bucket(shop, near, args.every)
-    asked = [
-        Bar("nodes left of three", figures["nodes_left"], 2, at_least=False),
-        Bar(
-            "indexed, a node lost", figures["indexed_with_a_node_lost"], args.videos, at_least=True
-        ),
-        Bar("rows that differ", figures["rows_that_differ"], 0, at_least=False),
-        Bar("S3 requests that failed", figures["s3_requests_failed"], 3, at_least=True),
-        Bar("S3: indexed", figures["s3_indexed"], args.videos, at_least=True),
-        Bar("S3: rows that differ", figures["s3_rows_that_differ"], 0, at_least=False),
-    ]
-    return conclude("cluster", figures, asked, args.out)
+        lost = figures["indexed_with_a_node_lost"]
+        asked = [
+            Bar("nodes left of three", figures["nodes_left"], 2, at_least=False),
+            Bar("indexed, a node lost", lost, args.videos, at_least=True),
+            Bar("rows that differ", figures["rows_that_differ"], 0, at_least=False),
+        ]
+        if not args.node_only:
+            figures |= from_a_bucket(shop, near, args.every)
+            asked += [
+                Bar("S3 requests that failed", figures["s3_requests_failed"], 3, at_least=True),
+                Bar("S3: indexed", figures["s3_indexed"], args.videos, at_least=True),
+                Bar("S3: rows that differ", figures["s3_rows_that_differ"], 0, at_least=False),
+            ]
+    return conclude("cluster", figures, asked, args.out, judged=args.judged)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Short videos and fake models: what is counted is what the models are asked, not 
 Opened files are counted by Python's audit hook, below the source only.
 """
 
-import argparse
 import os
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from reelshelf.indexer.pipeline.ingest import IngestResult
 from reelshelf.indexer.pipeline.planning import plan_only
 from tests.support.shops import Shop, list_nth, make_many, product_row, small_config, write_nth
@@ -110,12 +109,8 @@ def measure(shop: Shop, videos: int) -> dict[str, float]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--videos", type=int, default=200)
-    args = parser.parse_args()
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
+    parser = parser_of(__doc__)
+    args = parse(parser, videos=Count(200, 200))
     with tempfile.TemporaryDirectory() as name:
         figures = measure(make_many(Path(name) / "shop", args.videos), args.videos)
     asked = [
@@ -136,7 +131,7 @@ def main() -> int:
         Bar("verify: calls", figures["verified_calls"], 0, at_least=False),
         Bar("delisted, still there", figures["delisted_still_there"], 0, at_least=False),
     ]
-    return conclude("increments", figures, asked, args.out)
+    return conclude("increments", figures, asked, args.out, judged=args.judged)
 
 
 if __name__ == "__main__":

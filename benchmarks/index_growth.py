@@ -9,7 +9,6 @@ and searches them as on the first day. All three are asked the same queries, whi
 of them was tuned on those. CPU is of bringing the index up alone, of all threads.
 """
 
-import argparse
 import shutil
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.vectors import Cloud, append, in_turn, vector_store
 from reelshelf.indexer.index import encode
 from reelshelf.indexer.index.build import Builder, update_index
@@ -169,14 +168,10 @@ def summary(steps: list[Step]) -> dict[str, float]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--rows", type=int, default=150_000, metavar="N")
+    parser = parser_of(__doc__)
     parser.add_argument("--dim", type=int, default=256, metavar="D")
     parser.add_argument("--queries", type=int, default=300, metavar="N")
-    args = parser.parse_args()
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
+    args = parse(parser, rows=Count(20_000, 150_000))
     with tempfile.TemporaryDirectory() as name:
         steps = list(grow(Path(name), args.rows, args.dim, args.queries, IndexConfig()))
     show(steps)
@@ -188,7 +183,7 @@ def main() -> int:
         # Without a loss there is nothing to watch for, and the other bars would say nothing.
         Bar("most recall lost by never", figures["never_most_recall_lost"], 0.03, at_least=True),
     ]
-    return conclude("index_growth", figures, asked, args.out)
+    return conclude("index_growth", figures, asked, args.out, judged=args.judged)
 
 
 if __name__ == "__main__":

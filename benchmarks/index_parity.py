@@ -11,7 +11,6 @@ Beside that, without a bar: OPQ against PQ at equal bytes, in FAISS; and HNSW wi
 through Lance, for what it costs and finds.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ import lance
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.vectors import Cloud, append, in_turn, vector_store
 from reelshelf.indexer.index import encode
 from reelshelf.indexer.index.inspect import index_facts
@@ -275,14 +274,10 @@ def bars(figures: dict[str, float], columns: Sequence[str]) -> list[Bar]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--rows", type=int, default=100_000, metavar="N")
+    parser = parser_of(__doc__)
     parser.add_argument("--dim", type=int, default=384, metavar="D")
     parser.add_argument("--queries", type=int, default=500, metavar="N")
-    args = parser.parse_args()
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
+    args = parse(parser, rows=Count(20_000, 100_000))
     asked = Asked(args.rows, args.dim, args.queries)
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -294,7 +289,13 @@ def main() -> int:
             if place is COLUMNS[0]:
                 figures |= rotated(case)
                 figures |= graph(case)
-    return conclude("index_parity", figures, bars(figures, [c for _, c, _ in COLUMNS]), args.out)
+    return conclude(
+        "index_parity",
+        figures,
+        bars(figures, [c for _, c, _ in COLUMNS]),
+        args.out,
+        judged=args.judged,
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ power law, and says so. At the middle size both ways to build are timed.
 Recall and latency are of fresh vectors, at the parameters that tuning chose.
 """
 
-import argparse
 import json
 import math
 import subprocess
@@ -23,7 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, conclude, parse, parser_of
 
 ROOT = Path(__file__).parent.parent
 _BUILDS = ("fragments", "buffers")
@@ -93,6 +92,9 @@ def extrapolated(smaller: list[Size], rows: int) -> float | None:
     return float(long * (rows / many) ** exponent)
 
 
+_PART, _FULL = (20_000, 60_000), (100_000, 300_000, 1_000_000)
+
+
 def show(sizes: list[Size]) -> None:
     """Print the curve."""
     columns = ["build_s", "build_cpu_s", "train_s", "encode_s", "tune_s", "peak_gb"]
@@ -110,20 +112,15 @@ def show(sizes: list[Size]) -> None:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[100_000, 300_000, 1_000_000], metavar="N"
-    )
+    parser = parser_of(__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="N")
     parser.add_argument("--dim", type=int, default=512, metavar="D")
     parser.add_argument("--queries", type=int, default=500, metavar="N")
     parser.add_argument("--build", choices=_BUILDS, default="fragments")
     parser.add_argument("--lance-limit", type=float, default=600.0, metavar="S")
-    args = parser.parse_args()
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
+    args = parse(parser)
     sizes: list[Size] = []
-    ordered = sorted(args.sizes)
+    ordered = sorted(args.sizes or (_FULL if args.full else _PART))
     for rows in ordered:
         with tempfile.TemporaryDirectory() as name:
             asked = Asked(Path(name), args.dim, args.queries, args.build, args.lance_limit)
@@ -136,7 +133,7 @@ def main() -> int:
         Bar(f"recall@10 at {ordered[-1]} rows", largest["recall"], 0.95, at_least=True),
     ]
     figures = {f"{s.rows}_{name}": value for s in sizes for name, value in s.figures.items()}
-    return conclude("index_scale", figures, asked_for, args.out)
+    return conclude("index_scale", figures, asked_for, args.out, judged=ordered[-1] >= _FULL[-1])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ night that nobody disturbed. Points are drawn from a seed; results are appended 
 benchmark which is stopped goes on where it was.
 """
 
-import argparse
 import json
 import os
 import random
@@ -22,8 +21,8 @@ from pathlib import Path
 
 import ray
 
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.same_rows import differing_rows
-from benchmarks.shop import Bar, conclude
 from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.tables import Store
 from tests.support.shops import Shop, list_nth, make_many, product_row, write_lines, write_nth
@@ -230,15 +229,14 @@ def try_point(point: Point, night: Night, scratch: Path, address: str) -> Found:
 
 def main() -> int:
     """Kill, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--points", type=int, default=116, help="with fake models (116)")
-    parser.add_argument("--real", type=int, default=8, help="with real models (8)")
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    log = args.out / f"kills-{args.seed}.jsonl"
-    known = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    args = parse(parser, points=Count(12, 116), real=Count(1, 8))
+    # With --out, points that were tried before count: a run that was stopped goes on.
+    log = args.out / f"kills-{args.seed}.jsonl" if args.out else None
+    known = []
+    if log is not None and log.exists():
+        known = [json.loads(line) for line in log.read_text().splitlines()]
     began = time.monotonic()
     context = ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
     address = context.address_info["address"]
@@ -252,8 +250,9 @@ def main() -> int:
                 continue
             found = try_point(point, nights[point.real], scratch, address)
             known.append(asdict(found))
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(found)) + "\n")
+            if log is not None:
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(found)) + "\n")
             print(f"{len(known)}: {found}", file=sys.stderr, flush=True)
     ray.shutdown()
     figures = {
@@ -274,7 +273,7 @@ def main() -> int:
         ),
         Bar("minutes", figures["minutes"], 40, at_least=False),
     ]
-    return conclude("kills", figures, asked, args.out)
+    return conclude("kills", figures, asked, args.out, judged=args.judged)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ A 30-minute clip against one of 30 seconds of the same pictures; a thousand vide
 worker; and model workers that hang while decoders could go on for ever.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,8 +15,7 @@ from pathlib import Path
 import psutil
 import ray
 
-from benchmarks.process_tree import TreeMeter
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, Count, TreeMeter, conclude, parse, parser_of
 from reelshelf.indexer.sources.local import stamp_of
 from reelshelf.jobs.engines.ray.engine import RayEngine
 from reelshelf.schemas.catalog import VideoSource
@@ -132,14 +130,9 @@ def stalled(folder: Path, seconds: float) -> dict[str, float]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--minutes", type=int, default=30)
-    parser.add_argument("--videos", type=int, default=1000)
+    parser = parser_of(__doc__)
     parser.add_argument("--stall", type=float, default=20.0, metavar="S")
-    args = parser.parse_args()
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
+    args = parse(parser, minutes=Count(5, 30), videos=Count(200, 1000))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         figures = long_against_short(folder, args.minutes)
@@ -153,7 +146,7 @@ def main() -> int:
         # Two fifths may wait, whatever the source holds, and one video more.
         Bar("object store, stalled", figures["stalled_store_share"], 0.45, at_least=False),
     ]
-    return conclude("memory", figures, asked, args.out)
+    return conclude("memory", figures, asked, args.out, judged=args.judged)
 
 
 if __name__ == "__main__":

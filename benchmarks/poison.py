@@ -5,7 +5,6 @@ one that takes all memory among them; the scorer says whether each was rightly i
 Then the speed of clean videos with and without poison between them.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import ray
 
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, Count, bench_folder, conclude, parse, parser_of
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
@@ -129,6 +128,16 @@ def every_bad_file(bad: Path, scorer: Path, out: Path, scratch: Path) -> dict[st
     }
 
 
+def broken_clips(scratch: Path) -> Path:
+    """Stand-ins for the folder of bad files: clips of the example shop, cut off or emptied."""
+    folder = scratch / "broken" / "videos"
+    folder.mkdir(parents=True)
+    clip = next((ROOT / "examples" / "shop" / "videos").glob("*.mp4")).read_bytes()
+    for number, name in enumerate(_REFUSED):
+        (folder / f"{name}.mp4").write_bytes(clip[: 100 * number])
+    return folder.parent
+
+
 def jobs_of(clean: int, poison: list[Path]) -> list[VideoJob]:
     """Clean videos of the example shop, with poison evenly between them."""
     videos = sorted((ROOT / "examples" / "shop" / "videos").glob("*.mp4"))
@@ -182,30 +191,33 @@ def speed(bad: Path, clean: int, scratch: Path) -> dict[str, float]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("bad", type=Path, metavar="BAD_DIR")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser = parser_of(__doc__)
+    parser.add_argument("bad", type=Path, nargs="?", default=bench_folder("bad"), metavar="BAD_DIR")
     parser.add_argument("--score", type=Path, metavar="SCORE_PY")
-    parser.add_argument("--clean", type=int, default=120)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    scorer = args.score or args.bad.resolve().parent / "score.py"
+    args = parse(parser, clean=Count(24, 120))
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
-        figures = every_bad_file(args.bad, scorer, args.out, Path(name))
-        figures |= speed(args.bad, args.clean, Path(name))
+        scratch = Path(name)
+        if args.bad is not None:
+            scorer = args.score or args.bad.resolve().parent / "score.py"
+            figures = every_bad_file(args.bad, scorer, args.out or scratch, scratch / "bad")
+        figures |= speed(args.bad or broken_clips(scratch), args.clean, scratch)
     asked = [
-        Bar("wrong answers", figures["bad_wrong"], 0, at_least=False),
-        Bar(
-            "misbehaving decoders rightly told",
-            figures["misbehaving_rightly_told"],
-            3,
-            at_least=True,
-        ),
-        Bar("run completes and publishes", figures["published"], 1, at_least=True),
         Bar("inputs without outcome", figures["without_outcome"], 0, at_least=False),
         Bar("speed of clean videos kept", figures["speed_kept"], 0.9, at_least=True),
     ]
-    return conclude("poison", figures, asked, args.out)
+    if args.bad is not None:
+        asked += [
+            Bar("wrong answers", figures["bad_wrong"], 0, at_least=False),
+            Bar(
+                "misbehaving decoders rightly told",
+                figures["misbehaving_rightly_told"],
+                3,
+                at_least=True,
+            ),
+            Bar("run completes and publishes", figures["published"], 1, at_least=True),
+        ]
+    return conclude("poison", figures, asked, args.out, judged=args.judged)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ beside the bars: the same with one modality taken away, each modality alone, and
 weights fitted on one shop link another (SHOP_DIR, by default examples/shop).
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -25,7 +24,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.shop import Bar, conclude, copy_without_answers
+from benchmarks.harness import (
+    EXAMPLE_SHOP,
+    Bar,
+    bench_folder,
+    conclude,
+    copy_without_answers,
+    parse,
+    parser_of,
+)
 from benchmarks.shop_worker import answer, duplicates, link_line, write_lines
 from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration, probability
 from reelshelf.indexer.pipeline.ingest import ingest
@@ -354,20 +361,20 @@ def bars(figures: dict[str, float]) -> list[Bar]:
 
 def main() -> int:
     """Measure, score, print, compare with the bars."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("bench", type=Path, metavar="BENCH_DIR")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--second", type=Path, default=Path("examples/shop"), metavar="SHOP_DIR")
+    parser = parser_of(__doc__)
+    default = bench_folder("dev") or EXAMPLE_SHOP
+    parser.add_argument("bench", type=Path, nargs="?", default=default, metavar="BENCH_DIR")
+    parser.add_argument("--second", type=Path, default=EXAMPLE_SHOP, metavar="SHOP_DIR")
     parser.add_argument("--config", type=Path, metavar="TOML")
     parser.add_argument("--score", type=Path, metavar="SCORE_PY")
     parser.add_argument("--store", metavar="URI", help="a store of BENCH_DIR, already ingested")
     parser.add_argument("--second-store", metavar="URI", help="the same for SHOP_DIR")
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = parse(parser)
     scorer = args.score or args.bench.resolve().parent / "score.py"
     config, console = load_config(args.config), Console()
     with tempfile.TemporaryDirectory() as scratch:
         first, other = Path(scratch) / "first", Path(scratch) / "second"
+        out: Path = args.out or Path(scratch)
         shop = (
             measured(args.bench, args.store) if args.store else open_shop(args.bench, first, config)
         )
@@ -376,10 +383,10 @@ def main() -> int:
             if args.second_store
             else open_shop(args.second, other, config)
         )
-        figures = linking(shop, scorer, args.out)
-        figures |= ablations(shop, scorer, args.out, console)
-        figures |= transfer(shop, second, scorer, args.out)
-        figures |= search(shop, config, scorer, args.out)
+        figures = linking(shop, scorer, out)
+        figures |= ablations(shop, scorer, out, console)
+        figures |= transfer(shop, second, scorer, out)
+        figures |= search(shop, config, scorer, out)
         figures["chatter_links"] = chatter_links(shop.folder, shop.labeled.pairs)
         silent = len(shop.labeled.silent)
         figures["true_links_without_evidence"] = float(silent)

@@ -12,7 +12,6 @@ Another visual model must ask nothing of ears and readers and decode no sound; w
 made, the head must name the old release.
 """
 
-import argparse
 import datetime as dt
 import shutil
 import sys
@@ -26,7 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from reelshelf.indexer.pipeline import work
 from reelshelf.indexer.pipeline.engine import failed
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
@@ -525,12 +524,8 @@ def measure(videos: int) -> dict[str, float]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--videos", type=int, default=80)
-    args = parser.parse_args()
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
+    parser = parser_of(__doc__)
+    args = parse(parser, videos=Count(12, 80))
     figures = measure(args.videos)
     none = {
         "cases_unlike_preview": "cases with other calls than previewed",
@@ -551,7 +546,7 @@ def main() -> int:
         Bar("visual model: frames encoded", figures["visual_frames_encoded"], 1, at_least=True),
         Bar("speech: ms heard", figures["speech_ms_heard"], 1, at_least=True),
     ]
-    return conclude("reindex", figures, asked, args.out)
+    return conclude("reindex", figures, asked, args.out, judged=args.judged)
 
 
 if __name__ == "__main__":

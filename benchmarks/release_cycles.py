@@ -14,7 +14,6 @@ the full-text index of segments. It is mixed where a row is of another number th
 table has not the rows that the record says.
 """
 
-import argparse
 import datetime as dt
 import multiprocessing as mp
 import sys
@@ -28,7 +27,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.upkeep import prune_store, publish, verify
 from reelshelf.indexer.store import releases
@@ -296,17 +295,15 @@ def bars(figures: dict[str, float], cycles: int) -> list[Bar]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR")
-    parser.add_argument("--cycles", type=int, default=50)
+    parser = parser_of(__doc__)
     parser.add_argument("--videos", type=int, default=6)
-    args = parser.parse_args()
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
+    args = parse(parser, cycles=Count(8, 50))
     with tempfile.TemporaryDirectory() as name:
         shop = make_many(Path(name) / "shop", args.videos)
         figures = measure(shop, CONFIG, args.cycles, args.videos)
-    return conclude("release_cycles", figures, bars(figures, args.cycles), args.out)
+    return conclude(
+        "release_cycles", figures, bars(figures, args.cycles), args.out, judged=args.judged
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ with labels, 100 judged queries and a query log, where it loads the encoder and 
 Making the store takes some minutes; --store keeps it for the next time.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -22,8 +21,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.builds import KINDS, GridImages, made_video, picture
-from benchmarks.process_tree import TreeMeter
-from benchmarks.shop import Bar, conclude
+from benchmarks.harness import Bar, Count, TreeMeter, conclude, parse, parser_of
 from reelshelf.indexer.pipeline.engine import failed
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
@@ -237,14 +235,11 @@ def measure(root: Path, name: str, *words: str) -> dict[str, float]:
 
 def main() -> int:
     """Make the store where there is none, measure, compare with the bars."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where figures.json goes")
-    parser.add_argument("--videos", type=int, default=VIDEOS)
-    parser.add_argument("--releases", type=int, default=RELEASES)
+    parser = parser_of(__doc__)
     parser.add_argument(
         "--store", type=Path, metavar="DIR", help="keep the shop and its store here"
     )
-    args = parser.parse_args()
+    args = parse(parser, videos=Count(200, VIDEOS), releases=Count(4, RELEASES))
     with tempfile.TemporaryDirectory() as scratch:
         root: Path = args.store or Path(scratch) / "shop"
         if not (root / "store").is_dir():
@@ -262,9 +257,7 @@ def main() -> int:
                 f"{name}: releases in the trend", figures[f"{name}_trend"], releases, at_least=True
             ),
         ]
-    if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
-    return conclude("report_scale", figures, bars, args.out)
+    return conclude("report_scale", figures, bars, args.out, judged=args.judged)
 
 
 if __name__ == "__main__":

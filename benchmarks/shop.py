@@ -1,58 +1,31 @@
 """Ingest a benchmark folder and answer its queries, measured from outside.
 
-    python -m benchmarks.shop BENCH_DIR --out DIR [--config shop.toml] [--score SCORE_PY] [--twice]
+    python -m benchmarks.shop [BENCH_DIR] [--out DIR] [--config TOML] [--score SCORE_PY] [--full]
 
-BENCH_DIR holds catalog/products.jsonl with catalog/images, videos.jsonl with videos/, and
+BENCH_DIR is the measuring shop where REELSHELF_BENCH names it, else the example shop. It holds
+catalog/products.jsonl with catalog/images, videos.jsonl with videos/, and
 queries.jsonl. What is measured works on a copy without labels.jsonl and without the `relevant_*`
 fields: it cannot see an answer. DIR receives links.jsonl, results.jsonl, dups.jsonl, figures.json.
 With a scorer (default: score.py beside BENCH_DIR, if there) and labels, quality is scored too.
 """
 
-import argparse
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.process_tree import TreeMeter
-
-_ANSWERS = ("labels.jsonl",)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One condition: its name, what was found, what was asked."""
-
-    name: str
-    found: float
-    wanted: float
-    at_least: bool
-
-    @property
-    def reached(self) -> bool:
-        """Whether the bar was reached."""
-        return self.found >= self.wanted if self.at_least else self.found <= self.wanted
-
-
-def copy_without_answers(source: Path, target: Path) -> None:
-    """Copy a benchmark folder, leaving out everything that tells what is right."""
-    shutil.copytree(
-        source, target, ignore=shutil.ignore_patterns(*_ANSWERS), copy_function=shutil.copyfile
-    )
-    queries = target / "queries.jsonl"
-    rows = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines() if line]
-    kept = [
-        {name: value for name, value in row.items() if not name.startswith("relevant_")}
-        for row in rows
-    ]
-    queries.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+from benchmarks.harness import (
+    EXAMPLE_SHOP,
+    Bar,
+    TreeMeter,
+    bench_folder,
+    conclude,
+    copy_without_answers,
+    parse,
+    parser_of,
+)
 
 
 def measure(folder: Path, store: Path, out: Path, config: Path | None) -> dict[str, float]:
@@ -128,51 +101,31 @@ def bars(figures: dict[str, float]) -> list[Bar]:
 
 def main() -> int:
     """Measure, score, print, compare with the bars."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("bench", type=Path, metavar="BENCH_DIR")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser = parser_of(__doc__)
+    default = bench_folder("dev") or EXAMPLE_SHOP
+    parser.add_argument("bench", type=Path, nargs="?", default=default, metavar="BENCH_DIR")
     parser.add_argument("--config", type=Path, metavar="TOML")
     parser.add_argument("--score", type=Path, metavar="SCORE_PY")
     parser.add_argument("--twice", action="store_true", help="run again and compare all rows")
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = parse(parser)
     scorer = args.score or args.bench.resolve().parent / "score.py"
     with tempfile.TemporaryDirectory() as scratch:
         copy, store = Path(scratch) / "bench", Path(scratch) / "store"
+        out: Path = args.out or Path(scratch)
         copy_without_answers(args.bench, copy)
-        figures = measure(copy, store, args.out, args.config)
-        if args.twice:
+        figures = measure(copy, store, out, args.config)
+        if args.twice or args.full:
             from benchmarks.same_rows import differing_rows
             from reelshelf.indexer.store.tables import Store
 
-            measure(copy, Path(scratch) / "again", args.out, args.config)
+            measure(copy, Path(scratch) / "again", out, args.config)
             stores = (Store.open(str(store)), Store.open(str(Path(scratch) / "again")))
             differing = differing_rows(*stores)
             figures |= {f"{name}_that_differ": count for name, count in differing.items()}
             figures["rows_that_differ"] = sum(differing.values())
-    if scorer.is_file() and (args.bench / "labels.jsonl").is_file():
-        figures |= score(scorer, args.bench, args.out)
+        if scorer.is_file() and (args.bench / "labels.jsonl").is_file():
+            figures |= score(scorer, args.bench, out)
     return conclude("shop", figures, bars(figures), args.out)
-
-
-def conclude(name: str, figures: dict[str, float], asked: list[Bar], out: Path | None) -> int:
-    """Print figures and bars, then one line of JSON. The exit code."""
-    console = Console()
-    table = Table("figure", "found", title=f"benchmarks.{name}", title_justify="left")
-    for key, value in figures.items():
-        table.add_row(key, f"{value:.4g}")
-    console.print(table)
-    checks = Table("bar", "found", "wanted", "")
-    for bar in asked:
-        sign = ">=" if bar.at_least else "<="
-        reached = "reached" if bar.reached else "MISSED"
-        checks.add_row(bar.name, f"{bar.found:.4g}", f"{sign} {bar.wanted:g}", reached)
-    console.print(checks)
-    result = {"figures": figures, "bars": [asdict(bar) | {"reached": bar.reached} for bar in asked]}
-    if out is not None:
-        (out / "figures.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
-    print(json.dumps(result))
-    return 0 if all(bar.reached for bar in asked) else 1
 
 
 if __name__ == "__main__":

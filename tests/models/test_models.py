@@ -220,4 +220,4 @@ def test_a_shop_is_indexed_linked_and_searched_with_clip(checkpoint: Path, shop:
     found = [hit for text in words for hit in searcher.search_text(text).ranked]
     assert any("visual" in dict(hit.retrievers) for hit in found)
     by_picture = searcher.search_image(np.full((64, 64, 3), 90, np.uint8)).hits
-    assert {route for hit in by_picture for route, _ in hit.retrievers} >= {"frame"}
+    assert {route for hit in by_picture for route, _ in hit.retrievers} >= {"visual"}

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.harness import Bar, copy_without_answers
 from benchmarks.quality import calibration_error, calibration_figures, precision_at
-from benchmarks.shop import Bar, copy_without_answers
 from benchmarks.shop_worker import duplicates
 from reelshelf.indexer.quality.labeled import Labeled, LabeledPair
 

@@ -1,7 +1,9 @@
 """Tiny real videos, made with the codecs inside PyAV."""
 
+import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -38,7 +40,39 @@ def write_clip(
     corner: Color | None = None,
     times_ms: Sequence[int] | None = None,
 ) -> Path:
-    """One second of each color, or one frame of each at `times_ms`; a tone where asked."""
+    """One second of each color, or one frame of each at `times_ms`; a tone where asked.
+
+    A process encodes a clip once, and writes it as often as it is asked for.
+    """
+    times = tuple(times_ms) if times_ms is not None else None
+    path.write_bytes(_encoded(path.suffix, tuple(colors), size, fps, sound, corner, times))
+    return path
+
+
+@lru_cache(maxsize=64)
+def _encoded(
+    suffix: str,
+    colors: tuple[Color, ...],
+    size: tuple[int, int],
+    fps: int,
+    sound: bool,
+    corner: Color | None,
+    times_ms: tuple[int, ...] | None,
+) -> bytes:
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        _encode(Path(file.name), colors, size, fps, sound, corner, times_ms)
+        return Path(file.name).read_bytes()
+
+
+def _encode(
+    path: Path,
+    colors: tuple[Color, ...],
+    size: tuple[int, int],
+    fps: int,
+    sound: bool,
+    corner: Color | None,
+    times_ms: tuple[int, ...] | None,
+) -> None:
     width, height = size
     frames = [c for c in colors for _ in range(1 if times_ms else fps)]
     stamps = times_ms or [i * 1000 // fps for i in range(len(frames))]
@@ -63,4 +97,3 @@ def write_clip(
                 part.sample_rate, part.pts, part.time_base = RATE, start, Fraction(1, RATE)
                 out.mux(audio.encode(part))
             out.mux(audio.encode(None))
-    return path

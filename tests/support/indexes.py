@@ -7,5 +7,10 @@ TABLE, COLUMN = "product_images", "image_vector"
 
 
 def index_config(**settings: object) -> Config:
-    defaults: dict[str, object] = {"flat_below": 1000, "partitions": 32, "sub_vectors": 8}
+    defaults: dict[str, object] = {
+        "flat_below": 1000,
+        "partitions": 32,
+        "sub_vectors": 8,
+        "tune_queries": 80,
+    }
     return small_config(index=defaults | settings)

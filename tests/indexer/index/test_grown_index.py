@@ -215,7 +215,7 @@ def test_many_deltas_become_few(store: Store) -> None:
 
 
 def test_an_index_that_finds_less_is_searched_wider_if_that_mends_it(store: Store) -> None:
-    config = index_config()
+    config = index_config(tune_queries=200)
     index = build(store, config)
     starved = index.model_copy(update={"nprobes": index.nprobes // 2})
     add(store, clustered(100, 69), 10**6)

@@ -1,6 +1,7 @@
 """The example shop through the command line, Ray and the real models."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def searcher(example_store: Path) -> Searcher:
 
 
 def test_the_command_finds_what_the_searcher_finds(example_store: Path, searcher: Searcher) -> None:
-    picture = EXAMPLE_SHOP / "query_images" / "EL-9190.webp"
+    picture = EXAMPLE_SHOP / "query_images" / "FO-5390.webp"
     store = ("--store", str(example_store), "-k", "1")
     (by_words,) = reelshelf("search", *store, "Serata Stiletto")["hits"]
     (by_picture,) = reelshelf("search", *store, "--image", str(picture))["hits"]
@@ -96,7 +97,7 @@ def test_a_second_run_into_another_store_ends_in_the_same_rows(
     """Of some of its videos: what the models make of one depends on no other."""
     rows = (EXAMPLE_SHOP / "videos.jsonl").read_text().splitlines()[:6]
     (tmp_path / "videos.jsonl").write_text("\n".join(rows))
-    (tmp_path / "videos").symlink_to(EXAMPLE_SHOP / "videos")
+    shutil.copytree(EXAMPLE_SHOP / "videos", tmp_path / "videos")
     reelshelf(
         *("ingest", "--store", str(tmp_path / "again")),
         *("--catalog", str(EXAMPLE_SHOP / "catalog" / "products.jsonl")),

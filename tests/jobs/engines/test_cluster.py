@@ -24,8 +24,8 @@ from tests.support.fakes import load_stalling
 pytestmark = pytest.mark.integration
 
 
-def test_a_lost_node_and_a_failing_endpoint_lose_nothing() -> None:
-    command = [sys.executable, "-m", "benchmarks.cluster", "--videos", "12"]
+def test_a_lost_node_loses_nothing() -> None:
+    command = [sys.executable, "-m", "benchmarks.cluster", "--videos", "9", "--node-only"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     result = json.loads(done.stdout.splitlines()[-1])
