@@ -1,6 +1,8 @@
 """Fixtures that many tests share."""
 
+import atexit
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +14,14 @@ from tests.support.shops import Shop, make_shop
 # Tests never reach for a network; a model that would be downloaded is a failure.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# Ray joins a cluster that it finds in its folder: each process of the suite has its own.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["RAY_TMPDIR"] = f"/tmp/ray-tests-{worker}-{os.getpid()}"
+    Path(os.environ["RAY_TMPDIR"]).mkdir(exist_ok=True)
+    atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share what is expensive: tests that use the same of it run in the same process.
 

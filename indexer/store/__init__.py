@@ -1,4 +1,4 @@
-"""Where everything is kept: Lance tables under one URI, and the releases that name their versions."""
+"""The database: Lance tables under one URI, and the releases that name their versions."""
 
 from reelshelf.indexer.store import products, releases
 from reelshelf.indexer.store.calibrations import newest_calibration, save_calibration

@@ -107,7 +107,8 @@ from reelshelf.jobs.cli import main
 from reelshelf.jobs.engines.ray.engine import RayEngine
 from tests.support.fakes import load_fakes
 nightly.make_engine = lambda config: RayEngine(config, load_fakes)
-sys.exit(main(["nightly", "--config", sys.argv[1], "--log-file", sys.argv[2], "--log-format", "json"]))
+log = ["--log-file", sys.argv[2], "--log-format", "json"]
+sys.exit(main(["nightly", "--config", sys.argv[1], *log]))
 """
 
 

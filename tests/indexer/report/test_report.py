@@ -320,7 +320,8 @@ def test_the_sample_is_the_same_for_everybody(shop: Shop) -> None:
 
 
 def test_pictures_show_the_moment_and_not_another_file(shop: Shop) -> None:
-    shop.ingest()
+    # Its own files, and not those of the store that many tests copy.
+    shop.ingest(small_config())
     store = Store.open(shop.request.store)
     pinned, facts = ReleaseSnapshot.of(store, require_served(store)), facts_of(shop)
     files, media = Files(StorageConfig()), parse_config({}).media
@@ -348,7 +349,7 @@ def test_pictures_show_the_moment_and_not_another_file(shop: Shop) -> None:
 
 
 def test_a_product_picture_that_was_replaced_is_not_shown(shop: Shop) -> None:
-    shop.ingest()
+    shop.ingest(small_config())
     for name in ("red", "green", "blue"):
         picture = shop.root / "catalog" / "images" / f"{name}.png"
         picture.write_bytes(picture.read_bytes() + b"x")

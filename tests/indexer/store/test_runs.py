@@ -19,16 +19,17 @@ from tests.support.shops import Shop, small_config
 DIES = """
 import os, signal, sys
 from pathlib import Path
-import reelshelf.indexer.pipeline.ingest as pipeline
-from tests.support.shops import Shop
+from importlib import import_module
+from tests.support.fakes import load_fakes
+from tests.support.shops import DECODE, Shop
 def die(*args, **named):
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "videos":
     from reelshelf.jobs.engines.local import LocalEngine
     LocalEngine.index_videos = die
 else:
-    pipeline.plan = die
-Shop(Path(sys.argv[1])).ingest()
+    import_module("reelshelf.indexer.pipeline.ingest").plan = die
+Shop(Path(sys.argv[1]))._ingest(None, load_fakes, DECODE, verify=False, reindex=None)
 """
 
 
