@@ -1,6 +1,7 @@
 """Fixtures that many tests share."""
 
 import atexit
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,23 +20,6 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["RAY_TMPDIR"] = f"/tmp/ray-tests-{worker}-{os.getpid()}"
     Path(os.environ["RAY_TMPDIR"]).mkdir(exist_ok=True)
     atexit.register(shutil.rmtree, os.environ["RAY_TMPDIR"], ignore_errors=True)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share what is expensive: tests that use the same of it run in the same process.
-
-    The indexed example shop and the Ray node are made once each; other fixtures of a module or of
-    the session belong to a file.
-    """
-    for item in items:
-        names = set(getattr(item, "fixturenames", ()))
-        group = item.nodeid.partition("::")[0]
-        if "example_store" in names or "example_searcher" in names:
-            group = "example shop"
-        elif "ray_node" in names:
-            group = "ray"
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
@@ -66,10 +50,20 @@ def ray_node() -> Iterator[None]:
 def example_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example shop, indexed once by the command line with Ray and the real models.
 
-    Tests that write into it take a copy.
+    Once for all processes of the suite: the first makes it, the others wait. Tests that write into
+    it take a copy.
     """
-    path = tmp_path_factory.mktemp("example") / "store"
-    result = ingest(path)
-    assert result["published"]
-    assert result["outcomes"] == {"submitted": 20, "indexed": 20, "skipped": 0, "failed": 0}
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    path = root / "example-store"
+    with (root / "example-store.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            made = root / "example-store-in-the-making"
+            result = ingest(made)
+            assert result["published"]
+            outcomes = {"submitted": 20, "indexed": 20, "skipped": 0, "failed": 0}
+            assert result["outcomes"] == outcomes
+            made.rename(path)
     return path

@@ -37,7 +37,7 @@ from tests.support.indexes import COLUMN, TABLE, index_config
 from tests.support.shops import small_config
 
 pytestmark = pytest.mark.integration
-DIM, ROWS, PIECES = 32, 8000, 4
+DIM, ROWS, PIECES = 32, 6000, 4
 
 
 SILENT = ("segments", "text_vector")

@@ -2,14 +2,17 @@
 
 import json
 import logging
+from collections.abc import Iterator
 
 import pytest
+from pydantic import BaseModel
 
 from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.runs import all_runs, run_records
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
 from reelshelf.schemas.config import parse_config, stored_config
+from reelshelf.schemas.logs import KeptRecords
 from reelshelf.schemas.release import Release
 from reelshelf.schemas.run import Ending
 from reelshelf.schemas.upgrades import RENAMED_KEYS, rename_keys
@@ -22,22 +25,28 @@ def old_form(key: str, value: object) -> dict[str, object]:
     return {section: {name: value}} if name else {section: value}
 
 
+@pytest.fixture
+def warnings() -> Iterator[KeptRecords]:
+    """What is logged by reading a config."""
+    logger, kept = logging.getLogger("reelshelf.schemas.config"), KeptRecords()
+    logger.addHandler(kept)
+    yield kept
+    logger.removeHandler(kept)
+
+
 @pytest.mark.parametrize(("old", "new"), RENAMED_KEYS.items())
-def test_a_renamed_key_loads_with_one_warning(
-    old: str, new: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_renamed_key_loads_with_one_warning(old: str, new: str, warnings: KeptRecords) -> None:
     value: object = parse_config({})
     for part in new.split("."):
         value = getattr(value, part)
-    plain = value.model_dump() if hasattr(value, "model_dump") else value
-    monkeypatch.setattr(logging.getLogger("reelshelf"), "propagate", True)
+    plain = value.model_dump() if isinstance(value, BaseModel) else value
     config = parse_config(old_form(old, plain))
     found: object = config
     for part in new.split("."):
         found = getattr(found, part)
     assert found == value
-    (record,) = (r for r in caplog.records if r.name.startswith("reelshelf"))
-    assert f"{old} is now {new}" in record.getMessage()
+    (line,) = warnings.take()
+    assert f"{old} is now {new}" in line.message
 
 
 def test_renaming_changes_no_value_and_keeps_what_it_was_given() -> None:

@@ -248,7 +248,9 @@ def test_ray_below_a_long_folder_is_told_in_words(shop: Shop, tmp_path: Path) ->
     long.mkdir()
     request = shop.request
     given = ["--catalog", request.catalog, "--videos", request.videos]
-    done = shell('"$@"', "ingest", *given, "--store", request.store, "--json", TMPDIR=str(long))
+    # The suite names a folder for Ray; here it is to take the system's.
+    words = ["ingest", *given, "--store", request.store, "--json"]
+    done = shell('env -u RAY_TMPDIR "$@"', *words, TMPDIR=str(long))
     assert done.returncode == 10
     assert "Name a shorter folder that can be written to as TMPDIR" in done.stderr
     assert not Path(request.store).exists()

@@ -119,8 +119,9 @@ def rows_of(store: Store, name: str, videos: set[str]) -> list[dict[str, object]
     return [{k: v for k, v in row.items() if k not in ignored} for row in kept]
 
 
-def test_nothing_is_done_twice(example_store: Path) -> None:
-    result = ingest(example_store)
+def test_nothing_is_done_twice(example_store: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(example_store, tmp_path / "store")
+    result = ingest(store)
     assert not result["published"]
     assert result["calls"] == {}
-    assert Store.open(str(example_store)).table("releases").count_rows() == 1
+    assert Store.open(str(store)).table("releases").count_rows() == 1
