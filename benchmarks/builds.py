@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from reelshelf.indexer.extract.work import failed
 from reelshelf.indexer.index import encode
-from reelshelf.indexer.pipeline.engine import failed
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
+from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.media.decode import decode_video
-from reelshelf.indexer.pipeline import work
 from reelshelf.indexer.sources.local import stamp_of
 from reelshelf.models.registry import load_models
 from reelshelf.schemas.catalog import VideoSource

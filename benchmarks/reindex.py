@@ -26,8 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import Bar, Count, conclude, parse, parser_of
-from reelshelf.indexer.pipeline import work
-from reelshelf.indexer.pipeline.engine import failed
+from reelshelf.indexer.extract import work
+from reelshelf.indexer.extract.work import failed
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest, plan_only
 from reelshelf.indexer.pipeline.preview import preview

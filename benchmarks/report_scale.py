@@ -22,7 +22,7 @@ from PIL import Image
 
 from benchmarks.builds import KINDS, GridImages, made_video, picture
 from benchmarks.harness import Bar, Count, TreeMeter, conclude, parse, parser_of
-from reelshelf.indexer.pipeline.engine import failed
+from reelshelf.indexer.extract.work import failed
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress

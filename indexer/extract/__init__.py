@@ -1,5 +1,6 @@
 """From decoded videos to segments, and from products to vectors: the models' part of the work."""
 
+from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.products import (
     encode_picture,
@@ -8,14 +9,15 @@ from reelshelf.indexer.extract.products import (
     row_fingerprint,
     text_fingerprint,
 )
-from reelshelf.indexer.extract.segments import segment_videos
+from reelshelf.indexer.extract.work import failed
 
 __all__ = [
     "Meter",
     "encode_picture",
     "encode_product_texts",
+    "failed",
     "load_picture",
     "row_fingerprint",
-    "segment_videos",
     "text_fingerprint",
+    "work",
 ]

@@ -3,8 +3,7 @@
 It knows no engine: `Engine` and `Progress` are protocols that jobs/ fulfils.
 """
 
-from reelshelf.indexer.pipeline import work
-from reelshelf.indexer.pipeline.engine import Decode, Engine, ModelLoader, ThisProcess, failed
+from reelshelf.indexer.pipeline.engine import Decode, Engine, ModelLoader, ThisProcess
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.outdated import Outdated, outdated
 from reelshelf.indexer.pipeline.plan import PlanCounts
@@ -38,7 +37,6 @@ __all__ = [
     "ThisProcess",
     "config_for",
     "config_of_today",
-    "failed",
     "ingest",
     "keep_calibration",
     "outdated",
@@ -48,6 +46,5 @@ __all__ = [
     "publish",
     "upgrade_store",
     "verify",
-    "work",
     "would_prune",
 ]

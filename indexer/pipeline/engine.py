@@ -5,10 +5,7 @@ no protection from a decoder that hangs or crashes. `ray` spreads it over worker
 be killed. The rows that come out are the same.
 """
 
-import logging
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias, TypeVar
 
@@ -21,14 +18,10 @@ from reelshelf.schemas.catalog import (
     RejectedPicture,
 )
 from reelshelf.schemas.config import Config
-from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
-
-_LOG = logging.getLogger(__name__)
-_LONGEST_TRACE = 20_000
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -99,24 +92,3 @@ class Engine(TaskRunner, Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
-
-
-def failure(job: VideoJob, stage: str, error: BaseException, attempt: int = 1) -> Failed:
-    """An exception as the outcome of a video. One that nobody expects is logged and kept whole."""
-    if isinstance(error, MediaError):
-        _LOG.info("failed: %s: %s", error.kind.value, error)
-        return failed(job, stage, error.kind, str(error), attempt)
-    if isinstance(error, MemoryError):
-        message = "needs more memory than a worker may take"
-        return failed(job, stage, FailureKind.OUT_OF_MEMORY, message, attempt)
-    message = f"{type(error).__name__}: {error}"
-    _LOG.error("failed with an error that is no fault of a video: %s", message, exc_info=error)
-    trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
-    return replace(failed(job, stage, FailureKind.INTERNAL, message, attempt), trace=trace)
-
-
-def failed(job: VideoJob, stage: str, kind: FailureKind, message: str, attempt: int = 1) -> Failed:
-    """The outcome of a video that has no rows."""
-    source = job.source
-    text = message[:2000]
-    return Failed(source.video_id, source.path, stage, kind, text, attempt, job.stamp)

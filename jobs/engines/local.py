@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
+from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.products import encode_product_texts
-from reelshelf.indexer.pipeline import work
 from reelshelf.indexer.pipeline.engine import Decode, ModelLoader, ThisProcess
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.catalog import (

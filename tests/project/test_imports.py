@@ -50,3 +50,8 @@ def test_help_loads_nothing_but_argparse_and_our_own() -> None:
     modules = loaded("reelshelf.jobs.cli")
     heavy = ("numpy", "pyarrow", "pydantic", "rich", "lancedb", "lance", *HEAVY)
     assert [name for name in heavy if name in modules] == []
+
+
+def test_a_worker_loads_no_database() -> None:
+    modules = loaded("reelshelf.jobs.engines.ray.workers")
+    assert {"lance", "lancedb", "scipy", "faiss", "altair"} & modules == set()

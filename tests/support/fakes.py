@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from reelshelf.indexer.pipeline import work
-from reelshelf.indexer.pipeline.engine import failed, failure
+from reelshelf.indexer.extract import work
+from reelshelf.indexer.extract.work import failed, failure
 from reelshelf.models.protocols import ModelSet, TextLine, Transcript
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import FailureKind, ModelUnavailable

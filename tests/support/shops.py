@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.extract import work
 from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest

@@ -31,9 +31,10 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
 
+from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
-from reelshelf.indexer.pipeline import work
-from reelshelf.indexer.pipeline.engine import Decode, ModelLoader, failed
+from reelshelf.indexer.extract.work import failed
+from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
 from reelshelf.jobs.engines.ray.workers import (
     DecodeStatus,
     DecodeWorker,

@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
+from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.products import encode_picture, encode_product_texts
-from reelshelf.indexer.pipeline import work
-from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.catalog import (
     EncodedPicture,
@@ -34,6 +34,9 @@ from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
+
+if TYPE_CHECKING:
+    from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
 
 # Loading included: the first time, weights may have to be fetched.
 _START_S = 600.0
@@ -80,7 +83,7 @@ class DecodeStatus:
 class DecodeWorker(_Worker):
     """Decodes one video at a time, with a bound on its memory."""
 
-    def __init__(self, config: Config, decode: Decode, about: Mapping[str, str]) -> None:
+    def __init__(self, config: Config, decode: "Decode", about: Mapping[str, str]) -> None:
         super().__init__(about)
         work.limit_memory(config.engine.decode_memory_gb)
         self._config = config
@@ -105,7 +108,7 @@ class ModelWorker(_Worker):
     """Runs all models."""
 
     def __init__(
-        self, config: Config, loader: ModelLoader, gpu_share: float, about: Mapping[str, str]
+        self, config: Config, loader: "ModelLoader", gpu_share: float, about: Mapping[str, str]
     ) -> None:
         super().__init__(about, gpu_share)
         self._config = config

@@ -208,7 +208,7 @@ def test_a_video_that_crashes_its_decoder_is_tried_on_some_nights_and_then_rests
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_indexed_as_either(shop: Shop) -> None:
-    from reelshelf.indexer.pipeline import work
+    from reelshelf.indexer.extract import work
 
     def decode_and_touch(job, config):
         path = Path(job.source.path)

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from benchmarks.same_rows import differing_rows
-from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.extract import work
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import plan_only
 from reelshelf.indexer.pipeline.preview import preview

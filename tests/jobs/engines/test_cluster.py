@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reelshelf.indexer.pipeline import work
+from reelshelf.indexer.extract import work
 from reelshelf.indexer.sources.local import stamp_of
 from reelshelf.jobs.engines.ray.engine import RayEngine
 from reelshelf.schemas.catalog import VideoSource

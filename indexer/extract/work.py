@@ -6,7 +6,9 @@ video never stops a run.
 
 import logging
 import resource
+import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +18,6 @@ from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.products import encode_picture
 from reelshelf.indexer.extract.segments import segment_videos
 from reelshelf.indexer.media.decode import decode_video
-from reelshelf.indexer.pipeline.engine import failure
 from reelshelf.indexer.sources.files import Files
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.catalog import EncodedPicture, PictureJob, RejectedPicture
@@ -29,6 +30,7 @@ from reelshelf.schemas.run import Stage
 from reelshelf.schemas.segments import SegmentedVideo
 
 _LOG = logging.getLogger(__name__)
+_LONGEST_TRACE = 20_000
 
 
 def use_one_thread() -> None:
@@ -118,3 +120,24 @@ def encode_or_reject(
 def rejected(job: PictureJob, reason: str) -> RejectedPicture:
     """A picture that is not encoded for a reason that may pass."""
     return RejectedPicture(job.image_key, job.sku, job.uri, reason[:2000], lasting=False)
+
+
+def failure(job: VideoJob, stage: str, error: BaseException, attempt: int = 1) -> Failed:
+    """An exception as the outcome of a video. One that nobody expects is logged and kept whole."""
+    if isinstance(error, MediaError):
+        _LOG.info("failed: %s: %s", error.kind.value, error)
+        return failed(job, stage, error.kind, str(error), attempt)
+    if isinstance(error, MemoryError):
+        message = "needs more memory than a worker may take"
+        return failed(job, stage, FailureKind.OUT_OF_MEMORY, message, attempt)
+    message = f"{type(error).__name__}: {error}"
+    _LOG.error("failed with an error that is no fault of a video: %s", message, exc_info=error)
+    trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
+    return replace(failed(job, stage, FailureKind.INTERNAL, message, attempt), trace=trace)
+
+
+def failed(job: VideoJob, stage: str, kind: FailureKind, message: str, attempt: int = 1) -> Failed:
+    """The outcome of a video that has no rows."""
+    source = job.source
+    text = message[:2000]
+    return Failed(source.video_id, source.path, stage, kind, text, attempt, job.stamp)
