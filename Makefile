@@ -30,7 +30,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=build/links $(BIN)/lint-imports
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -5,14 +5,13 @@
 docs/searcher.md is the contract that this follows.
 """
 
-import json
 import sys
 
 import lancedb
 from lancedb.table import Table
 
 from reelshelf.models.registry import load_text_encoder
-from reelshelf.schemas.config import parse_config
+from reelshelf.schemas.config import stored_config
 from reelshelf.schemas.release import Release
 from reelshelf.schemas.tables import SCHEMA_VERSION
 
@@ -36,11 +35,13 @@ class Searcher:
         if self.release is not None and serving == self.release.run_id:
             return False
         found = self.db.open_table("releases").search().where(f"run_id = '{serving}'").to_list()
-        record = json.loads(found[0]["record"])
-        if record["schema_version"] != SCHEMA_VERSION:
-            raise SystemExit(f"release of schema {record['schema_version']}: update this searcher")
-        release = Release.model_validate(record)
-        encoder = load_text_encoder(parse_config(json.loads(release.config)))
+        if found[0]["schema_version"] > SCHEMA_VERSION:
+            raise SystemExit(
+                f"release of schema {found[0]['schema_version']}: update this searcher"
+            )
+        # Reads records of older versions too.
+        release = Release.read(found[0]["record"])
+        encoder = load_text_encoder(stored_config(release.config, where=release.release_id))
         if encoder.ref.space != release.models.text.space:
             raise SystemExit(f"{encoder.ref.space} cannot search {release.models.text.space}")
         tables = {pin.name: self._pinned(pin.table, pin.version) for pin in release.tables}

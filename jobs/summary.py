@@ -19,7 +19,7 @@ EXIT_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class NightlySummary:
-    """What a night came to. Times are seconds; `spent` is by stage, CPU and GPU."""
+    """How a run ended, in numbers. Times are seconds; `spent` is by stage, CPU and GPU."""
 
     ending: str
     exit_code: int
@@ -41,7 +41,7 @@ class NightlySummary:
 
     @property
     def line(self) -> str:
-        """The night in one line for people."""
+        """The run in one line for people."""
         outcomes = self.outcomes
         counts = (
             f"{outcomes['indexed']} indexed, {outcomes['skipped']} unchanged or skipped, "

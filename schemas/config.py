@@ -241,7 +241,7 @@ class EngineConfig(Section):
     that has not been decoded after `slow_after_s`, and takes long beside the others, is put off
     while these wait for a decoder. `attempts` is how often a video is tried in one run, each time
     in another worker where it failed unexpectedly; one that fails in `quarantine_after_runs` runs
-    rests until its file or the settings change.
+    is quarantined until its file or the settings change.
     """
 
     kind: Literal["ray", "local"] = "ray"

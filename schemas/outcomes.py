@@ -100,7 +100,7 @@ class Tries:
     """What a run tried, by how it ended: what the gate's failure rate is made of.
 
     `indexed` and `failed` are of videos that were new, changed, due for other settings or tried
-    again. Unchanged videos, files that are no videos and videos that rest since an earlier failure
+    again. Unchanged videos, files that are no videos and quarantined videos
     are not among them. `away` are videos whose file cannot be read though the store holds them, of
     `stored` ones that were looked for: they keep their rows, but a source that has lost many is not
     whole.

@@ -397,7 +397,7 @@ def releases_schema() -> pa.Schema:
 
 
 def backgrounds_schema(image_dim: int) -> pa.Schema:
-    """One row for each background measured; a release names the one its links were made with."""
+    """One row for each set of visual statistics; a release names the one its links used."""
     return pa.schema(
         _required(
             ("background_id", pa.string()),

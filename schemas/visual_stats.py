@@ -1,4 +1,4 @@
-"""What a shop's pictures have in common, whatever they show."""
+"""Per-shop statistics of pictures, and the whitened space in which they are compared."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from reelshelf.schemas.media import Vectors
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VisualStats:
-    """What resemblance means in this shop when it means nothing.
+    """Per-shop statistics that normalize visual similarity.
 
     Fitted at the first release, and again when the shop's videos or pictures have doubled.
     `frame_mean` and `picture_mean`, `(dim,)`, center frame vectors and product pictures.
     `nuisance`, `(k, dim)`, are orthonormal directions in which vectors of the same product differ,
-    and `shrinkage`, `(k,)` in 0..1, is how much of each is kept. `noise` is the cosine that a
+    and `shrinkage`, `(k,)` in 0..1, is how much of each is kept. `noise_floor` is the cosine that a
     frame and a product it does not show reach now and then. `segments` and `pictures` are how many
     the shop had when this was measured.
     """
@@ -24,28 +24,28 @@ class VisualStats:
     picture_mean: Vectors
     nuisance: Vectors
     shrinkage: Vectors
-    noise: float
+    noise_floor: float
     segments: int
     pictures: int
 
     @property
     def stats_id(self) -> str:
         """SHA-256 of what it holds."""
-        digest = hashlib.sha256(repr((self.noise, self.segments, self.pictures)).encode())
+        digest = hashlib.sha256(repr((self.noise_floor, self.segments, self.pictures)).encode())
         for array in (self.frame_mean, self.picture_mean, self.nuisance, self.shrinkage):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
 
 class WhitenedSpace:
-    """Maps vectors into the space of a background; there, cosines are likeness."""
+    """Whitens vectors with a shop's statistics; cosines of the results are visual similarity."""
 
-    def __init__(self, background: VisualStats) -> None:
-        self.noise = background.noise
-        self._frame_mean = background.frame_mean
-        self._picture_mean = background.picture_mean
-        self._nuisance = background.nuisance
-        self._change = background.shrinkage - 1.0
+    def __init__(self, stats: VisualStats) -> None:
+        self.noise_floor = stats.noise_floor
+        self._frame_mean = stats.frame_mean
+        self._picture_mean = stats.picture_mean
+        self._nuisance = stats.nuisance
+        self._change = stats.shrinkage - 1.0
 
     def of_frames(self, vectors: Vectors) -> Vectors:
         """Map frame vectors `(n, dim)` to unit vectors of the same shape."""

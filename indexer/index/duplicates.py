@@ -66,16 +66,16 @@ def cover(a: Shape, b: Shape) -> float:
 def cluster_duplicates(
     store: Store,
     indexes: Sequence[VectorIndex],
-    background: VisualStats | None,
+    stats: VisualStats | None,
     config: DuplicatesConfig,
 ) -> None:
     """Compare new videos with the shop's others, and name every video's cluster."""
     index = next(i for i in indexes if (i.table, i.column) == ("segments", "frame_vector"))
-    # A background is fitted anew only when the shop has doubled: then all are compared again.
-    space = background.stats_id if background else None
+    # Statistics are fitted anew only when the shop has doubled: then all are compared again.
+    space = stats.stats_id if stats else None
     settings = fingerprint([VERSION, config.model_dump(mode="json"), space])
     # A shop without pictures has none; its mean is that of its frames tonight.
-    mean = background.frame_mean if background else _mean_frame(store)
+    mean = stats.frame_mean if stats else _mean_frame(store)
     for batch in store.videos_to_compare(settings):
         found = {key: _duplicates(store, key, batch[key], index, mean, config) for key in batch}
         store.write_duplicates(found, settings)

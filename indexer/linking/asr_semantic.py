@@ -1,7 +1,7 @@
 """Products meant but not named: "a loud clock with two bells".
 
 Each sentence that is said is compared with what the shop says of each product. As with visual,
-likeness alone is not enough: a sentence must be closer to this product than to its rivals.
+similarity alone is not enough: a sentence must be closer to this product than to its rivals.
 """
 
 from collections.abc import Iterable, Sequence

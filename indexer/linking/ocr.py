@@ -97,9 +97,9 @@ def _print_weights(segment: Segment, catalog: CatalogIndex) -> Vectors:
     vocabulary = list(catalog.packaging_terms)
     for word in _distinct(word for line in segment.screen_text for word in words(line.text)):
         on = np.zeros(count, np.float32)
-        for printed, likeness in _alike(word, vocabulary):
+        for printed, similarity in _alike(word, vocabulary):
             owners = catalog.packaging_terms[printed]
-            on[owners] = np.maximum(on[owners], likeness)
+            on[owners] = np.maximum(on[owners], similarity)
         owned = int((on > 0).sum())
         if 0 < owned <= max(2, count // 4):
             total += on * math.log(1.0 + count / owned) / catalog.rarest

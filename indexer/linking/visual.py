@@ -1,7 +1,7 @@
-"""Products seen: frames against product pictures, in the shop's own space of likeness.
+"""Products seen: frames against product pictures, in the shop's own whitened space.
 
-A product's lead over its best rival in the same moment says more than its likeness alone: siblings
-are told apart by it.
+A product's lead over its best rival in the same moment says more than its similarity alone: it
+tells siblings apart.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,11 +22,11 @@ _SOFTNESS = 0.025
 
 
 class VisualMatcher:
-    """The catalog's pictures in the space of likeness, made once for many videos."""
+    """The catalog's pictures in the whitened space, made once for many videos."""
 
-    def __init__(self, catalog: CatalogIndex, background: VisualStats) -> None:
+    def __init__(self, catalog: CatalogIndex, stats: VisualStats) -> None:
         self._catalog = catalog
-        self._space = WhitenedSpace(background)
+        self._space = WhitenedSpace(stats)
         self._pictures = self._space.of_pictures(catalog.image_vectors)
         self._owners = np.unique(catalog.image_owner)
 
@@ -37,13 +37,13 @@ class VisualMatcher:
         frames = np.stack([segment.frame_vector for segment in segments])
         cosines = self._space.of_frames(frames) @ self._pictures.T
         # 0 is the shop's noise, 1 the same picture.
-        noise = self._space.noise
+        noise = self._space.noise_floor
         best = best_by_product(cosines, self._catalog)
-        likeness = np.maximum((best - noise) / max(1.0 - noise, 1e-3), 0.0)
-        own, ahead = discount_shared(likeness, _SOFTNESS), margins(likeness)
+        similarity = np.maximum((best - noise) / max(1.0 - noise, 1e-3), 0.0)
+        own, ahead = discount_shared(similarity, _SOFTNESS), margins(similarity)
         for i, segment in enumerate(segments):
-            for column in np.argsort(-likeness[i], kind="stable")[:_CANDIDATES].tolist():
-                if likeness[i, column] <= 0.0:
+            for column in np.argsort(-similarity[i], kind="stable")[:_CANDIDATES].tolist():
+                if similarity[i, column] <= 0.0:
                     break
                 product = int(self._owners[column])
                 yield Match(

@@ -10,9 +10,10 @@ are shrunk, as within-class covariance normalization does for voices (Hatch, Kaj
 "Within-Class Covariance Normalization for SVM-based Speaker Recognition", 2006), so that what is
 left of a difference tells products apart.
 
-Likeness is then measured from the shop's own noise upwards: how much frames resemble products that
-they do not show, as score normalization does with a cohort of impostors (Auckenthaler et al.,
-"Score Normalization for Text-Independent Speaker Verification Systems", 2000).
+Similarity is then measured from the shop's own noise floor upwards: how much frames resemble
+products that they do not show, as score normalization does with a cohort of impostors
+(Auckenthaler et al., "Score Normalization for Text-Independent Speaker Verification Systems",
+2000).
 """
 
 from dataclasses import replace
@@ -26,7 +27,7 @@ from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
 
 # A shop's first videos say little about its frames; catalog pictures stand in for this many.
 _PRIOR_SEGMENTS = 50
-# Noise is the likeness that one in 33 wrong pairs reaches; before enough pairs are known, it is
+# Noise is the similarity that one in 33 wrong pairs reaches; before enough pairs are known, it is
 # what the example shop shows.
 _NOISE_QUANTILE = 0.97
 _PRIOR_NOISE = 0.18
@@ -61,7 +62,7 @@ def fit_visual_stats(
     fitted = VisualStats(
         frame_mean, picture_mean, nuisance, shrinkage, _PRIOR_NOISE, segments, len(pictures)
     )
-    return replace(fitted, noise=_noise(frames, catalog, WhitenedSpace(fitted)))
+    return replace(fitted, noise_floor=_noise(frames, catalog, WhitenedSpace(fitted)))
 
 
 def _differences(vectors: Vectors, groups: npt.NDArray[np.intp]) -> Vectors:

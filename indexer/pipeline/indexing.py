@@ -176,7 +176,7 @@ def index_videos(
 def note_failed(
     run: Run, outcomes: Outcomes, plan: Sequence[PlannedVideo], pictures: ProductPlan
 ) -> None:
-    """Remember the stamps of what failed, so that it rests until its file changes."""
+    """Remember the stamps of what failed, so that it is quarantined until its file changes."""
     keys = {planned.job.source.video_id: planned.job.key for planned in plan}
     found = {
         keys[item.video_id]: FileState(item.stamp, "")

@@ -81,7 +81,7 @@ class VideoPlan:
     unchanged: list[Skipped] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
-    # Of what rests since a night that failed on it and could not take its old rows away.
+    # Of what is quarantined since a run that failed on it and could not remove its old rows.
     stale: set[str] = field(default_factory=set)
     hashed: int = 0
     # Of `failed`: new videos whose file cannot be read, for the first time; and of the `stored`
@@ -292,7 +292,7 @@ def _settled(
     scope: Scope,
     config: Config,
 ) -> bool:
-    """Whether a video needs no more looking at: it rests since it failed, or is left to a night."""
+    """Whether a video needs no more looking at: it is quarantined, or is left to a nightly run."""
     state, content = looked.state, looked.content
     if scope.only and (looked.reusable is None or not scope.stages):
         if failure is not None and state is None:
@@ -300,11 +300,14 @@ def _settled(
         else:
             plan.unchanged.append(Skipped(looked.source.video_id, "outside the scope"))
         return True
-    rests = (
-        failure and content is not None and fingerprints and _rests(failure, fingerprints, config)
+    quarantined = (
+        failure
+        and content is not None
+        and fingerprints
+        and _is_quarantined(failure, fingerprints, config)
     )
     due = state is None or bool(fingerprints and changed_stages(state.fingerprints, fingerprints))
-    if failure and rests and not scope.again and due:
+    if failure and quarantined and not scope.again and due:
         plan.failed.append(_carried(looked.source, failure, looked.stamp))
         if state is not None and content != state.content_sha256:
             plan.stale.add(looked.key)
@@ -518,7 +521,7 @@ def _says_the_same(stored: VideoSource, given: VideoSource) -> bool:
     return all(getattr(stored, name) == getattr(given, name) for name in names)
 
 
-def _rests(failure: KnownFailure, fingerprints: StageFingerprints, config: Config) -> bool:
+def _is_quarantined(failure: KnownFailure, fingerprints: StageFingerprints, config: Config) -> bool:
     """Whether a failed video is left alone until its file or the settings change."""
     if failure.kind is None or failure.stage_fingerprint != failure_fingerprint(
         fingerprints, config

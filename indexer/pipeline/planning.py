@@ -217,7 +217,7 @@ def _stored(store: Store, names: Mapping[str, str], reusable: Stored | None = No
 def check_spaces(store: Store, refs: ModelRefs, reindex: ReindexRequest | None) -> None:
     """Refuse encoders other than those of the store, unless a whole generation is demanded.
 
-    A night never starts one by itself, and never goes back to one that is not served.
+    A nightly run never starts one by itself, and never goes back to one that is not served.
     """
     served = releases.served_release(store)
     number = served.generation if served else store.generation

@@ -56,7 +56,7 @@ def preview(planned: Planned, store: Store) -> Preview:
     calls["pictures_encoded"] = sum(job.look for job in planned.products.pictures)
     calls["pictures_read"] = sum(job.read for job in planned.products.pictures)
     asked = {name: count for name, count in calls.items() if count}
-    cpu_s, seconds = _expected(asked, run_records(store))
+    cpu_s, seconds = _expected(asked, [run for run in run_records(store) if run.came_through])
     return Preview(asked, guessed, cpu_s, seconds)
 
 

@@ -151,7 +151,7 @@ def _query_vectors(run: Run) -> Vectors | None:
 def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
     """The shop's statistics, measured anew only when videos or pictures have doubled.
 
-    Statistics that moved a little every night would change every link every night.
+    Statistics that moved a little with every run would change every link every night.
     """
     pictures = run.store.table("product_images").count_rows()
     if not pictures:

@@ -1,6 +1,6 @@
 """Which inputs a run looks at, and what it does again although nothing has changed.
 
-A night looks at everything and does nothing again. A reindex on reindex names some of both.
+A nightly run looks at everything and repeats nothing. A reindex names inputs, stages, or both.
 """
 
 import datetime as dt
@@ -28,11 +28,10 @@ class Scope:
     """What a run is about. Keys are derived ones; None stands for all.
 
     `stages` of videos in scope are done again, and with `only` nothing else: videos without rows,
-    and all where no stage is named, are then left to the night. `texts`, `looks` and `reads` do
-    products' words and pictures again. `links` links videos in scope anew, `index` trains indexes
-    anew. `again` tries inputs again that rest since they failed. `outdated` does again what an
-    older version of the code has made. `removes` lets what left the
-    source leave the store.
+    and all where no stage is named, are then left to the next nightly run. `texts`, `looks` and
+    `reads` do products' words and pictures again. `links` links videos in scope anew, `index`
+    trains indexes anew. `again` tries quarantined inputs again. `outdated` does again what an older
+    version of the code has made. `removes` lets what left the source leave the store.
     """
 
     videos: frozenset[str] | None = None

@@ -42,10 +42,10 @@ def _health_checks(quality: Quality, config: GateConfig) -> list[GateCheck]:
     health = quality.health
     checks = [
         _none("wrong indexes", health.wrong_indexes),
-        at_most("rows of no video or product", health.orphans, 0),
+        at_most("orphan rows", health.orphans, 0),
         at_most("videos that miss segments", health.incomplete_videos, 0),
         at_most("scores outside 0..1", health.bad_scores, 0),
-        at_most("keys that stand twice", sum(health.duplicate_keys.values()), 0),
+        at_most("duplicate keys", sum(health.duplicate_keys.values()), 0),
     ]
     if health.damaged is not None:
         checks.append(_none("damaged files", health.damaged))

@@ -21,7 +21,7 @@ from reelshelf.indexer.report.link_section import Labels, link_section
 from reelshelf.indexer.report.run_section import run_section
 from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.releases import Listed, listed_releases
-from reelshelf.indexer.store.runs import RunRecord, run_records
+from reelshelf.indexer.store.runs import RunRecord, all_runs
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.config import ReportConfig
@@ -68,10 +68,10 @@ def build_report(
     listed = listed_releases(store)
     upto = _upto(listed, release)
     before = release_before(listed, release)
-    runs = run_records(store)
+    runs = [run for run in all_runs(store) if run.ending is not Ending.RUNNING]
     by_id = {run.run_id: run for run in runs}
     last = max(runs, key=lambda run: run.ended_at, default=None)
-    read = [run for run in runs if run.source]
+    read = [run for run in runs if run.source and run.came_through]
     supply = _supply(snapshot, upto, config, at)
     found = link_section(snapshot, given.labels, config.sample)
     run = run_section(store, snapshot, read[-1]) if read else None

@@ -25,7 +25,7 @@ from reelshelf.schemas.gate import GateCheck
 from reelshelf.schemas.release import Release
 from reelshelf.schemas.run import Ending
 
-# A run that began longer ago than this was not last night's: a run that crashes leaves no record.
+# A run that began longer ago than this was not last night's: nothing has been started since.
 _A_NIGHT = dt.timedelta(hours=20)
 _SUSPICIOUS = 0.8
 _TOLD = {
@@ -39,6 +39,9 @@ ENDINGS = {
     Ending.NOTHING_NEW: "had nothing to do",
     Ending.GATE_REFUSED: "did not publish: the gate refused",
     Ending.TOO_MANY_FAILURES: "did not publish: too many videos failed",
+    Ending.FAILED: "failed",
+    Ending.CRASHED: "crashed",
+    Ending.UNKNOWN: "ended in a way that is unknown to this version",
 }
 
 

@@ -31,7 +31,7 @@ ADVICE: Mapping[str, str] = {
     FailureKind.CORRUPT: "The file is damaged: have it sent again.",
     FailureKind.TOO_LARGE: "Have it made smaller, or raise media.max_bytes or media.max_side.",
     FailureKind.TOO_LONG: "Have it cut, or raise media.max_duration_s.",
-    FailureKind.CHANGING: "It was being written while it was read; the next night takes it.",
+    FailureKind.CHANGING: "It was being written while it was read; the next run takes it.",
     FailureKind.OUT_OF_MEMORY: "Raise engine.decode_memory_gb, or have the video made smaller.",
     FailureKind.DEADLINE: "Raise engine.decode_deadline_s or engine.model_deadline_s, or look for "
     "a machine that is overloaded; it is tried again.",

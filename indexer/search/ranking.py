@@ -1,9 +1,9 @@
-"""From what the routes found to a list of results: score, one for each cluster, SKUs spread.
+"""From what the retrievers found to a list of results: score, one for each cluster, SKUs spread.
 
-The first stage is a weighted sum of each route's best score for a video (CombSUM; Fox and Shaw,
-"Combination of Multiple Searches", 1994). The final stage adds features that no route knows: the
-authority of what is sold and the freshness of the video. Both are small and neutral for what has no
-history, so they order what is otherwise equal and bury nothing that is new.
+The first stage is a weighted sum of each retriever's best score for a video (CombSUM; Fox and
+Shaw, "Combination of Multiple Searches", 1994). The final stage adds features that no retriever
+knows: the authority of what is sold and the freshness of the video. Both are small and neutral for
+what has no history, so they order what is otherwise equal and bury nothing that is new.
 """
 
 import datetime as dt

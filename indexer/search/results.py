@@ -20,8 +20,8 @@ class SearchHit:
     """One found video, its best moment, what it sells, and why it was found.
 
     `copies` are the other videos of its duplicate cluster, likeliest first; they are no results of
-    their own. `retrievers` holds what each route that found the video, and each feature, adds to
-    `score`.
+    their own. `retrievers` holds what each retriever that found the video, and each feature, adds
+    to `score`.
     """
 
     video_id: str

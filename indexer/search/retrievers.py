@@ -1,4 +1,4 @@
-"""The ways from a query to a video. Each gives videos a score in 0..1 and a moment.
+"""Retrievers: the ways from a query to videos. Each gives videos a score in 0..1 and a moment.
 
 In the offline profile words and frames share no space, so words reach pictures through the
 catalog: words to product text, product to the videos linked to it.
@@ -27,7 +27,7 @@ _LEAST = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A video found by one route; `link` is the place of the link that led to it, if one did."""
+    """A video found by one retriever; `link` is the place of the link that led to it, if any."""
 
     video_key: str
     score: float

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from lancedb.table import Table
 
-from reelshelf.indexer.search import retrievers as routes
+from reelshelf.indexer.search import retrievers
 from reelshelf.indexer.search.breadth import Products
 from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
 from reelshelf.indexer.search.prices import PriceRange
@@ -41,8 +41,8 @@ _FEW = 3
 # Relevance below which a text asks for no product; and the share of the best one's that is as good.
 _WANTED, _AS_WANTED = 0.27, 0.6
 # A query is answered from here on: by the relevance of a product, by the share of its words that a
-# moment has (as `routes.by_words` scores it), or by the meaning of several words. Below all three
-# lie queries for what a shop does not have (docs/linking-and-search.md).
+# moment has (as `retrievers.by_words` scores it), or by the meaning of several words. Queries for
+# what a shop does not have lie below all three (docs/linking-and-search.md).
 _NEAR_PRODUCT, _NEAR_WORDS, _NEAR_MEANING = 0.2, 0.5, 0.5
 # A query longer than this is cut: nobody types one, and each of its words is looked up.
 _LONGEST = 1000
@@ -90,8 +90,8 @@ class Searcher:
         self._analyzer = QueryAnalyzer(self._catalog, self._knows if encoders.text else None)
         self._relevance = ProductRelevance(self._catalog)
         self._authority = authority(products)
-        background = read_visual_stats(store, release.visual_stats_id)
-        self._space = WhitenedSpace(background) if background else None
+        stats = read_visual_stats(store, release.visual_stats_id)
+        self._space = WhitenedSpace(stats) if stats else None
         self._segments = snapshot.table("segments")
         self._pictures = snapshot.table("product_images")
         if links is None:
@@ -135,7 +135,7 @@ class Searcher:
     def _knows(self, word: str) -> bool:
         """Whether a word that the catalog does not have finds something all the same."""
         encoder = self._encoders.text
-        return (encoder is not None and encoder.has_word(word)) or routes.is_said(
+        return (encoder is not None and encoder.has_word(word)) or retrievers.is_said(
             self._segments, word
         )
 
@@ -193,7 +193,7 @@ class Searcher:
             raise ConfigError("this searcher was made without an image encoder")
         vector = self._encoders.image.encode_images([image])[0]
         admitted = self._admitted(category, None)
-        relevance = self._relevance.of_image(self._likeness_to_products(vector), admitted)
+        relevance = self._relevance.of_image(self._similarity_to_products(vector), admitted)
         found = {
             "product": (self._config.product, self._linked(relevance)),
             "visual": (self._config.visual, self._shown(vector)),
@@ -201,7 +201,7 @@ class Searcher:
         return Answer(tuple(self._rank(found, k, self._selling(admitted))))
 
     def _linked(self, relevance: Vectors) -> list[Found]:
-        return routes.by_links(relevance, self._links)
+        return retrievers.by_links(relevance, self._links)
 
     def _worded(self, query: Query) -> list[Found]:
         """Full text for the words as typed and as corrected: a transcript may have either."""
@@ -210,16 +210,16 @@ class Searcher:
         if query.corrected.casefold() != query.text.casefold():
             texts.append(query.corrected)
         weight, depth = self._relevance.weight, self._config.depth
-        found = [routes.by_words(self._segments, text, weight, depth) for text in texts]
+        found = [retrievers.by_words(self._segments, text, weight, depth) for text in texts]
         return [item for items in found for item in items]
 
     def _near(self, column: str, vector: Vectors) -> list[Found]:
         index = self.release.index_of("segments", column)
         if not index.rows:
             return []
-        return routes.by_vector(self._segments, column, vector, index, self._config.depth)
+        return retrievers.by_vector(self._segments, column, vector, index, self._config.depth)
 
-    def _likeness_to_products(self, vector: Vectors) -> dict[int, float]:
+    def _similarity_to_products(self, vector: Vectors) -> dict[int, float]:
         """Cosine to each near product's best picture, centered."""
         index = self.release.index_of("product_images", "image_vector")
         if not index.rows:
@@ -245,7 +245,7 @@ class Searcher:
     def _likest(
         self, table: Table, column: str, vector: Vectors, index: VectorIndex, columns: list[str]
     ) -> list[tuple[Cells, float]]:
-        """The nearest rows, each with its cosine in the space of likeness.
+        """The nearest rows, each with its cosine in the whitened space.
 
         A release without product pictures has no such space; its cosines are plain.
         """
@@ -298,27 +298,27 @@ class Searcher:
         each_of: frozenset[str] = frozenset(),
     ) -> list[SearchHit]:
         best: dict[str, dict[str, tuple[float, Found]]] = defaultdict(dict)
-        for route, (weight, items) in found.items():
+        for retriever, (weight, items) in found.items():
             for item in items:
                 if allowed is not None and item.video_key not in allowed:
                     continue
                 score = weight * item.score
-                known = best[item.video_key].get(route)
+                known = best[item.video_key].get(retriever)
                 if known is None or score > known[0]:
-                    best[item.video_key][route] = (score, item)
+                    best[item.video_key][retriever] = (score, item)
         now = dt.datetime.now(dt.UTC)
-        ranked = [self._ranked(key, by_route, now) for key, by_route in best.items()]
+        ranked = [self._ranked(key, by_retriever, now) for key, by_retriever in best.items()]
         return [
             self._hit(item, copies, best[item.video_key])
             for item, copies in diversify(ranked, self._config.diversity_penalty, k, each_of)
         ]
 
     def _ranked(
-        self, key: str, by_route: dict[str, tuple[float, Found]], now: dt.datetime
+        self, key: str, by_retriever: dict[str, tuple[float, Found]], now: dt.datetime
     ) -> Ranked:
         config, video = self._config, self._videos[key]
-        link = _carrier(by_route)
-        parts = [(route, points) for route, (points, _) in by_route.items()]
+        link = _carrier(by_retriever)
+        parts = [(retriever, points) for retriever, (points, _) in by_retriever.items()]
         product = self._links.products[link] if link is not None else None
         if product is not None:
             standing = self._authority[product]
@@ -334,12 +334,12 @@ class Searcher:
         )
 
     def _hit(
-        self, item: Ranked, copies: Sequence[str], by_route: dict[str, tuple[float, Found]]
+        self, item: Ranked, copies: Sequence[str], by_retriever: dict[str, tuple[float, Found]]
     ) -> SearchHit:
-        _, moment = max(by_route.values(), key=lambda pair: pair[0])
-        link = _carrier(by_route)
+        _, moment = max(by_retriever.values(), key=lambda pair: pair[0])
+        link = _carrier(by_retriever)
         products = self._catalog.products
-        # Copies that no route found belong to the cluster all the same.
+        # Copies that no retriever found belong to the cluster all the same.
         cluster = [k for k in self._members[item.cluster] if k != item.video_key]
         ordered = [*copies, *(key for key in cluster if key not in copies)]
         return SearchHit(
@@ -368,9 +368,9 @@ class Searcher:
         )
 
 
-def _carrier(by_route: dict[str, tuple[float, Found]]) -> int | None:
+def _carrier(by_retriever: dict[str, tuple[float, Found]]) -> int | None:
     """The place of the link that led to a video, if one did."""
-    return next((found.link for _, found in by_route.values() if found.link is not None), None)
+    return next((found.link for _, found in by_retriever.values() if found.link is not None), None)
 
 
 def _comes_near(

@@ -42,6 +42,7 @@ from reelshelf.indexer.store.rows import Cells, RunContext, links_from, now, vec
 from reelshelf.indexer.store.runs import (
     RunEnd,
     RunRecord,
+    all_runs,
     close_dead_runs,
     end_run,
     last_indexing,
@@ -81,6 +82,7 @@ __all__ = [
     "Upgrade",
     "VideoFrames",
     "VideoState",
+    "all_runs",
     "among",
     "check_writable",
     "close_dead_runs",

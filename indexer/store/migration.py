@@ -19,7 +19,7 @@ from reelshelf.indexer.store.rows import STAGE_COLUMNS
 from reelshelf.indexer.store.runs import run_records
 from reelshelf.indexer.store.tables import GENERATION_TABLES, Generation, Store, generation_table
 from reelshelf.schemas import tables
-from reelshelf.schemas.config import Config, kept_settings, parse_config
+from reelshelf.schemas.config import Config, kept_settings, parse_config, stored_config
 from reelshelf.schemas.upgrades import Json
 
 _LAST_WITH_SECTIONS = 5
@@ -107,7 +107,9 @@ def kept_config(store: Store) -> Json | None:
     number = served.generation if served else store.generation
     generation = next(g for g in store.generations() if g.number == number)
     if generation.settings is not None:
-        return generation.settings
+        # Read as a record is: another version may have written it.
+        kept = stored_config(json.dumps(generation.settings), where=f"settings of {store.uri}")
+        return kept_settings(kept)
     return kept_settings(releases.config_of(served)) if served else None
 
 

@@ -1,4 +1,4 @@
-"""Letting go of old releases, and of what killed runs left behind.
+"""Deleting old releases, and what killed runs left behind.
 
 A release goes when it is not among the newest, is not served, and searchers were told to leave it
 long enough ago. Its row leaves the head first, so that nobody finds a release whose files are
@@ -36,7 +36,7 @@ _LEASES = 5
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was let go of."""
+    """What was deleted."""
 
     releases: tuple[str, ...]
     generations: tuple[int, ...]
@@ -62,7 +62,7 @@ def youngest(lease_s: float) -> dt.timedelta:
 def prune(
     store: Store, lease: Lease, *, keep: int, grace: dt.timedelta, older_than: dt.timedelta
 ) -> Pruned:
-    """Let go of old releases, of generations nobody needs, and of versions that nothing names.
+    """Delete old releases, unused generations, and versions that nothing names.
 
     `store` must be guarded by `lease`. What is not `older_than` stays (see `youngest`), files that
     were released included: the next prune takes them.

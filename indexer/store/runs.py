@@ -74,6 +74,11 @@ class RunRecord:
     failure_rate: float | None
 
     @property
+    def came_through(self) -> bool:
+        """Whether it went through to its end, published or not, and so tells what a run takes."""
+        return self.models is not None and self.ending not in (Ending.FAILED, Ending.CRASHED)
+
+    @property
     def seconds(self) -> float:
         """Wall time from its start to its end."""
         return (self.ended_at - self.started_at).total_seconds()
@@ -124,8 +129,7 @@ def _source(stored: dict[str, str]) -> dict[str, str]:
 
 def last_indexing(store: Store) -> RunRecord:
     """The last run that read a source to its end. Raises StoreError where there was none."""
-    found = [record for record in run_records(store) if record.source and record.models]
-    found = [record for record in found if record.ending is not Ending.FAILED]
+    found = [record for record in run_records(store) if record.source and record.came_through]
     if not found:
         raise StoreError(f"{store.uri}: no run has finished yet; begin with `reelshelf ingest`")
     return found[-1]

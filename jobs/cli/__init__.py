@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, _interrupt)
         code = _run(args)
         output.flush()
-        # What a night has come to is told by its code, whatever becomes of its log.
+        # How a run ended is told by its code, whatever becomes of its log.
         if output.error is None or code != 0 or args.command == "nightly":
             return code
         print(f"reelshelf: its output could not be written: {output.error}", file=sys.stderr)

@@ -53,7 +53,7 @@ def add_reindex(commands: Commands) -> None:
     what.add_argument(
         "--since", type=_instant, metavar="DATE", help="videos published or first seen since then"
     )
-    what.add_argument("--failed", action="store_true", help="videos that failed, resting or not")
+    what.add_argument("--failed", action="store_true", help="failed and quarantined videos")
     what.add_argument(
         "--stage",
         action="append",

@@ -82,7 +82,7 @@ def test_another_encoder_and_another_schema_are_refused(
         with pytest.raises(SystemExit, match="fake-texts cannot search all-MiniLM"):
             Searcher(store.uri)
     with monkeypatch.context() as patch:
-        patch.setattr("examples.searcher.SCHEMA_VERSION", 99)
+        patch.setattr("examples.searcher.SCHEMA_VERSION", 3)
         with pytest.raises(SystemExit, match="update this searcher"):
             Searcher(store.uri)
 

@@ -129,7 +129,7 @@ class _Decoding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Understanding:
+class _ModelRun:
     worker: ActorHandle
     batch: list[_Decoded]
     deadline: float
@@ -143,17 +143,17 @@ class _InFlight:
     deferred: deque[_Try] = field(default_factory=deque)
     decoding: dict["ray.ObjectRef[DecodeStatus]", _Decoding] = field(default_factory=dict)
     ready: deque[_Decoded] = field(default_factory=deque)
-    understanding: dict["ray.ObjectRef[object]", _Understanding] = field(default_factory=dict)
+    modeling: dict["ray.ObjectRef[object]", _ModelRun] = field(default_factory=dict)
 
     @property
     def anything(self) -> bool:
         waiting = self.retries or self.deferred
-        return bool(waiting or self.decoding or self.ready or self.understanding)
+        return bool(waiting or self.decoding or self.ready or self.modeling)
 
     @property
     def size(self) -> float:
         """Bytes of decoded videos in the object store, and of those that are about to be."""
-        stored = [item.size for task in self.understanding.values() for item in task.batch]
+        stored = [item.size for task in self.modeling.values() for item in task.batch]
         stored += [item.size for item in self.ready]
         mean = sum(stored) / len(stored) if stored else 0.0
         return sum(stored) + mean * len(self.decoding)
@@ -287,14 +287,14 @@ class RayEngine:
                     flight.retries.appendleft(video)
                     held_up = True
                     break
-            self._start_understanding(flight)
+            self._start_models(flight)
             if not flight.anything:
                 return
-            for ref in self._wait([*flight.decoding, *flight.understanding]):
+            for ref in self._wait([*flight.decoding, *flight.modeling]):
                 if ref in flight.decoding:
                     yield from self._decoded(flight, ref)
                 else:
-                    yield from self._understood(flight, ref)
+                    yield from self._models_done(flight, ref)
             yield from self._end_late_decoders(flight, held_up=held_up)
             yield from self._end_late_models(flight)
 
@@ -325,7 +325,7 @@ class RayEngine:
         flight.decoding[status] = _Decoding(worker, video, pixels, time.monotonic())
         return True
 
-    def _start_understanding(self, flight: _InFlight) -> None:
+    def _start_models(self, flight: _InFlight) -> None:
         engine = self._config.engine
         while (found := _first_that_can(flight.ready, self._models)) is not None:
             first, worker = found
@@ -339,7 +339,7 @@ class RayEngine:
             jobs = [item.video.job for item in batch]
             result = worker.run_models.remote(jobs, *(item.pixels for item in batch))
             deadline = time.monotonic() + engine.model_deadline_s * len(batch)
-            flight.understanding[result] = _Understanding(worker, batch, deadline)
+            flight.modeling[result] = _ModelRun(worker, batch, deadline)
 
     def _decoded(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
         task = flight.decoding.pop(ref)
@@ -377,8 +377,8 @@ class RayEngine:
             return
         yield failed(video.job, stage, FailureKind.CRASHED, message)
 
-    def _understood(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
-        task = flight.understanding.pop(ref)
+    def _models_done(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
+        task = flight.modeling.pop(ref)
         try:
             outcomes, report = ray.get(ref)
         except RayError as error:
@@ -473,10 +473,10 @@ class RayEngine:
         return taken > max(self._config.engine.slow_after_s, _LONG * usual)
 
     def _end_late_models(self, flight: _InFlight) -> Iterator[Outcome]:
-        for ref, task in list(flight.understanding.items()):
+        for ref, task in list(flight.modeling.items()):
             if time.monotonic() <= task.deadline or _is_done(ref):
                 continue
-            del flight.understanding[ref]
+            del flight.modeling[ref]
             self._models.replace(task.worker)
             if len(task.batch) > 1:
                 flight.retries.extend(item.video.again(counted=False) for item in task.batch)

@@ -245,7 +245,10 @@ def test_more_rows_than_it_was_made_for_train_it_anew(store: Store) -> None:
     config = index_config(max_growth=1.05)
     index = build(store, config)
     add(store, clustered(1000, 80), 10**6)
-    assert build(store, config, index).rebuilt == f"it was trained on {ROWS} rows, there are {ROWS + 1000}"
+    assert (
+        build(store, config, index).rebuilt
+        == f"it was trained on {ROWS} rows, there are {ROWS + 1000}"
+    )
 
 
 def test_what_shoppers_typed_is_tuned_for_in_columns_of_words(

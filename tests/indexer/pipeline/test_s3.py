@@ -14,6 +14,7 @@ from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.sources.catalog import read_videos
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.store.tables import DATA_TABLES, Store
+from reelshelf.jobs.cli import main
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.schemas.config import Config, StorageConfig
 from reelshelf.schemas.errors import FailureKind, InputError
@@ -116,13 +117,24 @@ def test_the_spool_is_empty_after_a_run(cloud: CloudShop, tmp_path: Path) -> Non
     assert list(spool.iterdir()) == []
 
 
-def test_credentials_are_in_no_table_no_record_and_no_plan(cloud: CloudShop) -> None:
+def test_credentials_are_in_no_table_no_record_and_no_plan(
+    cloud: CloudShop, tmp_path: Path
+) -> None:
     result = cloud.ingest()
     store = Store.open(f"s3://{BUCKET}/store", cloud.config.storage)
     names = [*DATA_TABLES, "runs", "releases", "head", "store", "sources"]
     everything = [json.dumps(store.table(n).to_arrow().to_pylist(), default=str) for n in names]
     everything += [repr(result), result.newest.model_dump_json(), cloud.config.model_dump_json()]
     assert not [text for text in everything if SECRET in text or KEY in text]
+    # [storage] of a config reaches commands that only read.
+    storage = cloud.config.storage
+    settings = tmp_path / "shop.toml"
+    settings.write_text(
+        f'[storage]\nendpoint = "{storage.endpoint}"\nregion = "{storage.region}"\n'
+    )
+    for command in ("releases", "links", "verify"):
+        words = [command, "--store", f"s3://{BUCKET}/store", "--config", str(settings)]
+        assert main(words) == 0, command
 
 
 def test_a_prefix_lists_videos_as_a_folder_does(cloud: CloudShop) -> None:

@@ -77,10 +77,10 @@ def test_a_release_that_lost_most_of_its_videos_is_refused() -> None:
     [
         ({"damaged": ["a: is missing"]}, "damaged files"),
         ({"wrong_indexes": ["a: metric"]}, "wrong indexes"),
-        ({"orphans": 1}, "rows of no video or product"),
+        ({"orphans": 1}, "orphan rows"),
         ({"incomplete_videos": 1}, "videos that miss segments"),
         ({"bad_scores": 1}, "scores outside 0..1"),
-        ({"duplicate_keys": {"links": 2}}, "keys that stand twice"),
+        ({"duplicate_keys": {"links": 2}}, "duplicate keys"),
         ({"unindexed": {"x": 1}}, "unindexed rows of x"),
         ({"missing": {"x": 1}}, "rows in no partition of x"),
         ({"moved": {"x": 1}}, "unchanged rows of x with other vectors"),

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
+from reelshelf.indexer.pipeline.settings import config_for
 from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.runs import all_runs, run_records
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
-from reelshelf.schemas.config import parse_config, stored_config
+from reelshelf.schemas.config import given_config, parse_config, stored_config
 from reelshelf.schemas.logs import KeptRecords
 from reelshelf.schemas.release import Release
 from reelshelf.schemas.run import Ending
 from reelshelf.schemas.upgrades import RENAMED_KEYS, rename_keys
-from tests.support.shops import Shop
+from tests.support.shops import Shop, small_config
 
 
 def old_form(key: str, value: object) -> dict[str, object]:
@@ -117,3 +118,16 @@ def test_a_release_of_before_has_todays_names(shop: Shop) -> None:
     read = Release.read(json.dumps(data))
     assert read.model_copy(update={"quality": made.quality}) == made
     assert read.quality.health == made.quality.health
+
+
+def test_settings_of_another_version_end_no_run(shop: Shop) -> None:
+    shop.ingest(small_config(media={"sample_ms": 700}))
+    store = Store.open(shop.request.store)
+    kept = store.generations()[0].settings
+    assert kept is not None
+    kept["media"] |= {"of_tomorrow": 1}
+    kept["search"]["spread"] = kept["search"].pop("diversity_penalty")
+    store.change_generation(1, settings=json.dumps(kept | {"of_tomorrow": {}}))
+    config = config_for(given_config({"engine": {"kind": "local"}}), shop.request.store)
+    assert config.media.sample_ms == 700
+    assert shop.ingest(config).calls == {}

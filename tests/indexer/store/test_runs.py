@@ -1,5 +1,6 @@
 """The log of runs: written down from their start, whatever becomes of them."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -86,3 +87,14 @@ def test_a_run_that_may_not_publish_keeps_its_failure_rate(shop: Shop, tmp_path:
     assert shop.run(config).ending is Ending.TOO_MANY_FAILURES
     (record,) = all_runs(Store.open(shop.request.store))
     assert record.failure_rate == pytest.approx(1 / 3)
+
+
+def test_the_report_tells_of_a_run_that_crashed(shop: Shop, tmp_path: Path) -> None:
+    shop.ingest()
+    die_in(shop, "plan")
+    assert main(["upgrade", "--store", shop.request.store]) == 0
+    out = tmp_path / "report"
+    assert main(["report", "--store", shop.request.store, "--out", str(out)]) == 0
+    night = json.loads((out / "report.json").read_text())["headline"]["night"]
+    assert night["ending"] == "crashed"
+    assert "'plan'" in night["message"]

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -23,12 +24,22 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["ingest", "search", "links", "report", "releases"])
+COMMANDS = (
+    *("ingest", "nightly", "search", "links", "explain", "calibrate", "report", "reindex"),
+    *("releases", "publish", "rollback", "prune", "verify", "upgrade"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         build_parser().parse_args([command, "--help"])
     assert end.value.code == 0
-    assert "--store" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "--store" in text or command == "nightly"
+    assert {"--config", "--verbose", "--log-format", "--log-file"} <= set(
+        re.findall(r"--[a-z-]+", text)
+    )
 
 
 def test_a_missing_store_has_its_exit_code_and_a_message(

@@ -17,7 +17,13 @@ from reelshelf.jobs import engines, nightly
 from reelshelf.jobs.cli import links, main
 from reelshelf.jobs.cli.exits import as_ours, cannot_write
 from reelshelf.jobs.engines.local import LocalEngine
-from reelshelf.schemas.errors import ConfigError, ExitCode, InfrastructureError, StoreError
+from reelshelf.schemas.errors import (
+    ConfigError,
+    ExitCode,
+    InfrastructureError,
+    ModelUnavailable,
+    StoreError,
+)
 from tests.support.commands import ROOT
 from tests.support.fakes import load_fakes
 from tests.support.shops import Shop, product_row, write_config
@@ -280,3 +286,11 @@ def test_a_store_that_is_broken_is_no_bug_and_no_infrastructure(
         newest.write_bytes(b"")
     assert main(["links", "--store", str(home)]) == StoreError.exit_code
     assert "missing or cut off" in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
+    found = as_ours(ModuleNotFoundError("No module named 'altair'", name="altair"))
+    assert isinstance(found, ModelUnavailable)
+    assert "reelshelf[report]" in str(found)
+    # One that belongs to no extra is a bug of ours.
+    assert as_ours(ModuleNotFoundError("No module named 'typo'", name="typo")) is None
