@@ -11,6 +11,6 @@ def index_config(**settings: object) -> Config:
         "flat_below": 1000,
         "partitions": 32,
         "sub_vectors": 8,
-        "tune_queries": 80,
+        "tune_queries": 40,
     }
     return small_config(index=defaults | settings)

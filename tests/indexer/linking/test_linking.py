@@ -153,7 +153,7 @@ def test_siblings_that_a_frame_resembles_equally_have_no_lead() -> None:
 def test_likeness_counts_less_in_a_shop_where_everything_looks_alike() -> None:
     half_like = segment(0, (axis(3) + axis(40)) / np.sqrt(2.0))
     calm = fitted(noise(0, 200))
-    noisy = replace(calm, noise=calm.noise + 0.3)
+    noisy = replace(calm, noise_floor=calm.noise_floor + 0.3)
     found = [
         next(
             c.signals[Signal.VISUAL_SIMILARITY]
