@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.integration
 HEAVY = ("torch", "faiss", "ray", "altair", "cv2", "scipy", "jellyfish", "av", "decord")
 LINKERS = ("reelshelf.indexer.linking", "reelshelf.indexer.media", "reelshelf.indexer.extract")
 # What each room may load of these; what is not listed loads none.

@@ -10,19 +10,7 @@ import pytest
 
 from tests.support.commands import ROOT
 
-ROOMS = [
-    "text",
-    "sources",
-    "media",
-    "extract",
-    "linking",
-    "store",
-    "index",
-    "search",
-    "quality",
-    "pipeline",
-    "report",
-]
+ROOMS = sorted(path.parent.name for path in (ROOT / "indexer").glob("*/__init__.py"))
 
 
 def sources() -> list[Path]:
@@ -64,6 +52,17 @@ def test_every_name_that_a_room_offers_is_there(room: str) -> None:
     module = importlib.import_module(f"reelshelf.indexer.{room}")
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
     assert module.__doc__
+
+
+def test_tests_and_benchmarks_take_nothing_from_a_test_module() -> None:
+    listed = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    taken = [
+        (path.name, node.module)
+        for path in listed
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and ".test_" in (node.module or "")
+    ]
+    assert taken == []
 
 
 @pytest.mark.integration

@@ -1,6 +1,7 @@
 """Tiny shops on disk, for tests with fake models."""
 
 import atexit
+import datetime as dt
 import hashlib
 import json
 import shutil
@@ -194,6 +195,8 @@ def make_shop(root: Path) -> Shop:
     return shop
 
 
+# What nobody reads may be pruned at once.
+NO_GRACE = dt.timedelta(0)
 MIXTURES = ([RED, GREEN], [BLUE], [GREEN, BLUE], [RED], [BLUE, RED, GREEN], [GREEN])
 
 

@@ -26,7 +26,9 @@ from tests.support.shops import small_config
 
 pytestmark = pytest.mark.integration
 ROWS = 8_000
-CONFIG = small_config(index={"flat_below": 1000, "sub_vectors": 64, "partitions": 64})
+CONFIG = small_config(
+    index={"flat_below": 1000, "sub_vectors": 64, "partitions": 64, "tune_queries": 60}
+)
 
 
 def builder(config: Config = CONFIG) -> Builder:

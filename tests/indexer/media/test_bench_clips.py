@@ -16,6 +16,7 @@ from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.models.registry import load_models
 from reelshelf.schemas.config import MediaConfig, StorageConfig
 from tests.support.commands import EXAMPLE_SHOP, ROOT
+from tests.support.fakes import load_fakes
 from tests.support.shops import small_config, write_lines
 
 pytestmark = pytest.mark.integration
@@ -46,7 +47,7 @@ def test_every_real_clip_has_an_outcome(bench: Path, tmp_path: Path) -> None:
         str(bench / "realclips"),
         str(tmp_path / "store"),
     )
-    engine = lambda config: LocalEngine(config, load_models)  # noqa: E731
+    engine = lambda config: LocalEngine(config, load_fakes)  # noqa: E731
     result = ingest(request, small_config(), engine, NoProgress())
     assert result.tally.indexed == len(EXPECTED)
     assert result.tally.submitted == len(EXPECTED) + len(listed.skipped)

@@ -1,9 +1,8 @@
 """Redoing on reindex: the least that is needed, the same rows as doing everything, told before."""
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import pytest
@@ -18,81 +17,27 @@ from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.store.releases import list_releases, require_served
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
-from reelshelf.models.protocols import ModelSet, TextLine, Transcript
+from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ConfigError, GateRefused, StoreError
-from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, Vectors
+from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, VideoJob
-from reelshelf.schemas.release import ModelRef
 from reelshelf.schemas.run import Stage
 from tests.support.clips import RED, write_clip
 from tests.support.fakes import (
     FakeImages,
-    FakeReader,
-    FakeSpeech,
-    FakeTexts,
     decode_flaky,
     decode_never,
     load_fakes,
 )
 from tests.support.shops import Shop, product_row, small_config
-
-
-@dataclass
-class Watched:
-    """Fake models and a decoder that count what they are asked, by themselves."""
-
-    images: FakeImages = field(default_factory=FakeImages)
-    asked: Counter[str] = field(default_factory=Counter)
-
-    def load(self, config: Config) -> ModelSet:
-        images, asked = self.images, self.asked
-
-        class Images(FakeImages):
-            ref = images.ref
-
-            def encode_images(self, pixels: list[Pixels]) -> Vectors:  # type: ignore[override]
-                asked["images"] += len(pixels)
-                return images.encode_images(pixels)
-
-        class Speech(FakeSpeech):
-            def transcribe(self, audio: Samples) -> Transcript:
-                asked["speech"] += 1
-                return super().transcribe(audio)
-
-        class Reader(FakeReader):
-            def detect(self, image: Pixels) -> tuple[TextLine, ...]:
-                asked["reader"] += 1
-                return super().detect(image)
-
-        return ModelSet(Images(), FakeTexts(), Speech(), Reader(), None)
-
-    def decode(self, job: VideoJob, config: Config) -> DecodedVideo | Failed:
-        found = work.decode(job, config)
-        if isinstance(found, DecodedVideo):
-            self.asked["sounds"] += found.audio is not None
-            self.asked["pictures"] += bool(found.frames)
-        return found
-
-
-class WideImages(FakeImages):
-    """Another encoder, of another dimension."""
-
-    ref = ModelRef(name="wide", revision="1", sha256="1", dim=48, space="wide-images")
-
-    def encode_images(self, images: list[Pixels]) -> Vectors:  # type: ignore[override]
-        narrow = super().encode_images(images)
-        wide = narrow.repeat(2, axis=1)[:, :48]
-        return wide / (wide**2).sum(axis=1, keepdims=True) ** 0.5
+from tests.support.watched import WIDE, Watched, WideImages
 
 
 class SharperImages(FakeImages):
     """A new revision in the same space."""
 
     ref = FakeImages.ref.model_copy(update={"revision": "2"})
-
-
-WIDE = {"image": {"name": "wide"}}
 
 
 def everything(shop: Shop) -> Watched:

@@ -36,8 +36,8 @@ from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import ReportConfig, StorageConfig, parse_config
 from reelshelf.schemas.errors import ConfigError, FailureKind, GateRefused
 from reelshelf.schemas.run import Ending
-from tests.indexer.pipeline.test_reindex import WIDE, Watched, WideImages
 from tests.support.shops import Shop, product_row, small_config
+from tests.support.watched import WIDE, Watched, WideImages
 
 NOW = dt.datetime(2026, 11, 25, 6, tzinfo=dt.UTC)
 

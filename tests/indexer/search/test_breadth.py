@@ -7,7 +7,7 @@ from reelshelf.indexer.search.breadth import Facets
 from reelshelf.indexer.search.query import QueryAnalyzer
 from reelshelf.indexer.search.ranking import Ranked, diversify
 from reelshelf.indexer.search.relevance import ProductRelevance
-from tests.indexer.search.test_query import ALL, CATALOG, TEXTS
+from tests.support.catalogs import ALL, CATALOG, TEXTS
 
 FACETS = Facets(CATALOG)
 

@@ -8,34 +8,9 @@ from hypothesis import strategies as st
 from reelshelf.indexer.search.prices import PriceRange
 from reelshelf.indexer.search.query import QueryAnalyzer
 from reelshelf.indexer.search.relevance import ProductRelevance
-from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.schemas.catalog import EncodedProduct, Product
-from tests.support.fakes import FakeTexts
+from tests.support.catalogs import ALL, CATALOG, TEXTS
 
-TEXTS = FakeTexts()
-
-
-def product(sku: str, title: str, price: str, **more: object) -> EncodedProduct:
-    item = Product(sku, title, price=Decimal(price), **more)  # type: ignore[arg-type]
-    text, facts = TEXTS.encode_texts([item.text, item.facts])
-    return EncodedProduct(item, text, facts, ())
-
-
-CATALOG = CatalogIndex.of(
-    [
-        product("SHOE-R", "Tempo Running Shoe", "49.00", brand="Fjellvind",
-                category=("Shoes", "Sport"), attributes=(("color", "red"),)),
-        product("SHOE-B", "Tempo Running Shoe", "29.00", brand="Fjellvind",
-                category=("Shoes", "Sport"), attributes=(("color", "blue"),)),
-        product("BOOT", "Granite Trail Boot", "149.00", brand="Nordwind",
-                category=("Shoes", "Outdoor"), attributes=(("color", "red"),)),
-        product("JUICE", "Orange Juice", "2.50", brand="Apple",
-                category=("Food", "Juice"), description="Pressed in the morning."),
-        product("APPLE", "Ruby Orchard Apple", "0.79", category=("Food", "Apple")),
-    ]
-)  # fmt: skip
 ANALYZER = QueryAnalyzer(CATALOG)
-ALL = np.ones(len(CATALOG), np.float32)
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ from reelshelf.indexer.store.releases import list_releases
 from reelshelf.indexer.store.tables import Store, _schemas
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.schemas.errors import StoreError
-from tests.indexer.store.test_releases import NO_GRACE
 from tests.support.commands import ROOT
 from tests.support.fakes import load_fakes
-from tests.support.shops import Shop, make_shop, small_config
+from tests.support.shops import NO_GRACE, Shop, make_shop, small_config
 
+pytestmark = pytest.mark.integration
 NAMES = [
     "with space", "a#b", "a%20b", "it's \"quoted\"", "ünïcødé e\u0301", "日本語 العربية",
     "a\\b [x]*", "a:b ~&;", "{x}^`|<>",

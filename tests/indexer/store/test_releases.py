@@ -24,9 +24,7 @@ from reelshelf.jobs.cli import main
 from reelshelf.schemas.errors import ConfigError, CorruptFile, GateRefused, StoreError
 from reelshelf.schemas.run import Ending
 from tests.support.clips import BLUE, GREEN, RED, write_clip
-from tests.support.shops import Shop, product_row, small_config
-
-NO_GRACE = dt.timedelta(0)
+from tests.support.shops import NO_GRACE, Shop, product_row, small_config
 
 
 def priced(shop: Shop, price: float) -> str:

@@ -41,6 +41,7 @@ def die_in(shop: Shop, stage: str) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("stage", ["plan", "videos"])
 def test_a_run_that_died_is_recorded_with_the_stage_it_was_in(shop: Shop, stage: str) -> None:
     die_in(shop, stage)
@@ -58,6 +59,7 @@ def test_a_run_that_died_is_recorded_with_the_stage_it_was_in(shop: Shop, stage:
     assert last_indexing(store) == done
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("command", ["prune", "publish", "upgrade"])
 def test_every_command_that_takes_the_lease_records_the_dead(shop: Shop, command: str) -> None:
     shop.ingest()

@@ -60,6 +60,7 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("size", ["100k", "300k"])
 def test_a_full_disk_is_told_in_words(shop: Shop, tmp_path: Path, size: str) -> None:
     words = ingest_words(shop, tmp_path / "small" / "store")
@@ -206,12 +207,14 @@ def published(shop: Shop) -> Shop:
     return shop
 
 
+@pytest.mark.integration
 def test_a_reader_that_has_gone_is_no_error(published: Shop) -> None:
     words = ("links", "--store", published.request.store, "--min-score", "0")
     done = shell('"$@" | head -c 1; exit ${PIPESTATUS[0]}', *words)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.integration
 def test_a_reader_that_has_gone_turns_no_refused_run_into_a_good_one(shop: Shop) -> None:
     config = shop.root / "strict.toml"
     config.write_text('[engine]\nkind = "local"\n[gate]\nmin_videos = 9\n')
@@ -223,6 +226,7 @@ def test_a_reader_that_has_gone_turns_no_refused_run_into_a_good_one(shop: Shop)
     assert done.returncode == 4
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("output", [">/dev/full", ">&-"])
 def test_output_that_is_lost_is_told(published: Shop, output: str) -> None:
     done = shell(f'"$@" {output}', "links", "--store", published.request.store)
@@ -230,11 +234,13 @@ def test_output_that_is_lost_is_told(published: Shop, output: str) -> None:
     assert "its output could not be written" in done.stderr
 
 
+@pytest.mark.integration
 def test_with_nowhere_to_write_to_a_command_still_ends_in_order(published: Shop) -> None:
     done = shell('"$@" >&- 2>&- <&-', "releases", "--store", published.request.store)
     assert done.returncode == 10
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_letters_that_a_terminal_does_not_know_are_escaped(
     shop: Shop, words: tuple[str, ...]
@@ -249,6 +255,7 @@ def test_letters_that_a_terminal_does_not_know_are_escaped(
         assert json.loads(done.stdout)[0]["title"] == "Łódź Vase"
 
 
+@pytest.mark.integration
 def test_ray_below_a_long_folder_is_told_in_words(shop: Shop, tmp_path: Path) -> None:
     long = tmp_path / ("long" * 30)
     long.mkdir()
