@@ -302,7 +302,11 @@ class Store:
 
     def dataset(self, name: str, version: int | None = None) -> lance.LanceDataset:
         """A table as Lance's own dataset."""
-        return self.table(name, version).to_lance()
+        # Past the connection, which would look for the newest version twice on the way.
+        place = f"{self.connection.uri.rstrip('/')}/{self.table_name(name)}.lance"
+        return lance.dataset(
+            place, version=version, storage_options=self.connection.storage_options
+        )
 
     def writable(self, name: str) -> Table:
         """A table at its newest version, to write to. Asks for the lease."""
@@ -311,9 +315,9 @@ class Store:
 
     def tag(self, name: str, tag: str, version: int) -> None:
         """Name a version of a table, which keeps it alive. Asks for the lease."""
-        dataset = self.writable(name).to_lance()
+        self._guard()
         if "://" in self.uri:
-            dataset.tags.create(tag, version)
+            self.dataset(name).tags.create(tag, version)
             return
         with plain_path(Path(self.uri).absolute()) as folder:
             named = lance.dataset(str(folder / f"{self.table_name(name)}.lance"))
@@ -562,7 +566,8 @@ class Store:
     def merge(self, name: str, key: str) -> MergeInsertBuilder:
         """A merge into a table, matching rows by `key`. Asks for the lease."""
         # lancedb's own merge refuses nulls in vector columns or would null what is broken.
-        return self.writable(name).to_lance().merge_insert(key)
+        self._guard()
+        return self.dataset(name).merge_insert(key)
 
     def replace(
         self, name: str, key: str, table: pa.Table, owner: str, owners: Sequence[str]

@@ -1,6 +1,7 @@
 """The public surface of each package, and documentation that is run."""
 
 import ast
+import functools
 import importlib
 import re
 import subprocess
@@ -24,6 +25,7 @@ def sources() -> list[Path]:
     return [ROOT / name for name in listed if (ROOT / name).exists()]
 
 
+@functools.cache
 def crossing() -> list[tuple[str, str, str]]:
     """(importing file, room, name) of every import of a room of indexer from outside of it."""
     found = []
