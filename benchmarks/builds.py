@@ -27,7 +27,6 @@ from reelshelf.indexer.pipeline.upkeep import publish
 from reelshelf.indexer.quality.gate import check_release
 from reelshelf.indexer.quality.measures import measure as measure_store
 from reelshelf.indexer.store import releases
-from reelshelf.indexer.store.checksums import version_files
 from reelshelf.indexer.store.quantizers import read_quantizer
 from reelshelf.indexer.store.rows import vector_array, vector_matrix
 from reelshelf.indexer.store.tables import Store, among
@@ -297,7 +296,7 @@ class Copy:
 
     def file(self, kind: str, table: str = "segments") -> Path:
         """The largest file of a kind that the released version of a table is made of."""
-        paths = version_files(self.store, table, self.release.table_version(table))
+        paths = self.store.files_of(table, self.release.table_version(table))
         found = [Path(self.uri) / path for path in paths if f"/{kind}/" in path]
         return max(found, key=lambda path: path.stat().st_size)
 

@@ -76,7 +76,7 @@ def _other_quantizer(copy: Copy) -> Verdict:
 
 @case(BAD, "quantizer forgotten")
 def _forgotten(copy: Copy) -> Verdict:
-    copy.store.table("quantizers").delete(f"sha256 = '{copy.frame.quantizer_sha256}'")
+    copy.store.writable("quantizers").delete(f"sha256 = '{copy.frame.quantizer_sha256}'")
     return copy.judged()
 
 
@@ -95,7 +95,7 @@ def _quantizer_bytes(copy: Copy) -> Verdict:
 
 @case(BAD, "index dropped")
 def _dropped(copy: Copy) -> Verdict:
-    copy.store.table("segments").drop_index(copy.frame.name)
+    copy.store.writable("segments").drop_index(copy.frame.name)
     return copy.judged()
 
 
@@ -110,7 +110,7 @@ def _stale(copy: Copy) -> Verdict:
         owners = pa.array([new] * len(rows))
         rows = rows.set_column(rows.schema.get_field_index("video_key"), "video_key", owners)
         rows = rows.set_column(rows.schema.get_field_index(key), key, pa.array(keys))
-        store.table(name).to_lance().insert(rows.cast(store.dataset(name).schema))
+        store.writable(name).insert(rows.cast(store.dataset(name).schema))
     return copy.judged()
 
 
@@ -199,7 +199,7 @@ def _length(copy: Copy) -> Verdict:
 @case(BAD, "rows twice")
 def _twice(copy: Copy) -> Verdict:
     rows = copy.store.scan("segments", None).slice(0, 100)
-    copy.store.table("segments").to_lance().insert(rows)
+    copy.store.writable("segments").insert(rows)
     return copy.published()
 
 
@@ -261,13 +261,13 @@ def _half_source(copy: Copy) -> Verdict:
 @case(BAD, "more than half of the products gone from the tables")
 def _half_products(copy: Copy) -> Verdict:
     keys = copy.store.scan("products", ["product_key"])["product_key"].to_pylist()
-    copy.store.table("products").delete(among("product_key", keys[: PRODUCTS * 11 // 20]))
+    copy.store.writable("products").delete(among("product_key", keys[: PRODUCTS * 11 // 20]))
     return copy.published()
 
 
 @case(BAD, "all links gone")
 def _unlinked(copy: Copy) -> Verdict:
-    copy.store.table("links").delete("true")
+    copy.store.writable("links").delete("true")
     return copy.published()
 
 
@@ -279,14 +279,14 @@ def _scores(copy: Copy) -> Verdict:
 
 @case(BAD, "segments of nobody")
 def _orphans(copy: Copy) -> Verdict:
-    copy.store.table("videos").delete(among("video_key", [video_key(CONFIG.shop_id, "v3")]))
+    copy.store.writable("videos").delete(among("video_key", [video_key(CONFIG.shop_id, "v3")]))
     return copy.published()
 
 
 @case(BAD, "a video that misses segments")
 def _incomplete(copy: Copy) -> Verdict:
     owner = among("video_key", [video_key(CONFIG.shop_id, "v3")])
-    copy.store.table("segments").delete(f"{owner} AND start_ms = 5000")
+    copy.store.writable("segments").delete(f"{owner} AND start_ms = 5000")
     return copy.published()
 
 
@@ -303,7 +303,7 @@ def _mute(copy: Copy) -> Verdict:
 
 @case(BAD, "product pictures gone")
 def _bare(copy: Copy) -> Verdict:
-    copy.store.table("product_images").delete("true")
+    copy.store.writable("product_images").delete("true")
     return copy.published()
 
 

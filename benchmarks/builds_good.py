@@ -53,10 +53,10 @@ def _buffers(copy: Copy) -> Verdict:
 @case(GOOD, "built in four pieces")
 def _pieces(copy: Copy) -> Verdict:
     rows = copy.store.scan("segments", None)
-    copy.store.table("segments").to_lance().delete("true")
+    copy.store.writable("segments").delete("true")
     for start in range(0, len(rows), -(-len(rows) // 4)):
         piece = rows.slice(start, -(-len(rows) // 4))
-        copy.store.table("segments").to_lance().insert(piece)
+        copy.store.writable("segments").insert(piece)
     builder = Builder(CONFIG.index, in_turn, workers=4, retrain=True)
     return copy.judged(build_indexes(copy.store, builder, copy.release.indexes))
 
@@ -113,7 +113,7 @@ def _flat(copy: Copy) -> Verdict:
 @case(GOOD, "compacted tables")
 def _compacted(copy: Copy) -> Verdict:
     for name in DATA_TABLES:
-        copy.store.table(name).to_lance().optimize.compact_files()
+        copy.store.writable(name).optimize.compact_files()
     return copy.published()
 
 
@@ -132,7 +132,7 @@ def _few_failures(copy: Copy) -> Verdict:
 @case(GOOD, "a few links less")
 def _fewer_links(copy: Copy) -> Verdict:
     keys = copy.store.scan("links", ["link_key"])["link_key"].to_pylist()
-    copy.store.table("links").delete(among("link_key", keys[::20]))
+    copy.store.writable("links").delete(among("link_key", keys[::20]))
     return copy.published()
 
 

@@ -11,10 +11,10 @@ ever asked for the other indexes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import lance
 import numpy as np
-from lancedb.index import FTS, BTree
 
 from reelshelf.indexer.index import encode
 from reelshelf.indexer.index.encode import TaskMapper
@@ -88,11 +88,15 @@ def build_indexes(
     for name in DATA_TABLES:
         compact(store, name)
     for name, column in _KEY_COLUMNS:
-        _index_plainly(store, name, column, BTree())
+        _index_plainly(store, name, column, "BTREE")
     name, column = _TEXT_COLUMN
     # `simple` splits on anything that is no letter or digit and keeps every language's words.
-    full_text = FTS(base_tokenizer="simple", stem=False, remove_stop_words=False)
-    _index_plainly(store, name, column, full_text)
+    words: dict[str, str | bool] = {
+        "base_tokenizer": "simple",
+        "stem": False,
+        "remove_stop_words": False,
+    }
+    _index_plainly(store, name, column, "INVERTED", **words)
     known = {(index.table, index.column): index for index in last}
     return [
         update_index(store, name, column, builder, known.get((name, column)))
@@ -106,7 +110,7 @@ def compact(store: Store, name: str) -> None:
     pieces = dataset.get_fragments()
     gone = sum(piece.num_deletions for piece in pieces)
     if len(pieces) > _MOST_FRAGMENTS or gone > _DELETED * max(1, dataset.count_rows() + gone):
-        store.writable(name).to_lance().optimize.compact_files()
+        store.writable(name).optimize.compact_files()
 
 
 def update_index(
@@ -344,14 +348,16 @@ def _wider(index: VectorIndex, recipe: Recipe, config: IndexConfig) -> list[Vect
     return sorted(ways, key=lambda way: bytes_read(way, recipe.dim))
 
 
-def _index_plainly(store: Store, name: str, column: str, config: FTS | BTree) -> None:
+def _index_plainly(
+    store: Store, name: str, column: str, kind: Literal["BTREE", "INVERTED"], **settings: str | bool
+) -> None:
     """A full-text or key index: made once, then brought up to the newest rows."""
     dataset = store.dataset(name)
     stored = next(iter(index_names(dataset, column)), None)
     if stored is None:
-        store.writable(name).create_index(column, config=config, replace=True)
+        store.writable(name).create_scalar_index(column, kind, replace=True, **settings)
     elif fragments_without(dataset, stored):
-        store.writable(name).to_lance().optimize.optimize_indices(index_names=[stored])
+        store.writable(name).optimize.optimize_indices(index_names=[stored])
 
 
 def _drop_others(store: Store, table: str, column: str, *, keep: str | None) -> None:

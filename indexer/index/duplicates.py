@@ -83,7 +83,7 @@ def cluster_duplicates(
 
 
 def _mean_frame(store: Store) -> Vectors:
-    if not store.table("segments").count_rows():
+    if not store.count("segments"):
         return np.zeros(1, np.float32)
     frames, _ = store.frame_sample(_SAMPLE)
     return np.asarray(frames.mean(axis=0), np.float32)
@@ -98,7 +98,7 @@ def _duplicates(
     config: DuplicatesConfig,
 ) -> list[str]:
     """Hashes of the contents that duplicate one video."""
-    table = store.table("segments")
+    table = store.table("segments", store.dataset("segments").version)
     near: set[str] = set()
     for vector in frames.vectors:
         # Its own moments are the nearest, and would crowd out the others.

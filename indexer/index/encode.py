@@ -109,7 +109,7 @@ def commit(store: Store, quantizer: Quantizer, segments: Sequence[Segment]) -> N
     They take the place of segments that cover the same fragments.
     """
     recipe = quantizer.recipe
-    dataset = store.writable(recipe.table).to_lance()
+    dataset = store.writable(recipe.table)
     dataset.commit_existing_index_segments(quantizer.index_name, recipe.column, list(segments))
 
 

@@ -168,7 +168,6 @@ def index_videos(
         stored=plan.stored,
         away=tuple(plan.away),
     )
-    run.store.delete_orphans()
     stale = {p.job.key for p in plan.todo if p.stale and p.job.source.video_id in failed}
     return sorted(stale | plan.stale)
 

@@ -34,6 +34,7 @@ from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import end_run
 from reelshelf.indexer.store.sources import forget_seen
 from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.torn import drop_torn
 from reelshelf.indexer.store.writing import recorded, writing
 from reelshelf.models.weights import require
 from reelshelf.schemas.catalog import RejectedPicture, RejectedRow
@@ -130,7 +131,7 @@ def ingest(
             store, lease = stack.enter_context(writing(made, run_id, config))
             stack.enter_context(recorded(store, run_id, config, request.source, began))
         else:
-            store = made.guarded(lease.check)
+            store = made.guarded(lease.prove)
         run = Run(config, store, lease, row_context(run_id, config, engine.refs), progress)
         return _run(run, engine, source, request, reindex, clock)
 
@@ -145,6 +146,7 @@ def _run(
 ) -> IngestResult:
     config, store = run.config, run.store
     releases.clear_unpublished(store)
+    drop_torn(store)
     baseline, outcomes = Baseline.of(store), Outcomes()
     with run.stage("plan", 1) as stage:
         base = baseline.served_store

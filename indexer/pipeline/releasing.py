@@ -114,7 +114,7 @@ def _indexes(run: Run, baseline: Baseline, tasks: TaskRunner) -> list[VectorInde
     if last is not None and not run.scope.index:
         tables = {index.table for index in last.indexes} | {"links"}
         if releases.config_of(last).index == run.config.index and all(
-            run.store.table(name).version == last.table_version(name) for name in tables
+            run.store.holds(name, last.table_version(name)) for name in tables
         ):
             return [index.model_copy(update={"rebuilt": None}) for index in last.indexes]
     with run.stage("index", 1) as stage:
@@ -153,10 +153,10 @@ def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
 
     Statistics that moved a little with every run would change every link every night.
     """
-    pictures = run.store.table("product_images").count_rows()
+    pictures = run.store.count("product_images")
     if not pictures:
         return None
-    count = run.store.table("segments").count_rows()
+    count = run.store.count("segments")
     if not count:
         return None
     latest = baseline.latest_in_generation
@@ -222,7 +222,7 @@ def _due(run: Run, linked_as: str) -> dict[tuple[str, ...], str]:
 def _has_news(run: Run, baseline: Baseline, linked_as: str, indexes: Sequence[VectorIndex]) -> bool:
     """Whether a release made now would differ from the one that is served.
 
-    Table versions tell of this run's changes and of those that a killed run left unpublished.
+    Tables tell of this run's changes and of those that a killed run left unpublished.
     """
     served = baseline.served
     if served is None or served.generation != run.store.generation:
@@ -238,7 +238,7 @@ def _has_news(run: Run, baseline: Baseline, linked_as: str, indexes: Sequence[Ve
     if [index.name for index in indexes] != [index.name for index in served.indexes]:
         return True
     return any(
-        run.store.table(name).version != served.table_version(name)
+        not run.store.holds(name, served.table_version(name))
         for name in DATA_TABLES
         if name != "failures"  # written by every run
     )

@@ -13,14 +13,13 @@ from reelshelf.indexer.quality.gate import FAILURE_RATE
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.calibrations import save_calibration
 from reelshelf.indexer.store.checksums import damage, damaged_files
-from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.migration import Upgrade, upgrade
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import RunRecord, close_dead_runs, last_indexing
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
-from reelshelf.indexer.store.writing import recorded, writing
+from reelshelf.indexer.store.writing import recorded, taking, writing
 from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import StoreError
@@ -80,8 +79,7 @@ def _refused_rate(run: RunRecord) -> float | None:
 def upgrade_store(uri: str, config: Config) -> Upgrade:
     """Bring a store of an older version to today's schema; what was done."""
     store = Store.open(uri, config.storage)
-    with Lease.take(store, str(uuid.uuid4()), config.nightly.lease_s) as lease:
-        guarded = store.guarded(lease.check)
+    with taking(store, str(uuid.uuid4()), config.nightly.lease_s) as (guarded, _):
         done = upgrade(guarded, config)
         close_dead_runs(guarded)
         return done

@@ -43,20 +43,19 @@ def measure(
         "links", ["video_key", "product_key"], f"score >= {config.linking.link_above}"
     )
     failures = store.scan("failures", ["input", "kind"]).to_pylist()
-    segments = store.table("segments")
     pictures = store.scan("product_images", ["product_key"])
     return Quality(
         recall_at_10={name: found.recall for name, found in recalls.items()},
         recall_error={name: found.error for name, found in recalls.items()},
         recall_queries={name: found.queries for name, found in recalls.items()},
-        videos=store.table("videos").count_rows(),
+        videos=store.count("videos"),
         videos_linked=len(set(strong["video_key"].to_pylist())),
-        products=store.table("products").count_rows(),
+        products=store.count("products"),
         products_with_picture=len(set(pictures["product_key"].to_pylist())),
         products_linked=len(set(strong["product_key"].to_pylist())),
         links=strong.num_rows,
-        segments=segments.count_rows(),
-        segments_with_text=segments.count_rows("text != ''"),
+        segments=store.count("segments"),
+        segments_with_text=store.count("segments", "text != ''"),
         submitted=tally.submitted,
         indexed=tally.indexed,
         skipped=tally.skipped,

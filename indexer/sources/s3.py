@@ -11,13 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from reelshelf.schemas.config import StorageConfig
-from reelshelf.schemas.errors import FailureKind, InputError, MediaError, ModelUnavailable
+from reelshelf.schemas.errors import (
+    FailureKind,
+    InfrastructureError,
+    InputError,
+    MediaError,
+    ModelUnavailable,
+)
 from reelshelf.schemas.outcomes import SourceStamp
 
 SCHEME = "s3://"
 
 # Above this many objects, pages of a listing (1000 each) are cheaper than asking one by one.
 _ONE_BY_ONE = 50
+# What a service says of an object that was to be written only if it is not there.
+_IS_THERE = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
 
 
 def split(location: str) -> tuple[str, str]:
@@ -70,9 +78,8 @@ class Bucket:
             buckets.setdefault(bucket, []).append(key)
         for bucket, keys in buckets.items():
             wanted = set(keys)
-            prefixes = keys if len(keys) <= _ONE_BY_ONE else [_shared_folder(keys)]
-            for prefix in prefixes:
-                for key, stamp in self._pages(bucket, prefix, exact=len(keys) <= _ONE_BY_ONE):
+            for prefix, exact in _listings(keys):
+                for key, stamp in self._pages(bucket, prefix, exact=exact):
                     if key in wanted:
                         found[f"{SCHEME}{bucket}/{key}"] = stamp
         return found
@@ -110,6 +117,57 @@ class Bucket:
         bucket, key = split(location)
         with _Told(location):
             client.download_file(bucket, key, str(target), Config=TransferConfig(use_threads=False))
+
+    def create(self, location: str, data: bytes) -> bool:
+        """Write an object that is not there yet; False where it is.
+
+        Raises InfrastructureError where the service does not do as it is asked.
+        """
+        client = self._client
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        bucket, key = split(location)
+        try:
+            client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "unknown")
+            if code in _IS_THERE:
+                return False
+            raise InfrastructureError(f"{location}: cannot be written: {code}") from None
+        except BotoCoreError as error:
+            raise InfrastructureError(f"{location}: cannot be written: {error}") from None
+        return True
+
+    def delete(self, location: str) -> None:
+        """Delete an object, if it is there."""
+        client = self._client
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        bucket, key = split(location)
+        try:
+            client.delete_object(Bucket=bucket, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            raise InfrastructureError(f"{location}: cannot be deleted: {error}") from None
+
+
+def _listings(keys: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """What to list to learn of all keys: a prefix, and whether it is one key alone.
+
+    Keys that share no folder are parted by their first ones: the whole bucket may be anybody's.
+    """
+    if len(keys) <= _ONE_BY_ONE:
+        yield from ((key, True) for key in keys)
+    elif shared := _shared_folder(keys):
+        yield shared, False
+    else:
+        folders: dict[str, list[str]] = {}
+        for key in keys:
+            folder, slash, _ = key.partition("/")
+            folders.setdefault(folder if slash else "", []).append(key)
+        alone = folders.pop("", [])
+        yield from ((key, True) for key in alone)
+        for own in folders.values():
+            yield from _listings(own)
 
 
 def _shared_folder(keys: Sequence[str]) -> str:

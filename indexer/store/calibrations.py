@@ -19,12 +19,12 @@ def save_calibration(store: Store, calibration: Calibration) -> None:
         "record": calibration.model_dump_json(),
     }
     table = pa.Table.from_pylist([row], schema=tables.calibrations_schema())
-    store.writable("calibrations").add(table)
+    store.writable("calibrations").insert(table)
 
 
 def newest_calibration(store: Store) -> Calibration | None:
     """The one fitted last, if any was."""
-    rows = store.table("calibrations").to_arrow().sort_by("created_at").to_pylist()
+    rows = store.scan("calibrations", None).sort_by("created_at").to_pylist()
     if not rows:
         return None
     return Calibration.model_validate(calibration_record(rows[-1]["record"]))

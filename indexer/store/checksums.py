@@ -1,21 +1,22 @@
 """Checksums of the files that releases are made of.
 
 Lance does not notice a byte that has flipped. Files are never changed once written, so each is
-hashed when a release first names it and that hash is kept; whoever checks a release reads its files
-again and compares.
+hashed when it is written, at the latest when a release first names it, and that hash is kept;
+whoever checks a release reads its files again and compares.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
+from lancedb.util import value_to_sql
 from pyarrow import fs
 
 from reelshelf.indexer.store.connection import filesystem
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.tables import Store, parts
 from reelshelf.schemas import tables
 from reelshelf.schemas.errors import CorruptFile
 from reelshelf.schemas.release import Release, TableVersion
@@ -44,19 +45,50 @@ class FileManifest:
     sha256: str
 
 
-def file_manifest(store: Store, name: str, version: int) -> FileManifest:
-    """Hash what is new in a version of a table, and remember it. What is known is not read.
+class FileLog:
+    """The hashes of a store's files: read once, and added to as files are written."""
 
-    Raises CorruptFile where a file is missing.
-    """
-    paths = version_files(store, name, version)
-    known = known_files(store)
-    fresh = _hash(store, [path for path in paths if path not in known])
-    if gone := [file.path for file in fresh if file.sha256 is None]:
-        raise CorruptFile(f"{store.uri}: {gone[0]} is missing, though the table was just written")
-    _remember(store, fresh)
-    known |= {file.path: file for file in fresh}
-    return _manifest_of([known[path] for path in paths])
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known = known_files(store)
+
+    def note(self, *tables: tuple[str, Store]) -> None:
+        """Hash the files of the newest versions of these tables that are new, and remember them.
+
+        They are on disk then. Raises CorruptFile where one is missing.
+        """
+        paths: set[str] = set()
+        for name, seen in tables:
+            seen.sync(name)
+            paths |= set(seen.files_of(name))
+        self._add(_hash(self._store, sorted(paths - self._known.keys())))
+
+    def note_record(self, release: Release) -> None:
+        """Remember what the record of a release says."""
+        self._add([_of_record(release)])
+
+    def manifest(self, store: Store, name: str, version: int) -> FileManifest:
+        """What a version of a table is made of, all of which was noted."""
+        return _manifest_of([self._known[path] for path in store.files_of(name, version)])
+
+    def _add(self, fresh: Sequence[StoredFile]) -> None:
+        if gone := [file.path for file in fresh if file.sha256 is None]:
+            raise CorruptFile(
+                f"{self._store.uri}: {gone[0]} is missing, though its table was just written"
+            )
+        _remember(self._store, fresh)
+        self._known |= {file.path: file for file in fresh}
+
+
+def _of_record(release: Release) -> StoredFile:
+    """The record of a release as if it were a file."""
+    text = release.model_dump_json().encode()
+    return StoredFile(record_path(release.run_id), len(text), hashlib.sha256(text).hexdigest())
+
+
+def record_path(run_id: str) -> str:
+    """What the record of the release of a run is called among the files."""
+    return f"releases.lance#{run_id}"
 
 
 def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
@@ -66,7 +98,7 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
     wanted: set[str] = set()
     for table in pinned:
         try:
-            paths = version_files(store, table.name, table.version)
+            paths = store.files_of(table.name, table.version)
         except (OSError, RuntimeError, ValueError) as error:
             wrong.append(f"{table.table}: version {table.version} cannot be opened: {error}")
             continue
@@ -79,6 +111,44 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
             if not gone:
                 wrong.append(f"{table.table}: is made of other files than the release says")
         wanted |= {file.path for file in stored}
+    return wrong + _changed(store, wanted, known)
+
+
+def damaged_elsewhere(store: Store, release: Release) -> list[str]:
+    """What is wrong with a release's record, and with the newest version of every table.
+
+    Those hold what the next run starts from. A file whose hash was not kept yet is read only.
+    """
+    known = known_files(store)
+    wrong = []
+    noted = known.get(record_path(release.run_id))
+    if noted is not None and noted != _of_record(release):
+        wrong.append(f"the record of {release.release_id}: says something else than when written")
+    wanted: set[str] = set()
+    for name, seen in (("head", store), *store.every_table()):
+        try:
+            paths = set(seen.files_of(name))
+            if paths - known.keys():
+                for _ in seen.dataset(name).to_batches():
+                    pass
+        except (OSError, RuntimeError, ValueError) as error:
+            wrong.append(f"{seen.table_name(name)}: its newest version cannot be read: {error}")
+        else:
+            wanted |= paths & known.keys()
+    pinned = {p for t in release.tables for p in _files_or_none(store, t)}
+    return wrong + _changed(store, wanted - pinned, known)
+
+
+def _files_or_none(store: Store, table: TableVersion) -> list[str]:
+    try:
+        return store.files_of(table.name, table.version)
+    except (OSError, RuntimeError, ValueError):
+        return []  # which `damaged_files` says
+
+
+def _changed(store: Store, wanted: Collection[str], known: Mapping[str, StoredFile]) -> list[str]:
+    """Those files that are not what they were when they were hashed."""
+    wrong = []
     for found in _hash(store, sorted(wanted)):
         if found.sha256 is None:
             wrong.append(f"{found.path}: is missing")
@@ -119,30 +189,17 @@ def known_files(store: Store) -> dict[str, StoredFile]:
 
 
 def forget_files(store: Store, kept: Sequence[Release]) -> None:
-    """Forget the files that none of these releases is made of."""
-    wanted: set[str] = set()
+    """Forget files that neither these releases nor the newest versions of tables are made of."""
+    wanted = {record_path(release.run_id) for release in kept}
     for release in kept:
         for table in release.tables:
-            wanted |= set(version_files(store.of(release.generation), table.name, table.version))
-    stored = store.scan("files", None)
-    left = stored.filter(
-        pa.array([path in wanted for path in stored["path"].to_pylist()], pa.bool_())
-    )
-    if left.num_rows < stored.num_rows:
-        store.writable("files").add(left, mode="overwrite")
-
-
-def version_files(store: Store, name: str, version: int) -> list[str]:
-    """Paths, below the store, of every file that a version of a table is made of."""
-    table = store.table_name(name)
-    reader = store.dataset(name, version).tracked_files(min_version=version)
-    found: set[str] = set()
-    for batch in reader:
-        for row in batch.to_pylist():
-            # A transaction file tells how a version came about; no reader opens it.
-            if row["version"] == version and row["type"] != "transaction file":
-                found.add(f"{table}.lance/{row['path']}")
-    return sorted(found)
+            wanted |= set(store.of(release.generation).files_of(table.name, table.version))
+    for name, seen in store.every_table():
+        wanted |= set(seen.files_of(name))
+    stored = store.scan("files", ["path"])["path"].to_pylist()
+    for part in parts(sorted(set(stored) - wanted)):
+        listed = ", ".join(value_to_sql(path) for path in part)
+        store.writable("files").delete(f"path IN ({listed})")
 
 
 def _hash(store: Store, paths: Sequence[str]) -> list[StoredFile]:

@@ -7,6 +7,7 @@ files and services of the profile. They are never part of what a store holds.
 import os
 import re
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import lancedb
 from lancedb.db import DBConnection
 from pyarrow import fs
 
+from reelshelf.indexer.sources.s3 import Bucket
 from reelshelf.indexer.text.clean import printable
 from reelshelf.schemas.config import StorageConfig
 from reelshelf.schemas.errors import InfrastructureError, StoreError
@@ -114,6 +116,29 @@ def filesystem(uri: str, storage: StorageConfig | None = None) -> tuple[fs.FileS
         region=config.region, scheme=scheme or "https", endpoint_override=host or None
     )
     return files, uri.partition("://")[2].rstrip("/")
+
+
+def check_conditional_writes(uri: str, storage: StorageConfig | None) -> None:
+    """Raise StoreError where an object store writes what was to be written only if it is new.
+
+    Two runs that publish at once would both succeed, and one of them be lost. Only a try can tell:
+    such a service takes the condition, and ignores it.
+    """
+    if "://" not in uri:
+        return
+    bucket = Bucket(storage or StorageConfig())
+    place = f"{uri.rstrip('/')}/_probe/{uuid.uuid4()}"
+    try:
+        if not bucket.create(place, b"first"):
+            raise StoreError(f"{uri}: a new object could not be written to {place}")
+        if bucket.create(place, b"second"):
+            raise StoreError(
+                f"{uri}: the service behind it ignores `If-None-Match`, with which an object is "
+                "written only where there is none: changes of two writers would be lost. Nothing "
+                "was written. docs/operations.md names services that pass"
+            )
+    finally:
+        bucket.delete(place)
 
 
 def _options(storage: StorageConfig | None) -> dict[str, str]:

@@ -110,10 +110,14 @@ def _swap(store: Store, old: Head, new: Head) -> bool:
 class Lease:
     """The right to write into a store and to publish. A context manager; use `Lease.take`.
 
-    `check` raises StoreBusy once the lease may have been lost: `Store.guarded` has every write ask.
+    `prove` raises StoreBusy once the lease may have been lost: `Store.guarded` has every write ask.
+    `taken_over` is the run that held it before and has not given it back, None where none has.
     """
 
-    def __init__(self, store: Store, head: Head, term_s: float, asked: float) -> None:
+    def __init__(
+        self, store: Store, head: Head, term_s: float, asked: float, taken_over: str | None
+    ) -> None:
+        self.taken_over = taken_over
         self._store = store
         self._token = head.token
         self._term_s = term_s
@@ -128,6 +132,7 @@ class Lease:
         """Take the lease of a store. Raises StoreBusy while a living run holds it."""
         asked = _clock()
         token = str(uuid.uuid4())
+        before: list[str | None] = []
 
         def mine(head: Head) -> Head:
             if head.run_id is not None and not _is_dead(head):
@@ -144,13 +149,25 @@ class Lease:
                 machine=_this_machine(),
                 process=_process(os.getpid()),
             )
+            before.append(head.run_id)
             return _renewed(taken, term_s)
 
-        return cls(store, change_head(store, mine), term_s, asked)
+        head = change_head(store, mine)
+        return cls(store, head, term_s, asked, before[-1])
 
     def check(self) -> None:
         """Raise StoreBusy if the lease is lost, or may be: by this process's own clock."""
         if self._lost or _clock() - self._renewed > self._term_s:
+            raise self._busy()
+
+    def prove(self) -> None:
+        """Raise StoreBusy if the lease is lost, by the store's own word.
+
+        Two machines may not agree on the time; whether the head still names this lease, they do.
+        """
+        self.check()
+        if read_head(self._store).token != self._token:
+            self._lost = True
             raise self._busy()
 
     def change(self, edit: Callable[[Head], Head]) -> Head:
@@ -181,6 +198,7 @@ class Lease:
             return grown.serve(run_id)
 
         self.change(edit)
+        self._store.sync("head")
 
     def _busy(self) -> StoreBusy:
         return StoreBusy(
@@ -243,10 +261,9 @@ def _renewed(head: Head, term_s: float) -> Head:
 
 
 def _is_dead(head: Head) -> bool:
-    if head.machine == _this_machine() and head.process is not None:
-        pid = int(head.process.partition("@")[0])
-        if _process(pid) != head.process:
-            return True
+    here = head.machine == _this_machine()
+    if here and head.process is not None and _is_gone(head.process):
+        return True
     return head.expires_at is None or head.expires_at < now()
 
 
@@ -261,7 +278,7 @@ def _this_machine() -> str:
 
 
 def _process(pid: int) -> str | None:
-    """A process id with the tick it began at, since ids are used again; None where it is gone.
+    """A process id with the tick it began at, since ids are used again; None where nobody can tell.
 
     Ticks count from the machine's start: no change of its clock moves them.
     """
@@ -270,3 +287,21 @@ def _process(pid: int) -> str | None:
     except OSError:
         return None
     return f"{pid}@{fields[19]}"
+
+
+def _is_gone(process: str) -> bool:
+    """Whether a process of this machine has surely ended.
+
+    One that may not be looked at (another user's, under `hidepid`) may live.
+    """
+    pid = int(process.partition("@")[0])
+    seen = _process(pid)
+    if seen is not None:
+        return seen != process
+    try:
+        os.kill(pid, 0)  # asks and does nothing: the kernel answers for processes of others too
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -75,7 +75,7 @@ def upgrade(store: Store, config: Config | None = None) -> Upgrade:
         seen = store.of(generation.number)
         for name in _tables(generation):
             if missing := _missing(seen, name):
-                seen.writable(name).to_lance().add_columns(pa.schema(missing))
+                seen.writable(name).add_columns(pa.schema(missing))
             _rename(seen, name, names)
     # Last, since this is what tells the next run that all of it is done.
     for generation in store.generations():
@@ -179,4 +179,4 @@ def _rename(store: Store, name: str, names: Mapping[str, str]) -> None:
         values[column] = column
         for value in old:
             values[column] = f"replace({values[column]}, '{value}', '{names[value]}')"
-    store.writable(name).to_lance().update(values, where=_among(columns))
+    store.writable(name).update(values, where=_among(columns))

@@ -140,8 +140,8 @@ def delete_products(store: Store, keys: Sequence[str]) -> None:
 def read_products(store: Store, versions: Mapping[str, int] | None = None) -> list[EncodedProduct]:
     """All products with their vectors, in order of SKUs."""
     pins = versions or {}
-    products = store.table("products", pins.get("products")).to_arrow()
-    images = store.table("product_images", pins.get("product_images")).to_arrow()
+    products = store.scan("products", None, version=pins.get("products"))
+    images = store.scan("product_images", None, version=pins.get("product_images"))
     return rows.encoded_products(products.sort_by("sku"), images)
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from reelshelf.indexer.store.checksums import file_manifest
+from reelshelf.indexer.store.checksums import FileLog
 from reelshelf.indexer.store.head import Head, Lease, change_head, read_head
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.tables import DATA_TABLES, Store, among, parts
+from reelshelf.indexer.store.tables import DATA_TABLES, GENERATION_TABLES, Store, among, parts
 from reelshelf.schemas import tables
 from reelshelf.schemas.config import Config, stored_config
 from reelshelf.schemas.errors import ConfigError, StoreError
@@ -21,11 +21,17 @@ from reelshelf.schemas.release import Release, TableVersion
 
 
 def pin_tables(store: Store) -> list[TableVersion]:
-    """The newest version of every data table, as a release would name it, with checksums."""
+    """The newest version of every table, as a release names those of data, with checksums.
+
+    All of it is on disk then, tables that a release only refers to included.
+    """
     pinned = []
+    log = FileLog(store)
+    log.note(*((name, store) for name in (*GENERATION_TABLES, "store", "sources")))
+    store.sync("files")
     for name in DATA_TABLES:
-        table = store.table(name)
-        manifest = file_manifest(store, name, table.version)
+        table = store.dataset(name)
+        manifest = log.manifest(store, name, table.version)
         pinned.append(
             TableVersion(
                 name=name,
@@ -61,7 +67,11 @@ def publish(store: Store, release: Release, lease: Lease, *, end_hold: bool = Fa
         "created_at": dt.datetime.fromisoformat(release.created_at),
         "record": release.model_dump_json(),
     }
-    store.writable("releases").add(pa.Table.from_pylist([row], schema=tables.releases_schema()))
+    record = pa.Table.from_pylist([row], schema=tables.releases_schema())
+    store.writable("releases").insert(record)
+    FileLog(store).note_record(release)
+    for name in ("files", "releases"):
+        store.sync(name)
     lease.publish(release.run_id, end_hold=end_hold)
 
 

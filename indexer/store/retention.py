@@ -20,6 +20,7 @@ from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.tables import (
     DATA_TABLES,
     GENERATION_TABLES,
+    SHARED_TABLES,
     Store,
     among,
     generation_table,
@@ -27,7 +28,7 @@ from reelshelf.indexer.store.tables import (
 )
 from reelshelf.schemas.release import Release
 
-_SHARED = ("head", "runs", "sources", "releases", "files", "store")
+_SHARED = ("head", *SHARED_TABLES)
 # What is younger than this stays, and what is younger than so many leases: whoever wrote it may
 # only have been stopped, and a table may be open in a reader at a version that nothing names.
 _YOUNGEST = dt.timedelta(hours=1)
@@ -99,7 +100,7 @@ def prune(
 
 
 def _clean(store: Store, name: str, older_than: dt.timedelta) -> tuple[int, int]:
-    dataset = store.writable(name).to_lance()
+    dataset = store.writable(name)
     done = dataset.cleanup_old_versions(older_than, error_if_tagged_old_versions=False)
     return done.old_versions, done.bytes_removed
 

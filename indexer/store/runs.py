@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
+from lancedb.util import value_to_sql
 
 from reelshelf.indexer.store.rows import Cells, RunContext, now
 from reelshelf.indexer.store.tables import Store, among
@@ -158,7 +159,8 @@ def close_dead_runs(store: Store) -> None:
 
 def note_stage(store: Store, run_id: str, stage: str) -> None:
     """Write down what a run is doing now."""
-    store.writable("runs").update(where=among("run_id", [run_id]), values={"stage": stage})
+    runs = store.writable("runs")
+    runs.update({"stage": value_to_sql(stage)}, where=among("run_id", [run_id]))
 
 
 def end_run(store: Store, context: RunContext, end: RunEnd) -> None:

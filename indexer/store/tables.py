@@ -7,7 +7,9 @@ and is done again. Filters are made of keys only, which are UUIDs, never of a st
 
 import datetime as dt
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
@@ -19,11 +21,13 @@ import pyarrow as pa
 from lance.dataset import MergeInsertBuilder
 from lancedb.db import DBConnection
 from lancedb.table import Table
-from pyarrow import fs
+from lancedb.util import value_to_sql
 
 from reelshelf.indexer.store import rows
-from reelshelf.indexer.store.connection import connect, filesystem, plain_path
+from reelshelf.indexer.store.connection import connect, plain_path
+from reelshelf.indexer.store.disk import sync_files
 from reelshelf.indexer.store.rows import RunContext
+from reelshelf.indexer.store.shadow import listed_versions
 from reelshelf.schemas import tables
 from reelshelf.schemas.catalog import VideoSource
 from reelshelf.schemas.config import StorageConfig
@@ -37,6 +41,8 @@ from reelshelf.schemas.segments import ModelCalls, SegmentedVideo
 from reelshelf.schemas.upgrades import Json, models_record
 
 Item = TypeVar("Item")
+
+_LOG = logging.getLogger(__name__)
 
 _KEYS_PER_FILTER = 500
 
@@ -52,6 +58,8 @@ TABLE_KEYS = {
 DATA_TABLES = tuple(TABLE_KEYS)
 # Tables that there are once for each generation: what they hold depends on the encoders.
 GENERATION_TABLES = (*DATA_TABLES, "backgrounds", "calibrations", "quantizers")
+# Tables that all generations share, beside `head`, which has a way of its own to be changed.
+SHARED_TABLES = ("runs", "sources", "releases", "files", "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +138,31 @@ class Store:
         generation: int = 1,
         guard: Callable[[], None] = _unguarded,
         connection: DBConnection | None = None,
+        synced: set[str] | None = None,
     ) -> None:
         self.uri = uri
         self.storage = storage
         self.connection = connection or connect(uri, storage)
         self.generation = generation
         self._guard = guard
+        # Files that are known to be on disk.
+        self._synced: set[str] = set() if synced is None else synced
 
     def of(self, generation: int) -> "Store":
         """The same store, seen through another generation."""
-        return Store(self.uri, self.storage, generation, self._guard, self.connection)
+        return self._seen(generation, self._guard)
 
     def guarded(self, guard: Callable[[], None]) -> "Store":
         """The same store, asking `guard` before every write, which raises where none may be."""
-        return Store(self.uri, self.storage, self.generation, guard, self.connection)
+        return self._seen(self.generation, guard)
+
+    def _seen(self, generation: int, guard: Callable[[], None]) -> "Store":
+        return Store(self.uri, self.storage, generation, guard, self.connection, self._synced)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in an object store, which keeps whatever it has answered for."""
+        return "://" in self.uri
 
     @classmethod
     def exists(cls, uri: str, storage: StorageConfig | None = None) -> bool:
@@ -161,9 +180,7 @@ class Store:
         """
         if "store" not in self.connection.list_tables().tables:
             return False
-        files, root = filesystem(self.uri, self.storage)
-        versions = fs.FileSelector(f"{root}/store.lance/_versions", allow_not_found=True)
-        return any(info.path.endswith(".manifest") for info in files.get_file_info(versions))
+        return bool(self.versions("store"))
 
     @classmethod
     def open(cls, uri: str, storage: StorageConfig | None = None) -> "Store":
@@ -277,6 +294,14 @@ class Store:
             key=lambda generation: generation.number,
         )
 
+    def every_table(self) -> Iterator[tuple[str, "Store"]]:
+        """All tables but `head`, each by its plain name with the store that shows it so."""
+        for name in SHARED_TABLES:
+            yield name, self
+        for generation in self.generations():
+            seen = self.of(generation.number)
+            yield from ((name, seen) for name in GENERATION_TABLES)
+
     def change_generation(self, number: int, **cells: str | int) -> None:
         """Set some columns of a generation's row."""
         stored = [r for r in self.scan("store", None).to_pylist() if r["generation"] == number]
@@ -294,34 +319,95 @@ class Store:
         return generation_table(name, self.generation)
 
     def table(self, name: str, version: int | None = None) -> Table:
-        """A table at its newest version, or pinned to `version`. For reading."""
-        table = self.connection.open_table(self.table_name(name))
-        if version is not None:
-            table.checkout(version)
-        return table
+        """A table as lancedb searches it, at its newest version or at another."""
+        return self.connection.open_table(self.table_name(name), version=version)
 
     def dataset(self, name: str, version: int | None = None) -> lance.LanceDataset:
         """A table as Lance's own dataset."""
+        try:
+            return self._opened(name, version)
+        except (OSError, RuntimeError, ValueError) as error:
+            # A writer has seen to it that the newest can be read: to it this is an error.
+            if version is not None or self.is_remote or self._guard is not _unguarded:
+                raise
+            return self._newest_readable(name, error)
+
+    def _opened(self, name: str, version: int | None) -> lance.LanceDataset:
         # Past the connection, which would look for the newest version twice on the way.
         place = f"{self.connection.uri.rstrip('/')}/{self.table_name(name)}.lance"
         return lance.dataset(
             place, version=version, storage_options=self.connection.storage_options
         )
 
-    def writable(self, name: str) -> Table:
-        """A table at its newest version, to write to. Asks for the lease."""
+    def _newest_readable(self, name: str, error: Exception) -> lance.LanceDataset:
+        """The newest version of a table that can be read, where that is not the newest."""
+        versions = self.versions(name)
+        for version in versions[1:]:
+            with suppress(OSError, RuntimeError, ValueError):
+                dataset = self._opened(name, version)
+                _LOG.warning(
+                    "%s: version %d of table %r cannot be read (cut off, as after a power cut): "
+                    "read as of version %d; the next run that writes goes back to it for good",
+                    self.uri, versions[0], self.table_name(name), version,
+                )  # fmt: skip
+                return dataset
+        raise error
+
+    def versions(self, name: str) -> list[int]:
+        """The versions of a table that there are files of, newest first, readable or not."""
+        return listed_versions(self.uri, self.storage, self.table_name(name))
+
+    def files_of(self, name: str, version: int | None = None) -> list[str]:
+        """Paths, below the store, of every file that a version of a table is made of."""
+        dataset = self.dataset(name, version)
+        found: set[str] = set()
+        for batch in dataset.tracked_files(min_version=dataset.version):
+            for row in batch.to_pylist():
+                # A transaction file tells how a version came about; no reader opens it.
+                if row["version"] == dataset.version and row["type"] != "transaction file":
+                    found.add(f"{self.table_name(name)}.lance/{row['path']}")
+        return sorted(found)
+
+    def holds(self, name: str, version: int) -> bool:
+        """Whether the newest version of a table has the rows and indexes of another, untouched."""
+        newest = self.dataset(name)
+        if newest.version == version:
+            return True
+        return _made_of(newest) == _made_of(self.dataset(name, version))
+
+    def sync(self, name: str) -> None:
+        """Have the newest version of a table on disk, with all its files and folders.
+
+        What counts on a row being there is written after this. Power that fails then leaves the
+        row, or neither of both.
+        """
+        if self.is_remote:
+            return
+        paths = set(self.files_of(name)) - self._synced
+        sync_files(Path(self.connection.uri), sorted(paths))
+        self._synced |= paths
+
+    def writable(self, name: str) -> lance.LanceDataset:
+        """A table at its newest version, to write to. Asks for the lease.
+
+        It is asked for after the version is fixed that a change starts from: whoever takes the
+        lease over fences that version off (`reelshelf.indexer.store.fence`).
+        """
+        dataset = self.dataset(name)
         self._guard()
-        return self.table(name)
+        return dataset
 
     def tag(self, name: str, tag: str, version: int) -> None:
         """Name a version of a table, which keeps it alive. Asks for the lease."""
         self._guard()
-        if "://" in self.uri:
+        if self.is_remote:
             self.dataset(name).tags.create(tag, version)
             return
-        with plain_path(Path(self.uri).absolute()) as folder:
-            named = lance.dataset(str(folder / f"{self.table_name(name)}.lance"))
-            named.tags.create(tag, version)
+        table = f"{self.table_name(name)}.lance"
+        root = Path(self.uri).absolute()
+        with plain_path(root) as folder:
+            lance.dataset(str(folder / table)).tags.create(tag, version)
+        sync_files(root, [f"{table}/_refs/tags/{tag}.json"])
 
     def video_states(self, names: Mapping[str, str] | None = None) -> dict[str, VideoState]:
         """State of each indexed video by its key.
@@ -358,6 +444,7 @@ class Store:
             # again, into the same moments.
             self.writable("videos").delete(among("video_key", replaced))
         self.replace("segments", "segment_key", segments, "video_key", keys)
+        self.sync("segments")
         seen = {key: state.first_seen_at for key, state in states.items()}
         self.replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
 
@@ -393,10 +480,11 @@ class Store:
                 for r in self.scan("videos", None, among("video_key", keys)).to_pylist()
             }
             for key, source in part:
-                self.writable("segments").update(
-                    where=among("video_key", [key]),
-                    values={"merchant_id": source.merchant_id, "published_at": source.published_at},
-                )
+                values = {
+                    "merchant_id": value_to_sql(source.merchant_id),
+                    "published_at": value_to_sql(source.published_at),
+                }
+                self.writable("segments").update(values, where=among("video_key", [key]))
             # Last, since this row is what the next run compares with.
             table = rows.with_sources(stored, part, run)
             self.replace("videos", "video_key", table, "video_key", keys)
@@ -405,14 +493,6 @@ class Store:
         """Remove videos with their segments and links."""
         for part in parts(keys):
             for name in ("videos", "links", "segments"):
-                self.writable(name).delete(among("video_key", part))
-
-    def delete_orphans(self) -> None:
-        """Remove segments and links of videos that a killed run began, or began to delete."""
-        known = set(self.scan("videos", ["video_key"])["video_key"].to_pylist())
-        for name in ("segments", "links"):
-            stored = set(self.scan(name, ["video_key"])["video_key"].to_pylist())
-            for part in parts(sorted(stored - known)):
                 self.writable(name).delete(among("video_key", part))
 
     def video_facts(self, version: int) -> dict[str, VideoFacts]:
@@ -455,6 +535,7 @@ class Store:
         """Replace all links of the videos that `made_from` gives a fingerprint for."""
         table = rows.link_rows(links, run)
         self.replace("links", "link_key", table, "video_key", sorted(made_from))
+        self.sync("links")
         # Last, since this is what tells the next run that the links are there.
         self._change_videos(
             {key: {"links_fingerprint": print_} for key, print_ in made_from.items()}
@@ -559,15 +640,24 @@ class Store:
         shots = [numbers.setdefault(name, len(numbers)) for name in names]
         return rows.vector_matrix(found["frame_vector"]), np.array(shots, np.intp)
 
-    def scan(self, name: str, columns: list[str] | None, where: str | None = None) -> pa.Table:
-        """Rows of the newest version of a table. A column that it does not have yet is null."""
-        return read_columns(name, self.dataset(name), columns, where)
+    def scan(
+        self,
+        name: str,
+        columns: list[str] | None,
+        where: str | None = None,
+        version: int | None = None,
+    ) -> pa.Table:
+        """Rows of a table, of its newest version or another. A column it does not have is null."""
+        return read_columns(name, self.dataset(name, version), columns, where)
+
+    def count(self, name: str, where: str | None = None) -> int:
+        """How many rows the newest version of a table has."""
+        return int(self.dataset(name).count_rows(where))
 
     def merge(self, name: str, key: str) -> MergeInsertBuilder:
         """A merge into a table, matching rows by `key`. Asks for the lease."""
         # lancedb's own merge refuses nulls in vector columns or would null what is broken.
-        self._guard()
-        return self.dataset(name).merge_insert(key)
+        return self.writable(name).merge_insert(key)
 
     def replace(
         self, name: str, key: str, table: pa.Table, owner: str, owners: Sequence[str]
@@ -601,6 +691,13 @@ def _shared_schemas() -> dict[str, pa.Schema]:
         "releases": tables.releases_schema(),
         "files": tables.files_schema(),
     }
+
+
+def _made_of(dataset: lance.LanceDataset) -> tuple[list[str], list[str]]:
+    """What tells the content of two versions of a table apart: their files, and their indexes'."""
+    pieces = [json.dumps(piece.metadata.to_json()) for piece in dataset.get_fragments()]
+    indexes = dataset.describe_indices()
+    return pieces, sorted(str(part.uuid) for index in indexes for part in index.segments)
 
 
 def read_columns(

@@ -34,7 +34,7 @@ def read_visual_stats(store: Store, stats_id: str | None) -> VisualStats | None:
         return None
     rows = [
         row
-        for row in store.table("backgrounds").to_arrow().to_pylist()
+        for row in store.scan("backgrounds", None).to_pylist()
         if row["background_id"] == stats_id
     ]
     if not rows:

@@ -1,11 +1,14 @@
-"""Opening a store to write: the lease, the upgrade of an old store, the records of dead runs."""
+"""Opening a store to write: the lease, whole tables, the upgrade of an old store, dead runs."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from reelshelf.indexer.store.connection import check_conditional_writes
+from reelshelf.indexer.store.fence import fence
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.migration import upgrade
+from reelshelf.indexer.store.recovery import clear_head, recover
 from reelshelf.indexer.store.runs import begin_run, close_dead_runs, fail_run
 from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.config import Config
@@ -21,10 +24,22 @@ def writing(store: Store, run_id: str, config: Config) -> Iterator[tuple[Store, 
 
     A store of an older version is upgraded, and runs that died are recorded as crashed.
     """
-    with Lease.take(store, run_id, config.nightly.lease_s) as lease:
-        guarded = store.guarded(lease.check)
+    with taking(store, run_id, config.nightly.lease_s) as (guarded, lease):
         upgrade(guarded, config)
         close_dead_runs(guarded)
+        yield guarded, lease
+
+
+@contextmanager
+def taking(store: Store, run_id: str, lease_s: float) -> Iterator[tuple[Store, Lease]]:
+    """The store as its only writer sees it, with whole tables, and the lease."""
+    check_conditional_writes(store.uri, store.storage)
+    clear_head(store)
+    with Lease.take(store, run_id, lease_s) as lease:
+        guarded = store.guarded(lease.prove)
+        recover(guarded)
+        if lease.taken_over is not None:
+            fence(guarded)
         yield guarded, lease
 
 

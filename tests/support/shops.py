@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from lancedb.util import value_to_sql
 from PIL import Image
 
 from reelshelf.indexer.extract import work
@@ -114,7 +115,7 @@ class Shop:
         seen = seen_files(store)
         note_seen(store, {k: replace(seen[k], stamp=stamp_of(p)) for k, p in files.items()})
         source = json.dumps(self.request.source)
-        store.writable("runs").update(values={"source": source})
+        store.writable("runs").update({"source": value_to_sql(source)})
         return result
 
     def rows(self) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from lancedb.util import value_to_sql
 from pydantic import BaseModel
 
 from reelshelf.indexer.pipeline.settings import config_for
@@ -86,8 +87,8 @@ def test_an_unknown_field_ends_no_listing_no_publish_and_no_search(
     record["calibration"]["weights"]["of_tomorrow"] = 1.0
     config = json.loads(record["config"]) | {"of_tomorrow": {"x": 1}}
     record["config"] = json.dumps(config)
-    store.writable("releases").update(values={"record": json.dumps(record)})
-    store.writable("runs").update(values={"config": json.dumps(config)})
+    store.writable("releases").update({"record": value_to_sql(json.dumps(record))})
+    store.writable("runs").update({"config": value_to_sql(json.dumps(config))})
     assert main(["releases", "--store", uri]) == 0
     assert main(["links", "--store", uri]) == 0
     assert main(["publish", "--store", uri]) == 0
@@ -98,7 +99,7 @@ def test_an_unknown_field_ends_no_listing_no_publish_and_no_search(
 def test_a_status_of_tomorrow_is_read(shop: Shop) -> None:
     shop.ingest()
     store = Store.open(shop.request.store)
-    store.writable("runs").update(values={"status": "postponed"})
+    store.writable("runs").update({"status": "'postponed'"})
     (record,) = run_records(store)
     assert record.ending is Ending.UNKNOWN
     assert len(all_runs(store)) == 1

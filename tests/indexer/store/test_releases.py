@@ -10,7 +10,7 @@ import pytest
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.upkeep import prune_store, publish, verify
 from reelshelf.indexer.store import releases
-from reelshelf.indexer.store.checksums import damaged_files, version_files
+from reelshelf.indexer.store.checksums import damaged_files
 from reelshelf.indexer.store.head import Lease, read_head
 from reelshelf.indexer.store.releases import (
     list_releases,
@@ -19,7 +19,7 @@ from reelshelf.indexer.store.releases import (
     rollback,
 )
 from reelshelf.indexer.store.retention import prune
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.tables import DATA_TABLES, Store
 from reelshelf.jobs.cli import main
 from reelshelf.schemas.errors import ConfigError, CorruptFile, GateRefused, StoreError
 from reelshelf.schemas.run import Ending
@@ -187,8 +187,9 @@ def test_files_of_pruned_releases_are_forgotten(shop: Shop, three: list[str]) ->
     prune_store(shop.request.store, small_config(), keep=1, grace=NO_GRACE, older_than=NO_GRACE)
     store = open_store(shop)
     release = require_served(store)
-    wanted = {p for t in release.tables for p in version_files(store, t.name, t.version)}
-    assert set(store.scan("files", ["path"])["path"].to_pylist()) == wanted
+    wanted = {p for t in release.tables for p in store.files_of(t.name, t.version)}
+    noted = store.scan("files", ["path"])["path"].to_pylist()
+    assert {path for path in noted if path.partition(".lance/")[0] in DATA_TABLES} == wanted
 
 
 @pytest.mark.parametrize("kind", ["data", "_indices", "_versions", "_deletions"])
@@ -204,7 +205,7 @@ def test_damage_to_any_file_of_a_release_is_told_by_its_name(
     files = [
         path
         for table in release.tables
-        for path in version_files(store, table.name, table.version)
+        for path in store.files_of(table.name, table.version)
         if f"/{kind}/" in path
     ]
     broken = Path(store.uri) / files[0]
@@ -228,9 +229,7 @@ def test_the_gate_refuses_to_build_on_damaged_files(shop: Shop) -> None:
     store = open_store(shop)
     release = require_served(store)
     path = next(
-        p
-        for p in version_files(store, "segments", release.table_version("segments"))
-        if "/data/" in p
+        p for p in store.files_of("segments", release.table_version("segments")) if "/data/" in p
     )
     file = Path(store.uri) / path
     data = bytearray(file.read_bytes())

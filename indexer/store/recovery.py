@@ -1,0 +1,169 @@
+"""Going back to what is whole, where a run died or the power failed.
+
+A version of a table may have reached the disk in part: its manifest empty or cut off, a file of it
+missing. What a release names was synced before, so it is later versions that are lost, and with
+them work that the next run does again. Here the next run finds such versions and goes back for good
+to the newest that is whole. What is taken out of the way is kept below `_broken`.
+
+The number of a version that is given up is never used again where a release may name it.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import lance
+
+from reelshelf.indexer.store.fence import restore_table
+from reelshelf.indexer.store.releases import list_releases
+from reelshelf.indexer.store.shadow import manifest_name
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.errors import StoreError
+
+_LOG = logging.getLogger(__name__)
+
+_UNREADABLE = (OSError, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedBack:
+    """A table whose newest version was given up for an older one, and why."""
+
+    table: str
+    version: int
+    given_up: int
+    why: str
+
+    def __str__(self) -> str:
+        return (
+            f"table {self.table!r}: went back from version {self.given_up} to {self.version}: "
+            f"{self.why}"
+        )
+
+
+def clear_head(store: Store) -> None:
+    """Take an unreadable newest version of `head` out of the way. It needs no lease.
+
+    Lance puts a manifest into place whole: one that cannot be read is what a power cut left.
+    """
+    _clear(store, "head")
+
+
+def recover(store: Store) -> list[SteppedBack]:
+    """Have every table show a newest version that is whole; what was given up, in words.
+
+    `store` must be guarded by its lease. An object store loses nothing, and is left alone.
+    """
+    if store.is_remote:
+        return []
+    # `store` before the others, since it says which there are.
+    _clear(store, "store")
+    _clear(store, "releases")
+    pinned: dict[str, int] = {}
+    for release in list_releases(store):
+        for table in release.tables:
+            pinned[table.table] = max(table.version, pinned.get(table.table, 0))
+    found = [
+        stepped
+        for name, seen in store.every_table()
+        for stepped in _recover_table(seen, name, pinned)
+    ]
+    for stepped in found:
+        _LOG.warning("%s: %s", store.uri, stepped)
+    return found
+
+
+def _recover_table(store: Store, name: str, pinned: Mapping[str, int]) -> Iterator[SteppedBack]:
+    table = store.table_name(name)
+    unreadable = _clear(store, name)
+    newest = store.versions(name)[0]
+    highest = max(newest, pinned.get(table, 0), *unreadable)
+    whole, why = _newest_whole(store, name)
+    if whole == newest == highest:
+        return
+    if unreadable:
+        why = f"the manifest of version {unreadable[0]} is cut off"
+    elif newest < highest and not why:
+        why = f"version {highest}, which a release names, is not there any more"
+    restore_table(store, name, whole, above=highest)
+    yield SteppedBack(table, whole, highest, why)
+
+
+def _clear(store: Store, name: str) -> list[int]:
+    """Take newest versions that cannot be opened out of the way; which they are."""
+    cleared: list[int] = []
+    if store.is_remote:
+        return cleared
+    table = store.table_name(name)
+    root = Path(store.connection.uri)
+    versions = store.versions(name)
+    for version in versions:
+        try:
+            store.dataset(name, version)
+            return cleared
+        except _UNREADABLE as error:
+            _LOG.warning(
+                "%s: version %d of table %r cannot be read: %s", store.uri, version, table, error
+            )
+        aside = root / "_broken" / table
+        aside.mkdir(parents=True, exist_ok=True)
+        # Of two who do this at once, one finds it done.
+        with suppress(FileNotFoundError):
+            path = root / f"{table}.lance" / "_versions" / manifest_name(version)
+            path.replace(aside / path.name)
+        cleared.append(version)
+    raise StoreError(
+        f"{store.uri}: no version of table {table!r} can be read: put the folder {table}.lance "
+        "back from a backup, or index into a new --store"
+    )
+
+
+def _newest_whole(store: Store, name: str) -> tuple[int, str]:
+    """The newest version of a table of which no file is missing or cut off, and why no newer."""
+    first = ""
+    for version in store.versions(name):
+        try:
+            wrong = _wrong_with(store, name, store.dataset(name, version))
+        except _UNREADABLE as error:
+            wrong = str(error)
+        if not wrong:
+            return version, first
+        first = first or wrong
+    raise StoreError(
+        f"{store.uri}: no version of table {store.table_name(name)!r} is whole: {first}. Put its "
+        "folder back from a backup, or index into a new --store"
+    )
+
+
+def _wrong_with(store: Store, name: str, dataset: lance.LanceDataset) -> str:
+    """What is wrong with the files of a version, by their sizes; empty where nothing is."""
+    folder = Path(store.connection.uri) / f"{store.table_name(name)}.lance"
+    for fragment in dataset.get_fragments():
+        for file in fragment.metadata.files:
+            path = folder / "data" / file.path
+            if wrong := _wrong_size(path, file.file_size_bytes):
+                return wrong
+        gone = fragment.metadata.deletion_file
+        if gone is not None and (
+            wrong := _wrong_size(folder / gone.path(fragment.fragment_id), None)
+        ):
+            return wrong
+    for index in dataset.describe_indices():
+        for part in index.segments:
+            own = folder / "_indices" / str(part.uuid)
+            size = sum(path.stat().st_size for path in own.rglob("*")) if own.is_dir() else 0
+            if part.size_bytes and size < part.size_bytes:
+                return f"index {index.name!r} has {size} of {part.size_bytes} bytes"
+    return ""
+
+
+def _wrong_size(path: Path, size: int | None) -> str:
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        return f"{path.name} is missing"
+    if found == 0 or (size is not None and found != size):
+        return f"{path.name} has {found} bytes" + (f", not {size}" if size is not None else "")
+    return ""

@@ -1,0 +1,53 @@
+"""A table's versions by the names of their files, and a view of some of them in another folder.
+
+Lance names the file of version n after `2**64 - 1 - n`, so that the newest comes first in a listing
+(https://lance.org/format/table/versioning/). What Lance's own calls do not offer is done with these
+files: looking past a newest one that cannot be read, and committing only on top of the version that
+was seen.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyarrow import fs
+
+from reelshelf.indexer.store.connection import filesystem
+from reelshelf.schemas.config import StorageConfig
+
+_NEWEST_FIRST = 2**64 - 1
+
+
+def manifest_name(version: int) -> str:
+    """The name of the file of a version."""
+    return f"{_NEWEST_FIRST - version:020d}.manifest"
+
+
+def listed_versions(uri: str, storage: StorageConfig | None, table: str) -> list[int]:
+    """The versions of a table (by its name in the store) that there are files of, newest first.
+
+    Whether they can be read is another question.
+    """
+    files, root = filesystem(uri, storage)
+    folder = fs.FileSelector(f"{root}/{table}.lance/_versions", allow_not_found=True)
+    names = (info.base_name for info in files.get_file_info(folder))
+    stems = (name.removesuffix(".manifest") for name in names if name.endswith(".manifest"))
+    # Files that are on their way into place have other names before the suffix.
+    return sorted((_NEWEST_FIRST - int(s) for s in stems if s.isdecimal()), reverse=True)
+
+
+@contextmanager
+def shadow(
+    uri: str, storage: StorageConfig | None, table: str, versions: Sequence[int]
+) -> Iterator[Path]:
+    """A folder that holds these versions of a table and no other: its manifests, and no rows."""
+    files, root = filesystem(uri, storage)
+    with tempfile.TemporaryDirectory(prefix="reelshelf-") as folder:
+        place = Path(folder) / f"{table}.lance"
+        (place / "_versions").mkdir(parents=True)
+        for version in versions:
+            name = manifest_name(version)
+            with files.open_input_stream(f"{root}/{table}.lance/_versions/{name}") as stream:
+                (place / "_versions" / name).write_bytes(stream.read())
+        yield place
