@@ -199,20 +199,27 @@ def clear_unpublished(store: Store) -> None:
     found = store.scan("releases", ["run_id"])["run_id"].to_pylist()
     for part in parts(sorted(set(found) - published)):
         store.writable("releases").delete(among("run_id", part))
-    drop_tags(store, {run_id[:8] for run_id in published})
+    drop_tags(store)
 
 
-def drop_tags(store: Store, kept: set[str]) -> None:
-    """Drop the tags of releases whose run is not in `kept`. Tags of others, of readers, stay."""
-    for name in DATA_TABLES:
-        tags = store.writable(name).tags
-        for tag in tags.list():
-            if _is_ours(tag) and tag.rpartition("-")[2] not in kept:
-                tags.delete(tag)
+def drop_tags(store: Store) -> None:
+    """Drop the tags of releases that are not published. Tags of others, of readers, stay.
+
+    A tag is a release's own if it ends as the id of a run does that the store knows of.
+    """
+    # Before the head: a tag that is set later may be of a release that is published later.
+    found = {name: list(store.dataset(name).tags.list()) for name in DATA_TABLES}
+    published = {item.run_id for item in read_head(store).published}
+    runs = set(store.scan("runs", ["run_id"])["run_id"].to_pylist())
+    gone = {run_id[:8] for run_id in runs - published} - {run_id[:8] for run_id in published}
+    for name, tags in found.items():
+        for tag in tags:
+            if _is_shaped_as_ours(tag) and tag.rpartition("-")[2] in gone:
+                store.writable(name).tags.delete(tag)
 
 
-def _is_ours(tag: str) -> bool:
-    """Whether a tag is a release's: r000001-20261124-0123abcd."""
+def _is_shaped_as_ours(tag: str) -> bool:
+    """Whether a tag is named as a release's is: r000001-20261124-0123abcd."""
     number, _, rest = tag.partition("-")
     return number[:1] == "r" and number[1:].isdigit() and rest.count("-") == 1
 

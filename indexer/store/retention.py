@@ -87,7 +87,7 @@ def prune(
     versions = size = 0
     for generation in store.generations():
         seen = store.of(generation.number)
-        drop_tags(seen, {release.run_id[:8] for release in kept})
+        drop_tags(seen)
         _forget_quantizers(seen, kept)
         for name in GENERATION_TABLES:
             done = _clean(seen, name, older_than)

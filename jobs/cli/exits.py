@@ -20,6 +20,7 @@ from reelshelf.schemas.errors import (
     InfrastructureError,
     ModelUnavailable,
     ReelshelfError,
+    StoreBusy,
     StoreError,
 )
 
@@ -35,6 +36,8 @@ _HINTS = {
 _OUTSIDE = re.compile(r"LanceError\(IO\)|\bos error \d+|Generic \w+ error|AWS Error \w+")
 # What Lance says of a file that its manifest names, or of a manifest.
 _BROKEN_STORE = re.compile(r"Not found: \S+|Invalid range|Object at location \S+ not found")
+# What Lance says of a commit that began before another run took the store over.
+_FENCED = re.compile(r"incompatible with concurrent transaction Restore")
 _OS_ERROR = re.compile(r"\bos error (\d+)")
 # Where in Lance's own sources an error was raised helps nobody here.
 _LANCE_SOURCE = re.compile(r",? ?/?[\w/.@-]*\.rs:\d+(:\d+)?")
@@ -70,6 +73,11 @@ def as_ours(error: BaseException) -> ReelshelfError | None:
     if isinstance(error, OSError) and error.strerror is not None:
         return InfrastructureError(_of_the_system(error))
     text = str(error)
+    if _FENCED.search(text):
+        return StoreBusy(
+            "another run has taken the store over from this one, which was away for longer than "
+            "its lease: nothing more is written or published"
+        )
     if isinstance(error, OSError | RuntimeError | ValueError):
         if _BROKEN_STORE.search(text):
             return StoreError(
