@@ -24,7 +24,7 @@ from reelshelf.indexer.store.head import held_back, read_head
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.tables import DATA_TABLES
-from reelshelf.indexer.store.visual_stats import read_visual_stats, save_visual_stats
+from reelshelf.indexer.store.visual_stats import known_visual_stats, save_visual_stats
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.calibration import Calibration
@@ -160,7 +160,7 @@ def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
     if not count:
         return None
     latest = baseline.latest_in_generation
-    stored = read_visual_stats(run.store, latest.visual_stats_id) if latest else None
+    stored = known_visual_stats(run.store, latest.visual_stats_id) if latest else None
     if stored is not None and count < 2 * stored.segments and pictures < 2 * stored.pictures:
         return stored
     frames, shots = run.store.frame_sample(run.config.linking.visual_stats_segments)
@@ -225,7 +225,7 @@ def _has_news(run: Run, baseline: Baseline, linked_as: str, indexes: Sequence[Ve
     Tables tell of this run's changes and of those that a killed run left unpublished.
     """
     served = baseline.served
-    if served is None or served.generation != run.store.generation:
+    if served is None or served.generation != run.store.generation or baseline.damaged:
         return True
     settings = releases.config_of(served)
     if (served.linking_fingerprint, served.models) != (linked_as, run.refs):
@@ -255,7 +255,7 @@ def _build_release(
     with run.stage("quality", 1) as stage:
         tables = releases.pin_tables(run.store)
         tally, rate = outcomes.released_tally, outcomes.failure_rate
-        quality = measure(run.store, tables, indexes, baseline.served, run.config, tally, rate)
+        quality = measure(run.store, tables, indexes, baseline.readable, run.config, tally, rate)
         stage.advance()
     sequence = releases.next_sequence(run.store)
     before = baseline.served.quality if baseline.served else None

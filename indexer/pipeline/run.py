@@ -18,6 +18,7 @@ from reelshelf.indexer.pipeline.progress import Progress
 from reelshelf.indexer.pipeline.progress import Stage as ProgressStage
 from reelshelf.indexer.pipeline.scope import EVERYTHING, Scope
 from reelshelf.indexer.store.head import Lease
+from reelshelf.indexer.store.recovery import wrong_with_release
 from reelshelf.indexer.store.releases import latest_in_generation, served_release
 from reelshelf.indexer.store.rows import RunContext, now
 from reelshelf.indexer.store.runs import RunEnd, note_stage
@@ -86,22 +87,38 @@ class Baseline:
 
     `served` is what searchers see. `latest_in_generation` is the release of this generation that
     was made last: the tables are what it left them as. `served_store` is the store as seen through
-    the generation that is served, where another one is being built.
+    the generation that is served, where another one is being built. `damaged` says what is missing
+    of the served release's files, if anything is.
     """
 
     served: Release | None
     latest_in_generation: Release | None
     served_store: Store | None = None
+    damaged: str = ""
+
+    @property
+    def readable(self) -> Release | None:
+        """The served release, where its rows can be compared with."""
+        return None if self.damaged else self.served
 
     @classmethod
     def of(cls, store: Store) -> "Baseline":
         """Where a run that writes into the generation of `store` starts from."""
         served = served_release(store)
+        damaged = wrong_with_release(store, served) if served is not None else ""
+        if served is not None and damaged:
+            _LOG.warning(
+                "release %s, which is served, is damaged (%s): what this run makes is not compared "
+                "with its rows",
+                served.release_id,
+                damaged,
+            )
         beside = served is not None and served.generation != store.generation
         return cls(
             served,
             latest_in_generation(store),
             store.of(served.generation) if served is not None and beside else None,
+            damaged,
         )
 
     def stored(

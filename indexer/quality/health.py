@@ -19,6 +19,7 @@ from reelshelf.indexer.store.checksums import damaged_files
 from reelshelf.indexer.store.quantizers import read_quantizer
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store, among
+from reelshelf.indexer.store.torn import torn_videos
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.release import Health, Release, TableVersion, VectorIndex
@@ -66,8 +67,7 @@ def check_health(
     config: Config,
 ) -> Health:
     """Look at the newest version of every table, which `tables` name, and at its indexes."""
-    videos = store.scan("videos", ["video_key", "segment_count"])
-    known = set(videos["video_key"].to_pylist())
+    known = set(store.scan("videos", ["video_key"])["video_key"].to_pylist())
     owners = store.scan("segments", ["video_key"])["video_key"]
     counts = {row["values"].as_py(): row["counts"].as_py() for row in pc.value_counts(owners)}
     links = store.scan("links", ["video_key", "product_key", "score"])
@@ -75,7 +75,6 @@ def check_health(
     stray = sum(key not in known for key in links["video_key"].to_pylist())
     stray += sum(key not in products for key in links["product_key"].to_pylist())
     stray += sum(count for key, count in counts.items() if key not in known)
-    stated = zip(videos["video_key"].to_pylist(), videos["segment_count"].to_pylist(), strict=True)
     scores = links["score"].to_numpy()
     columns = [_Column.of(store, index) for index in indexes if index.kind != "flat"]
     return Health(
@@ -84,7 +83,7 @@ def check_health(
         missing={column.name: column.missing for column in columns},
         wrong_indexes=[wrong for column in columns for wrong in column.wrong(store)],
         orphans=stray,
-        incomplete_videos=sum(counts.get(key, 0) != count for key, count in stated),
+        incomplete_videos=len(torn_videos(store)),
         bad_scores=int((~((scores >= 0) & (scores <= 1))).sum()),
         centers=_centers(store, previous, config.index.seed),
         moved=_moved(store, previous, config.index.seed),

@@ -6,6 +6,7 @@ synced here, files before the folders that name them; an object store has what i
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -29,3 +30,16 @@ def _sync(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def set_aside(root: Path, path: str) -> None:
+    """Move a file or folder below `root` into `root/_broken`, where nobody looks for it."""
+    target = root / "_broken" / path
+    number = 0
+    while target.exists():
+        number += 1
+        target = root / "_broken" / f"{path}.{number}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Of two who do this at once, one finds it done.
+    with suppress(FileNotFoundError):
+        (root / path).replace(target)

@@ -41,7 +41,9 @@ def restore_table(store: Store, name: str, version: int, above: int = 0) -> int:
     table = store.table_name(name)
     newest = store.versions(name)[0]
     made = max(newest, above) + 1
-    with shadow(store.uri, store.storage, table, sorted({version, newest})) as copy:
+    with tempfile.TemporaryDirectory(prefix="reelshelf-") as name_of_copy:
+        seen = sorted({version, newest})
+        copy = shadow(Path(name_of_copy), store.uri, store.storage, table, seen)
         store.writable(name)  # asks for the lease, after `newest` was seen
         for _ in range(made - newest):
             lance.dataset(str(copy), version=version).restore()

@@ -10,21 +10,23 @@ The number of a version that is given up is never used again where a release may
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import lance
 
+from reelshelf.indexer.store.disk import set_aside
 from reelshelf.indexer.store.fence import restore_table
-from reelshelf.indexer.store.releases import list_releases
+from reelshelf.indexer.store.releases import forget_lost, list_releases
 from reelshelf.indexer.store.shadow import manifest_name
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.tables import UNREADABLE, Store, no_readable_version
 from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.release import Release
 
 _LOG = logging.getLogger(__name__)
 
-_UNREADABLE = (OSError, RuntimeError, ValueError)
+# Tables that are read before there is a lease, or to know which others there are.
+_SMALL = ("head", "store", "releases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class SteppedBack:
 def clear_head(store: Store) -> None:
     """Take an unreadable newest version of `head` out of the way. It needs no lease.
 
-    Lance puts a manifest into place whole: one that cannot be read is what a power cut left.
+    Lance puts a version into place whole: one that cannot be read is what a power cut left.
     """
     _clear(store, "head")
 
@@ -72,11 +74,23 @@ def recover(store: Store) -> list[SteppedBack]:
     ]
     for stepped in found:
         _LOG.warning("%s: %s", store.uri, stepped)
+    if lost := forget_lost(store):
+        _LOG.warning("%s: the records of %d releases are lost", store.uri, len(lost))
+    if any(stepped.table.startswith(("links", "products")) for stepped in found):
+        # What the rows of videos say of their links was true of the version that is gone.
+        for generation in store.generations():
+            seen = store.of(generation.number)
+            seen.unlink(seen.scan("videos", ["video_key"])["video_key"].to_pylist())
     return found
 
 
 def _recover_table(store: Store, name: str, pinned: Mapping[str, int]) -> Iterator[SteppedBack]:
     table = store.table_name(name)
+    if store.versions(name) == [1] and name != "store" and _is_unreadable(store, name):
+        # Tables are made without rows: nothing was in it.
+        store.remake(name)
+        yield SteppedBack(table, 1, 1, "it could not be read, and is made anew")
+        return
     unreadable = _clear(store, name)
     newest = store.versions(name)[0]
     highest = max(newest, pinned.get(table, 0), *unreadable)
@@ -93,31 +107,50 @@ def _recover_table(store: Store, name: str, pinned: Mapping[str, int]) -> Iterat
 
 def _clear(store: Store, name: str) -> list[int]:
     """Take newest versions that cannot be opened out of the way; which they are."""
-    cleared: list[int] = []
     if store.is_remote:
-        return cleared
+        return []
     table = store.table_name(name)
-    root = Path(store.connection.uri)
-    versions = store.versions(name)
-    for version in versions:
+    unreadable: list[int] = []
+    for version in store.versions(name):
         try:
-            store.dataset(name, version)
-            return cleared
-        except _UNREADABLE as error:
-            _LOG.warning(
-                "%s: version %d of table %r cannot be read: %s", store.uri, version, table, error
-            )
-        aside = root / "_broken" / table
-        aside.mkdir(parents=True, exist_ok=True)
-        # Of two who do this at once, one finds it done.
-        with suppress(FileNotFoundError):
-            path = root / f"{table}.lance" / "_versions" / manifest_name(version)
-            path.replace(aside / path.name)
-        cleared.append(version)
-    raise StoreError(
-        f"{store.uri}: no version of table {table!r} can be read: put the folder {table}.lance "
-        "back from a backup, or index into a new --store"
-    )
+            dataset = store.dataset(name, version)
+            wrong = _wrong_with(store, name, dataset) if name in _SMALL else ""
+        except UNREADABLE as error:
+            wrong = str(error)
+        if not wrong:
+            break
+        _LOG.warning(
+            "%s: version %d of table %r cannot be read: %s", store.uri, version, table, wrong
+        )
+        unreadable.append(version)
+    else:
+        raise no_readable_version(store.uri, table)
+    for version in unreadable:
+        path = f"{table}.lance/_versions/{manifest_name(version)}"
+        set_aside(Path(store.connection.uri), path)
+    return unreadable
+
+
+def _is_unreadable(store: Store, name: str) -> bool:
+    try:
+        return bool(_wrong_with(store, name, store.dataset(name, 1)))
+    except UNREADABLE:
+        return True
+
+
+def wrong_with_release(store: Store, release: Release) -> str:
+    """What is wrong with the files of a release, by their sizes; empty where nothing is."""
+    seen = store.of(release.generation)
+    if store.is_remote:
+        return ""
+    for table in release.tables:
+        try:
+            wrong = _wrong_with(seen, table.name, seen.dataset(table.name, table.version))
+        except UNREADABLE as error:
+            wrong = str(error)
+        if wrong:
+            return f"version {table.version} of table {table.table!r}: {wrong}"
+    return ""
 
 
 def _newest_whole(store: Store, name: str) -> tuple[int, str]:
@@ -126,7 +159,7 @@ def _newest_whole(store: Store, name: str) -> tuple[int, str]:
     for version in store.versions(name):
         try:
             wrong = _wrong_with(store, name, store.dataset(name, version))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             wrong = str(error)
         if not wrong:
             return version, first

@@ -6,6 +6,7 @@ row and nothing else.
 """
 
 import datetime as dt
+import logging
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -18,6 +19,8 @@ from reelshelf.schemas import tables
 from reelshelf.schemas.config import Config, stored_config
 from reelshelf.schemas.errors import ConfigError, StoreError
 from reelshelf.schemas.release import Release, TableVersion
+
+_LOG = logging.getLogger(__name__)
 
 
 def pin_tables(store: Store) -> list[TableVersion]:
@@ -101,9 +104,40 @@ def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
 
 
 def _served(store: Store, head: Head, found: dict[str, Release]) -> Release:
-    if head.serving is None:
+    served = _of_those_left(store, head, found)
+    if served is None:
         raise nothing_published(store)
-    return found[head.serving]
+    return served
+
+
+def _of_those_left(store: Store, head: Head, found: dict[str, Release]) -> Release | None:
+    """The release that is served; where its record is lost, the newest that is left."""
+    if head.serving is None or head.serving in found:
+        return found.get(head.serving or "")
+    left = [found[item.run_id] for item in head.published if item.run_id in found]
+    _LOG.warning(
+        "%s: the record of the release that is served is lost: %s stands in for it",
+        store.uri,
+        left[-1].release_id if left else "none",
+    )
+    return left[-1] if left else None
+
+
+def forget_lost(store: Store) -> list[str]:
+    """Have the head name no release whose record is lost; the runs of those that were."""
+    known = set(store.scan("releases", ["run_id"])["run_id"].to_pylist())
+    lost = [item.run_id for item in read_head(store).published if item.run_id not in known]
+
+    def edit(head: Head) -> Head:
+        left = tuple(item for item in head.published if item.run_id in known)
+        kept = replace(head, published=left)
+        if head.serving in known or head.serving is None:
+            return kept
+        return kept.serve(left[-1].run_id) if left else replace(kept, serving=None)
+
+    if lost:
+        change_head(store, edit)
+    return lost
 
 
 def _target(store: Store, served: Release, found: list[Release], to: str | None) -> Release:
@@ -156,7 +190,7 @@ def served_release(store: Store) -> Release | None:
     """The release that searchers are to open; None where nothing was published."""
     head = read_head(store)
     found = {release.run_id: release for release in _read(store, head)}
-    return found[head.serving] if head.serving is not None else None
+    return _of_those_left(store, head, found)
 
 
 def require_served(store: Store) -> Release:

@@ -6,9 +6,7 @@ files: looking past a newest one that cannot be read, and committing only on top
 was seen.
 """
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from pyarrow import fs
@@ -37,17 +35,24 @@ def listed_versions(uri: str, storage: StorageConfig | None, table: str) -> list
     return sorted((_NEWEST_FIRST - int(s) for s in stems if s.isdecimal()), reverse=True)
 
 
-@contextmanager
 def shadow(
-    uri: str, storage: StorageConfig | None, table: str, versions: Sequence[int]
-) -> Iterator[Path]:
-    """A folder that holds these versions of a table and no other: its manifests, and no rows."""
+    folder: Path, uri: str, storage: StorageConfig | None, table: str, versions: Sequence[int]
+) -> Path:
+    """Make a table below `folder` that has these versions and no other, and none of their rows."""
     files, root = filesystem(uri, storage)
-    with tempfile.TemporaryDirectory(prefix="reelshelf-") as folder:
-        place = Path(folder) / f"{table}.lance"
-        (place / "_versions").mkdir(parents=True)
-        for version in versions:
-            name = manifest_name(version)
-            with files.open_input_stream(f"{root}/{table}.lance/_versions/{name}") as stream:
-                (place / "_versions" / name).write_bytes(stream.read())
-        yield place
+    place = folder / f"{table}.lance"
+    (place / "_versions").mkdir(parents=True)
+    for version in versions:
+        name = manifest_name(version)
+        with files.open_input_stream(f"{root}/{table}.lance/_versions/{name}") as stream:
+            (place / "_versions" / name).write_bytes(stream.read())
+    return place
+
+
+def linked_shadow(folder: Path, root: Path, table: str, version: int) -> Path:
+    """The same of one version of a local table, with its rows where they are."""
+    place = shadow(folder, str(root), None, table, [version])
+    for own in (root / f"{table}.lance").iterdir():
+        if own.name != "_versions":
+            (place / own.name).symlink_to(own)
+    return place

@@ -8,9 +8,12 @@ and is done again. Filters are made of keys only, which are UUIDs, never of a st
 import datetime as dt
 import json
 import logging
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,9 +28,9 @@ from lancedb.util import value_to_sql
 
 from reelshelf.indexer.store import rows
 from reelshelf.indexer.store.connection import connect, plain_path
-from reelshelf.indexer.store.disk import sync_files
+from reelshelf.indexer.store.disk import set_aside, sync_files
 from reelshelf.indexer.store.rows import RunContext
-from reelshelf.indexer.store.shadow import listed_versions
+from reelshelf.indexer.store.shadow import linked_shadow, listed_versions
 from reelshelf.schemas import tables
 from reelshelf.schemas.catalog import VideoSource
 from reelshelf.schemas.config import StorageConfig
@@ -45,6 +48,8 @@ Item = TypeVar("Item")
 _LOG = logging.getLogger(__name__)
 
 _KEYS_PER_FILTER = 500
+# What Lance raises over a file that is cut off or gone.
+UNREADABLE = (OSError, RuntimeError, ValueError)
 
 # Tables a release pins, in the order they are written, with the column that names a row.
 TABLE_KEYS = {
@@ -175,12 +180,27 @@ class Store:
     def is_made(self) -> bool:
         """Whether the table that is made last is there: its folder alone is what a dead run left.
 
-        One of its versions is looked for, and not opened, so that one that cannot be read any more
-        is not taken for one that never was.
+        One that cannot be read any more is not taken for one that never was, where there are
+        releases.
         """
-        if "store" not in self.connection.list_tables().tables:
+        if "store" not in self.connection.list_tables().tables or not self.versions("store"):
             return False
-        return bool(self.versions("store"))
+        return not self._is_broken("store") or self._has_published
+
+    @property
+    def _has_published(self) -> bool:
+        """Whether there is a release, as far as the head can be read."""
+        if self._is_broken("head"):
+            return False
+        return any(row["published"] for row in self.scan("head", ["published"]).to_pylist())
+
+    def _is_broken(self, name: str) -> bool:
+        """Whether no version of a table can be opened, if it has any: a power cut left it so."""
+        for version in self.versions(name):
+            with suppress(*UNREADABLE):
+                _without_panic(partial(self._opened, name, version))
+                return False
+        return True
 
     @classmethod
     def open(cls, uri: str, storage: StorageConfig | None = None) -> "Store":
@@ -202,18 +222,22 @@ class Store:
         *,
         encoders: str = "",
         settings: Json | None = None,
+        guard: Callable[[], None] = _unguarded,
     ) -> "Store":
         """Open the store at `uri` for vectors of these models, making what is missing.
 
         Where it holds other vectors only, the tables of a new generation are made beside them.
         `encoders` is how the config names the encoders, `settings` what the store keeps of it.
         """
-        store = cls(uri, storage)
+        store = cls(uri, storage, guard=guard)
         if not store.is_made:
             # Where an earlier run died over this, some tables are there and others half.
             for name, schema in _shared_schemas().items():
-                store.connection.create_table(name, schema=schema, exist_ok=True)
+                store._make_table(name, schema)
+            store._clear_broken("head")
             store.connection.create_table("head", rows.free_head(), exist_ok=True)
+            for name in ("head", *_shared_schemas()):
+                store.sync(name)
             store._make_generation(shop_id, refs, encoders, settings)
         found = store.generations()
         if found[0].shop_id != shop_id:
@@ -233,6 +257,7 @@ class Store:
         """Make its tables; the row that says that they are there comes last."""
         for name, schema in _schemas(refs.image.dim, refs.text.dim).items():
             self._make_table(self.table_name(name), schema)
+            self.sync(name)
         row = {
             "generation": self.generation,
             "shop_id": shop_id,
@@ -248,12 +273,17 @@ class Store:
         }
         made = pa.Table.from_pylist([row], schema=tables.store_schema())
         if not self.is_made:
+            self._clear_broken("store")
             self.connection.create_table("store", made)
+            # Once more: whoever loses one version of the row has the other.
+            self.dataset("store").restore()
         else:
             self.merge("store", "generation").when_not_matched_insert_all().execute(made)
+        self.sync("store")
 
     def _make_table(self, name: str, schema: pa.Schema) -> None:
         """Make a table of a generation that is not there yet, in place of what a dead run left."""
+        self._clear_broken(name)
         try:
             self.connection.create_table(name, schema=schema, exist_ok=True)
         except ValueError:
@@ -263,6 +293,26 @@ class Store:
             if begun or self.connection.open_table(name).count_rows():
                 raise
             self.connection.create_table(name, schema=schema, mode="overwrite")
+
+    def remake(self, name: str) -> None:
+        """Make a table of this generation anew of which only its first version was there: empty."""
+        generation = next(g for g in self.generations() if g.number == self.generation)
+        dims = generation.models.image.dim, generation.models.text.dim
+        schema = (_schemas(*dims) | _shared_schemas())[name]
+        self._guard()
+        set_aside(Path(self.connection.uri), f"{self.table_name(name)}.lance")
+        self.connection.create_table(self.table_name(name), schema=schema)
+
+    def _clear_broken(self, table: str) -> None:
+        """Take a table, by its name in the store, out of the way where nothing can be read of it.
+
+        Only while there is nothing in it to lose.
+        """
+        if self.is_remote or not self.of(1).versions(table) or not self.of(1)._is_broken(table):
+            return
+        if self._has_published:
+            raise no_readable_version(self.uri, table)
+        set_aside(Path(self.connection.uri), f"{table}.lance")
 
     def generations(self) -> list[Generation]:
         """All generations, oldest first. Raises StoreError where the schema is of no use here."""
@@ -320,17 +370,23 @@ class Store:
 
     def table(self, name: str, version: int | None = None) -> Table:
         """A table as lancedb searches it, at its newest version or at another."""
-        return self.connection.open_table(self.table_name(name), version=version)
+        try:
+            return self.connection.open_table(self.table_name(name), version=version)
+        except UNREADABLE:
+            if version is None or self.is_remote:
+                raise
+        # lancedb opens the newest version on the way to any other. Where that one is cut off, it
+        # is shown a table that ends before.
+        folder = tempfile.TemporaryDirectory(prefix="reelshelf-")
+        root = Path(self.connection.uri)
+        linked_shadow(Path(folder.name), root, self.table_name(name), version)
+        table = connect(folder.name).open_table(self.table_name(name))
+        weakref.finalize(table, folder.cleanup)
+        return table
 
     def dataset(self, name: str, version: int | None = None) -> lance.LanceDataset:
         """A table as Lance's own dataset."""
-        try:
-            return self._opened(name, version)
-        except (OSError, RuntimeError, ValueError) as error:
-            # A writer has seen to it that the newest can be read: to it this is an error.
-            if version is not None or self.is_remote or self._guard is not _unguarded:
-                raise
-            return self._newest_readable(name, error)
+        return self._stepping_back(name, version, lambda at: self._opened(name, at))
 
     def _opened(self, name: str, version: int | None) -> lance.LanceDataset:
         # Past the connection, which would look for the newest version twice on the way.
@@ -339,19 +395,29 @@ class Store:
             place, version=version, storage_options=self.connection.storage_options
         )
 
-    def _newest_readable(self, name: str, error: Exception) -> lance.LanceDataset:
-        """The newest version of a table that can be read, where that is not the newest."""
+    def _stepping_back(
+        self, name: str, version: int | None, read: Callable[[int | None], Item]
+    ) -> Item:
+        """What `read` says of a version of a table: for a reader, of the newest that it can read.
+
+        A writer has seen to it that the newest can be read (`reelshelf.indexer.store.recovery`).
+        """
+        try:
+            return _without_panic(lambda: read(version))
+        except UNREADABLE:
+            if version is not None or self.is_remote or self._guard is not _unguarded:
+                raise
         versions = self.versions(name)
-        for version in versions[1:]:
-            with suppress(OSError, RuntimeError, ValueError):
-                dataset = self._opened(name, version)
+        for older in versions[1:]:
+            with suppress(*UNREADABLE):
+                found = _without_panic(partial(read, older))
                 _LOG.warning(
                     "%s: version %d of table %r cannot be read (cut off, as after a power cut): "
                     "read as of version %d; the next run that writes goes back to it for good",
-                    self.uri, versions[0], self.table_name(name), version,
+                    self.uri, versions[0], self.table_name(name), older,
                 )  # fmt: skip
-                return dataset
-        raise error
+                return found
+        raise no_readable_version(self.uri, self.table_name(name))
 
     def versions(self, name: str) -> list[int]:
         """The versions of a table that there are files of, newest first, readable or not."""
@@ -373,7 +439,10 @@ class Store:
         newest = self.dataset(name)
         if newest.version == version:
             return True
-        return _made_of(newest) == _made_of(self.dataset(name, version))
+        try:
+            return _made_of(newest) == _made_of(self.dataset(name, version))
+        except UNREADABLE:
+            return False  # it is damaged, and whatever is whole is not that
 
     def sync(self, name: str) -> None:
         """Have the newest version of a table on disk, with all its files and folders.
@@ -648,7 +717,11 @@ class Store:
         version: int | None = None,
     ) -> pa.Table:
         """Rows of a table, of its newest version or another. A column it does not have is null."""
-        return read_columns(name, self.dataset(name, version), columns, where)
+        return self._stepping_back(
+            name,
+            version,
+            lambda at: read_columns(name, self._opened(name, at), columns, where),
+        )
 
     def count(self, name: str, where: str | None = None) -> int:
         """How many rows the newest version of a table has."""
@@ -668,6 +741,24 @@ class Store:
         merge = self.merge(name, key)
         merge.when_matched_update_all().when_not_matched_insert_all()
         merge.when_not_matched_by_source_delete(among(owner, owners)).execute(table)
+
+
+def no_readable_version(uri: str, table: str) -> StoreError:
+    """What somebody is told whose store has lost a table."""
+    return StoreError(
+        f"{uri}: no version of table {table!r} can be read: put the folder {table}.lance back "
+        "from a backup, or index into a new --store"
+    )
+
+
+def _without_panic(read: Callable[[], Item]) -> Item:
+    """What `read` returns. Some cut files make Lance panic: that is an error as any other."""
+    try:
+        return read()
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise OSError(f"LanceError(IO): {error}") from error
 
 
 def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:

@@ -16,10 +16,9 @@ from reelshelf.indexer.store.tables import Store, among, parts
 _LOG = logging.getLogger(__name__)
 
 
-def drop_torn(store: Store) -> list[str]:
-    """Remove what is no part of a whole video; the keys of the videos that are to be done again."""
-    columns = ["video_key", "content_sha256", "segment_count"]
-    videos = store.scan("videos", columns)
+def torn_videos(store: Store) -> list[str]:
+    """The keys of videos whose segments are not those that their row tells of."""
+    videos = store.scan("videos", ["video_key", "content_sha256", "segment_count"])
     segments = _counted(store.dataset("segments"))
     both = videos.join(segments, "video_key", right_suffix="_found", join_type="full outer")
     known = pc.is_valid(both["content_sha256"])
@@ -29,15 +28,21 @@ def drop_torn(store: Store) -> list[str]:
     )
     empty = pc.and_(pc.is_null(both["rows"]), pc.equal(both["segment_count"], 0))
     whole = pc.or_(pc.fill_null(agree, False), pc.fill_null(empty, False))
-    torn = _keys(both.filter(pc.and_(known, pc.invert(whole))))
+    torn = both.filter(pc.and_(known, pc.invert(whole)))
+    return sorted(set(torn["video_key"].to_pylist()))
+
+
+def drop_torn(store: Store) -> list[str]:
+    """Remove what is no part of a whole video; the keys of the videos that are to be done again."""
+    torn = torn_videos(store)
     if torn:
         _LOG.warning(
             "%s: %d videos are not whole in the store and are done again", store.uri, len(torn)
         )
         store.delete_videos(torn)
-    known_keys = videos["video_key"]
+    known = store.scan("videos", ["video_key"])["video_key"]
     for name in ("segments", "links"):
-        orphans = _orphans(store.dataset(name), known_keys)
+        orphans = _orphans(store.dataset(name), known)
         for part in parts(orphans):
             store.writable(name).delete(among("video_key", part))
     return torn
@@ -65,7 +70,3 @@ def _orphans(dataset: lance.LanceDataset, known: pa.ChunkedArray) -> list[str]:
         keys = pc.unique(batch["video_key"])
         found.update(keys.filter(pc.invert(pc.is_in(keys, known))).to_pylist())
     return sorted(found)
-
-
-def _keys(rows: pa.Table) -> list[str]:
-    return sorted(set(rows["video_key"].to_pylist()))

@@ -30,16 +30,22 @@ def save_visual_stats(store: Store, stats: VisualStats) -> None:
 
 def read_visual_stats(store: Store, stats_id: str | None) -> VisualStats | None:
     """The statistics of that id; None for a release that had no pictures to compare."""
+    found = known_visual_stats(store, stats_id)
+    if found is None and stats_id is not None:
+        raise StoreError(f"{store.uri}: visual statistics {stats_id} of a release are missing")
+    return found
+
+
+def known_visual_stats(store: Store, stats_id: str | None) -> VisualStats | None:
+    """The same; None also where they are lost: then a run measures the shop anew."""
     if stats_id is None:
         return None
-    rows = [
-        row
-        for row in store.scan("backgrounds", None).to_pylist()
-        if row["background_id"] == stats_id
-    ]
-    if not rows:
-        raise StoreError(f"{store.uri}: visual statistics {stats_id} of a release are missing")
-    row = rows[0]
+    row = next(
+        (r for r in store.scan("backgrounds", None).to_pylist() if r["background_id"] == stats_id),
+        None,
+    )
+    if row is None:
+        return None
     frame_mean = np.array(row["frame_mean"], np.float32)
     shrinkage = np.array(row["shrinkage"], np.float32)
     return VisualStats(

@@ -89,7 +89,9 @@ def _run(args: argparse.Namespace) -> int:
         return _told(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _told("interrupted. Run the same command again to complete.", ExitCode.INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - the process's boundary
+    except BaseException as error:
+        if isinstance(error, SystemExit | GeneratorExit):
+            raise
         ours = as_ours(error)
         if ours is not None:
             return _told(str(ours), ours.exit_code)

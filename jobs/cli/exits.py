@@ -35,7 +35,10 @@ _HINTS = {
 # How Lance and its object stores tell, in errors of Python's own kinds, of what is outside of them.
 _OUTSIDE = re.compile(r"LanceError\(IO\)|\bos error \d+|Generic \w+ error|AWS Error \w+")
 # What Lance says of a file that its manifest names, or of a manifest.
-_BROKEN_STORE = re.compile(r"Not found: \S+|Invalid range|Object at location \S+ not found")
+_BROKEN_STORE = re.compile(
+    r"Not found: \S+|Invalid range|Object at location \S+ not found|file size is too small"
+    r"|failed to fill whole buffer|Dataset at path \S+ was not found"
+)
 # What Lance says of a commit that began before another run took the store over.
 _FENCED = re.compile(r"incompatible with concurrent transaction Restore")
 _OS_ERROR = re.compile(r"\bos error (\d+)")
@@ -63,6 +66,9 @@ def as_ours(error: BaseException) -> ReelshelfError | None:
     Infrastructure is what tells of the machine, the network or a service. A file that a store
     should hold and does not is the store's fault.
     """
+    if type(error).__name__ == "PanicException":
+        # Of Rust: some files that are cut off are more than Lance can put into words.
+        return _broken(str(error))
     if isinstance(error, ModuleNotFoundError):
         return _missing_package(error)
     if isinstance(error, MemoryError):
@@ -80,15 +86,19 @@ def as_ours(error: BaseException) -> ReelshelfError | None:
         )
     if isinstance(error, OSError | RuntimeError | ValueError):
         if _BROKEN_STORE.search(text):
-            return StoreError(
-                f"a file of the store is missing or cut off: {_plain(text)}. `reelshelf verify` "
-                "names all that are; `reelshelf rollback` goes back to a release that is whole"
-            )
+            return _broken(text)
         if isinstance(error, OSError) or _OUTSIDE.search(text):
             return InfrastructureError(_plain(text))
     if type(error).__module__.partition(".")[0] in _CLIENTS:
         return InfrastructureError(_plain(text))
     return None
+
+
+def _broken(text: str) -> StoreError:
+    return StoreError(
+        f"a file of the store is missing or cut off: {_plain(text)}. `reelshelf verify` names all "
+        "that are; `reelshelf rollback` goes back to a release that is whole"
+    )
 
 
 def _missing_package(error: ModuleNotFoundError) -> ReelshelfError | None:
