@@ -197,9 +197,12 @@ class GateConfig(Section):
     `max_failure_rate` is of the videos that a run tried, and of those in the store whose files it
     looked for; unchanged videos, and files that are no videos, are in no denominator.
 
-    A source that lists less than `1 - max_shrink` of what the last release holds is refused before
-    anything is deleted: a folder that is not mounted looks like a shop that sells nothing. The same
-    share of segments, segments with text, products with pictures and linked videos must stay.
+    A source that lists less than `1 - max_shrink` of what the store holds is refused before
+    anything is deleted: a folder that is not mounted looks like a shop that sells nothing. Where
+    the shop has a history, more than 5 % and more than 20 of its videos may not leave at once if
+    that is more than three times what usually does; `--allow-shrink` lets one run do it. The share
+    `1 - max_shrink` of segments, segments with text, products with pictures and linked videos must
+    stay as well.
 
     `max_link_loss` is by how much the share of videos with a link may fall. `min_center` is how
     near the mean vector of each column must stay to the last release's, as a cosine, since another
@@ -222,10 +225,13 @@ class ReleaseConfig(Section):
     """How long old releases stay.
 
     The newest `keep` do, and any that searchers were told to leave less than `grace_hours` ago.
+    What was made of videos that left the source is kept for `keep_vanished_days`, outside of what
+    is served: a video that is back by then costs no model call.
     """
 
     keep: PositiveInt = 14
     grace_hours: Annotated[float, Field(ge=0)] = 24.0
+    keep_vanished_days: Annotated[float, Field(ge=0)] = 14.0
 
 
 class EngineConfig(Section):

@@ -10,7 +10,7 @@ Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 OLDEST_SCHEMA = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -80,6 +80,13 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
     "failures": (pa.field("trace", pa.string()),),
     # Schema 6. What a store keeps of the config that its rows were made with.
     "store": (pa.field("settings", pa.string()),),
+    "head": (
+        # Schema 7. Runs of releases that somebody went back from, and of those that hold something
+        # erased; the calibration that counts since somebody went back, with its generation.
+        pa.field("withdrawn", pa.list_(pa.string())),
+        pa.field("erased", pa.list_(pa.string())),
+        pa.field("calibration", pa.string()),
+    ),
 }
 
 
@@ -263,6 +270,24 @@ def segments_schema(image_dim: int, text_dim: int) -> pa.Schema:
     )
 
 
+def vanished_videos_schema() -> pa.Schema:
+    """One row for each video that left the source a short while ago, as it was in `videos`."""
+    return videos_schema().append(pa.field("vanished_at", INSTANT))
+
+
+def erased_schema() -> pa.Schema:
+    """One row for each video or product that was taken down, and stays so until that is lifted."""
+    return pa.schema(
+        _required(
+            ("item_key", pa.string()),
+            ("input", pa.string()),
+            ("item_id", pa.string()),
+            ("erased_at", INSTANT),
+        )
+        + _optional(("reason", pa.string()))
+    )
+
+
 def links_schema() -> pa.Schema:
     """One row for each (video, SKU) pair that scored above `linking.keep_above`."""
     return pa.schema(
@@ -357,6 +382,7 @@ def sources_schema() -> pa.Schema:
 def head_schema() -> pa.Schema:
     """One row for the store: who may write, what is published, what is served.
 
+    `withdrawn`, `erased` and `calibration` say what going back has come to.
     All in one row, so that publishing and losing the lease cannot both happen. `change` counts its
     changes, each of which is made only if it is the next one. `published` lists the releases by
     their runs, and when searchers were told to leave each; `serving` is the one they are to open.
@@ -379,6 +405,7 @@ def head_schema() -> pa.Schema:
             ("renewed_at", INSTANT),
             ("expires_at", INSTANT),
         )
+        + _added("head")
     )
 
 

@@ -1,19 +1,21 @@
 """The part of a run that asks models: products, pictures and videos, committed as they come."""
 
-from collections.abc import Iterator, Sequence
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from reelshelf.indexer.pipeline.engine import Engine
-from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, VideoPlan
+from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, VideoPlan
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.sources.catalog import VideosRead
 from reelshelf.indexer.store import products as product_rows
 from reelshelf.indexer.store.products import PictureState, ProductState
 from reelshelf.indexer.store.sources import FileState, note_seen
-from reelshelf.indexer.store.tables import VideoState
+from reelshelf.indexer.store.tables import Store, VideoState
+from reelshelf.indexer.store.vanished import KeptIn, bring_back, forget_vanished, keep_vanished
 from reelshelf.schemas.catalog import EncodedImage, EncodedPicture, PictureJob, ProductVectors
 from reelshelf.schemas.keys import product_key
-from reelshelf.schemas.outcomes import Failed, Indexed, Tries, VideoJob
+from reelshelf.schemas.outcomes import Failed, Indexed, Skipped, Tries, VideoJob
 from reelshelf.schemas.run import VIDEO_STAGES
 from reelshelf.schemas.segments import SegmentedVideo
 from reelshelf.schemas.stages import picture_fingerprints
@@ -21,6 +23,7 @@ from reelshelf.schemas.stages import picture_fingerprints
 _PRODUCTS_PER_COMMIT = 256
 _PICTURES_PER_COMMIT = 64
 _VIDEOS_PER_READ = 64
+_CAME_BACK = "came back: what was kept of it is used"
 
 
 def index_products(
@@ -109,21 +112,36 @@ def _picture_jobs(
 
 
 def _video_jobs(
-    run: Run, baseline: Baseline, planned: Sequence[PlannedVideo], states: dict[str, VideoState]
+    run: Run, baseline: Baseline, planned: Sequence[PlannedVideo], known: Stored
 ) -> Iterator[VideoJob]:
     """Videos to index, with what is held of those that are done in part, a few at a time."""
     for start in range(0, len(planned), _VIDEOS_PER_READ):
         part = planned[start : start + _VIDEOS_PER_READ]
         keys = [p.job.key for p in part if p.reusable is not None and p.job.stages != VIDEO_STAGES]
         stored: dict[str, SegmentedVideo] = {}
-        for store, own in baseline.stored(run.store, keys, set(states)):
-            stored |= store.stored_videos(own)
+        for place, own in _by_place(run, baseline, keys, known):
+            stored |= place.stored_videos(own)
         for item in part:
             found = stored.get(item.job.key)
             if found is not None:
                 yield replace(item.job, stored=found)
             else:
                 yield replace(item.job, stages=VIDEO_STAGES, kept=None)
+
+
+def _by_place(
+    run: Run, baseline: Baseline, keys: Sequence[str], known: Stored
+) -> Iterator[tuple[Store | KeptIn, list[str]]]:
+    """Where to read what is stored of videos: in the tables, or where they are kept."""
+    beside = known.reusable.videos if known.reusable else {}
+    kept: dict[KeptIn, list[str]] = {}
+    for key in keys:
+        if key not in known.videos and key not in beside and key in known.kept:
+            kept.setdefault(known.kept[key].place, []).append(key)
+    elsewhere = {key for own in kept.values() for key in own}
+    rest = [key for key in keys if key not in elsewhere]
+    yield from baseline.stored(run.store, rest, set(known.videos))
+    yield from kept.items()
 
 
 def index_videos(
@@ -133,7 +151,7 @@ def index_videos(
     outcomes: Outcomes,
     read: VideosRead,
     plan: VideoPlan,
-    states: dict[str, VideoState],
+    known: Stored,
 ) -> list[str]:
     """Index new and changed videos, remove those that left the source.
 
@@ -143,14 +161,18 @@ def index_videos(
     outcomes.submitted = len(read.videos) + len(read.skipped)
     outcomes.failed += plan.failed
     outcomes.skipped += [*plan.unchanged, *read.skipped]
+    outcomes.skipped += [Skipped(source.video_id, _CAME_BACK) for _, source in plan.returned]
+    days = dt.timedelta(days=run.config.release.keep_vanished_days)
+    keep_vanished(run.store, plan.gone, run.context.started_at)
+    bring_back(run.store, plan.returned, known.kept, run.context)
+    forget_vanished(run.store, run.context.started_at - days)
     note_seen(run.store, plan.touched)
-    run.store.delete_videos(plan.gone)
     run.store.update_sources(plan.described_anew, run.context)
     tries = {planned.job.source.video_id: planned.tries for planned in plan.todo}
     failed: dict[str, Failed] = {}
     pending: list[Indexed] = []
     with run.stage("videos", len(plan.todo)) as stage:
-        for outcome in engine.index_videos(_video_jobs(run, baseline, plan.todo, states)):
+        for outcome in engine.index_videos(_video_jobs(run, baseline, plan.todo, known)):
             stage.advance()
             if isinstance(outcome, Failed):
                 counted = replace(outcome, attempt=tries[outcome.video_id] + 1)
@@ -158,9 +180,9 @@ def index_videos(
                 continue
             pending.append(outcome)
             if len(pending) >= run.config.engine.videos_per_commit:
-                _commit(run, outcomes, pending, states)
+                _commit(run, outcomes, pending, known.videos)
                 pending = []
-        _commit(run, outcomes, pending, states)
+        _commit(run, outcomes, pending, known.videos)
     outcomes.failed += failed.values()
     outcomes.tries = Tries(
         indexed=outcomes.indexed,
@@ -189,7 +211,7 @@ def note_failed(
 
 
 def _commit(
-    run: Run, outcomes: Outcomes, batch: Sequence[Indexed], states: dict[str, VideoState]
+    run: Run, outcomes: Outcomes, batch: Sequence[Indexed], states: Mapping[str, VideoState]
 ) -> None:
     run.store.write_videos(batch, run.context, states)
     note_seen(

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 
 from reelshelf.indexer.pipeline.engine import Engine, TaskRunner
 from reelshelf.indexer.pipeline.indexing import index_products, index_videos, note_failed
-from reelshelf.indexer.pipeline.plan import PlanCounts, check_shrinkage
+from reelshelf.indexer.pipeline.plan import PlanCounts
 from reelshelf.indexer.pipeline.planning import (
     IngestRequest,
     Source,
     check_spaces,
+    check_whole,
     plan,
     read_source,
 )
@@ -28,6 +29,7 @@ from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.quality.gate import failure_rate
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.connection import check_writable
+from reelshelf.indexer.store.erased import delete_erased
 from reelshelf.indexer.store.failures import write_failures
 from reelshelf.indexer.store.migration import keep_settings
 from reelshelf.indexer.store.rows import now
@@ -147,17 +149,19 @@ def _run(
     config, store = run.config, run.store
     releases.clear_unpublished(store)
     drop_torn(store)
+    delete_erased(store)
     baseline, outcomes = Baseline.of(store), Outcomes()
     with run.stage("plan", 1) as stage:
         base = baseline.served_store
         planned = plan(source, store, base, run.refs, config, reindex, verify=request.verify)
         stage.advance()
-    run = replace(run, scope=planned.scope)
+    source = planned.source
+    run = replace(run, scope=planned.scope, allow_shrink=request.allow_shrink)
     outcomes.planned = planned.counts
     ending = Finisher(run, baseline, outcomes, lambda: _spent(engine, config, clock))
     videos, products, stored = planned.videos, planned.products, planned.stored
     try:
-        check_shrinkage(stored, videos, products, config.gate.max_shrink)
+        check_whole(planned, store, config, request)
     except GateRefused as error:
         return ending.refused(Ending.GATE_REFUSED, str(error), error.checks)
     keep_settings(store, config)
@@ -167,9 +171,7 @@ def _run(
     index_products(
         run, engine, baseline, outcomes, products, dict(stored.products), dict(stored.pictures)
     )
-    stale = index_videos(
-        run, engine, baseline, outcomes, source.videos, videos, dict(stored.videos)
-    )
+    stale = index_videos(run, engine, baseline, outcomes, source.videos, videos, stored)
     outcomes.tally.check()
     write_failures(
         store, outcomes.failed, outcomes.rejected_pictures, outcomes.rejected, run.context

@@ -19,6 +19,7 @@ from reelshelf.indexer.store.failures import KnownFailure
 from reelshelf.indexer.store.products import PictureState, ProductState
 from reelshelf.indexer.store.sources import FileState
 from reelshelf.indexer.store.tables import VideoState
+from reelshelf.indexer.store.vanished import KeptVideo
 from reelshelf.schemas.catalog import (
     FingerprintedProduct,
     PictureJob,
@@ -41,6 +42,10 @@ from reelshelf.schemas.stages import (
     with_dependants,
 )
 
+# How many videos may always leave at once, and how many times what usually does.
+_SMALL_SHARE, _SMALL_COUNT, _TIMES_USUAL = 0.05, 20, 3.0
+# Runs from which it is told what is usual.
+_FEWEST_LOSSES, _MOST_LOSSES = 3, 30
 # Hashing releases Python's lock; more threads than this only wait for the disk.
 _HASHERS = 8
 
@@ -81,6 +86,7 @@ class VideoPlan:
     unchanged: list[Skipped] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    returned: list[tuple[str, VideoSource]] = field(default_factory=list)
     # Of what is quarantined since a run that failed on it and could not remove its old rows.
     stale: set[str] = field(default_factory=set)
     hashed: int = 0
@@ -121,6 +127,7 @@ class PlanCounts:
     videos_unchanged: int = 0
     videos_failed_before: int = 0
     videos_gone: int = 0
+    videos_back: int = 0
     products_to_write: int = 0
     products_to_encode: int = 0
     products_gone: int = 0
@@ -157,6 +164,7 @@ def count_plan(videos: VideoPlan, products: ProductPlan) -> PlanCounts:
         videos_unchanged=len(videos.unchanged),
         videos_failed_before=len(videos.failed),
         videos_gone=len(videos.gone),
+        videos_back=len(videos.returned),
         products_to_write=len(products.rows),
         products_to_encode=len(products.texts),
         products_gone=len(products.gone),
@@ -172,7 +180,8 @@ class Stored:
     """What the store knows, as planning needs it. Empty for a store that is still to be made.
 
     `reusable` is what the generation that is served knows, where another one is being built: what
-    its models have in common with the new ones need not be asked again.
+    its models have in common with the new ones need not be asked again. `kept` is what is left of
+    videos that the tables do not hold.
     """
 
     videos: Mapping[str, VideoState] = field(default_factory=dict)
@@ -181,10 +190,15 @@ class Stored:
     seen: Mapping[str, FileState] = field(default_factory=dict)
     failures: Mapping[str, KnownFailure] = field(default_factory=dict)
     reusable: "Stored | None" = None
+    kept: Mapping[str, KeptVideo] = field(default_factory=dict)
 
     def video(self, key: str) -> VideoState | None:
-        """The state of a video here, or else in the generation that is served."""
-        return self.videos.get(key) or (self.reusable.videos.get(key) if self.reusable else None)
+        """The state of a video here, or else in the generation that is served, or kept."""
+        if key in self.videos:
+            return self.videos[key]
+        if self.reusable and key in self.reusable.videos:
+            return self.reusable.videos[key]
+        return self.kept[key].state if key in self.kept else None
 
     def product(self, key: str) -> ProductState | None:
         """The state of a product here, or else in the generation that is served."""
@@ -342,6 +356,10 @@ def _plan_video(
     stages = with_dependants(changed | scope.stages)
     if scope.only and not _cut_differently(reusable, fingerprints) and state is not None:
         stages = scope.stages
+    if not stages and state is None:
+        plan.returned.append((key, source))
+        plan.touched[key] = FileState(stamp, reusable.content_sha256)
+        return
     if not stages:
         _unchanged(plan, key, source, reusable)
         return
@@ -476,20 +494,40 @@ def _unreadable(job: PictureJob, error: MediaError) -> RejectedPicture:
     return RejectedPicture(job.image_key, job.sku, job.uri, str(error), lasting=False)
 
 
-def check_shrinkage(stored: Stored, videos: VideoPlan, products: ProductPlan, limit: float) -> None:
-    """Raise GateRefused where so much has left the source that something must be wrong with it."""
+def check_shrinkage(
+    stored: Stored, videos: VideoPlan, products: ProductPlan, limit: float, losses: Sequence[float]
+) -> None:
+    """Raise GateRefused where so much has left the source that something must be wrong with it.
+
+    `losses` are the shares of its videos that the shop lost in earlier runs; `limit` is the share
+    that may leave where there are too few of them to tell, and the most in any case.
+    """
+    usual = _usual_loss(losses)
     for what, gone, known in (
         ("videos", len(videos.gone), len(stored.videos)),
         ("products", len(products.gone), len(stored.products)),
     ):
-        if known and gone > limit * known:
-            check = at_most(f"share of {what} that left the source", gone / known, limit)
+        most = limit * known
+        reason = f"gate.max_shrink ({limit:g})"
+        if what == "videos" and usual is not None:
+            beyond = max(_SMALL_SHARE * known, _SMALL_COUNT, _TIMES_USUAL * usual * known)
+            if beyond < most:
+                most = beyond
+                reason = f"a shop that usually loses {usual:.2%} of them a run"
+        if known and gone > most:
+            name = f"share of {what} that left the source"
             raise GateRefused(
                 f"{gone} of the {known} {what} in the store are not in the source any more, more "
-                f"than gate.max_shrink ({limit:g}) allows: nothing was deleted. Look whether the "
-                "source is whole; raise gate.max_shrink for one run if it is meant",
-                [check],
+                f"than {reason} allows: nothing was deleted. Look whether the source is whole; "
+                "--allow-shrink lets one run do it if it is meant",
+                [at_most(name, gone / known, most / known)],
             )
+
+
+def _usual_loss(losses: Sequence[float]) -> float | None:
+    """The mean loss of the last runs; None where there are too few to tell."""
+    last = losses[-_MOST_LOSSES:]
+    return sum(last) / len(last) if len(last) >= _FEWEST_LOSSES else None
 
 
 def _believed(saw: FileState | None, stamp: SourceStamp, *, verify: bool) -> str | None:

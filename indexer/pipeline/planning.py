@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from reelshelf.indexer.pipeline.erasing import without_erased
 from reelshelf.indexer.pipeline.plan import (
     PlanCounts,
     ProductPlan,
@@ -18,28 +19,36 @@ from reelshelf.indexer.pipeline.scope import EVERYTHING, Known, ReindexRequest, 
 from reelshelf.indexer.sources.catalog import CatalogRead, VideosRead, read_catalog, read_videos
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.erased import erased_items
 from reelshelf.indexer.store.failures import known_failures
+from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.migration import fingerprint_names
 from reelshelf.indexer.store.products import picture_states, product_states
 from reelshelf.indexer.store.runs import run_records
 from reelshelf.indexer.store.sources import seen_files
 from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.vanished import kept_videos
 from reelshelf.indexer.text.clean import as_known
 from reelshelf.schemas.catalog import RejectedRow
 from reelshelf.schemas.config import Config, ModelsConfig
 from reelshelf.schemas.errors import InputError, StoreError
+from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.release import ModelRef, ModelRefs, Release
 from reelshelf.schemas.stages import stage_fingerprints
 
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
-    """What to index into which store: paths or s3:// URLs. `verify` hashes every file."""
+    """What to index into which store: paths or s3:// URLs.
+
+    `verify` hashes every file. `allow_shrink` lets as much leave the source as does.
+    """
 
     catalog: str
     videos: str
     store: str
     verify: bool = False
+    allow_shrink: bool = False
 
     @property
     def source(self) -> dict[str, str]:
@@ -62,13 +71,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a run would do, in numbers and one by one. `stored` is what it compared with."""
+    """What a run would do, in numbers and one by one.
+
+    `stored` is what it compared with `source`: what the shop hands over, less what was taken down.
+    """
 
     counts: PlanCounts
     videos: VideoPlan
     products: ProductPlan
     scope: Scope
     stored: Stored
+    source: Source
 
 
 def read_source(request: IngestRequest, config: Config) -> Source:
@@ -141,8 +154,16 @@ def plan_only(
     else:
         begun = store.of(own) if own is not None else None
         planned = plan(source, begun, base, refs, config, reindex, verify=request.verify)
-    check_shrinkage(planned.stored, planned.videos, planned.products, config.gate.max_shrink)
+    check_whole(planned, store, config, request)
     return planned
+
+
+def check_whole(planned: Planned, store: Store, config: Config, request: IngestRequest) -> None:
+    """Raise GateRefused where so much has left the source that something must be wrong with it."""
+    if not request.allow_shrink:
+        losses = [loss for run in run_records(store) if (loss := run.loss) is not None]
+        limit = config.gate.max_shrink
+        check_shrinkage(planned.stored, planned.videos, planned.products, limit, losses)
 
 
 def plan(
@@ -161,10 +182,15 @@ def plan(
     always whole, whatever is demanded of it. `refs` are None where the models are not known.
     """
     any_of = base or store
+    if any_of is not None:
+        source = _less_erased(source, any_of, config)
     names = fingerprint_names(any_of, config) if any_of is not None else {}
     reusable = _stored(base, names) if base is not None else None
     if store is not None:
         stored = _stored(store, names, reusable)
+        new = {video_key(config.shop_id, item.video_id) for item in source.videos.videos}
+        new -= stored.videos.keys()
+        stored = replace(stored, kept=kept_videos(store, new, names))
     else:
         stored = Stored(seen=reusable.seen if reusable else {}, reusable=reusable)
     scope = EVERYTHING
@@ -200,7 +226,13 @@ def _compare(
     products = plan_products(
         source.catalog, stored, refs, source.files, config, verify=verify, scope=scope
     )
-    return Planned(count_plan(videos, products), videos, products, scope, stored)
+    return Planned(count_plan(videos, products), videos, products, scope, stored, source)
+
+
+def _less_erased(source: Source, store: Store, config: Config) -> Source:
+    erased = erased_items(store)
+    read = without_erased(source.catalog, source.videos, erased, config.shop_id)
+    return replace(source, catalog=read[0], videos=read[1])
 
 
 def _stored(store: Store, names: Mapping[str, str], reusable: Stored | None = None) -> Stored:
@@ -224,6 +256,10 @@ def check_spaces(store: Store, refs: ModelRefs, reindex: ReindexRequest | None) 
     stored = next(g for g in store.generations() if g.number == number)
     wanted = (refs.image.space, refs.text.space)
     if wanted == stored.spaces:
+        return
+    own = store.generation_of(refs)
+    if own is not None and read_head(store).hold is not None:
+        # Somebody went back from it: its tables are kept up to date, and not published.
         return
     if (
         reindex is not None

@@ -257,6 +257,9 @@ def _build_release(
         tally, rate = outcomes.released_tally, outcomes.failure_rate
         quality = measure(run.store, tables, indexes, baseline.readable, run.config, tally, rate)
         stage.advance()
+    gate = run.config.gate
+    if run.allow_shrink:
+        gate = gate.model_copy(update={"max_shrink": 1.0})
     sequence = releases.next_sequence(run.store)
     before = baseline.served.quality if baseline.served else None
     return Release(
@@ -272,9 +275,7 @@ def _build_release(
         models=run.refs,
         indexes=indexes,
         quality=quality,
-        gate=check_release(
-            quality, before, run.config.gate, tried=outcomes.failure_rate is not None
-        ),
+        gate=check_release(quality, before, gate, tried=outcomes.failure_rate is not None),
         visual_stats_id=linked.stats.stats_id if linked.stats else None,
         calibration=linked.calibration,
         linking_fingerprint=linked.fingerprint,

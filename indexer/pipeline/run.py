@@ -55,7 +55,10 @@ def row_context(run_id: str, config: Config, refs: ModelRefs) -> RunContext:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run works with. Its store asks the lease before every write."""
+    """What a run works with. Its store asks the lease before every write.
+
+    `allow_shrink`: what left the source may be as much as it is.
+    """
 
     config: Config
     store: Store
@@ -63,6 +66,7 @@ class Run:
     context: RunContext
     progress: Progress
     scope: Scope = EVERYTHING
+    allow_shrink: bool = False
 
     @property
     def refs(self) -> ModelRefs:

@@ -11,9 +11,12 @@ from reelshelf.indexer.pipeline.releasing import Publication
 from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context
 from reelshelf.indexer.quality.gate import FAILURE_RATE
 from reelshelf.indexer.store import releases
-from reelshelf.indexer.store.calibrations import save_calibration
-from reelshelf.indexer.store.checksums import damage, damaged_files
+from reelshelf.indexer.store.calibrations import calibration_of, save_calibration
+from reelshelf.indexer.store.checksums import damage, damaged_elsewhere, damaged_files
+from reelshelf.indexer.store.fence import restore_table
+from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.migration import Upgrade, upgrade
+from reelshelf.indexer.store.recovery import wrong_with_release
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import RunRecord, close_dead_runs, last_indexing
@@ -22,7 +25,7 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.writing import recorded, taking, writing
 from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.config import Config
-from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.errors import ConfigError, StoreError
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.release import Release
 
@@ -107,8 +110,39 @@ def prune_store(
 def keep_calibration(uri: str, config: Config, calibration: Calibration) -> None:
     """Save a calibration, which the next run links with."""
     snapshot = ReleaseSnapshot.open(uri, config.storage)
-    with writing(snapshot.store, str(uuid.uuid4()), config) as (store, _):
-        save_calibration(store, calibration)
+    with writing(snapshot.store, str(uuid.uuid4()), config) as (store, lease):
+        save_calibration(store, calibration, lease)
+
+
+def restore_store(uri: str, config: Config, name: str) -> Release:
+    """Set all tables back to what a retained release names; that release.
+
+    What is served stays. Raises CorruptFile where files of the release are missing or cut off, and
+    ConfigError for one that holds something erased.
+    """
+    run_id = str(uuid.uuid4())
+    with (
+        log_context(run_id=run_id),
+        writing(Store.open(uri, config.storage), run_id, config) as (
+            store,
+            lease,
+        ),
+    ):
+        release = releases.find_release(store, name)
+        if release.run_id in read_head(store).erased:
+            raise ConfigError(f"restore: {name} holds something that was erased since")
+        if wrong := wrong_with_release(store, release):
+            raise damage(uri, name, [wrong])
+        seen = store.of(release.generation)
+        # First: a run that dies over this leaves rows that the next one upgrades.
+        seen.change_generation(release.generation, schema_version=release.schema_version)
+        for table in release.tables:
+            if not seen.holds(table.name, table.version):
+                restore_table(seen, table.name, table.version)
+        calibration = calibration_of(release)
+        lease.change(lambda head: replace(head, calibration=calibration))
+        upgrade(store, config)
+        return release
 
 
 def would_prune(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> list[Release]:
@@ -118,13 +152,15 @@ def would_prune(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> 
 
 
 def verify(uri: str, config: Config, name: str | None = None) -> Release:
-    """Read every file of a release and compare it with its checksum; the release, if all is well.
+    """Read every file and compare it with its checksum; the release, if all is well.
 
-    Raises CorruptFile with the files that are not what they were.
+    Those of the release, its record, and the newest version of every table: the next run starts
+    there. Raises CorruptFile with the files that are not what they were.
     """
     snapshot = ReleaseSnapshot.open(uri, config.storage, name)
     release = snapshot.release
     wrong = damaged_files(snapshot.store, release.tables)
+    wrong += damaged_elsewhere(snapshot.store, release)
     if wrong:
         raise damage(uri, release.release_id, wrong)
     return release

@@ -27,7 +27,7 @@ from typing import Self
 import pyarrow as pa
 
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.tables import Store, missing_columns
 from reelshelf.schemas import tables
 from reelshelf.schemas.errors import GateRefused, StoreBusy
 
@@ -37,6 +37,9 @@ _RENEWALS = 4
 _TRIES = 20
 # What Lance raises when a folder is gone or an endpoint does not answer.
 _OUT_OF_REACH = (OSError, RuntimeError, ValueError)
+
+
+_OF_THE_HOLDER = ("run_id", "holder", "machine", "process", "renewed_at", "expires_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,10 @@ class Published:
 class Head:
     """The row. `run_id` is None while nobody writes, `serving` before the first release.
 
-    `published` is in the order of publication. `hold` says why runs may not publish.
+    `published` is in the order of publication. `hold` says why runs may not publish. `withdrawn`
+    are the runs whose releases somebody went back from, `erased` those whose releases hold
+    something that was erased: nobody goes back to either. `calibration` is what counts since
+    somebody went back (see `calibrations`).
     """
 
     change: int
@@ -65,6 +71,9 @@ class Head:
     process: str | None = None
     renewed_at: dt.datetime | None = None
     expires_at: dt.datetime | None = None
+    withdrawn: tuple[str, ...] = ()
+    erased: tuple[str, ...] = ()
+    calibration: str | None = None
 
     def serve(self, run_id: str) -> "Head":
         """The same with another release served."""
@@ -81,7 +90,10 @@ def read_head(store: Store) -> Head:
     row = store.scan("head", None).to_pylist()[0]
     del row["head"]
     row["published"] = tuple(Published(**item) for item in row["published"])
-    return Head(**row)
+    for name in ("withdrawn", "erased"):
+        row[name] = tuple(row[name] or ())
+    # What a newer version keeps there is not for this one.
+    return Head(**{name: row[name] for name in Head.__dataclass_fields__})
 
 
 def change_head(store: Store, edit: Callable[[Head], Head]) -> Head:
@@ -90,6 +102,8 @@ def change_head(store: Store, edit: Callable[[Head], Head]) -> Head:
     `edit` gets the head as it is and may raise; it is asked again where another change came first.
     Raises StoreBusy where that never ends.
     """
+    if missing := missing_columns(store, "head"):
+        store.dataset("head").add_columns(pa.schema(missing))
     for _ in range(_TRIES):
         old = read_head(store)
         new = replace(edit(old), change=old.change + 1)
@@ -185,16 +199,18 @@ class Lease:
         with self._lock:
             return change_head(self._store, proven)
 
-    def publish(self, run_id: str, *, end_hold: bool = False) -> None:
+    def publish(self, run_id: str, *, end_hold: bool = False, keep_hold: bool = False) -> None:
         """Have searchers go to the release of `run_id`.
 
-        Raises GateRefused where somebody has gone back to an older release, unless `end_hold`.
+        Raises GateRefused where somebody has gone back to an older release, unless that hold is to
+        end, or to be kept for the releases after this one.
         """
 
         def edit(head: Head) -> Head:
-            if head.hold and not end_hold:
+            if head.hold and not (end_hold or keep_hold):
                 raise GateRefused(held_back(head.hold))
-            grown = replace(head, published=(*head.published, Published(run_id)), hold=None)
+            hold = head.hold if keep_hold else None
+            grown = replace(head, published=(*head.published, Published(run_id)), hold=hold)
             return grown.serve(run_id)
 
         self.change(edit)
@@ -235,7 +251,9 @@ class Lease:
         def free(head: Head) -> Head:
             if head.token != self._token:
                 raise self._busy()
-            return Head(head.change, str(uuid.uuid4()), head.published, head.serving, head.hold)
+            # Nobody writes; all else stays.
+            nobody = dict.fromkeys(_OF_THE_HOLDER)
+            return replace(head, token=str(uuid.uuid4()), **nobody)  # type: ignore[arg-type]
 
         # Where the store is out of reach the lease runs out by itself; a lost one is another's.
         with suppress(StoreBusy, *_OUT_OF_REACH):

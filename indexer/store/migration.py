@@ -17,7 +17,14 @@ from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.legacy import translations
 from reelshelf.indexer.store.rows import STAGE_COLUMNS
 from reelshelf.indexer.store.runs import run_records
-from reelshelf.indexer.store.tables import GENERATION_TABLES, Generation, Store, generation_table
+from reelshelf.indexer.store.tables import (
+    GENERATION_TABLES,
+    SHARED_TABLES,
+    Generation,
+    Store,
+    generation_table,
+    missing_columns,
+)
 from reelshelf.schemas import tables
 from reelshelf.schemas.config import Config, kept_settings, parse_config, stored_config
 from reelshelf.schemas.upgrades import Json
@@ -33,32 +40,36 @@ _FINGERPRINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What an upgrade does, or would do: columns by table, and rows whose fingerprints change."""
+    """What an upgrade does, or would do: new columns and tables, rows whose fingerprints change."""
 
     before: int
     after: int
     columns: tuple[str, ...]
     renamed: Mapping[str, int]
+    tables: tuple[str, ...] = ()
 
     @property
     def is_needed(self) -> bool:
         """Whether there is anything to do."""
-        return self.before < self.after or bool(self.columns)
+        return self.before < self.after or bool(self.columns or self.tables)
 
 
 def upgrade_of(store: Store, config: Config | None = None) -> Upgrade:
     """What `upgrade` would do. Nothing is written."""
-    columns, renamed = [], {}
+    columns, renamed, made = [], {}, []
     names = fingerprint_names(store, config)
     for generation in store.generations():
         seen = store.of(generation.number)
         for name in _tables(generation):
             table = generation_table(name, generation.number)
-            columns += [f"{table}.{field.name}" for field in _missing(seen, name)]
+            if not seen.has_table(name):
+                made.append(table)
+                continue
+            columns += [f"{table}.{field.name}" for field in missing_columns(seen, name)]
             if count := _count(seen, name, names):
                 renamed[table] = count
     before = min(generation.schema_version for generation in store.generations())
-    return Upgrade(before, tables.SCHEMA_VERSION, tuple(columns), renamed)
+    return Upgrade(before, tables.SCHEMA_VERSION, tuple(columns), renamed, tuple(made))
 
 
 def upgrade(store: Store, config: Config | None = None) -> Upgrade:
@@ -73,8 +84,9 @@ def upgrade(store: Store, config: Config | None = None) -> Upgrade:
     names = fingerprint_names(store, config)
     for generation in store.generations():
         seen = store.of(generation.number)
+        seen.make_missing()
         for name in _tables(generation):
-            if missing := _missing(seen, name):
+            if missing := missing_columns(seen, name):
                 seen.writable(name).add_columns(pa.schema(missing))
             _rename(seen, name, names)
     # Last, since this is what tells the next run that all of it is done.
@@ -136,13 +148,7 @@ def _made_with(store: Store, generation: Generation, config: Config | None) -> C
 
 def _tables(generation: Generation) -> tuple[str, ...]:
     """The tables of a generation; those that all share come with the first."""
-    shared = tuple(name for name in tables.ADDED if name not in GENERATION_TABLES)
-    return (*GENERATION_TABLES, *shared) if generation.number == 1 else GENERATION_TABLES
-
-
-def _missing(store: Store, name: str) -> list[pa.Field]:
-    there = set(store.dataset(name).schema.names)
-    return [field for field in tables.ADDED.get(name, ()) if field.name not in there]
+    return (*GENERATION_TABLES, *SHARED_TABLES) if generation.number == 1 else GENERATION_TABLES
 
 
 def _renamed_columns(store: Store, name: str, names: Mapping[str, str]) -> dict[str, list[str]]:

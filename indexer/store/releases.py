@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from reelshelf.indexer.store.calibrations import calibration_of
 from reelshelf.indexer.store.checksums import FileLog
 from reelshelf.indexer.store.head import Head, Lease, change_head, read_head
 from reelshelf.indexer.store.rows import now
@@ -54,11 +55,18 @@ def next_sequence(store: Store) -> int:
     return max((release.sequence for release in list_releases(store)), default=0) + 1
 
 
-def publish(store: Store, release: Release, lease: Lease, *, end_hold: bool = False) -> None:
+def publish(
+    store: Store,
+    release: Release,
+    lease: Lease,
+    *,
+    end_hold: bool = False,
+    keep_hold: bool = False,
+) -> None:
     """Tag every table of the release, write its row, and have searchers go to it.
 
     Raises StoreBusy where the lease was lost: then the row is there, but nothing names it. Raises
-    GateRefused where somebody has gone back to an older release, unless `end_hold`.
+    GateRefused where somebody has gone back to an older release, unless `end_hold` or `keep_hold`.
     """
     for table in release.tables:
         store.tag(table.name, release.name_of_run, table.version)
@@ -75,14 +83,15 @@ def publish(store: Store, release: Release, lease: Lease, *, end_hold: bool = Fa
     FileLog(store).note_record(release)
     for name in ("files", "releases"):
         store.sync(name)
-    lease.publish(release.run_id, end_hold=end_hold)
+    lease.publish(release.run_id, end_hold=end_hold, keep_hold=keep_hold)
 
 
 def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
     """Have searchers go back to an older release; the one they left, and the one they go to.
 
-    Without `to` it is the one made before the one that is served. It takes one commit and no lease:
-    a run that is writing goes on, but may not publish before somebody says so.
+    Without `to` it is the newest one that was made before the one that is served, and that nobody
+    has gone back from. The calibration that it was linked with counts again. It takes one commit
+    and no lease: a run that is writing goes on, but may not publish before somebody says so.
     """
     changed: list[tuple[Release, Release]] = []
 
@@ -90,14 +99,21 @@ def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
         # Anew for every try: what another change of the head brought or took must count.
         found = {release.run_id: release for release in _read(store, head)}
         served = _served(store, head, found)
-        target = _target(store, served, list(found.values()), to)
+        target = _target(store, head, served, list(found.values()), to)
         at = now()
         hold = (
             f"somebody went back from release {served.release_id} to {target.release_id} "
             f"at {at:%Y-%m-%d %H:%M:%S} UTC"
         )
         changed.append((served, target))
-        return replace(head.serve(target.run_id), hold=hold)
+        left = {r.run_id for r in found.values() if target.sequence < r.sequence}
+        withdrawn = [run_id for run_id in left if run_id not in head.withdrawn]
+        return replace(
+            head.serve(target.run_id),
+            hold=hold,
+            withdrawn=(*head.withdrawn, *sorted(withdrawn)),
+            calibration=calibration_of(target),
+        )
 
     change_head(store, edit)
     return changed[-1]
@@ -140,24 +156,50 @@ def forget_lost(store: Store) -> list[str]:
     return lost
 
 
-def _target(store: Store, served: Release, found: list[Release], to: str | None) -> Release:
+def _target(
+    store: Store, head: Head, served: Release, found: list[Release], to: str | None
+) -> Release:
     if to is not None:
-        return find_release(store, to)
-    older = [release for release in found if release.sequence < served.sequence]
+        release = find_release(store, to)
+        if (why := why_no_target(release, head)) is not None:
+            raise ConfigError(f"rollback: {release.release_id} {why}")
+        return release
+    older = [
+        release
+        for release in found
+        if release.sequence < served.sequence and why_no_target(release, head) is None
+    ]
     if not older:
         raise ConfigError(
-            f"rollback: {served.release_id} is the oldest release there is; nothing to go back to"
+            f"rollback: there is no release older than {served.release_id} to go back to"
         )
     return max(older, key=lambda release: release.sequence)
 
 
+def why_no_target(release: Release, head: Head) -> str | None:
+    """Why nobody may go back to a release; None where somebody may."""
+    if release.run_id in head.erased:
+        return "holds something that was erased since: the next `reelshelf prune` deletes it"
+    if release.run_id in head.withdrawn:
+        return (
+            "was rolled back from, or lies between a release that was and the one gone to: "
+            "`reelshelf publish` makes a new release of what the tables hold"
+        )
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A published release, and whether searchers are to open it or since when not."""
+    """A published release, and whether searchers are to open it or since when not.
+
+    `withdrawn`: somebody went back from it. `erased`: it holds something that was erased.
+    """
 
     release: Release
     serving: bool
     left_at: dt.datetime | None
+    withdrawn: bool = False
+    erased: bool = False
 
 
 def listed_releases(store: Store) -> list[Listed]:
@@ -165,7 +207,13 @@ def listed_releases(store: Store) -> list[Listed]:
     head = read_head(store)
     left = {item.run_id: item.left_at for item in head.published}
     found = [
-        Listed(release, release.run_id == head.serving, left[release.run_id])
+        Listed(
+            release,
+            release.run_id == head.serving,
+            left[release.run_id],
+            withdrawn=release.run_id in head.withdrawn,
+            erased=release.run_id in head.erased,
+        )
         for release in _read(store, head)
     ]
     return sorted(found, key=lambda item: item.release.sequence)

@@ -46,12 +46,18 @@ class Pruned:
 
 
 def prunable(found: Sequence[Listed], keep: int, grace: dt.timedelta) -> list[Release]:
-    """Releases, oldest first, that may go: neither new, nor served, nor left a short while ago."""
+    """Releases, oldest first, that may go: neither new, nor served, nor left a short while ago.
+
+    One that holds something erased goes as soon as it is not served.
+    """
     before = now() - grace
+    old = {item.release.run_id for item in found[: max(0, len(found) - keep)]}
     return [
         item.release
-        for item in found[: max(0, len(found) - keep)]
-        if not item.serving and item.left_at is not None and item.left_at <= before
+        for item in found
+        if not item.serving
+        and item.left_at is not None
+        and (item.erased or (item.release.run_id in old and item.left_at <= before))
     ]
 
 
@@ -73,7 +79,13 @@ def prune(
 
     def edit(head: Head) -> Head:
         kept = tuple(p for p in head.published if p.run_id not in ids or p.run_id == head.serving)
-        return replace(head, published=kept)
+        left = {item.run_id for item in kept}
+        return replace(
+            head,
+            published=kept,
+            withdrawn=tuple(run_id for run_id in head.withdrawn if run_id in left),
+            erased=tuple(run_id for run_id in head.erased if run_id in left),
+        )
 
     if ids:
         head = lease.change(edit)
@@ -82,7 +94,7 @@ def prune(
     for part in parts(sorted(ids)):
         store.writable("releases").delete(among("run_id", part))
     kept = list_releases(store)
-    generations = _drop_generations(store, kept, older_than)
+    generations = _drop_generations(store, kept, older_than, grace)
     forget_files(store, kept)
     versions = size = 0
     for generation in store.generations():
@@ -106,18 +118,24 @@ def _clean(store: Store, name: str, older_than: dt.timedelta) -> tuple[int, int]
 
 
 def _drop_generations(
-    store: Store, kept: Sequence[Release], older_than: dt.timedelta
+    store: Store, kept: Sequence[Release], older_than: dt.timedelta, grace: dt.timedelta
 ) -> tuple[int, ...]:
-    """Drop the tables of generations older than any that a release is of."""
+    """Drop the tables of generations that no release is of.
+
+    One that is newer than what is published may still be built: it goes when nothing was written
+    to it for as long as a release is kept that was left.
+    """
     if not kept:
         return ()
-    oldest = min(release.generation for release in kept)
-    before = now() - older_than
-    gone = tuple(
-        g.number
-        for g in store.generations()
-        if g.number < oldest and _last_written(store.of(g.number)) <= before
-    )
+    released = {release.generation for release in kept}
+    at, oldest = now(), min(released)
+
+    def is_idle(number: int) -> bool:
+        quiet = older_than if number < oldest else max(older_than, grace)
+        return _last_written(store.of(number)) <= at - quiet
+
+    numbers = [g.number for g in store.generations() if g.number not in released]
+    gone = tuple(number for number in numbers if is_idle(number))
     for number in gone:
         # The row first: a generation without a row is not there.
         store.writable("store").delete(f"generation = {int(number)}")
@@ -131,7 +149,9 @@ def _drop_generations(
 def _last_written(store: Store) -> dt.datetime:
     """When a table of this generation was last written to."""
     newest: list[dt.datetime] = [
-        store.dataset(name).versions()[-1]["timestamp"] for name in GENERATION_TABLES
+        store.dataset(name).versions()[-1]["timestamp"]
+        for name in GENERATION_TABLES
+        if store.has_table(name)
     ]
     return max(at.astimezone(dt.UTC) for at in newest)
 

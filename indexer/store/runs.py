@@ -73,6 +73,17 @@ class RunRecord:
     currency: str | None
     stage: str | None
     failure_rate: float | None
+    videos_gone: int
+
+    @property
+    def loss(self) -> float | None:
+        """The share of its videos that the shop lost by this run; None for one that read no source.
+
+        What was refused was not lost.
+        """
+        if self.ending not in (Ending.PUBLISHED, Ending.NOTHING_NEW) or not self.tally.submitted:
+            return None
+        return self.videos_gone / (self.tally.submitted + self.videos_gone)
 
     @property
     def came_through(self) -> bool:
@@ -120,6 +131,7 @@ def _record(row: Cells) -> RunRecord:
         currency=row["currency"],
         stage=row["stage"],
         failure_rate=row["failure_rate"],
+        videos_gone=int(json.loads(row["planned"] or "{}").get("videos_gone", 0)),
     )
 
 

@@ -62,9 +62,16 @@ TABLE_KEYS = {
 }
 DATA_TABLES = tuple(TABLE_KEYS)
 # Tables that there are once for each generation: what they hold depends on the encoders.
-GENERATION_TABLES = (*DATA_TABLES, "backgrounds", "calibrations", "quantizers")
+GENERATION_TABLES = (
+    *DATA_TABLES,
+    "backgrounds",
+    "calibrations",
+    "quantizers",
+    "vanished_videos",
+    "vanished_segments",
+)
 # Tables that all generations share, beside `head`, which has a way of its own to be changed.
-SHARED_TABLES = ("runs", "sources", "releases", "files", "store")
+SHARED_TABLES = ("runs", "sources", "releases", "files", "erased", "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,12 +352,33 @@ class Store:
         )
 
     def every_table(self) -> Iterator[tuple[str, "Store"]]:
-        """All tables but `head`, each by its plain name with the store that shows it so."""
-        for name in SHARED_TABLES:
-            yield name, self
+        """All tables but `head`, each by its plain name with the store that shows it so.
+
+        A store of an older version does not have all of today's.
+        """
+        there = set(self.connection.list_tables().tables)
+        yield from ((name, self) for name in SHARED_TABLES if name in there)
         for generation in self.generations():
             seen = self.of(generation.number)
-            yield from ((name, seen) for name in GENERATION_TABLES)
+            yield from ((n, seen) for n in GENERATION_TABLES if seen.table_name(n) in there)
+
+    def has_table(self, name: str) -> bool:
+        """Whether there is a table: stores of older versions have fewer."""
+        return self.table_name(name) in self.connection.list_tables().tables
+
+    def make_missing(self) -> list[str]:
+        """Make the tables of this generation, and shared ones, that there were not yet."""
+        generation = next(g for g in self.generations() if g.number == self.generation)
+        dims = generation.models.image.dim, generation.models.text.dim
+        missing = [
+            (name, schema)
+            for name, schema in (_shared_schemas() | _schemas(*dims)).items()
+            if not self.has_table(name)
+        ]
+        for name, schema in missing:
+            self._guard()
+            self._make_table(self.table_name(name), schema)
+        return [self.table_name(name) for name, _ in missing]
 
     def change_generation(self, number: int, **cells: str | int) -> None:
         """Set some columns of a generation's row."""
@@ -483,23 +511,10 @@ class Store:
 
         `names` says what fingerprints are called now, in a store that is still to be upgraded.
         """
-        source = [field.name for field in fields(VideoSource)]
-        columns = ["video_key", "content_sha256", "first_seen_at", "stage_versions"]
-        columns += [*rows.STAGE_COLUMNS.values(), *source]
-        states = {}
-        for row in self.scan("videos", columns).to_pylist():
-            given = {name: row[name] for name in source}
-            given["merchant_skus"] = tuple(given["merchant_skus"] or ())
-            states[row["video_key"]] = VideoState(
-                row["content_sha256"],
-                rows.stages_from(row, names or {}),
-                VideoSource(**given),
-                row["first_seen_at"],
-            )
-        return states
+        return video_states_of(self.scan("videos", video_state_columns()), names or {})
 
     def write_videos(
-        self, batch: Sequence[Indexed], run: RunContext, states: dict[str, VideoState]
+        self, batch: Sequence[Indexed], run: RunContext, states: Mapping[str, VideoState]
     ) -> None:
         """Write videos with all their segments, replacing what they had."""
         if not batch:
@@ -514,7 +529,7 @@ class Store:
             self.writable("videos").delete(among("video_key", replaced))
         self.replace("segments", "segment_key", segments, "video_key", keys)
         self.sync("segments")
-        seen = {key: state.first_seen_at for key, state in states.items()}
+        seen = {key: states[key].first_seen_at for key in keys if key in states}
         self.replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
 
     def stored_videos(self, keys: Sequence[str]) -> dict[str, SegmentedVideo]:
@@ -772,6 +787,8 @@ def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
         "calibrations": tables.calibrations_schema(),
         "backgrounds": tables.backgrounds_schema(image_dim),
         "quantizers": tables.quantizers_schema(),
+        "vanished_videos": tables.vanished_videos_schema(),
+        "vanished_segments": tables.segments_schema(image_dim, text_dim),
     }
 
 
@@ -781,6 +798,7 @@ def _shared_schemas() -> dict[str, pa.Schema]:
         "sources": tables.sources_schema(),
         "releases": tables.releases_schema(),
         "files": tables.files_schema(),
+        "erased": tables.erased_schema(),
     }
 
 
@@ -804,6 +822,34 @@ def read_columns(
     for field in added:
         table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table
+
+
+def video_state_columns() -> list[str]:
+    """The columns of `videos` that planning needs."""
+    source = [field.name for field in fields(VideoSource)]
+    columns = ["video_key", "content_sha256", "first_seen_at", "stage_versions"]
+    return [*columns, *rows.STAGE_COLUMNS.values(), *source]
+
+
+def video_states_of(videos: pa.Table, names: Mapping[str, str]) -> dict[str, VideoState]:
+    """The state of each video by its key, from its row. `names` as in `Store.video_states`."""
+    states = {}
+    for row in videos.to_pylist():
+        given = {field.name: row[field.name] for field in fields(VideoSource)}
+        given["merchant_skus"] = tuple(given["merchant_skus"] or ())
+        states[row["video_key"]] = VideoState(
+            row["content_sha256"],
+            rows.stages_from(row, names),
+            VideoSource(**given),
+            row["first_seen_at"],
+        )
+    return states
+
+
+def missing_columns(store: Store, name: str) -> list[pa.Field]:
+    """Columns that a table of an older version does not have yet."""
+    there = set(store.dataset(name).schema.names)
+    return [field for field in tables.ADDED.get(name, ()) if field.name not in there]
 
 
 def generation_table(name: str, generation: int) -> str:

@@ -10,6 +10,7 @@ import sys
 from typing import NoReturn
 
 from reelshelf.jobs.cli.calibrate import add_calibrate
+from reelshelf.jobs.cli.erase import add_erase
 from reelshelf.jobs.cli.exits import as_ours, cannot_write, keep_traceback
 from reelshelf.jobs.cli.explain import add_explain
 from reelshelf.jobs.cli.ingest import add_ingest
@@ -20,6 +21,7 @@ from reelshelf.jobs.cli.publish import add_publish
 from reelshelf.jobs.cli.reindex import add_reindex
 from reelshelf.jobs.cli.releases import add_releases
 from reelshelf.jobs.cli.report import add_report
+from reelshelf.jobs.cli.restore import add_restore
 from reelshelf.jobs.cli.rollback import add_rollback
 from reelshelf.jobs.cli.search import add_search
 from reelshelf.jobs.cli.terminal import careful_output
@@ -47,6 +49,8 @@ _COMMANDS = (
     add_releases,
     add_publish,
     add_rollback,
+    add_restore,
+    add_erase,
     add_prune,
     add_verify,
     add_upgrade,

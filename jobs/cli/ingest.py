@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reelshelf.jobs.cli.terminal import (
     Commands,
+    add_allow_shrink,
     add_command,
     console,
     given_config,
@@ -37,6 +38,7 @@ def add_ingest(commands: Commands) -> None:
     sub.add_argument(
         "--profile", choices=["offline", "clip"], help="which models (those of the store)"
     )
+    add_allow_shrink(sub)
 
 
 def _ingest(args: argparse.Namespace) -> None:
@@ -49,7 +51,7 @@ def _ingest(args: argparse.Namespace) -> None:
     from reelshelf.jobs.engines import make_engine
 
     config = config_for(given_config(args, profile=args.profile), args.store)
-    request = IngestRequest(args.catalog, args.videos, args.store)
+    request = IngestRequest(args.catalog, args.videos, args.store, allow_shrink=args.allow_shrink)
     progress = NoProgress() if args.json else BarProgress()
     result = ingest(request, config, make_engine, progress).or_raise()
     if args.json:

@@ -3,11 +3,12 @@
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from reelshelf.jobs.cli.terminal import (
     Commands,
+    add_allow_shrink,
     add_command,
     console,
     given_config,
@@ -38,6 +39,7 @@ def add_nightly(commands: Commands) -> None:
     sub.add_argument(
         "--verify-content", action="store_true", help="hash every file, whatever its stamp says"
     )
+    add_allow_shrink(sub)
     sub.add_argument("--address", metavar="ADDR", help="the Ray cluster to run on (engine.address)")
 
 
@@ -55,6 +57,7 @@ def _nightly(args: argparse.Namespace) -> int:
         engine = config.engine.model_copy(update={"kind": "ray", "address": args.address})
         config = config.model_copy(update={"engine": engine})
     request = request_of(config, verify=args.verify_content)
+    request = replace(request, allow_shrink=args.allow_shrink)
     if args.dry_run:
         counts = plan_only(request, config).counts
         _show_plan(counts, console(stderr=True))

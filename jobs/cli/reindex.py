@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reelshelf.jobs.cli.terminal import (
     Commands,
+    add_allow_shrink,
     add_command,
     console,
     given_config,
@@ -73,6 +74,7 @@ def add_reindex(commands: Commands) -> None:
         help="what an older version made, or made with older defaults (see upgrade --dry-run)",
     )
     what.add_argument("--all", action="store_true", help="everything")
+    add_allow_shrink(sub)
     sub.add_argument("--dry-run", action="store_true", help="show calls and time, change nothing")
 
 
@@ -150,7 +152,12 @@ def _request(args: argparse.Namespace) -> "tuple[IngestRequest, Config]":
         raise ConfigError("reindex: name the --store, or a --config with nightly.store")
     last = last_indexing(Store.open(uri, storage))
     catalog, videos = args.catalog or nightly.catalog, args.videos or nightly.videos
-    request = IngestRequest(catalog or last.source["catalog"], videos or last.source["videos"], uri)
+    request = IngestRequest(
+        catalog or last.source["catalog"],
+        videos or last.source["videos"],
+        uri,
+        allow_shrink=args.allow_shrink,
+    )
     if args.outdated:
         return request, config_of_today(given, last.config)
     return request, config_for(given, uri) if args.config else last.config

@@ -26,7 +26,12 @@ def _releases(args: argparse.Namespace) -> None:
     if args.json:
         rows = [
             item.release.model_dump(mode="json")
-            | {"serving": item.serving, "left_at": item.left_at}
+            | {
+                "serving": item.serving,
+                "left_at": item.left_at,
+                "withdrawn": item.withdrawn,
+                "erased": item.erased,
+            }
             for item in found
         ]
         print_json(rows)
@@ -42,6 +47,9 @@ def _show_releases(found: "Sequence[Listed]", hold: str | None, console: "Consol
     for item in reversed(found):
         r = item.release
         standing = "served" if item.serving else f"left {item.left_at:%Y-%m-%d %H:%M}"
+        notes = ["rolled back from"] if item.withdrawn else []
+        notes += ["holds something erased"] if item.erased else []
+        notes += [f"forced: {r.forced}"] if r.forced else []
         rows.append(
             [
                 r.release_id,
@@ -52,7 +60,7 @@ def _show_releases(found: "Sequence[Listed]", hold: str | None, console: "Consol
                 str(r.quality.products),
                 str(r.quality.links),
                 f"{min(r.quality.recall_at_10.values(), default=1.0):.3f}",
-                f"forced: {r.forced}" if r.forced else "",
+                "; ".join(notes),
             ]
         )
     columns = [

@@ -19,4 +19,5 @@ def _rollback(args: argparse.Namespace) -> None:
         print_json({"from": left.release_id, "to": served.release_id})
         return
     say(f"Searchers go from {left.release_id} to {served.release_id} (made {served.created_at}).")
+    say("From the next run on, links are scored by the calibration of that release again.")
     say("Runs keep the tables up to date and do not publish until `reelshelf publish` says so.")

@@ -56,6 +56,15 @@ def add_command(
     return sub
 
 
+def add_allow_shrink(sub: argparse.ArgumentParser) -> None:
+    """The option of commands that read the whole source."""
+    sub.add_argument(
+        "--allow-shrink",
+        action="store_true",
+        help="let as many videos and products leave as are not in the source any more",
+    )
+
+
 def given_config(
     args: argparse.Namespace, *, profile: str | None = None, profile_required: bool = False
 ) -> "GivenConfig":

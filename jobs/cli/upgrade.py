@@ -55,6 +55,7 @@ def _show(done: "Upgrade", older: "Outdated", console: "Console", *, dry_run: bo
         verb = "Would upgrade" if dry_run else "Upgraded"
         console.print(plain(f"{verb} the store from schema {done.before} to {done.after}."))
         rows = [[column, "new column"] for column in done.columns]
+        rows += [[table, "new table"] for table in done.tables]
         rows += [[table, f"fingerprints of {n} rows renamed"] for table, n in done.renamed.items()]
         console.print(make_table("Changes", ["where", "what"], rows))
     rows = [[item.key, item.stored, item.today] for item in older.settings]

@@ -76,13 +76,16 @@ class Shop:
         *,
         verify: bool = False,
         reindex: ReindexRequest | None = None,
+        allow_shrink: bool = False,
     ) -> IngestResult:
         """Run once, however it ends."""
         plain = (config, loader, decode, verify, reindex) == (None, load_fakes, DECODE, False, None)
         first = self._content() if plain and self.made_as and not self._store.exists() else None
         if first is not None and first == self.made_as:
             return self._first_ingest(first)
-        return self._ingest(config, loader, decode, verify=verify, reindex=reindex)
+        return self._ingest(
+            config, loader, decode, verify=verify, reindex=reindex, allow_shrink=allow_shrink
+        )
 
     @property
     def _store(self) -> Path:
@@ -130,9 +133,10 @@ class Shop:
         *,
         verify: bool,
         reindex: ReindexRequest | None,
+        allow_shrink: bool = False,
     ) -> IngestResult:
         settings = config or small_config()
-        request = replace(self.request, verify=verify)
+        request = replace(self.request, verify=verify, allow_shrink=allow_shrink)
         engine = partial(LocalEngine, loader=loader, decode=decode)
         return ingest(request, settings, engine, NoProgress(), reindex)
 
