@@ -145,6 +145,14 @@ class VideoSource:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedText:
+    """A product whose text could not be encoded, and why. What the store has of it stays."""
+
+    sku: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedRow:
     """A row of a catalog or manifest that was refused, and why."""
 

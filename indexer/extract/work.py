@@ -15,12 +15,19 @@ from pathlib import Path
 import cv2
 
 from reelshelf.indexer.extract.metering import Meter
-from reelshelf.indexer.extract.products import encode_picture
+from reelshelf.indexer.extract.products import encode_picture, encode_product_texts
 from reelshelf.indexer.extract.segments import segment_videos
 from reelshelf.indexer.media.decode import decode_video
 from reelshelf.indexer.sources.files import Files
-from reelshelf.models.protocols import ModelSet
-from reelshelf.schemas.catalog import EncodedPicture, PictureJob, RejectedPicture
+from reelshelf.models.protocols import ModelSet, TextEncoder
+from reelshelf.schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+    RejectedText,
+)
 from reelshelf.schemas.config import Config, StorageConfig
 from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.logs import log_context
@@ -115,6 +122,28 @@ def encode_or_reject(
             return encode_picture(job, files_of(config.storage), models, config.ocr)
         except Exception as error:
             return rejected(job, f"{type(error).__name__}: {error}")
+
+
+def encode_or_reject_texts(
+    products: Sequence[Product], encoder: TextEncoder, meter: Meter
+) -> dict[str, ProductVectors | RejectedText]:
+    """Encode what products' rows say; where that fails, each alone: it costs the one it is of."""
+    with meter.stage(Stage.PRODUCTS):
+        try:
+            return {**encode_product_texts(products, encoder)}
+        except Exception as error:
+            if len(products) == 1:
+                sku = products[0].sku
+                _LOG.error("product %r: its text cannot be encoded", sku, exc_info=error)
+                return rejected_text(products[0], f"{type(error).__name__}: {error}")
+    parts = [encode_or_reject_texts([product], encoder, meter) for product in products]
+    return {sku: made for part in parts for sku, made in part.items()}
+
+
+def rejected_text(product: Product, reason: str) -> dict[str, ProductVectors | RejectedText]:
+    """A product whose text is not encoded; the next run tries it again."""
+    told = f"its text cannot be encoded: {reason[:2000]}"
+    return {product.sku: RejectedText(product.sku, told)}
 
 
 def rejected(job: PictureJob, reason: str) -> RejectedPicture:

@@ -4,6 +4,7 @@ It knows no engine: `Engine` and `Progress` are protocols that jobs/ fulfils.
 """
 
 from reelshelf.indexer.pipeline.engine import Decode, Engine, ModelLoader, ThisProcess
+from reelshelf.indexer.pipeline.erasing import erase, lift_erased
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.outdated import Outdated, outdated
 from reelshelf.indexer.pipeline.plan import PlanCounts
@@ -16,6 +17,7 @@ from reelshelf.indexer.pipeline.upkeep import (
     keep_calibration,
     prune_store,
     publish,
+    restore_store,
     upgrade_store,
     verify,
     would_prune,
@@ -37,13 +39,16 @@ __all__ = [
     "ThisProcess",
     "config_for",
     "config_of_today",
+    "erase",
     "ingest",
     "keep_calibration",
+    "lift_erased",
     "outdated",
     "plan_only",
     "preview",
     "prune_store",
     "publish",
+    "restore_store",
     "upgrade_store",
     "verify",
     "would_prune",

@@ -16,6 +16,7 @@ from reelshelf.schemas.catalog import (
     Product,
     ProductVectors,
     RejectedPicture,
+    RejectedText,
 )
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.media import DecodedVideo
@@ -28,6 +29,10 @@ Answer = TypeVar("Answer")
 
 ModelLoader: TypeAlias = Callable[[Config], ModelSet]
 Decode: TypeAlias = Callable[[VideoJob, Config], DecodedVideo | Failed]
+
+EncodeTexts: TypeAlias = Callable[
+    [Sequence[Product]], Iterator[dict[str, ProductVectors | RejectedText]]
+]
 
 
 class TaskRunner(Protocol):
@@ -70,8 +75,10 @@ class Engine(TaskRunner, Protocol):
         """Seconds by stage since the engine was entered."""
         ...
 
-    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
-        """Encode what products' rows say, by SKU, in batches, in any order."""
+    def encode_texts(
+        self, products: Sequence[Product]
+    ) -> Iterator[dict[str, ProductVectors | RejectedText]]:
+        """Encode what products' rows say, by SKU, in batches, in any order. Each has one answer."""
         ...
 
     def encode_pictures(

@@ -1,10 +1,11 @@
 """The part of a run that asks models: products, pictures and videos, committed as they come."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 
-from reelshelf.indexer.pipeline.engine import Engine
+from reelshelf.indexer.pipeline.engine import EncodeTexts, Engine
 from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, VideoPlan
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.sources.catalog import VideosRead
@@ -13,7 +14,16 @@ from reelshelf.indexer.store.products import PictureState, ProductState
 from reelshelf.indexer.store.sources import FileState, note_seen
 from reelshelf.indexer.store.tables import Store, VideoState
 from reelshelf.indexer.store.vanished import KeptIn, bring_back, forget_vanished, keep_vanished
-from reelshelf.schemas.catalog import EncodedImage, EncodedPicture, PictureJob, ProductVectors
+from reelshelf.schemas.catalog import (
+    EncodedImage,
+    EncodedPicture,
+    FingerprintedProduct,
+    PictureJob,
+    ProductVectors,
+    RejectedRow,
+    RejectedText,
+)
+from reelshelf.schemas.errors import FailureKind, TooManyFailures
 from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.outcomes import Failed, Indexed, Skipped, Tries, VideoJob
 from reelshelf.schemas.run import VIDEO_STAGES
@@ -21,52 +31,87 @@ from reelshelf.schemas.segments import SegmentedVideo
 from reelshelf.schemas.stages import picture_fingerprints
 
 _PRODUCTS_PER_COMMIT = 256
+_ROWS_PER_COMMIT = 8192
 _PICTURES_PER_COMMIT = 64
 _VIDEOS_PER_READ = 64
+# So many failures that are alike end a run in which no more videos than that went well.
+_ALIKE = 20
 _CAME_BACK = "came back: what was kept of it is used"
 
 
 def index_products(
     run: Run,
-    engine: Engine,
+    encode_texts: EncodeTexts,
     baseline: Baseline,
     outcomes: Outcomes,
     plan: ProductPlan,
-    states: dict[str, ProductState],
-    pictures: dict[str, PictureState],
+    states: Mapping[str, ProductState],
 ) -> None:
-    """Write new and changed products; encode those whose words changed, and pictures that did."""
-    shop = run.config.shop_id
+    """Write new and changed products; encode those whose words changed."""
     due = {item.product.sku for item in plan.texts}
     known = set(states)
     seen = {key: state.first_seen_at for key, state in states.items()}
-    with run.stage("products", len(plan.rows)) as stage:
-        for start in range(0, len(plan.rows), _PRODUCTS_PER_COMMIT):
-            batch = plan.rows[start : start + _PRODUCTS_PER_COMMIT]
-            same = [item.product for item in batch if item.product.sku not in due]
-            vectors: dict[str, ProductVectors] = {}
-            own = [product_key(shop, product.sku) for product in same]
-            for store, keys in baseline.stored(run.store, own, known):
-                vectors |= product_rows.stored_vectors(store, keys)
-            changed = [item.product for item in batch if item.product.sku in due]
-            for part in engine.encode_texts(changed):
-                vectors |= part
-                outcomes.calls["products_encoded"] += len(part)
-            product_rows.write_products(run.store, batch, vectors, seen, run.context)
+    # Those that ask no model first, in larger pieces: each commit looks at the whole table.
+    rows = sorted(plan.rows, key=lambda item: item.product.sku in due)
+    encoded = [item for item in rows if item.product.sku in due]
+    pieces = [*_pieces(rows[: len(rows) - len(encoded)], _ROWS_PER_COMMIT)]
+    pieces += _pieces(encoded, _PRODUCTS_PER_COMMIT)
+    with run.stage("products", len(rows)) as stage:
+        for batch in pieces:
+            vectors = _text_vectors(run, encode_texts, baseline, outcomes, batch, due, known)
+            # What the store has of a product that failed stays; the next run tries it again.
+            well = [item for item in batch if item.product.sku in vectors]
+            product_rows.write_products(run.store, well, vectors, seen, run.context)
             stage.advance(len(batch))
-    _index_pictures(run, engine, baseline, outcomes, plan, pictures)
+
+
+def _pieces(
+    rows: Sequence[FingerprintedProduct], size: int
+) -> Iterator[Sequence[FingerprintedProduct]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _text_vectors(
+    run: Run,
+    encode_texts: EncodeTexts,
+    baseline: Baseline,
+    outcomes: Outcomes,
+    batch: Sequence[FingerprintedProduct],
+    due: set[str],
+    known: set[str],
+) -> dict[str, ProductVectors]:
+    """The vectors of products by SKU: as they are stored, or encoded where they are due."""
+    shop = run.config.shop_id
+    vectors: dict[str, ProductVectors] = {}
+    own = [product_key(shop, i.product.sku) for i in batch if i.product.sku not in due]
+    for store, keys in baseline.stored(run.store, own, known):
+        vectors |= product_rows.stored_vectors(store, keys)
+    changed = [item.product for item in batch if item.product.sku in due]
+    for sku, made in (answer for part in encode_texts(changed) for answer in part.items()):
+        if isinstance(made, RejectedText):
+            outcomes.rejected.append(RejectedRow("catalog", 0, sku, made.reason))
+        else:
+            vectors[sku] = made
+            outcomes.calls["products_encoded"] += 1
+    return vectors
+
+
+def drop_gone_products(run: Run, plan: ProductPlan) -> None:
+    """Remove products and pictures that left the source."""
     product_rows.delete_pictures(run.store, plan.gone_pictures)
     product_rows.delete_products(run.store, plan.gone)
 
 
-def _index_pictures(
+def index_pictures(
     run: Run,
     engine: Engine,
     baseline: Baseline,
     outcomes: Outcomes,
     plan: ProductPlan,
-    states: dict[str, PictureState],
+    states: Mapping[str, PictureState],
 ) -> None:
+    """Encode and read pictures that are new or changed."""
     made_by = picture_fingerprints(run.refs, run.config)
     outcomes.rejected_pictures += plan.rejected
     note_seen(run.store, plan.touched)
@@ -100,7 +145,7 @@ def _index_pictures(
 
 
 def _picture_jobs(
-    run: Run, baseline: Baseline, planned: Sequence[PictureJob], states: dict[str, PictureState]
+    run: Run, baseline: Baseline, planned: Sequence[PictureJob], states: Mapping[str, PictureState]
 ) -> Iterator[PictureJob]:
     """Pictures to encode or read, with what is held of those that need not both."""
     partly = [job.image_key for job in planned if not (job.look and job.read)]
@@ -171,13 +216,18 @@ def index_videos(
     tries = {planned.job.source.video_id: planned.tries for planned in plan.todo}
     failed: dict[str, Failed] = {}
     pending: list[Indexed] = []
+    alike = Alike()
     with run.stage("videos", len(plan.todo)) as stage:
         for outcome in engine.index_videos(_video_jobs(run, baseline, plan.todo, known)):
             stage.advance()
             if isinstance(outcome, Failed):
                 counted = replace(outcome, attempt=tries[outcome.video_id] + 1)
                 failed[outcome.video_id] = counted
+                if (why := alike.after(outcome)) is not None:
+                    _commit(run, outcomes, pending, known.videos)
+                    raise TooManyFailures(why)
                 continue
+            alike.well += 1
             pending.append(outcome)
             if len(pending) >= run.config.engine.videos_per_commit:
                 _commit(run, outcomes, pending, known.videos)
@@ -192,6 +242,30 @@ def index_videos(
     )
     stale = {p.job.key for p in plan.todo if p.stale and p.job.source.video_id in failed}
     return sorted(stale | plan.stale)
+
+
+@dataclass(slots=True)
+class Alike:
+    """Watches for a run in which most videos fail in one way that is no video's fault."""
+
+    well: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    first: dict[str, Failed] = field(default_factory=dict)
+
+    def after(self, failure: Failed) -> str | None:
+        """What to tell where it makes no sense to go on; None where it does."""
+        if failure.kind is not FailureKind.INTERNAL:
+            return None
+        kind = f"{failure.stage}: {failure.message.partition(':')[0]}"
+        self.found[kind] += 1
+        first, count = self.first.setdefault(kind, failure), self.found[kind]
+        if count < _ALIKE or count <= self.well:
+            return None
+        return (
+            f"{count} videos failed alike in stage {failure.stage!r}, with an error that is no "
+            f"fault of a video, and {self.well} went well: stopped, and nothing is published. What "
+            f"is done is kept. First: {first.video_id}: {first.message}\n{first.trace or ''}"
+        )
 
 
 def note_failed(

@@ -12,7 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from reelshelf.indexer.pipeline.engine import Engine, TaskRunner
-from reelshelf.indexer.pipeline.indexing import index_products, index_videos, note_failed
+from reelshelf.indexer.pipeline.indexing import (
+    drop_gone_products,
+    index_pictures,
+    index_products,
+    index_videos,
+    note_failed,
+)
 from reelshelf.indexer.pipeline.plan import PlanCounts
 from reelshelf.indexer.pipeline.planning import (
     IngestRequest,
@@ -26,14 +32,14 @@ from reelshelf.indexer.pipeline.progress import Progress
 from reelshelf.indexer.pipeline.releasing import BY_THE_GATE, Publication, release
 from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context, run_end
 from reelshelf.indexer.pipeline.scope import ReindexRequest
-from reelshelf.indexer.quality.gate import failure_rate
+from reelshelf.indexer.quality.gate import FAILURE_RATE, failure_rate
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.connection import check_writable
 from reelshelf.indexer.store.erased import delete_erased
 from reelshelf.indexer.store.failures import write_failures
 from reelshelf.indexer.store.migration import keep_settings
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.runs import end_run
+from reelshelf.indexer.store.runs import RunRecord, end_run
 from reelshelf.indexer.store.sources import forget_seen
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.torn import drop_torn
@@ -168,10 +174,13 @@ def _run(
     outcomes.rejected += [*source.catalog.rejected, *source.videos.rejected]
     if planned.counts.files_hashed:
         outcomes.calls["files_hashed"] = planned.counts.files_hashed
-    index_products(
-        run, engine, baseline, outcomes, products, dict(stored.products), dict(stored.pictures)
-    )
-    stale = index_videos(run, engine, baseline, outcomes, source.videos, videos, stored)
+    index_products(run, engine.encode_texts, baseline, outcomes, products, stored.products)
+    index_pictures(run, engine, baseline, outcomes, products, stored.pictures)
+    drop_gone_products(run, products)
+    try:
+        stale = index_videos(run, engine, baseline, outcomes, source.videos, videos, stored)
+    except TooManyFailures as error:
+        return ending.refused(Ending.TOO_MANY_FAILURES, str(error))
     outcomes.tally.check()
     write_failures(
         store, outcomes.failed, outcomes.rejected_pictures, outcomes.rejected, run.context
@@ -248,6 +257,18 @@ class Finisher:
             spent=spent,
             cost=end.cost,
         )
+
+
+def refused_rate(run: RunRecord) -> float | None:
+    """The failure rate of a run, for the release that is made of what it left.
+
+    Records of schema 5 have it only where the run was refused for it.
+    """
+    if run.failure_rate is not None:
+        return run.failure_rate
+    missed = (check.missed_by for check in run.refused_by if check.name == FAILURE_RATE)
+    beyond = next(missed, None)
+    return None if beyond is None else run.config.gate.max_failure_rate + beyond
 
 
 def too_many(outcomes: Outcomes, config: Config) -> str:

@@ -402,7 +402,8 @@ def plan_products(
             else:
                 jobs.append(PictureJob(image_key, key, product.sku, uri, location))
     plan.keys = {job.image_key for job in jobs}
-    _plan_pictures(plan, jobs, stored, refs, files, config, verify=verify, scope=scope)
+    if not scope.products_only:
+        _plan_pictures(plan, jobs, stored, refs, files, config, verify=verify, scope=scope)
     if scope.removes:
         # A picture that cannot be read tonight keeps its row, as a video does.
         plan.gone_pictures = sorted(stored.pictures.keys() - plan.keys)

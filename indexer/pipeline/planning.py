@@ -90,7 +90,7 @@ def read_source(request: IngestRequest, config: Config) -> Source:
     catalog = read_catalog(request.catalog, files)
     videos = read_videos(request.videos, files)
     if not catalog.products:
-        raise InputError(_nothing_usable(request.catalog, "product", catalog.rejected))
+        raise no_usable_product(request.catalog, catalog)
     if not videos.videos:
         raise InputError(_nothing_usable(request.videos, "video", videos.rejected))
     return Source(catalog, _with_known_skus(videos, catalog), files)
@@ -122,6 +122,11 @@ def _as_known(reindex: ReindexRequest, source: Source) -> ReindexRequest:
         videos=tuple(videos[name] for name in reindex.videos),
         skus=tuple(skus[sku] for sku in reindex.skus),
     )
+
+
+def no_usable_product(uri: str, read: CatalogRead) -> InputError:
+    """What somebody is told whose catalog has none."""
+    return InputError(_nothing_usable(uri, "product", read.rejected))
 
 
 def _nothing_usable(uri: str, what: str, rejected: Sequence[RejectedRow]) -> str:

@@ -89,11 +89,14 @@ def _release(
     run: Run, baseline: Baseline, outcomes: Outcomes, tasks: TaskRunner, how: Publication
 ) -> Release | None:
     indexes = _indexes(run, baseline, tasks)
-    stats = _visual_stats(run, baseline)
-    with run.stage("duplicates", 1) as stage:
-        cluster_duplicates(run.store, indexes, stats, run.config.duplicates)
-        stage.advance()
-    linked = _link(run, stats)
+    if run.scope.products_only:
+        linked = _linked_before(run, baseline)
+    else:
+        stats = _visual_stats(run, baseline)
+        with run.stage("duplicates", 1) as stage:
+            cluster_duplicates(run.store, indexes, stats, run.config.duplicates)
+            stage.advance()
+        linked = _link(run, stats)
     if not _has_news(run, baseline, linked.fingerprint, indexes):
         return None
     hold = read_head(run.store).hold
@@ -168,6 +171,14 @@ def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
     stats = fit_visual_stats(frames, shots, catalog, segments=count)
     save_visual_stats(run.store, stats)
     return stats
+
+
+def _linked_before(run: Run, baseline: Baseline) -> _Linked:
+    """What the links were made with that the tables hold: the next whole run links what is due."""
+    latest = baseline.latest_in_generation
+    assert latest is not None
+    stats = known_visual_stats(run.store, latest.visual_stats_id)
+    return _Linked(stats, latest.calibration, latest.linking_fingerprint)
 
 
 def _link(run: Run, stats: VisualStats | None) -> _Linked:

@@ -32,6 +32,7 @@ class Scope:
     `reads` do products' words and pictures again. `links` links videos in scope anew, `index`
     trains indexes anew. `again` tries quarantined inputs again. `outdated` does again what an older
     version of the code has made. `removes` lets what left the source leave the store.
+    `products_only` leaves videos, pictures, links and duplicates as they are.
     """
 
     videos: frozenset[str] | None = None
@@ -46,6 +47,7 @@ class Scope:
     again: bool = False
     outdated: bool = False
     removes: bool = True
+    products_only: bool = False
 
     def has_video(self, key: str) -> bool:
         """Whether a video is looked at."""
@@ -57,6 +59,7 @@ class Scope:
 
 
 EVERYTHING = Scope()
+PRODUCTS = Scope(videos=frozenset(), products_only=True)
 
 
 @dataclass(frozen=True, slots=True)

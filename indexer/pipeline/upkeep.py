@@ -5,11 +5,10 @@ import uuid
 from dataclasses import replace
 
 from reelshelf.indexer.pipeline.engine import ThisProcess
-from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult
+from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult, refused_rate
 from reelshelf.indexer.pipeline.progress import Progress
 from reelshelf.indexer.pipeline.releasing import Publication
 from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context
-from reelshelf.indexer.quality.gate import FAILURE_RATE
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.calibrations import calibration_of, save_calibration
 from reelshelf.indexer.store.checksums import damage, damaged_elsewhere, damaged_files
@@ -19,7 +18,7 @@ from reelshelf.indexer.store.migration import Upgrade, upgrade
 from reelshelf.indexer.store.recovery import wrong_with_release
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.runs import RunRecord, close_dead_runs, last_indexing
+from reelshelf.indexer.store.runs import close_dead_runs, last_indexing
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.writing import recorded, taking, writing
@@ -57,7 +56,7 @@ def publish(
         own = store.of(number)
         releases.clear_unpublished(own)
         context = row_context(run_id, settings, last.models)
-        outcomes = Outcomes(counted=last.tally, refused_rate=_refused_rate(last))
+        outcomes = Outcomes(counted=last.tally, refused_rate=refused_rate(last))
         ending = Finisher(
             Run(settings, own, lease, context, progress),
             replace(Baseline.of(own), served_store=None),
@@ -65,18 +64,6 @@ def publish(
             lambda: clock.spent({}, in_process=True),
         )
         return ending.publish(ThisProcess(), Publication(forced, asked=True))
-
-
-def _refused_rate(run: RunRecord) -> float | None:
-    """The failure rate of a run, for the release that is made of what it left.
-
-    Records of schema 5 have it only where the run was refused for it.
-    """
-    if run.failure_rate is not None:
-        return run.failure_rate
-    missed = (check.missed_by for check in run.refused_by if check.name == FAILURE_RATE)
-    beyond = next(missed, None)
-    return None if beyond is None else run.config.gate.max_failure_rate + beyond
 
 
 def upgrade_store(uri: str, config: Config) -> Upgrade:

@@ -11,8 +11,10 @@ from reelshelf.indexer.sources.queries import (
     read_log,
     read_typed,
 )
+from reelshelf.indexer.sources.s3 import Bucket
 
 __all__ = [
+    "Bucket",
     "CatalogRead",
     "Files",
     "Judged",

@@ -1,10 +1,27 @@
 """The database: Lance tables under one URI, and the releases that name their versions."""
 
 from reelshelf.indexer.store import products, releases
-from reelshelf.indexer.store.calibrations import newest_calibration, save_calibration
-from reelshelf.indexer.store.checksums import damage, damaged_files
+from reelshelf.indexer.store.calibrations import (
+    calibration_of,
+    newest_calibration,
+    save_calibration,
+)
+from reelshelf.indexer.store.checksums import damage, damaged_elsewhere, damaged_files
 from reelshelf.indexer.store.connection import check_writable
+from reelshelf.indexer.store.erased import (
+    SKU,
+    VIDEO,
+    ErasedItem,
+    delete_erased,
+    delete_items,
+    erased_items,
+    holding,
+    is_known,
+    lift,
+    note_erased,
+)
 from reelshelf.indexer.store.failures import KnownFailure, known_failures, write_failures
+from reelshelf.indexer.store.fence import restore_table
 from reelshelf.indexer.store.head import Head, Lease, held_back, read_head
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
 from reelshelf.indexer.store.links import released_links
@@ -26,6 +43,7 @@ from reelshelf.indexer.store.products import (
     read_products,
 )
 from reelshelf.indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
+from reelshelf.indexer.store.recovery import wrong_with_release
 from reelshelf.indexer.store.releases import (
     Listed,
     config_of,
@@ -59,15 +77,33 @@ from reelshelf.indexer.store.tables import (
     VideoState,
     among,
 )
-from reelshelf.indexer.store.visual_stats import read_visual_stats, save_visual_stats
-from reelshelf.indexer.store.writing import recorded, writing
+from reelshelf.indexer.store.torn import drop_torn, torn_videos
+from reelshelf.indexer.store.vanished import (
+    KeptIn,
+    KeptVideo,
+    bring_back,
+    forget_vanished,
+    keep_vanished,
+    kept_videos,
+)
+from reelshelf.indexer.store.visual_stats import (
+    known_visual_stats,
+    read_visual_stats,
+    save_visual_stats,
+)
+from reelshelf.indexer.store.writing import recorded, taking, writing
 
 __all__ = [
     "DATA_TABLES",
+    "SKU",
     "TABLE_KEYS",
+    "VIDEO",
     "Cells",
+    "ErasedItem",
     "FileState",
     "Head",
+    "KeptIn",
+    "KeptVideo",
     "KnownFailure",
     "Lease",
     "Listed",
@@ -84,26 +120,41 @@ __all__ = [
     "VideoState",
     "all_runs",
     "among",
+    "bring_back",
+    "calibration_of",
     "check_writable",
     "close_dead_runs",
     "config_of",
     "damage",
+    "damaged_elsewhere",
     "damaged_files",
+    "delete_erased",
+    "delete_items",
+    "drop_torn",
     "end_run",
+    "erased_items",
     "find_release",
     "fingerprint_names",
     "forget_seen",
+    "forget_vanished",
     "held_back",
+    "holding",
+    "is_known",
     "keep_settings",
+    "keep_vanished",
     "kept_config",
+    "kept_videos",
     "known_failures",
+    "known_visual_stats",
     "last_indexing",
     "latest_in_generation",
+    "lift",
     "links_from",
     "list_releases",
     "listed_releases",
     "nearest",
     "newest_calibration",
+    "note_erased",
     "note_seen",
     "note_stage",
     "nothing_published",
@@ -122,6 +173,7 @@ __all__ = [
     "recorded",
     "released_links",
     "releases",
+    "restore_table",
     "rollback",
     "run_records",
     "save_calibration",
@@ -131,10 +183,13 @@ __all__ = [
     "served_release",
     "stored_skus",
     "stored_videos",
+    "taking",
+    "torn_videos",
     "upgrade",
     "upgrade_of",
     "vector_matrix",
     "write_failures",
     "writing",
+    "wrong_with_release",
     "youngest",
 ]

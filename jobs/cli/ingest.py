@@ -13,6 +13,7 @@ from reelshelf.jobs.cli.terminal import (
     print_json,
     settle_threads,
 )
+from reelshelf.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,12 +32,16 @@ def add_ingest(commands: Commands) -> None:
     )
     sub.add_argument(
         "--videos",
-        required=True,
         metavar="URI",
         help="a folder or s3:// prefix, or a manifest: .jsonl .csv .parquet",
     )
     sub.add_argument(
         "--profile", choices=["offline", "clip"], help="which models (those of the store)"
+    )
+    sub.add_argument(
+        "--products-only",
+        action="store_true",
+        help="only prices, stock, ratings and titles: videos, pictures and links stay",
     )
     add_allow_shrink(sub)
 
@@ -45,15 +50,25 @@ def _ingest(args: argparse.Namespace) -> None:
     settle_threads()
     from reelshelf.indexer.pipeline.ingest import ingest
     from reelshelf.indexer.pipeline.planning import IngestRequest
+    from reelshelf.indexer.pipeline.products_only import ingest_products
     from reelshelf.indexer.pipeline.progress import NoProgress
     from reelshelf.indexer.pipeline.settings import config_for
     from reelshelf.jobs.cli.progress import BarProgress
     from reelshelf.jobs.engines import make_engine
 
     config = config_for(given_config(args, profile=args.profile), args.store)
-    request = IngestRequest(args.catalog, args.videos, args.store, allow_shrink=args.allow_shrink)
+    if args.products_only == bool(args.videos):
+        raise ConfigError("ingest: name --videos, or --products-only without them")
+    request = IngestRequest(
+        args.catalog, args.videos or "", args.store, allow_shrink=args.allow_shrink
+    )
     progress = NoProgress() if args.json else BarProgress()
-    result = ingest(request, config, make_engine, progress).or_raise()
+    if args.products_only:
+        result = ingest_products(
+            args.catalog, args.store, config, progress, allow_shrink=args.allow_shrink
+        ).or_raise()
+    else:
+        result = ingest(request, config, make_engine, progress).or_raise()
     if args.json:
         print_json(ingest_json(result))
     else:

@@ -6,7 +6,6 @@ from typing import Self, TypeVar
 
 from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
-from reelshelf.indexer.extract.products import encode_product_texts
 from reelshelf.indexer.pipeline.engine import Decode, ModelLoader, ThisProcess
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.catalog import (
@@ -15,6 +14,7 @@ from reelshelf.schemas.catalog import (
     Product,
     ProductVectors,
     RejectedPicture,
+    RejectedText,
 )
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
@@ -45,12 +45,12 @@ class LocalEngine(ThisProcess):
         """Seconds by stage since the engine was entered."""
         return dict(self._meter.spent)
 
-    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
+    def encode_texts(
+        self, products: Sequence[Product]
+    ) -> Iterator[dict[str, ProductVectors | RejectedText]]:
         """Encode products one by one, so that progress can be seen."""
         for product in products:
-            with self._meter.stage(Stage.PRODUCTS):
-                encoded = encode_product_texts([product], self._loaded.text)
-            yield encoded
+            yield work.encode_or_reject_texts([product], self._loaded.text, self._meter)
 
     def encode_pictures(
         self, jobs: Sequence[PictureJob]

@@ -162,6 +162,23 @@ def load_stalling(config: Config) -> ModelSet:
     return ModelSet(StallingImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)
 
 
+class ChoosyTexts(FakeTexts):
+    """Fails on one word."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        if any("unspeakable" in text.lower() for text in texts):
+            raise RuntimeError("no such token")
+        return super().encode_texts(texts)
+
+
+def load_choosy(config: Config) -> ModelSet:
+    return ModelSet(FakeImages(), ChoosyTexts(), FakeSpeech(), FakeReader(), None)
+
+
+def load_sick(config: Config) -> ModelSet:
+    return ModelSet(SickImages(), FakeTexts(), FakeSpeech(), FakeReader(), None)
+
+
 class SickImages(FakeImages):
     """Fails on everything, as a GPU does after one sticky error."""
 

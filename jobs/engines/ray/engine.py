@@ -1,11 +1,14 @@
 """The engine on Ray: videos flow from decode workers to model workers, both in processes of theirs.
 
-A decoder that is still busy at the deadline is killed, and one that crashes is dead; either way one
-video is lost and a fresh worker takes the place of the old one; there are never more of them than
-the setting says. A video that takes long is put off while others wait for its decoder. Decoded
-videos travel through Ray's object store and never through the driver. Decoding stops while the
-store is as full as it may be, so memory does not grow with the input. What is lost with a node (its
-workers, and decoded videos that lay there) is decoded again elsewhere.
+Each decode worker has a child that decodes: where that hangs, crashes or takes too much memory, the
+worker says so, and one video has failed. There are never more of them than the setting says, and
+each asks Ray for its memory. A video that takes long is put off while others wait for its decoder.
+Decoded videos travel through Ray's object store and never through the driver. Decoding stops while
+the store is as full as it may be, so memory does not grow with the input.
+
+A worker that dies, and decoded videos that are lost with a node, are nobody's fault but the
+infrastructure's: what it had in hand is tried again after a while, as often as it takes. Only a
+video over which workers died on two living nodes, or three times where one lives, is given up.
 
 An error that nobody expects of an input may be the worker's: it is replaced, and what failed in it
 is tried in one from which something has come. Only there does it count as the input's own.
@@ -48,6 +51,7 @@ from reelshelf.schemas.catalog import (
     Product,
     ProductVectors,
     RejectedPicture,
+    RejectedText,
 )
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import (
@@ -69,10 +73,17 @@ Answer = TypeVar("Answer")
 _LOG = logging.getLogger(__name__)
 
 _ITEMS_PER_TASK = 8
-_POLL_S = 0.5
+_POLL_S, _IDLE_S = 0.5, 0.05
 # Of the object store, for decoded videos; Ray spills to disk long after this.
 _STORE_SHARE = 0.4
 _CRASHED = "crashed and took the worker process with it"
+# How long an input waits whose worker died, at first and at most: a node that goes down takes its
+# time to be known as gone.
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
+# Deaths after which it is given up: on so many living nodes, or in all where it has no other.
+_NODES_TO_DIE_ON, _DEATHS_ALONE, _MOST_DEATHS = 2, 3, 6
+# A decode worker keeps the deadline itself. One that has not answered by so much later is stuck.
+_ANSWERS_WITHIN_S = 15.0
 # Errors that may be the worker's and not the input's.
 _UNEXPECTED = (FailureKind.INTERNAL, FailureKind.OUT_OF_MEMORY)
 # So many times as long as others took on average is long.
@@ -84,7 +95,8 @@ class _Try:
     """A video on its way. `alone`: its last batch failed, so it gets one of its own.
 
     `deferred`: it took long and was put off; now it may take its time. `failed_in`: the places of
-    workers in which it failed, and which may be sick.
+    workers in which it failed, and which may be sick. `deaths`: the nodes on which a worker died
+    that had it alone, in `died_in`; it is not tried again before `not_before`.
     """
 
     job: VideoJob
@@ -92,19 +104,29 @@ class _Try:
     alone: bool = False
     deferred: bool = False
     failed_in: frozenset[int] = frozenset()
+    deaths: tuple[str, ...] = ()
+    died_in: str = ""
+    not_before: float = 0.0
 
     def again(self, *, counted: bool, place: int | None = None) -> "_Try":
         places = self.failed_in if place is None else self.failed_in | {place}
         return replace(self, attempt=self.attempt + counted, alone=True, failed_in=places)
 
+    def after_death(self, node: str, stage: str) -> "_Try":
+        deaths = (*self.deaths, node)
+        until = time.monotonic() + _wait_of(deaths)
+        return replace(self, alone=True, deaths=deaths, died_in=stage, not_before=until)
+
 
 @dataclass(frozen=True, slots=True)
 class _Part(Generic[Item]):
-    """Some items for one call of a model worker; `attempt` and `failed_in` as of a video."""
+    """Some items for one call of a model worker; all else as of a video."""
 
     items: list[Item]
     attempt: int = 1
     failed_in: frozenset[int] = frozenset()
+    deaths: tuple[str, ...] = ()
+    not_before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +140,14 @@ class _Decoded:
     @property
     def failed_in(self) -> frozenset[int]:
         return self.video.failed_in
+
+    @property
+    def deaths(self) -> tuple[str, ...]:
+        return self.video.deaths
+
+    @property
+    def not_before(self) -> float:
+        return 0.0
 
 
 @dataclass(slots=True)
@@ -137,9 +167,10 @@ class _ModelRun:
 
 @dataclass(slots=True)
 class _InFlight:
-    """Everything a run has given to workers and not got back."""
+    """Everything a run has given to workers and not got back; `bereft`: whose worker died."""
 
     retries: deque[_Try] = field(default_factory=deque)
+    bereft: list[_Try] = field(default_factory=list)
     deferred: deque[_Try] = field(default_factory=deque)
     decoding: dict["ray.ObjectRef[DecodeStatus]", _Decoding] = field(default_factory=dict)
     ready: deque[_Decoded] = field(default_factory=deque)
@@ -147,7 +178,7 @@ class _InFlight:
 
     @property
     def anything(self) -> bool:
-        waiting = self.retries or self.deferred
+        waiting = self.retries or self.bereft or self.deferred
         return bool(waiting or self.decoding or self.ready or self.modeling)
 
     @property
@@ -170,6 +201,7 @@ class RayEngine:
         self._decoders = Pool(self._start_decoder, lambda _: None, "engine.decode_workers")
         self._models = Pool(self._start_model, self._models_loaded, "engine.model_workers")
         self._decoder_count = 0
+        self._decode_bytes = 0.0
         self._most_bytes = 0.0
         self._refs: ModelRefs | None = None
         self._decoded_count = 0
@@ -214,16 +246,11 @@ class RayEngine:
                 except RayTaskError as error:
                     raise error.cause or error from error
 
-    def encode_texts(self, products: Sequence[Product]) -> Iterator[dict[str, ProductVectors]]:
+    def encode_texts(
+        self, products: Sequence[Product]
+    ) -> Iterator[dict[str, ProductVectors | RejectedText]]:
         """Encode products in small batches over all model workers."""
-
-        def lost(product: Product, why: str) -> dict[str, ProductVectors]:
-            raise ReelshelfError(
-                f"product {product.sku!r}: its text cannot be encoded, tried "
-                f"{self._config.engine.attempts} times: {why}: nothing is published"
-            )
-
-        yield from self._call_models("encode_texts", products, lost)
+        yield from self._call_models("encode_texts", products, work.rejected_text)
 
     def encode_pictures(
         self, jobs: Sequence[PictureJob]
@@ -244,6 +271,7 @@ class RayEngine:
         size = _ITEMS_PER_TASK
         waiting = deque(_Part(list(items[i : i + size])) for i in range(0, len(items), size))
         running: dict[ray.ObjectRef[object], tuple[ActorHandle, _Part[Item], float]] = {}
+        expired: set[ray.ObjectRef[object]] = set()
         while waiting or running:
             while (found := _first_that_can(waiting, self._models)) is not None:
                 part, worker = found
@@ -255,21 +283,21 @@ class RayEngine:
                 try:
                     answer, report = ray.get(ref)
                 except RayError as error:
-                    counted, places = self._after_error(worker, error, part.failed_in)
+                    again = self._after_error(worker, error, part, expired=ref in expired)
                     if len(part.items) > 1:
-                        singles = (_Part([item], part.attempt, places) for item in part.items)
-                        waiting.extend(singles)
-                    elif part.attempt + counted <= engine.attempts:
-                        waiting.append(_Part(part.items, part.attempt + counted, places))
-                    else:
+                        waiting.extend(replace(again, items=[item]) for item in part.items)
+                    elif again.attempt > engine.attempts or _given_up(again.deaths):
                         yield lost(part.items[0], _told(error))
+                    else:
+                        waiting.append(again)
                     continue
                 self._models.give_back(worker, proven=True)
                 self._take(report)
                 yield answer
             for ref, (worker, *_, deadline) in running.items():
                 if time.monotonic() > deadline and not _is_done(ref):
-                    ray.kill(worker)  # its call ends with an error, which is handled like a crash
+                    expired.add(ref)
+                    ray.kill(worker)  # its call ends with an error
 
     def _take(self, report: WorkReport) -> None:
         """Count what a worker has spent, and log here what it has logged there."""
@@ -290,12 +318,13 @@ class RayEngine:
             self._start_models(flight)
             if not flight.anything:
                 return
+            yield from self._bereft(flight)
             for ref in self._wait([*flight.decoding, *flight.modeling]):
                 if ref in flight.decoding:
                     yield from self._decoded(flight, ref)
                 else:
                     yield from self._models_done(flight, ref)
-            yield from self._end_late_decoders(flight, held_up=held_up)
+            self._end_late_decoders(flight, held_up=held_up)
             yield from self._end_late_models(flight)
 
     def _wait(self, pending: "list[ray.ObjectRef[object]]") -> "list[ray.ObjectRef[object]]":
@@ -305,6 +334,7 @@ class RayEngine:
         self._models.check()
         everything = [*starting, *pending]
         if not everything:
+            time.sleep(_IDLE_S)  # what is left waits for its time
             return []
         ready, _ = ray.wait(everything, num_returns=1, timeout=_POLL_S)
         for ref in ready:
@@ -318,7 +348,7 @@ class RayEngine:
         return flight.size < self._most_bytes or not (flight.decoding or flight.ready)
 
     def _start_decoding(self, flight: _InFlight, video: _Try) -> bool:
-        worker = self._decoders.take()
+        worker = self._decoders.take(video.deaths)
         if worker is None:
             return False
         status, pixels = worker.decode.options(num_returns=2).remote(video.job)
@@ -346,32 +376,44 @@ class RayEngine:
         try:
             status = ray.get(ref)
         except RayError:
-            # Died, or was killed by Ray for want of memory.
-            with log_context(video_id=task.video.job.source.video_id, stage="decode"):
-                _LOG.warning("its decoder died; another takes its place")
-            self._end_decoder(task, suspect=True)
-            yield from self._again(flight, task.video, "decode", f"its decoder {_CRASHED}")
+            # The worker itself, and not the child that decodes.
+            self._lose_decoder(flight, task)
             return
-        out_of_memory = status.failed and status.failed.kind is FailureKind.OUT_OF_MEMORY
-        self._end_decoder(task, suspect=bool(out_of_memory))
+        self._decoders.give_back(task.worker)
         self._take(status.report)
         self._decoded_count += 1
         self._decode_s += time.monotonic() - task.began
         self._put_off_in_vain = 0
-        if status.failed is not None:
-            yield status.failed
-        else:
+        if status.failed is None:
             flight.ready.append(_Decoded(task.video, task.pixels, status.size))
-
-    def _end_decoder(self, task: _Decoding, *, suspect: bool) -> None:
-        """A decoder is done with a video."""
-        if suspect:
-            self._decoders.replace(task.worker)
+        elif (
+            status.failed.kind is FailureKind.CRASHED
+            and task.video.attempt < self._config.engine.attempts
+        ):
+            flight.retries.append(task.video.again(counted=True))
         else:
-            self._decoders.give_back(task.worker)
+            yield status.failed
+
+    def _lose_decoder(self, flight: _InFlight, task: _Decoding) -> None:
+        """A decode worker is gone, or is to go: its video is tried elsewhere."""
+        with log_context(video_id=task.video.job.source.video_id, stage="decode"):
+            _LOG.warning("its decode worker died; another takes its place")
+        flight.bereft.append(task.video.after_death(self._decoders.node_of(task.worker), "decode"))
+        self._decoders.replace(task.worker)
+
+    def _bereft(self, flight: _InFlight) -> Iterator[Outcome]:
+        """What to do with videos whose worker died, once they have waited: try again, or not."""
+        now = time.monotonic()
+        for video in [video for video in flight.bereft if video.not_before <= now]:
+            flight.bereft.remove(video)
+            if not _given_up(video.deaths):
+                flight.retries.append(video)
+                continue
+            what = "models" if video.died_in == "models" else "decoder"
+            message = f"its {what} {_CRASHED}, each of {len(video.deaths)} times"
+            yield failed(video.job, video.died_in, FailureKind.CRASHED, message)
 
     def _again(self, flight: _InFlight, video: _Try, stage: str, message: str) -> Iterator[Outcome]:
-        # A machine may have gone down with the worker: only a second death is the video's fault.
         if video.attempt < self._config.engine.attempts:
             flight.retries.append(video.again(counted=True))
             return
@@ -382,17 +424,10 @@ class RayEngine:
         try:
             outcomes, report = ray.get(ref)
         except RayError as error:
-            # A dead worker, or decoded videos lost with a node: from the start, each by itself.
-            if isinstance(error, RayTaskError):
-                self._models.give_back(task.worker)
-            else:
-                _LOG.warning("a model worker died over %d videos; another starts", len(task.batch))
-                self._models.replace(task.worker)
-            for item in task.batch:
-                if len(task.batch) > 1:  # who of them did it shows when each is alone
-                    flight.retries.append(item.video.again(counted=False))
-                    continue
-                yield from self._again(flight, item.video, "models", f"its models {_CRASHED}")
+            self._lose_models(flight, task, error)
+            if isinstance(error, RayTaskError) and not isinstance(error.cause, RayError):
+                for item in task.batch:
+                    yield from self._again(flight, item.video, "models", _told(error))
             return
         self._take(report)
         unexpected = [isinstance(o, Failed) and o.kind in _UNEXPECTED for o in outcomes]
@@ -413,24 +448,46 @@ class RayEngine:
             else:
                 yield outcome
 
-    def _after_error(
-        self, worker: ActorHandle, error: RayError, failed_in: frozenset[int]
-    ) -> tuple[bool, frozenset[int]]:
-        """Part with a worker that is dead or may be sick.
+    def _lose_models(self, flight: _InFlight, task: _ModelRun, error: RayError) -> None:
+        """A dead model worker, or decoded videos lost with a node: from the start, each alone."""
+        if isinstance(error, RayTaskError):
+            self._models.give_back(task.worker)
+            if isinstance(error.cause, RayError):
+                lost = [item.video.after_death("", "models") for item in task.batch]
+                flight.bereft.extend(lost)
+            return
+        _LOG.warning("a model worker died over %d videos; another starts", len(task.batch))
+        node = self._models.node_of(task.worker)
+        self._models.replace(task.worker)
+        if len(task.batch) == 1:
+            flight.bereft.append(task.batch[0].video.after_death(node, "models"))
+            return
+        # Who of them did it, if any did, shows when each is alone.
+        flight.retries.extend(item.video.again(counted=False) for item in task.batch)
 
-        `failed_in` are the places in which its input failed before. Returns whether this counts as
-        an attempt of its input, and in which places that has failed now.
+    def _after_error(
+        self, worker: ActorHandle, error: RayError, part: "_Part[Item]", *, expired: bool
+    ) -> "_Part[Item]":
+        """Part with a worker that is dead or may be sick; its items as they are tried again.
+
+        `expired`: it was killed because they took too long, which counts as an attempt of theirs.
         """
         if not isinstance(error, RayTaskError):
+            node = self._models.node_of(worker)
             self._models.replace(worker)
-            return True, failed_in
+            if expired:
+                return replace(part, attempt=part.attempt + 1)
+            deaths = (*part.deaths, node) if len(part.items) == 1 else part.deaths
+            return replace(part, deaths=deaths, not_before=time.monotonic() + _wait_of(deaths))
         if isinstance(error.cause, RayError):
-            # Its input was lost on the way, and the worker has nothing to do with it.
+            # Its input was lost on the way, and neither has anything to do with it.
             self._models.give_back(worker)
-            return True, failed_in
+            return replace(part, not_before=time.monotonic() + _FIRST_WAIT_S)
         place = self._models.place_of(worker)
-        counted = self._part_with(worker, [failed_in]) or _failed_elsewhere(failed_in, place)
-        return counted, failed_in | {place}
+        believed = self._part_with(worker, [part.failed_in])
+        counted = believed or _failed_elsewhere(part.failed_in, place)
+        places = part.failed_in | {place}
+        return replace(part, attempt=part.attempt + counted, failed_in=places)
 
     def _part_with(self, worker: ActorHandle, failed_in: Sequence[frozenset[int]]) -> bool:
         """Replace a worker that failed unexpectedly; whether its word is believed all the same.
@@ -443,24 +500,24 @@ class RayEngine:
         evident = not all(_failed_elsewhere(places, place) for places in failed_in)
         return not self._models.replace_sick(worker, evident=evident) or proven
 
-    def _end_late_decoders(self, flight: _InFlight, *, held_up: bool) -> Iterator[Outcome]:
-        """Give up what is over its time, and put off what takes long while others are held up."""
+    def _end_late_decoders(self, flight: _InFlight, *, held_up: bool) -> None:
+        """Part with workers that are stuck, and put off what takes long while others wait."""
         now, engine = time.monotonic(), self._config.engine
+        latest = engine.decode_deadline_s + _ANSWERS_WITHIN_S
         for ref, task in list(flight.decoding.items()):
             taken = now - task.began
             puts_off = held_up and not task.video.deferred and self._is_long(taken)
             # The clock first: asking Ray costs more than a thousand looks at it.
-            if not (puts_off or taken > engine.decode_deadline_s) or _is_done(ref):
+            if not (puts_off or taken > latest) or _is_done(ref):
                 continue
             del flight.decoding[ref]
-            self._end_decoder(task, suspect=True)
-            if taken > engine.decode_deadline_s:
-                message = f"was not decoded within {engine.decode_deadline_s:g} s"
-                yield failed(task.video.job, "decode", FailureKind.DEADLINE, message)
-            else:
-                flight.deferred.append(replace(task.video, deferred=True))
-                self._put_off_in_vain += 1
-                held_up = False
+            if taken > latest:
+                self._lose_decoder(flight, task)
+                continue
+            self._decoders.replace(task.worker)
+            flight.deferred.append(replace(task.video, deferred=True))
+            self._put_off_in_vain += 1
+            held_up = False
 
     def _is_long(self, taken: float) -> bool:
         """Whether a video takes long for this shop: in one of replays all do, and none is put off.
@@ -486,7 +543,9 @@ class RayEngine:
 
     def _start_decoder(self) -> ActorHandle:
         decoder = ray.remote(DecodeWorker).options(
-            num_cpus=self._config.engine.decode_cpus, max_restarts=0
+            num_cpus=self._config.engine.decode_cpus,
+            memory=int(self._decode_bytes),
+            max_restarts=0,
         )
         return decoder.remote(self._config, self._decode, _about())
 
@@ -525,9 +584,11 @@ class RayEngine:
             self._most_bytes = _STORE_SHARE * resources.get("object_store_memory", 1e9)
             # Never one alone: while it hangs or is replaced, nothing would be decoded.
             self._decoder_count = engine.decode_workers or max(min(2, cores), cores // 4)
+            models = engine.model_workers or self._room_for_models(cores)
+            self._fit_decoders(resources.get("memory", 0.0) - models * engine.model_memory_gb * 1e9)
             for _ in range(self._decoder_count):
                 self._decoders.grow()
-            for _ in range(engine.model_workers or self._room_for_models(cores)):
+            for _ in range(models):
                 self._models.grow()
             # The others join when they are up, or when the cluster has room for them.
             while not (self._models.is_up and self._decoders.is_up):
@@ -536,6 +597,19 @@ class RayEngine:
             self._close()
             raise
         return self
+
+    def _fit_decoders(self, room: float) -> None:
+        """Have as many decoders as there is memory for, of `room` bytes; one in any case."""
+        wanted = self._config.engine.decode_memory_gb * 1e9
+        fit = max(1, int(room // wanted))
+        self._decode_bytes = min(wanted, max(room, 0.0))
+        if fit < self._decoder_count:
+            _LOG.warning(
+                "Ray has %.1f GB for decoding: %d decoders of %g GB (engine.decode_memory_gb) "
+                "instead of %d",
+                room / 1e9, fit, wanted / 1e9, self._decoder_count,
+            )  # fmt: skip
+            self._decoder_count = fit
 
     def _room_for_models(self, cores: int) -> int:
         if not self._on_gpu:
@@ -614,6 +688,12 @@ class _Tried(Protocol):
     @property
     def failed_in(self) -> frozenset[int]: ...
 
+    @property
+    def deaths(self) -> tuple[str, ...]: ...
+
+    @property
+    def not_before(self) -> float: ...
+
 
 Waiting = TypeVar("Waiting", bound=_Tried)
 
@@ -623,11 +703,32 @@ def _first_that_can(waiting: "deque[Waiting]", pool: Pool) -> tuple[Waiting, Act
     for place, item in enumerate(waiting):
         if not pool.any_idle:
             break
-        worker = pool.take_trusted(item.failed_in) if item.failed_in else pool.take()
+        if item.not_before > time.monotonic():
+            continue
+        worker = pool.take_trusted(item.failed_in) if item.failed_in else pool.take(item.deaths)
         if worker is not None:
             del waiting[place]
             return item, worker
     return None
+
+
+def _wait_of(deaths: Sequence[str]) -> float:
+    """Seconds until an input is tried again over which workers have died."""
+    return float(min(_FIRST_WAIT_S * 2 ** max(0, len(deaths) - 1), _LONGEST_WAIT_S))
+
+
+def _given_up(deaths: Sequence[str]) -> bool:
+    """Whether an input is taken for what kills its workers, and not the nodes that they were on.
+
+    Only deaths on nodes that live still count.
+    """
+    if not deaths:
+        return False
+    living = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    own = [node for node in deaths if node in living]
+    if len(living) == 1:
+        return len(own) >= _DEATHS_ALONE
+    return len(set(own)) >= _NODES_TO_DIE_ON or len(own) >= _MOST_DEATHS
 
 
 def _told(error: RayError) -> str:

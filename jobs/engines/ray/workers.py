@@ -1,22 +1,24 @@
 """Worker processes on Ray: what each does, and pools that replace those that die.
 
-A decode worker holds one video at a time; a model worker loads every model once and takes batches.
-Both can be killed: native code cannot be interrupted in any other way. A replacement starts while
-the others go on working. A worker is proven once something has come of its work: what failed in one
-that may be sick is tried in a proven one.
+A decode worker holds one video at a time, and has a child decode it; a model worker loads every
+model once and takes batches. Both can be killed: native code cannot be interrupted in any other
+way. A replacement starts while the others go on working. A worker is proven once something has come
+of its work: what failed in one that may be sick is tried in a proven one.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import ray
+from ray import cloudpickle
 from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from reelshelf.indexer.extract import work
+from reelshelf.indexer.extract.child import DecodeProcess
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.products import encode_picture, encode_product_texts
 from reelshelf.models.protocols import ModelSet
@@ -32,7 +34,6 @@ from reelshelf.schemas.errors import ConfigError, ReelshelfError
 from reelshelf.schemas.logs import LogLine, keep_records, log_context
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
-from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
 
 if TYPE_CHECKING:
@@ -55,22 +56,6 @@ class WorkReport:
     logs: tuple[LogLine, ...]
 
 
-class _Worker:
-    """What both kinds have: a meter, and records that are kept until a result takes them along.
-
-    `about` is what the driver's log is about (its run): the same goes for what is logged here.
-    """
-
-    def __init__(self, about: Mapping[str, str], gpu_share: float = 0.0) -> None:
-        work.use_one_thread()
-        self._about = about
-        self._meter = Meter(gpu_share)
-        self._kept = keep_records()
-
-    def _report(self) -> WorkReport:
-        return WorkReport(self._meter.take(), self._kept.take())
-
-
 @dataclass(frozen=True, slots=True)
 class DecodeStatus:
     """What the driver learns of a decoded video, whose pixels it never sees."""
@@ -80,23 +65,34 @@ class DecodeStatus:
     report: WorkReport
 
 
-class DecodeWorker(_Worker):
-    """Decodes one video at a time, with a bound on its memory."""
+@dataclass(frozen=True, slots=True)
+class Up:
+    """A worker that has come up: on which node, and what loading returned."""
+
+    node: str
+    loaded: object = None
+
+
+def _this_node() -> str:
+    return str(ray.get_runtime_context().get_node_id())
+
+
+class DecodeWorker:
+    """Has one video at a time decoded by a child of its own, with a deadline."""
 
     def __init__(self, config: Config, decode: "Decode", about: Mapping[str, str]) -> None:
-        super().__init__(about)
-        work.limit_memory(config.engine.decode_memory_gb)
-        self._config = config
-        self._decode = decode
+        setup = cloudpickle.dumps((decode, config, dict(about)))
+        self._child = DecodeProcess(setup, config.engine.decode_deadline_s)
 
-    def load(self) -> None:
-        """Return once the worker is up: a deadline is for a video, not for starting a process."""
+    def load(self) -> Up:
+        """Return once the child is up."""
+        self._child.wait()
+        return Up(_this_node())
 
     def decode(self, job: VideoJob) -> tuple[DecodeStatus, DecodedVideo | None]:
         """Two objects: a small one for the driver, a large one that only a model worker reads."""
-        with log_context(**self._about), self._meter.stage(Stage.DECODE):
-            result = self._decode(job, self._config)
-        report = self._report()
+        done = self._child.decode(job)
+        result, report = done.result, WorkReport(done.spent, done.logs)
         if isinstance(result, Failed):
             return DecodeStatus(result, 0, report), None
         size = sum(frame.pixels.nbytes for frame in result.frames)
@@ -104,24 +100,33 @@ class DecodeWorker(_Worker):
         return DecodeStatus(None, size, report), result
 
 
-class ModelWorker(_Worker):
-    """Runs all models."""
+class ModelWorker:
+    """Runs all models. What it measures and logs is kept until a result takes it along.
+
+    `about` is what the driver's log is about (its run): the same goes for what is logged here.
+    """
 
     def __init__(
         self, config: Config, loader: "ModelLoader", gpu_share: float, about: Mapping[str, str]
     ) -> None:
-        super().__init__(about, gpu_share)
+        work.use_one_thread()
+        self._about = about
+        self._meter = Meter(gpu_share)
+        self._kept = keep_records()
         self._config = config
         self._loader = loader
         self._models: ModelSet | None = None
 
-    def load(self) -> ModelRefs | ReelshelfError:
+    def load(self) -> Up:
         """Load the models. Our own errors come back as values, so their text stays readable."""
         try:
             self._models = self._loader(self._config)
         except ReelshelfError as error:
-            return error
-        return self._models.refs
+            return Up(_this_node(), error)
+        return Up(_this_node(), self._models.refs)
+
+    def _report(self) -> WorkReport:
+        return WorkReport(self._meter.take(), self._kept.take())
 
     @property
     def _loaded(self) -> ModelSet:
@@ -186,6 +191,7 @@ class Pool:
         self._alive: dict[ActorHandle, _Place] = {}
         self._places = 0
         self._proven: set[ActorHandle] = set()
+        self._nodes: dict[ActorHandle, str] = {}
         self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
         self._waiting_since = time.monotonic()
         self._deaths = 0
@@ -216,7 +222,10 @@ class Pool:
         """A worker that was starting is up, or has died on the way and is replaced."""
         worker = self.starting.pop(ref)
         try:
-            self._loaded(ray.get(ref))
+            up = ray.get(ref)
+            assert isinstance(up, Up)
+            self._nodes[worker] = up.node
+            self._loaded(up.loaded)
         except RayError as error:
             self._deaths += 1
             if self._deaths > _DEATHS_AT_START:
@@ -227,8 +236,12 @@ class Pool:
         self._deaths = 0
         self._idle.append(worker)
 
-    def take(self) -> ActorHandle | None:
-        """An idle worker, if there is one."""
+    def take(self, avoid: Collection[str] = ()) -> ActorHandle | None:
+        """An idle worker, if there is one; rather on another node than those to avoid."""
+        for worker in reversed(self._idle):
+            if self._nodes[worker] not in avoid:
+                self._idle.remove(worker)
+                return worker
         return self._idle.pop() if self._idle else None
 
     def take_trusted(self, avoid: frozenset[int]) -> ActorHandle | None:
@@ -280,6 +293,10 @@ class Pool:
         """The place that a worker has in common with those that it replaced."""
         return self._alive[worker].number
 
+    def node_of(self, worker: ActorHandle) -> str:
+        """The node that a worker runs on."""
+        return self._nodes[worker]
+
     def replace(self, worker: ActorHandle) -> None:
         """End a worker that is dead, stuck or suspect, and start another in its place."""
         place = self._alive[worker]
@@ -328,4 +345,5 @@ class Pool:
     def _kill(self, worker: ActorHandle) -> None:
         self._alive.pop(worker, None)
         self._proven.discard(worker)
+        self._nodes.pop(worker, None)
         ray.kill(worker)

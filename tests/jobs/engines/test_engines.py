@@ -11,7 +11,7 @@ from reelshelf.indexer.sources.local import stamp_of
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.jobs.engines.ray import engine as ray_engine
 from reelshelf.jobs.engines.ray.engine import RayEngine
-from reelshelf.schemas.catalog import PictureJob, Product, VideoSource
+from reelshelf.schemas.catalog import PictureJob, Product, RejectedText, VideoSource
 from reelshelf.schemas.config import Config, parse_config
 from reelshelf.schemas.errors import FailureKind, ModelUnavailable
 from reelshelf.schemas.keys import video_key
@@ -21,6 +21,7 @@ from tests.support.fakes import (
     decode_or_misbehave,
     decode_slowly,
     load_all_sick,
+    load_choosy,
     load_crashing,
     load_fakes,
     load_hanging,
@@ -99,6 +100,19 @@ def test_products_are_all_encoded(engine: Engine, tmp_path: Path) -> None:
     products = [Product(f"S{i}", f"Lamp {i}") for i in range(20)]
     encoded = [sku for part in engine.encode_texts(products) for sku in part]
     assert sorted(encoded) == sorted(p.sku for p in products)
+
+
+@pytest.mark.parametrize("kind", ["local", "ray"])
+def test_a_product_whose_text_cannot_be_encoded_costs_no_other(kind: str, ray_node: None) -> None:
+    products = [Product(f"S{i}", "Unspeakable" if i == 7 else f"Lamp {i}") for i in range(20)]
+    with ENGINES[kind](config(), load_choosy) as engine:
+        answers = {
+            sku: made for part in engine.encode_texts(products) for sku, made in part.items()
+        }
+    assert len(answers) == 20
+    (refused,) = [made for made in answers.values() if isinstance(made, RejectedText)]
+    assert refused.sku == "S7"
+    assert "its text cannot be encoded: RuntimeError: no such token" in refused.reason
 
 
 def test_no_videos_are_no_work(engine: Engine) -> None:
@@ -220,7 +234,12 @@ def decoded_by(folder: Path) -> dict[int, list[tuple[str, float, float]]]:
 def test_as_many_decoders_are_busy_as_the_setting_says(ray_node: None, tmp_path: Path) -> None:
     jobs = clips(tmp_path, [f"v{i}" for i in range(12)])
     settings = spooled(
-        tmp_path, decode_workers=6, decode_cpus=0.1, model_cpus=0.1, videos_per_batch=1
+        tmp_path,
+        decode_workers=6,
+        decode_cpus=0.1,
+        decode_memory_gb=0.5,
+        model_cpus=0.1,
+        videos_per_batch=1,
     )
     with RayEngine(settings, load_fakes, decode_slowly) as engine:
         while len(engine._decoders._idle) < 6:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from reelshelf.jobs.engines.ray import workers as ray_workers
-from reelshelf.jobs.engines.ray.workers import Pool
+from reelshelf.jobs.engines.ray.workers import Pool, Up
 
 
 class Clock:
@@ -22,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(ray_workers, "time", clock)
     monkeypatch.setattr(ray_workers.ray, "kill", lambda worker: None)
-    monkeypatch.setattr(ray_workers.ray, "get", lambda ref: ref)
+    monkeypatch.setattr(ray_workers.ray, "get", lambda ref: Up("node", ref))
     return clock
 
 
