@@ -132,11 +132,17 @@ class Bucket:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "unknown")
             if code in _IS_THERE:
-                return False
+                # An answer that was lost on its way makes the client try again.
+                return self._holds(bucket, key, data)
             raise InfrastructureError(f"{location}: cannot be written: {code}") from None
         except BotoCoreError as error:
             raise InfrastructureError(f"{location}: cannot be written: {error}") from None
         return True
+
+    def _holds(self, bucket: str, key: str, data: bytes) -> bool:
+        with _Told(f"{SCHEME}{bucket}/{key}"):
+            found: bytes = self._client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return found == data
 
     def delete(self, location: str) -> None:
         """Delete an object, if it is there."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from reelshelf.indexer.store.calibrations import calibration_of
 from reelshelf.indexer.store.checksums import FileLog
+from reelshelf.indexer.store.connection import check_conditional_writes
 from reelshelf.indexer.store.head import Head, Lease, change_head, read_head
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.tables import DATA_TABLES, GENERATION_TABLES, Store, among, parts
@@ -93,6 +94,7 @@ def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
     has gone back from. The calibration that it was linked with counts again. It takes one commit
     and no lease: a run that is writing goes on, but may not publish before somebody says so.
     """
+    check_conditional_writes(store.uri, store.storage)
     changed: list[tuple[Release, Release]] = []
 
     def edit(head: Head) -> Head:

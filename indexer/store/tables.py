@@ -27,7 +27,7 @@ from lancedb.table import Table
 from lancedb.util import value_to_sql
 
 from reelshelf.indexer.store import rows
-from reelshelf.indexer.store.connection import connect, plain_path
+from reelshelf.indexer.store.connection import check_conditional_writes, connect, plain_path
 from reelshelf.indexer.store.disk import set_aside, sync_files
 from reelshelf.indexer.store.rows import RunContext
 from reelshelf.indexer.store.shadow import linked_shadow, listed_versions
@@ -238,6 +238,7 @@ class Store:
         """
         store = cls(uri, storage, guard=guard)
         if not store.is_made:
+            check_conditional_writes(uri, storage)
             # Where an earlier run died over this, some tables are there and others half.
             for name, schema in _shared_schemas().items():
                 store._make_table(name, schema)

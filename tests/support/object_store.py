@@ -20,12 +20,17 @@ BUCKET = "shop"
 
 @dataclass
 class Flaky:
-    """A proxy that answers every `every`-th request with 503, or cuts the line. 0: never."""
+    """A proxy that answers every `every`-th request with 503, or cuts the line. 0: never.
+
+    It leaves out the headers that it `ignores`, and notes what was asked.
+    """
 
     target: str
     every: int = 0
     failed: int = 0
     asked: int = 0
+    ignores: tuple[str, ...] = ()
+    paths: list[str] = field(default_factory=list)
     _server: ThreadingHTTPServer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +46,7 @@ class Flaky:
                 body = self.rfile.read(length)
                 number = next(count)
                 proxy.asked = number
+                proxy.paths.append(f"{self.command} {self.path}")
                 if proxy.every and number % proxy.every == 0:
                     proxy.failed += 1
                     if number // proxy.every % 2:
@@ -51,7 +57,7 @@ class Flaky:
                         self.close_connection = True
                     return
                 line = http.client.HTTPConnection(urlsplit(proxy.target).netloc, timeout=60)
-                skipped = ("host", "connection")
+                skipped = ("host", "connection", *proxy.ignores)
                 headers = {k: v for k, v in self.headers.items() if k.lower() not in skipped}
                 line.request(
                     self.command, self.path, body, headers | {"Host": self.headers["Host"]}

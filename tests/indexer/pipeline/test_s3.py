@@ -4,20 +4,25 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from benchmarks.same_rows import differing_rows
+from reelshelf.indexer.pipeline.erasing import erase
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest, plan_only
 from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.upkeep import publish
 from reelshelf.indexer.sources.catalog import read_videos
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.store.fence import fence
+from reelshelf.indexer.store.releases import rollback
 from reelshelf.indexer.store.tables import DATA_TABLES, Store
 from reelshelf.jobs.cli import main
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.schemas.config import Config, StorageConfig
-from reelshelf.schemas.errors import FailureKind, InputError
+from reelshelf.schemas.errors import FailureKind, InputError, StoreError
 from tests.support.clips import RED, write_clip
 from tests.support.fakes import decode_never, load_fakes
 from tests.support.object_store import (
@@ -170,3 +175,54 @@ def test_a_row_reaches_only_what_lies_below_its_root_or_is_allowed(
 def test_a_bucket_that_is_not_there_is_said_to_be_so(cloud: CloudShop) -> None:
     with pytest.raises(InputError, match=r"s3://nowhere/.*NoSuchBucket"):
         read_videos("s3://nowhere/videos/", Files(cloud.config.storage))
+
+
+def test_a_service_that_ignores_conditions_is_refused_before_anything_is_written(
+    cloud: CloudShop,
+) -> None:
+    cloud.proxy.ignores = ("if-none-match",)
+    with pytest.raises(StoreError, match="ignores `If-None-Match`"):
+        cloud.ingest()
+    listed = client(cloud.proxy).list_objects_v2(Bucket=BUCKET, Prefix="store")
+    assert listed["KeyCount"] == 0
+
+
+def test_a_writing_command_asks_a_store_that_was_moved_again(cloud: CloudShop) -> None:
+    assert cloud.ingest().published
+    cloud.proxy.ignores = ("if-none-match",)
+    before = client(cloud.proxy).list_objects_v2(Bucket=BUCKET, Prefix="store/")["KeyCount"]
+    request, config = cloud.request(), cloud.config
+    for write in (
+        lambda: cloud.ingest(),
+        lambda: rollback(Store.open(request.store, config.storage)),
+        lambda: publish(request.store, config, NoProgress()),
+        lambda: erase(request.store, config, videos=["a"]),
+    ):
+        with pytest.raises(StoreError, match="ignores `If-None-Match`"):
+            write()
+    after = client(cloud.proxy).list_objects_v2(Bucket=BUCKET, Prefix="store/")["KeyCount"]
+    assert after == before
+
+
+def test_a_stale_writer_is_fenced_off_in_a_bucket_too(cloud: CloudShop) -> None:
+    assert cloud.ingest().published
+    store = Store.open(cloud.request().store, cloud.config.storage)
+    late = store.dataset("videos")
+    fence(store)
+    with pytest.raises(OSError, match="incompatible with concurrent transaction Restore"):
+        late.delete("true")
+    assert store.count("videos") == 3
+
+
+def test_keys_that_share_no_folder_list_no_bucket(cloud: CloudShop) -> None:
+    s3 = client(cloud.proxy)
+    keys = [f"folder-{i}/a.mp4" for i in range(60)] + [f"many/{i}.mp4" for i in range(60)]
+    for key in keys:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    cloud.proxy.paths.clear()
+    found = Files(cloud.config.storage).stamps([f"s3://{BUCKET}/{key}" for key in keys])
+    assert {type(stamp).__name__ for stamp in found} == {"SourceStamp"}
+    listed = [path for path in cloud.proxy.paths if "list-type=2" in path]
+    prefixes = [parse_qs(urlsplit(path.split()[1]).query).get("prefix", [""])[0] for path in listed]
+    assert "" not in prefixes
+    assert prefixes.count("many/") == 1
