@@ -20,11 +20,17 @@ from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store
 
 _OF_THE_RUN = ("run_id", "first_seen_at", "at", "path", "source")
 _LEAST_COSINE = 0.9999
+_NOTES = ("duplicates", "duplicates_fingerprint", "links_fingerprint")
 
 
-def differing_rows(one: Store, other: Store) -> dict[str, int]:
-    """By table: rows that stand in one store only, or differ (vectors: cosine below 0.9999)."""
-    return {name: _differing(one, other, name) for name in DATA_TABLES}
+def differing_rows(one: Store, other: Store, *, notes: bool = True) -> dict[str, int]:
+    """By table: rows that stand in one store only, or differ (vectors: cosine below 0.9999).
+
+    Without `notes`, what a video's row notes of the way to its cluster and links may differ: it
+    depends on which contents the store held in between, and when the shop was last measured.
+    """
+    left_out = () if notes else _NOTES
+    return {name: _differing(one, other, name, left_out) for name in DATA_TABLES}
 
 
 # What a row is about, whatever its key.
@@ -55,12 +61,13 @@ def _unlike(one: Store, other: Store, name: str) -> int:
     return _unequal(left.select(kept), right.select(kept))
 
 
-def _differing(one: Store, other: Store, name: str) -> int:
+def _differing(one: Store, other: Store, name: str, left_out: tuple[str, ...]) -> int:
     left, right = (store.table(name).to_arrow().sort_by(TABLE_KEYS[name]) for store in (one, other))
     if left[TABLE_KEYS[name]].to_pylist() != right[TABLE_KEYS[name]].to_pylist():
         mine, theirs = (Counter(table[TABLE_KEYS[name]].to_pylist()) for table in (left, right))
         return ((mine - theirs) + (theirs - mine)).total()
-    return _unequal(left, right)
+    kept = [column for column in left.column_names if column not in left_out]
+    return _unequal(left.select(kept), right.select(kept))
 
 
 def _unequal(left: pa.Table, right: pa.Table) -> int:

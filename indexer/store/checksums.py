@@ -202,6 +202,11 @@ def forget_files(store: Store, kept: Sequence[Release]) -> None:
         store.writable("files").delete(f"path IN ({listed})")
 
 
+def forget_table(store: Store, table: str) -> None:
+    """Forget all files of a table, by its name in the store, that is made anew."""
+    store.writable("files").delete(f"starts_with(path, {value_to_sql(f'{table}.lance/')})")
+
+
 def _hash(store: Store, paths: Sequence[str]) -> list[StoredFile]:
     files, root = filesystem(store.uri, store.storage)
 

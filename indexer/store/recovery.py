@@ -15,10 +15,11 @@ from pathlib import Path
 
 import lance
 
+from reelshelf.indexer.store.checksums import forget_table, known_files
 from reelshelf.indexer.store.disk import set_aside
 from reelshelf.indexer.store.fence import restore_table
 from reelshelf.indexer.store.releases import forget_lost, list_releases
-from reelshelf.indexer.store.shadow import manifest_name
+from reelshelf.indexer.store.shadow import manifest_name, version_of
 from reelshelf.indexer.store.tables import UNREADABLE, Store, no_readable_version
 from reelshelf.schemas.errors import StoreError
 from reelshelf.schemas.release import Release
@@ -26,7 +27,7 @@ from reelshelf.schemas.release import Release
 _LOG = logging.getLogger(__name__)
 
 # Tables that are read before there is a lease, or to know which others there are.
-_SMALL = ("head", "store", "releases")
+_SMALL = ("head", "store", "releases", "files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,13 @@ def recover(store: Store) -> list[SteppedBack]:
     if store.is_remote:
         return []
     # `store` before the others, since it says which there are.
-    _clear(store, "store")
-    _clear(store, "releases")
-    pinned: dict[str, int] = {}
-    for release in list_releases(store):
-        for table in release.tables:
-            pinned[table.table] = max(table.version, pinned.get(table.table, 0))
+    for name in ("store", "releases", "files"):
+        _clear(store, name)
+    named = _named_versions(store)
     found = [
         stepped
         for name, seen in store.every_table()
-        for stepped in _recover_table(seen, name, pinned)
+        for stepped in _recover_table(seen, name, named)
     ]
     for stepped in found:
         _LOG.warning("%s: %s", store.uri, stepped)
@@ -84,23 +82,37 @@ def recover(store: Store) -> list[SteppedBack]:
     return found
 
 
-def _recover_table(store: Store, name: str, pinned: Mapping[str, int]) -> Iterator[SteppedBack]:
+def _named_versions(store: Store) -> dict[str, int]:
+    """The highest version of each table that a release names, or that a checksum is kept of."""
+    found = [(t.table, t.version) for r in list_releases(store) for t in r.tables]
+    for path in known_files(store):
+        table, _, rest = path.partition(".lance/_versions/")
+        if rest:
+            found.append((table, version_of(rest)))
+    highest: dict[str, int] = {}
+    for table, version in found:
+        highest[table] = max(version, highest.get(table, 0))
+    return highest
+
+
+def _recover_table(store: Store, name: str, named: Mapping[str, int]) -> Iterator[SteppedBack]:
     table = store.table_name(name)
     if store.versions(name) == [1] and name != "store" and _is_unreadable(store, name):
         # Tables are made without rows: nothing was in it.
         store.remake(name)
+        forget_table(store, table)
         yield SteppedBack(table, 1, 1, "it could not be read, and is made anew")
         return
     unreadable = _clear(store, name)
     newest = store.versions(name)[0]
-    highest = max(newest, pinned.get(table, 0), *unreadable)
+    highest = max(newest, named.get(table, 0), *unreadable)
     whole, why = _newest_whole(store, name)
     if whole == newest == highest:
         return
     if unreadable:
         why = f"the manifest of version {unreadable[0]} is cut off"
     elif newest < highest and not why:
-        why = f"version {highest}, which a release names, is not there any more"
+        why = f"version {highest} is not there any more"
     restore_table(store, name, whole, above=highest)
     yield SteppedBack(table, whole, highest, why)
 
@@ -171,32 +183,26 @@ def _newest_whole(store: Store, name: str) -> tuple[int, str]:
 
 
 def _wrong_with(store: Store, name: str, dataset: lance.LanceDataset) -> str:
-    """What is wrong with the files of a version, by their sizes; empty where nothing is."""
+    """What is wrong with the files of a version, by their sizes; empty where nothing is.
+
+    Raises what Lance does where a file of deletions cannot be read.
+    """
     folder = Path(store.connection.uri) / f"{store.table_name(name)}.lance"
     for fragment in dataset.get_fragments():
         for file in fragment.metadata.files:
             path = folder / "data" / file.path
-            if wrong := _wrong_size(path, file.file_size_bytes):
-                return wrong
-        gone = fragment.metadata.deletion_file
-        if gone is not None and (
-            wrong := _wrong_size(folder / gone.path(fragment.fragment_id), None)
-        ):
-            return wrong
+            found = path.stat().st_size if path.exists() else -1
+            if found < 0:
+                return f"{file.path} is missing"
+            if found == 0 or file.file_size_bytes not in (None, found):
+                return f"{file.path} has {found} bytes, not {file.file_size_bytes}"
+        if fragment.metadata.deletion_file is not None:
+            # Nobody notes how large these are; reading a row reads all of it.
+            dataset.scanner(columns=[], with_row_id=True, fragments=[fragment], limit=1).to_table()
     for index in dataset.describe_indices():
         for part in index.segments:
             own = folder / "_indices" / str(part.uuid)
             size = sum(path.stat().st_size for path in own.rglob("*")) if own.is_dir() else 0
             if part.size_bytes and size < part.size_bytes:
                 return f"index {index.name!r} has {size} of {part.size_bytes} bytes"
-    return ""
-
-
-def _wrong_size(path: Path, size: int | None) -> str:
-    try:
-        found = path.stat().st_size
-    except FileNotFoundError:
-        return f"{path.name} is missing"
-    if found == 0 or (size is not None and found != size):
-        return f"{path.name} has {found} bytes" + (f", not {size}" if size is not None else "")
     return ""

@@ -22,6 +22,11 @@ def manifest_name(version: int) -> str:
     return f"{_NEWEST_FIRST - version:020d}.manifest"
 
 
+def version_of(name: str) -> int:
+    """The version that a file of this name is of."""
+    return _NEWEST_FIRST - int(name.removesuffix(".manifest"))
+
+
 def listed_versions(uri: str, storage: StorageConfig | None, table: str) -> list[int]:
     """The versions of a table (by its name in the store) that there are files of, newest first.
 
@@ -30,9 +35,9 @@ def listed_versions(uri: str, storage: StorageConfig | None, table: str) -> list
     files, root = filesystem(uri, storage)
     folder = fs.FileSelector(f"{root}/{table}.lance/_versions", allow_not_found=True)
     names = (info.base_name for info in files.get_file_info(folder))
-    stems = (name.removesuffix(".manifest") for name in names if name.endswith(".manifest"))
     # Files that are on their way into place have other names before the suffix.
-    return sorted((_NEWEST_FIRST - int(s) for s in stems if s.isdecimal()), reverse=True)
+    own = (name for name in names if name.removesuffix(".manifest").isdecimal())
+    return sorted((version_of(name) for name in own), reverse=True)
 
 
 def shadow(

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelshelf.indexer.store import rows
+from reelshelf.indexer.store.recovery import wrong_with_release
 from reelshelf.indexer.store.releases import list_releases
 from reelshelf.indexer.store.rows import RunContext
 from reelshelf.indexer.store.tables import (
-    UNREADABLE,
     Store,
     VideoState,
     among,
@@ -72,15 +72,12 @@ def kept_videos(
         left = pa.array(sorted(wanted - found.keys()), pa.string())
         if not len(left):
             break
-        try:
-            keys = place.video_rows(["video_key"])["video_key"]
-            own = keys.filter(pc.is_in(keys, left)).to_pylist()
-            for part in parts(own):
-                stored = place.video_rows(video_state_columns(), among("video_key", part))
-                states = video_states_of(stored, names or {})
-                found |= {key: KeptVideo(state, place) for key, state in states.items()}
-        except UNREADABLE:
-            continue  # a release that is damaged has nothing to offer
+        keys = place.video_rows(["video_key"])["video_key"]
+        own = keys.filter(pc.is_in(keys, left)).to_pylist()
+        for part in parts(own):
+            stored = place.video_rows(video_state_columns(), among("video_key", part))
+            states = video_states_of(stored, names or {})
+            found |= {key: KeptVideo(state, place) for key, state in states.items()}
     return found
 
 
@@ -88,11 +85,12 @@ def _places(store: Store) -> Iterator[KeptIn]:
     if store.has_table("vanished_videos"):
         yield KeptIn(store)
     for release in reversed(list_releases(store)):
-        if release.generation == store.generation:
-            version = release.table_version("videos")
-            if not store.holds("videos", version):
-                versions = (version, release.table_version("segments"))
-                yield KeptIn(store, "videos", "segments", versions)
+        version = release.table_version("videos")
+        if release.generation != store.generation or store.holds("videos", version):
+            continue
+        if not wrong_with_release(store, release):
+            versions = (version, release.table_version("segments"))
+            yield KeptIn(store, "videos", "segments", versions)
 
 
 def keep_vanished(store: Store, keys: Sequence[str], at: dt.datetime) -> None:

@@ -17,14 +17,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reelshelf.indexer.linking.calibration import default_calibration
-from reelshelf.indexer.pipeline import upkeep
+from reelshelf.indexer.pipeline import products_only, upkeep
+from reelshelf.indexer.pipeline.erasing import erase
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.store.head import Lease
+from reelshelf.indexer.store.releases import list_releases
+from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli.exits import as_ours
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ExitCode, ReelshelfError
 from tests.support.commands import ROOT
+from tests.support.fakes import FakeTexts
 from tests.support.shops import Shop, small_config
 
 # As short as it may be: whoever takes over waits for it.
@@ -52,6 +56,22 @@ def _prune(shop: Shop) -> None:
     upkeep.prune_store(shop.request.store, config(), keep=1, grace=none, older_than=age)
 
 
+def _restore(shop: Shop) -> None:
+    oldest = list_releases(Store.open(shop.request.store))[0]
+    upkeep.restore_store(shop.request.store, config(), oldest.release_id)
+
+
+def _erase(shop: Shop) -> None:
+    erase(shop.request.store, config(), videos=["c"])
+
+
+def _products(shop: Shop) -> None:
+    # No weights: the module's own name for what loads them.
+    setattr(products_only, "load_text_encoder", lambda _: FakeTexts())  # noqa: B010
+    catalog, store = shop.request.catalog, shop.request.store
+    products_only.ingest_products(catalog, store, config(), NoProgress()).or_raise()
+
+
 def _calibrate(shop: Shop) -> None:
     upkeep.keep_calibration(shop.request.store, config(), default_calibration())
 
@@ -62,6 +82,9 @@ COMMANDS: Mapping[str, Callable[[Shop], object]] = {
     "publish": _publish,
     "prune": _prune,
     "calibrate": _calibrate,
+    "restore": _restore,
+    "erase": _erase,
+    "products": _products,
 }
 
 
@@ -95,7 +118,7 @@ def _run(command: str, shop: Shop, at: int) -> int:
         if asked == at:
             os.kill(os.getpid(), signal.SIGSTOP)
 
-    Lease.prove = stopping  # type: ignore[method-assign]
+    setattr(Lease, "prove", stopping)  # noqa: B010
     try:
         COMMANDS[command](shop)
     except ReelshelfError as error:
