@@ -3,8 +3,9 @@
 A shop has had its first night; then videos and products change, come and go. That second night is
 killed: at a random time, or the moment the n-th new file stands in the store, which is between the
 write of rows and their commit as often as not. Then it is run again, and compared with a second
-night that nobody disturbed. Points are drawn from a seed; results are appended to a file, so that a
-benchmark which is stopped goes on where it was.
+night that nobody disturbed. Other nights are the first ones of a larger shop, into a store that is
+still to be made, with the default settings and IVF-PQ indexes. Points are drawn from a seed;
+results are appended to a file, so that a benchmark which is stopped goes on where it was.
 """
 
 import json
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.same_rows import differing_rows
 from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.tables import Store
+from tests.support.clips import write_clip
 from tests.support.shops import Shop, list_nth, make_many, product_row, write_lines, write_nth
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +39,7 @@ class Point:
     """Where to kill: after a share of the night's time, or when so many files are new."""
 
     number: int
-    real: bool
+    kind: str
     share: float | None
     files: int | None
 
@@ -56,13 +59,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Night:
-    """A shop before its second night, and that night undisturbed."""
+    """A shop before a night, and that night undisturbed. `base` is None where it is the first."""
 
     catalog: Path
     videos: Path
-    base: Path
+    base: Path | None
     undisturbed: Path
-    real: bool
+    kind: str
     seconds: float
     files: int
     due: int
@@ -70,11 +73,11 @@ class Night:
 
 
 def run(
-    night_shop: tuple[Path, Path], store: Path, address: str, *, real: bool
+    night_shop: tuple[Path, Path], store: Path, address: str, kind: str
 ) -> "subprocess.Popen[str]":
     """Start a night as a process of its own."""
     command = [sys.executable, "-m", "benchmarks.kill_worker", *map(str, night_shop), str(store)]
-    command += [address, "--batch", str(BATCH)] + (["--real"] if real else [])
+    command += [address, "--batch", str(BATCH), "--kind", kind]
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -134,43 +137,56 @@ def change_real(shop: Shop) -> None:
     write_lines(path, products)
 
 
-def prepare(scratch: Path, address: str, *, real: bool) -> Night:
-    """The first night, the changes, and the second night undisturbed."""
-    name = "real" if real else "fake"
-    shop = real_shop(scratch / name) if real else make_many(scratch / name, 9)
+def many_moments(root: Path) -> Shop:
+    """Videos of so many shots that their frames can be indexed."""
+    shop, numbers = make_many(root, 10), random.Random(7)  # noqa: S311
+    for number in range(10):
+        colors = [tuple(numbers.randint(5, 250) for _ in range(3)) for _ in range(40)]
+        write_clip(shop.root / "videos" / f"v{number}.mp4", colors, fps=4)  # type: ignore[arg-type]
+    return shop
+
+
+_SHOPS: dict[str, Callable[[Path], Shop]] = {
+    "fake": lambda root: make_many(root, 9),
+    "real": real_shop,
+    "empty": many_moments,
+}
+
+
+def prepare(scratch: Path, address: str, kind: str) -> Night:
+    """The nights before, the changes, and the night in question undisturbed."""
+    shop = _SHOPS[kind](scratch / kind)
     where = (shop.root / "catalog" / "products.jsonl", shop.root / "videos.jsonl")
-    base = scratch / f"{name}-base"
-    finish(run(where, base, address, real=real))
-    (change_real if real else change)(shop)
-    undisturbed = scratch / f"{name}-undisturbed"
-    shutil.copytree(base, undisturbed)
+    base, undisturbed = None, scratch / f"{kind}-undisturbed"
+    if kind != "empty":
+        base = scratch / f"{kind}-base"
+        finish(run(where, base, address, kind))
+        (change_real if kind == "real" else change)(shop)
+        shutil.copytree(base, undisturbed)
     began = time.monotonic()
-    result = finish(run(where, undisturbed, address, real=real))
+    result = finish(run(where, undisturbed, address, kind))
     return Night(
         *where,
         base,
         undisturbed,
-        real,
+        kind,
         time.monotonic() - began,
-        len(files_of(undisturbed)) - len(files_of(base)),
+        len(files_of(undisturbed)) - (len(files_of(base)) if base else 0),
         result["tally"]["indexed"],
-        len(read_head(Store.open(str(base))).published),
+        len(read_head(Store.open(str(base))).published) if base else 0,
     )
 
 
-def draw_points(seed: int, fakes: int, real: int, nights: dict[bool, Night]) -> list[Point]:
+def draw_points(seed: int, counts: dict[str, int], nights: dict[str, Night]) -> list[Point]:
     """Kill points, every second one at a file."""
     numbers = random.Random(seed)  # noqa: S311
     points = []
-    for number in range(fakes + real):
-        is_real = number >= fakes
-        night = nights[is_real]
+    kinds = [kind for kind, count in counts.items() for _ in range(count)]
+    for number, kind in enumerate(kinds):
         share = numbers.uniform(0.05, 1.0)
-        files = numbers.randint(1, night.files)
+        files = numbers.randint(1, nights[kind].files)
         at_file = number % 2 == 0
-        points.append(
-            Point(number, is_real, None if at_file else share, files if at_file else None)
-        )
+        points.append(Point(number, kind, None if at_file else share, files if at_file else None))
     return points
 
 
@@ -197,10 +213,12 @@ def committed(night: Night, store: Path) -> int:
     """Videos that the killed run had committed: due ones whose row is that of the next night."""
 
     def contents(path: Path) -> set[tuple[str, str]]:
+        if not Store.exists(str(path)):
+            return set()
         table = Store.open(str(path)).scan("videos", ["video_key", "content_sha256"])
         return {(row["video_key"], row["content_sha256"]) for row in table.to_pylist()}
 
-    due = contents(night.undisturbed) - contents(night.base)
+    due = contents(night.undisturbed) - (contents(night.base) if night.base else set())
     return len(due & contents(store))
 
 
@@ -208,13 +226,16 @@ def try_point(point: Point, night: Night, scratch: Path, address: str) -> Found:
     """Kill one run, run again, compare."""
     store = scratch / "store"
     shutil.rmtree(store, ignore_errors=True)
-    shutil.copytree(night.base, store)
+    if night.base is not None:
+        shutil.copytree(night.base, store)
     where = (night.catalog, night.videos)
-    process = run(where, store, address, real=night.real)
+    process = run(where, store, address, night.kind)
     between = kill_at(point, night, store, process)
     done = committed(night, store)
-    published = len(read_head(Store.open(str(store))).published) > night.published_before
-    again = finish(run(where, store, address, real=night.real))
+    made = Store.exists(str(store))
+    released = len(read_head(Store.open(str(store))).published) if made else 0
+    published = released > night.published_before
+    again = finish(run(where, store, address, night.kind))
     differing = differing_rows(Store.open(str(store)), Store.open(str(night.undisturbed)))
     return Found(
         number=point.number,
@@ -231,7 +252,7 @@ def main() -> int:
     """Kill, compare, print."""
     parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    args = parse(parser, points=Count(12, 116), real=Count(1, 8))
+    args = parse(parser, points=Count(8, 116), real=Count(1, 8), empty=Count(8, 100))
     # With --out, points that were tried before count: a run that was stopped goes on.
     log = args.out / f"kills-{args.seed}.jsonl" if args.out else None
     known = []
@@ -242,13 +263,12 @@ def main() -> int:
     address = context.address_info["address"]
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        nights = {False: prepare(scratch, address, real=False)}
-        if args.real:
-            nights[True] = prepare(scratch, address, real=True)
-        for point in draw_points(args.seed, args.points, args.real, nights):
+        counts = {"fake": args.points, "real": args.real, "empty": args.empty}
+        nights = {kind: prepare(scratch, address, kind) for kind, n in counts.items() if n}
+        for point in draw_points(args.seed, counts, nights):
             if any(item["number"] == point.number for item in known):
                 continue
-            found = try_point(point, nights[point.real], scratch, address)
+            found = try_point(point, nights[point.kind], scratch, address)
             known.append(asdict(found))
             if log is not None:
                 with log.open("a", encoding="utf-8") as file:
@@ -266,7 +286,7 @@ def main() -> int:
         "minutes": (time.monotonic() - began) / 60,
     }
     asked = [
-        Bar("kill points", figures["killed"], 100, at_least=True),
+        Bar("kill points", figures["killed"], 200, at_least=True),
         Bar("rows that differ", figures["rows_that_differ"], 0, at_least=False),
         Bar(
             "committed videos done again", figures["most_videos_done_again"], BATCH, at_least=False
