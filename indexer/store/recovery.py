@@ -10,14 +10,16 @@ The number of a version that is given up is never used again where a release may
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lance
 
+from reelshelf.indexer.store import rows
 from reelshelf.indexer.store.checksums import forget_table, known_files
 from reelshelf.indexer.store.disk import set_aside
 from reelshelf.indexer.store.fence import restore_table
+from reelshelf.indexer.store.head import Published, change_head
 from reelshelf.indexer.store.releases import forget_lost, list_releases
 from reelshelf.indexer.store.shadow import manifest_name, version_of
 from reelshelf.indexer.store.tables import UNREADABLE, Store, no_readable_version
@@ -51,7 +53,26 @@ def clear_head(store: Store) -> None:
 
     Lance puts a version into place whole: one that cannot be read is what a power cut left.
     """
-    _clear(store, "head")
+    try:
+        _clear(store, "head")
+    except StoreError:
+        _remake_head(store)
+
+
+def _remake_head(store: Store) -> None:
+    """Make a lost head anew: all releases that are there are published, the newest is served."""
+    records = store.scan("releases", ["run_id", "sequence"]).sort_by("sequence").to_pylist()
+    set_aside(Path(store.connection.uri), "head.lance")
+    store.connection.create_table("head", rows.free_head())
+    _LOG.warning(
+        "%s: table 'head' is lost, and made anew: %d releases, of which the newest is served",
+        store.uri,
+        len(records),
+    )
+    if not records:
+        return
+    published = tuple(Published(row["run_id"]) for row in records)
+    change_head(store, lambda head: replace(head, published=published).serve(published[-1].run_id))
 
 
 def recover(store: Store) -> list[SteppedBack]:

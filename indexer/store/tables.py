@@ -196,7 +196,9 @@ class Store:
 
     @property
     def _has_published(self) -> bool:
-        """Whether there is a release, as far as the head can be read."""
+        """Whether there is a release, as far as that can be read."""
+        if not self._is_broken("releases") and self.count("releases"):
+            return True
         if self._is_broken("head"):
             return False
         return any(row["published"] for row in self.scan("head", ["published"]).to_pylist())
