@@ -1,9 +1,10 @@
-"""Losing a machine in the middle of a run, and an object store that fails at times.
+"""Losing machines in the middle of runs, a sick worker, and an object store that fails at times.
 
-Three Ray nodes on this machine, each with processes of its own. One is killed while videos are on
-their way; the rows must be those of a run that nobody disturbed. Then the same shop is read from a
-bucket and written into one, on loopback, through an endpoint that refuses or cuts every so many
-requests.
+Three Ray nodes on this machine, each with processes of its own. In each run one is killed while
+videos are on their way; the rows must be those of a run that nobody disturbed. Then a shop is
+indexed by workers of which one fails on everything. Last, the shop is read from a bucket and
+written into one, on loopback, through an endpoint that refuses or cuts every so many requests, and
+through one that ignores conditions, which must be refused before anything is written.
 """
 
 import os
@@ -24,9 +25,10 @@ from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.ray.engine import RayEngine
 from reelshelf.schemas.config import Config, parse_config
+from reelshelf.schemas.errors import StoreError
 from reelshelf.schemas.outcomes import Outcome, VideoJob
-from tests.support.fakes import load_fakes
-from tests.support.object_store import BUCKET, ENVIRONMENT, object_store, upload
+from tests.support.fakes import load_fakes, load_one_sick
+from tests.support.object_store import BUCKET, ENVIRONMENT, client, object_store, upload
 from tests.support.shops import Shop, make_many
 
 
@@ -116,6 +118,31 @@ def _alive_after_a_while() -> int:
     return alive
 
 
+def with_a_sick_worker(root: Path, videos: int) -> dict[str, float]:
+    """Index with two workers, of which the first that loads fails on everything."""
+    shop = make_many(root, videos)
+    engine = {"model_workers": 2, "model_cpus": 0.5, "decode_workers": 2, "decode_cpus": 0.5}
+    settings = parse_config({"engine": engine, "storage": {"spool_dir": str(root)}})
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    result = ingest(
+        shop.request, settings, lambda c: RayEngine(c, load_one_sick), NoProgress()
+    ).or_raise()
+    ray.shutdown()
+    return {
+        "sick_worker_videos": float(videos),
+        "sick_worker_indexed": float(result.tally.indexed),
+    }
+
+
+def _refused(request: IngestRequest, settings: Config) -> bool:
+    """Whether a store that ignores conditions is refused."""
+    try:
+        run(request, settings, -1, lambda: None)
+    except StoreError:
+        return True
+    return False
+
+
 def from_a_bucket(shop: Shop, near: Path, every: int) -> dict[str, float]:
     """Source and store in a bucket, with every n-th request refused or cut."""
     os.environ |= ENVIRONMENT
@@ -133,7 +160,15 @@ def from_a_bucket(shop: Shop, near: Path, every: int) -> dict[str, float]:
         proxy.every = 0
         far = Store.open(request.store, settings.storage)
         differing = differing_rows(far, Store.open(str(near)))
+        proxy.ignores = ("if-none-match",)
+        fresh = IngestRequest(request.catalog, request.videos, f"s3://{BUCKET}/other")
+        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        refused = _refused(fresh, settings)
+        ray.shutdown()
+        listed = client(proxy).list_objects_v2(Bucket=BUCKET, Prefix="other/")
     return {
+        "s3_without_conditions_refused": float(refused),
+        "s3_objects_written_before": float(listed["KeyCount"]),
         "s3_requests": float(proxy.asked),
         "s3_requests_failed": float(proxy.failed),
         "s3_indexed": float(result.tally.indexed),
@@ -146,7 +181,7 @@ def main() -> int:
     parser = parser_of(__doc__)
     parser.add_argument("--node-only", action="store_true", help="leave out the bucket")
     parser.add_argument("--every", type=int, default=25, help="which request to S3 fails (25th)")
-    args = parse(parser, videos=Count(12, 36), losses=Count(1, 10))
+    args = parse(parser, videos=Count(12, 36), losses=Count(1, 10), sick=Count(20, 60))
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         shop = make_many(scratch / "shop", args.videos)
@@ -159,8 +194,15 @@ def main() -> int:
             Bar("rows that differ", figures["rows_that_differ"], 0, at_least=False),
         ]
         if not args.node_only:
+            figures |= with_a_sick_worker(scratch / "sick", args.sick)
             figures |= from_a_bucket(shop, near, args.every)
+            lost = figures["sick_worker_videos"] - figures["sick_worker_indexed"]
+            written = figures["s3_objects_written_before"]
+            refused = figures["s3_without_conditions_refused"]
             asked += [
+                Bar("videos lost to a sick worker", lost, 0, at_least=False),
+                Bar("S3 without conditions: refused", refused, 1, at_least=True),
+                Bar("S3 without conditions: objects", written, 0, at_least=False),
                 Bar("S3 requests that failed", figures["s3_requests_failed"], 3, at_least=True),
                 Bar("S3: indexed", figures["s3_indexed"], args.videos, at_least=True),
                 Bar("S3: rows that differ", figures["s3_rows_that_differ"], 0, at_least=False),
