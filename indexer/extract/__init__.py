@@ -1,6 +1,7 @@
 """From decoded videos to segments, and from products to vectors: the models' part of the work."""
 
 from reelshelf.indexer.extract import work
+from reelshelf.indexer.extract.child import DecodeProcess
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.products import (
     encode_picture,
@@ -12,6 +13,7 @@ from reelshelf.indexer.extract.products import (
 from reelshelf.indexer.extract.work import failed
 
 __all__ = [
+    "DecodeProcess",
     "Meter",
     "encode_picture",
     "encode_product_texts",

@@ -10,6 +10,7 @@ from reelshelf.indexer.pipeline.outdated import Outdated, outdated
 from reelshelf.indexer.pipeline.plan import PlanCounts
 from reelshelf.indexer.pipeline.planning import IngestRequest, plan_only
 from reelshelf.indexer.pipeline.preview import Preview, preview
+from reelshelf.indexer.pipeline.products_only import ingest_products
 from reelshelf.indexer.pipeline.progress import NoProgress, Progress, Stage
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.pipeline.settings import config_for, config_of_today
@@ -41,6 +42,7 @@ __all__ = [
     "config_of_today",
     "erase",
     "ingest",
+    "ingest_products",
     "keep_calibration",
     "lift_erased",
     "outdated",

@@ -71,10 +71,10 @@ def check_writable(uri: str) -> None:
             "folder for the store, or have this one made writable"
         )
     if not _PLAIN_PATH.fullmatch(str(path)):
-        _plain_folder()
+        plain_folder()
 
 
-def _plain_folder() -> str:
+def plain_folder() -> str:
     """A folder for temporary files whose name Lance spells as it is."""
     for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - for a link's name only
         if _PLAIN_PATH.fullmatch(folder) and os.access(folder, os.W_OK):
@@ -95,7 +95,7 @@ def plain_path(path: Path) -> Iterator[Path]:
     if _PLAIN_PATH.fullmatch(str(path)):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="reelshelf-", dir=_plain_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="reelshelf-", dir=plain_folder()) as folder:
         link = Path(folder) / "folder"
         link.symlink_to(path)
         try:

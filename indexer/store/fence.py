@@ -20,7 +20,7 @@ from pathlib import Path
 import lance
 
 from reelshelf.indexer.sources.s3 import Bucket
-from reelshelf.indexer.store.connection import filesystem
+from reelshelf.indexer.store.connection import filesystem, plain_folder
 from reelshelf.indexer.store.shadow import manifest_name, shadow
 from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.config import StorageConfig
@@ -41,7 +41,7 @@ def restore_table(store: Store, name: str, version: int, above: int = 0) -> int:
     table = store.table_name(name)
     newest = store.versions(name)[0]
     made = max(newest, above) + 1
-    with tempfile.TemporaryDirectory(prefix="reelshelf-") as name_of_copy:
+    with tempfile.TemporaryDirectory(prefix="reelshelf-", dir=plain_folder()) as name_of_copy:
         seen = sorted({version, newest})
         copy = shadow(Path(name_of_copy), store.uri, store.storage, table, seen)
         store.writable(name)  # asks for the lease, after `newest` was seen

@@ -27,7 +27,12 @@ from lancedb.table import Table
 from lancedb.util import value_to_sql
 
 from reelshelf.indexer.store import rows
-from reelshelf.indexer.store.connection import check_conditional_writes, connect, plain_path
+from reelshelf.indexer.store.connection import (
+    check_conditional_writes,
+    connect,
+    plain_folder,
+    plain_path,
+)
 from reelshelf.indexer.store.disk import set_aside, sync_files
 from reelshelf.indexer.store.rows import RunContext
 from reelshelf.indexer.store.shadow import linked_shadow, listed_versions
@@ -408,7 +413,7 @@ class Store:
                 raise
         # lancedb opens the newest version on the way to any other. Where that one is cut off, it
         # is shown a table that ends before.
-        folder = tempfile.TemporaryDirectory(prefix="reelshelf-")
+        folder = tempfile.TemporaryDirectory(prefix="reelshelf-", dir=plain_folder())
         root = Path(self.connection.uri)
         linked_shadow(Path(folder.name), root, self.table_name(name), version)
         table = connect(folder.name).open_table(self.table_name(name))

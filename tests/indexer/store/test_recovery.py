@@ -72,7 +72,7 @@ def test_readers_step_back_in_words_from_what_cannot_be_read(
     assert any("cannot be read (cut off, as after a power cut)" in r.message for r in kept.take())
 
 
-@pytest.mark.parametrize("table", ["videos", "segments", "links", "products", "runs", "sources"])
+@pytest.mark.parametrize("table", ["segments", "links", "products"])
 @pytest.mark.parametrize("harm", ["empty", "missing", "data"])
 def test_the_next_run_goes_back_for_good_and_does_the_work_again(
     shop: Shop, table: str, harm: str
