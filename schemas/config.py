@@ -239,15 +239,15 @@ class EngineConfig(Section):
 
     0 decode workers: a fourth of the cores, at least two. `decode_cpus`, `model_cpus`, `model_gpus`
     (a share of one GPU, when `models.device` is "cuda") and `model_memory_gb` (0: nothing) are what
-    one worker asks of Ray; `decode_memory_gb` is how much a decode worker may take before its video
-    fails.
+    one worker asks of Ray; `decode_memory_gb` is what a decoder asks for, and how much it may take
+    before its video fails.
 
     A video that is not decoded within `decode_deadline_s`, or whose models take longer than
-    `model_deadline_s`, is given up and its worker replaced; only the `ray` engine can do that. One
-    that has not been decoded after `slow_after_s`, and takes long beside the others, is put off
-    while these wait for a decoder. `attempts` is how often a video is tried in one run, each time
-    in another worker where it failed unexpectedly; one that fails in `quarantine_after_runs` runs
-    is quarantined until its file or the settings change.
+    `model_deadline_s`, is given up, and the process over it replaced; only the `ray` engine can do
+    that. One that has not been decoded after `slow_after_s`, and takes long beside the others, is
+    put off while these wait for a decoder. `attempts` is how often a video is tried in one run, each
+    time in another worker where it failed unexpectedly; one that fails in `quarantine_after_runs`
+    runs is quarantined until its file or the settings change.
     """
 
     kind: Literal["ray", "local"] = "ray"

@@ -86,6 +86,8 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         pa.field("withdrawn", pa.list_(pa.string())),
         pa.field("erased", pa.list_(pa.string())),
         pa.field("calibration", pa.string()),
+        # Schema 7. Versions that tables are on their way to, where more than one has to get there.
+        pa.field("restoring", pa.string()),
     ),
 }
 

@@ -89,6 +89,10 @@ class DecodeProcess:
 
     def decode(self, job: VideoJob) -> Decoded:
         """Decode one video. A crash, a hang and a lack of memory are outcomes too."""
+        if self._child.poll() is not None:
+            # It died with nothing to do, and no video has to do with that.
+            self.close()
+            self._start()
         self.wait()
         assert self._child.stdin is not None
         try:
@@ -100,6 +104,11 @@ class DecodeProcess:
         except OSError:
             answer = None
         if isinstance(answer, Decoded):
+            failed = answer.result if isinstance(answer.result, Failed) else None
+            if failed is not None and failed.kind is FailureKind.OUT_OF_MEMORY:
+                # What it still holds would be missing from the room of the next ones.
+                self.close()
+                self._start()
             return answer
         return self._lost(job, FailureKind.CRASHED, None)
 

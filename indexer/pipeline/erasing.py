@@ -21,15 +21,16 @@ from reelshelf.indexer.store.erased import (
     holding,
     is_known,
     lift,
+    mark_holding,
     note_erased,
 )
-from reelshelf.indexer.store.fence import restore_table
-from reelshelf.indexer.store.head import Head, Lease
+from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import RunEnd, end_run
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.indexer.store.tables import DATA_TABLES, Store
+from reelshelf.indexer.store.stepping import as_released
+from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.writing import recorded, writing
 from reelshelf.schemas.catalog import RejectedRow
 from reelshelf.schemas.config import Config
@@ -73,21 +74,17 @@ def erase(
     ):
         items = _known_items(store, videos, skus, reason)
         held_by = holding(store, items)
-        marked = {release.run_id for release in held_by}
-
-        def mark(head: Head) -> Head:
-            return replace(head, erased=tuple(sorted({*head.erased, *marked})))
-
         # First: whatever becomes of this run, the next ones leave them out, and nobody goes back.
         note_erased(store, items)
-        lease.change(mark)
+        mark_holding(lease, held_by)
+        store.sync("head")
         releases.clear_unpublished(store)
         served = releases.served_release(store)
         made = None
-        if served is not None and served.run_id in marked:
+        if served is not None and served in held_by:
             seen = store.of(served.generation)
             made = _publish_without(seen, served, items, run_id, lease)
-        delete_erased(store)
+        delete_erased(store, lease)
         refs = served.models if served else store.generations()[-1].models
         name = made.release_id if made else served.release_id if served else None
         end = RunEnd(Ending.PUBLISHED if made else Ending.NOTHING_NEW, release_id=name)
@@ -164,14 +161,15 @@ def _publish_without(
     store: Store, served: Release, items: Sequence[ErasedItem], run_id: str, lease: Lease
 ) -> Release:
     """Publish what is served without these items; unpublished work is put back afterwards."""
-    ahead = {
-        table.name: store.dataset(table.name).version
-        for table in served.tables
-        if not store.holds(table.name, table.version)
-    }
-    for name in ahead:
-        restore_table(store, name, served.table_version(name))
-    delete_items(store, items)
+    with as_released(store, lease, served):
+        delete_items(store, items)
+        made = _less_items(store, served, items, run_id)
+        releases.publish(store, made, lease, in_place_of=served.run_id)
+    return made
+
+
+def _less_items(store: Store, served: Release, items: Sequence[ErasedItem], run_id: str) -> Release:
+    """The record of the served release with the tables as they are now."""
     sequence = releases.next_sequence(store)
     count = store.count
     quality = served.quality.model_copy(
@@ -183,7 +181,7 @@ def _publish_without(
         }
     )
     names = ", ".join(f"{item.input} {item.item_id}" for item in items)
-    made = served.model_copy(
+    return served.model_copy(
         update={
             "release_id": releases.release_id(sequence),
             "sequence": sequence,
@@ -195,11 +193,6 @@ def _publish_without(
             "forced": f"erased {names}" + (f": {items[0].reason}" if items[0].reason else ""),
         }
     )
-    releases.publish(store, made, lease, keep_hold=True)
-    for name in DATA_TABLES:
-        if name in ahead:
-            restore_table(store, name, ahead[name])
-    return made
 
 
 def _counted(store: Store, index: VectorIndex) -> VectorIndex:

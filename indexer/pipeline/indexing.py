@@ -88,9 +88,17 @@ def _text_vectors(
     for store, keys in baseline.stored(run.store, own, known):
         vectors |= product_rows.stored_vectors(store, keys)
     changed = [item.product for item in batch if item.product.sku in due]
+    refused = 0
     for sku, made in (answer for part in encode_texts(changed) for answer in part.items()):
         if isinstance(made, RejectedText):
             outcomes.rejected.append(RejectedRow("catalog", 0, sku, made.reason))
+            refused += 1
+            if refused >= _ALIKE and refused > outcomes.calls["products_encoded"]:
+                raise TooManyFailures(
+                    f"the texts of {refused} products could not be encoded, and of "
+                    f"{outcomes.calls['products_encoded']} could: stopped, and nothing is "
+                    f"published. Last: {sku}: {made.reason}"
+                )
         else:
             vectors[sku] = made
             outcomes.calls["products_encoded"] += 1
@@ -216,7 +224,7 @@ def index_videos(
     tries = {planned.job.source.video_id: planned.tries for planned in plan.todo}
     failed: dict[str, Failed] = {}
     pending: list[Indexed] = []
-    alike = Alike()
+    alike, why = Alike(), None
     with run.stage("videos", len(plan.todo)) as stage:
         for outcome in engine.index_videos(_video_jobs(run, baseline, plan.todo, known)):
             stage.advance()
@@ -224,8 +232,7 @@ def index_videos(
                 counted = replace(outcome, attempt=tries[outcome.video_id] + 1)
                 failed[outcome.video_id] = counted
                 if (why := alike.after(outcome)) is not None:
-                    _commit(run, outcomes, pending, known.videos)
-                    raise TooManyFailures(why)
+                    break
                 continue
             alike.well += 1
             pending.append(outcome)
@@ -240,6 +247,8 @@ def index_videos(
         stored=plan.stored,
         away=tuple(plan.away),
     )
+    if why is not None:
+        raise TooManyFailures(why)
     stale = {p.job.key for p in plan.todo if p.stale and p.job.source.video_id in failed}
     return sorted(stale | plan.stale)
 

@@ -35,13 +35,12 @@ from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.quality.gate import FAILURE_RATE, failure_rate
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.connection import check_writable
-from reelshelf.indexer.store.erased import delete_erased
-from reelshelf.indexer.store.failures import write_failures
+from reelshelf.indexer.store.failures import note_failures, write_failures
 from reelshelf.indexer.store.migration import keep_settings
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import RunRecord, end_run
 from reelshelf.indexer.store.sources import forget_seen
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.tables import Store, unguarded
 from reelshelf.indexer.store.torn import drop_torn
 from reelshelf.indexer.store.writing import recorded, writing
 from reelshelf.models.weights import require
@@ -134,6 +133,7 @@ def ingest(
             config.storage,
             encoders=config.models.encoders,
             settings=kept_settings(config),
+            guard=lease.prove if lease is not None else unguarded,
         )
         if lease is None:
             store, lease = stack.enter_context(writing(made, run_id, config))
@@ -155,7 +155,6 @@ def _run(
     config, store = run.config, run.store
     releases.clear_unpublished(store)
     drop_torn(store)
-    delete_erased(store)
     baseline, outcomes = Baseline.of(store), Outcomes()
     with run.stage("plan", 1) as stage:
         base = baseline.served_store
@@ -174,13 +173,19 @@ def _run(
     outcomes.rejected += [*source.catalog.rejected, *source.videos.rejected]
     if planned.counts.files_hashed:
         outcomes.calls["files_hashed"] = planned.counts.files_hashed
-    index_products(run, engine.encode_texts, baseline, outcomes, products, stored.products)
+    try:
+        index_products(run, engine.encode_texts, baseline, outcomes, products, stored.products)
+    except TooManyFailures as error:
+        return ending.refused(Ending.TOO_MANY_FAILURES, str(error))
     index_pictures(run, engine, baseline, outcomes, products, stored.pictures)
     drop_gone_products(run, products)
     try:
         stale = index_videos(run, engine, baseline, outcomes, source.videos, videos, stored)
     except TooManyFailures as error:
-        return ending.refused(Ending.TOO_MANY_FAILURES, str(error))
+        note_failures(store, outcomes.failed, run.context)
+        note_failed(run, outcomes, videos.todo, products)
+        check = failure_rate(outcomes.tries.failure_rate, config.gate)
+        return ending.refused(Ending.TOO_MANY_FAILURES, str(error), [check])
     outcomes.tally.check()
     write_failures(
         store, outcomes.failed, outcomes.rejected_pictures, outcomes.rejected, run.context

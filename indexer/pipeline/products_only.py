@@ -31,17 +31,18 @@ from reelshelf.indexer.sources.catalog import VideosRead, read_catalog
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.connection import check_writable
-from reelshelf.indexer.store.erased import delete_erased, erased_items
+from reelshelf.indexer.store.erased import erased_items
 from reelshelf.indexer.store.products import product_states
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import last_indexing
+from reelshelf.indexer.store.stepping import as_released
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.writing import recorded, writing
 from reelshelf.models.protocols import TextEncoder
 from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.catalog import Product, ProductVectors, RejectedText
 from reelshelf.schemas.config import Config
-from reelshelf.schemas.errors import GateRefused, SpaceMismatch
+from reelshelf.schemas.errors import GateRefused, SpaceMismatch, TooManyFailures
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.run import Ending
 
@@ -97,7 +98,6 @@ def ingest_products(
         served = releases.require_served(whole)
         store = whole.of(served.generation)
         releases.clear_unpublished(store)
-        delete_erased(whole)
         run = Run(
             config, store, lease, row_context(run_id, config, served.models), progress, PRODUCTS
         )
@@ -111,19 +111,24 @@ def ingest_products(
         )
         nothing = VideosRead((), (), ())
         read, _ = without_erased(read, nothing, erased_items(whole), config.shop_id)
-        known = Stored(products=product_states(store))
-        with run.stage("plan", 1) as stage:
-            plan = plan_products(
-                read, known, served.models, files, config, verify=False, scope=PRODUCTS
-            )
-            stage.advance()
-        outcomes.planned = count_plan(VideoPlan(), plan)
-        outcomes.rejected += read.rejected
-        if not allow_shrink:
+        # What a run has left and not published stays unpublished.
+        with as_released(store, lease, served):
+            known = Stored(products=product_states(store))
+            with run.stage("plan", 1) as stage:
+                plan = plan_products(
+                    read, known, served.models, files, config, verify=False, scope=PRODUCTS
+                )
+                stage.advance()
+            outcomes.planned = count_plan(VideoPlan(), plan)
+            outcomes.rejected += read.rejected
+            if not allow_shrink:
+                try:
+                    check_shrinkage(known, VideoPlan(), plan, config.gate.max_shrink, ())
+                except GateRefused as error:
+                    return ending.refused(Ending.GATE_REFUSED, str(error), error.checks)
             try:
-                check_shrinkage(known, VideoPlan(), plan, config.gate.max_shrink, ())
-            except GateRefused as error:
-                return ending.refused(Ending.GATE_REFUSED, str(error), error.checks)
-        index_products(run, texts.encode, baseline, outcomes, plan, known.products)
-        drop_gone_products(run, plan)
-        return ending.publish(ThisProcess())
+                index_products(run, texts.encode, baseline, outcomes, plan, known.products)
+            except TooManyFailures as error:
+                return ending.refused(Ending.TOO_MANY_FAILURES, str(error))
+            drop_gone_products(run, plan)
+            return ending.publish(ThisProcess())

@@ -12,18 +12,19 @@ from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_c
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.calibrations import calibration_of, save_calibration
 from reelshelf.indexer.store.checksums import damage, damaged_elsewhere, damaged_files
-from reelshelf.indexer.store.fence import restore_table
+from reelshelf.indexer.store.connection import check_conditional_writes
 from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.migration import Upgrade, upgrade
-from reelshelf.indexer.store.recovery import wrong_with_release
+from reelshelf.indexer.store.recovery import clear_head, wrong_with_release
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import close_dead_runs, last_indexing
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.stepping import restore_tables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.writing import recorded, taking, writing
 from reelshelf.schemas.calibration import Calibration
-from reelshelf.schemas.config import Config
+from reelshelf.schemas.config import Config, StorageConfig
 from reelshelf.schemas.errors import ConfigError, StoreError
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.release import Release
@@ -123,13 +124,20 @@ def restore_store(uri: str, config: Config, name: str) -> Release:
         seen = store.of(release.generation)
         # First: a run that dies over this leaves rows that the next one upgrades.
         seen.change_generation(release.generation, schema_version=release.schema_version)
-        for table in release.tables:
-            if not seen.holds(table.name, table.version):
-                restore_table(seen, table.name, table.version)
+        restore_tables(seen, lease, {table.name: table.version for table in release.tables})
         calibration = calibration_of(release)
         lease.change(lambda head: replace(head, calibration=calibration))
+        store.sync("head")
         upgrade(store, config)
         return release
+
+
+def rollback_store(uri: str, storage: StorageConfig, to: str | None) -> tuple[Release, Release]:
+    """Have searchers go to an older release (see `releases.rollback`), also after a power cut."""
+    store = Store.open(uri, storage)
+    check_conditional_writes(uri, storage)
+    clear_head(store)
+    return releases.rollback(store, to)
 
 
 def would_prune(uri: str, config: Config, *, keep: int, grace: dt.timedelta) -> list[Release]:

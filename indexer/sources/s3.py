@@ -4,6 +4,7 @@ Errors of the client become ours, with the object and the error's code; never a 
 headers carry signatures.
 """
 
+import bisect
 import importlib.util
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -69,7 +70,7 @@ class Bucket:
         """Stamps of many objects; those that are not there are left out.
 
         Both for one object and for many it is a listing that is asked, since another kind of
-        question might give another stamp: of many objects, of the folder that they share.
+        question might give another stamp.
         """
         found: dict[str, SourceStamp] = {}
         buckets: dict[str, list[str]] = {}
@@ -77,12 +78,35 @@ class Bucket:
             bucket, key = split(location)
             buckets.setdefault(bucket, []).append(key)
         for bucket, keys in buckets.items():
+            pages: Iterator[tuple[str, SourceStamp]]
+            if len(keys) <= _ONE_BY_ONE:
+                pages = (page for key in keys for page in self._pages(bucket, key, exact=True))
+            else:
+                pages = self._jumping(bucket, sorted(set(keys)))
             wanted = set(keys)
-            for prefix, exact in _listings(keys):
-                for key, stamp in self._pages(bucket, prefix, exact=exact):
-                    if key in wanted:
-                        found[f"{SCHEME}{bucket}/{key}"] = stamp
+            for key, stamp in pages:
+                if key in wanted:
+                    found[f"{SCHEME}{bucket}/{key}"] = stamp
         return found
+
+    def _jumping(self, bucket: str, keys: Sequence[str]) -> Iterator[tuple[str, SourceStamp]]:
+        """What lies at and around these sorted keys, page by page.
+
+        A page begins where the last one ended, or just before the next key where that is further:
+        however much else lies in the bucket, no more pages are asked for than there are keys.
+        """
+        shared, place, start = _shared_folder(keys), 0, ""
+        while place < len(keys):
+            # Just before it: a listing begins after what it is told.
+            start = max(start, keys[place][:-1])
+            with _Told(f"{SCHEME}{bucket}/{keys[place]}"):
+                page = self._client.list_objects_v2(Bucket=bucket, Prefix=shared, StartAfter=start)
+            items = page.get("Contents", ())
+            yield from (_listed(item) for item in items)
+            if not page.get("IsTruncated") or not items:
+                return
+            start = items[-1]["Key"]
+            place = bisect.bisect_right(keys, start)
 
     def list(self, root: str) -> Iterator[tuple[str, SourceStamp]]:
         """Every object below `root`, in order of keys: its location and stamp."""
@@ -98,16 +122,11 @@ class Bucket:
                 Bucket=bucket,
                 Prefix=prefix,
                 # The key itself is the first of all that begin with it.
-                PaginationConfig={"MaxItems": 1} if exact else {},
+                PaginationConfig={"MaxItems": 1, "PageSize": 1} if exact else {},
             )
             for page in pages:
                 for item in page.get("Contents", ()):
-                    yield (
-                        item["Key"],
-                        SourceStamp(
-                            item["Size"], _ns(item["LastModified"]), version=_bare(item["ETag"])
-                        ),
-                    )
+                    yield _listed(item)
 
     def download(self, location: str, target: Path) -> None:
         """Copy an object into a file, piece by piece."""
@@ -156,24 +175,9 @@ class Bucket:
             raise InfrastructureError(f"{location}: cannot be deleted: {error}") from None
 
 
-def _listings(keys: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """What to list to learn of all keys: a prefix, and whether it is one key alone.
-
-    Keys that share no folder are parted by their first ones: the whole bucket may be anybody's.
-    """
-    if len(keys) <= _ONE_BY_ONE:
-        yield from ((key, True) for key in keys)
-    elif shared := _shared_folder(keys):
-        yield shared, False
-    else:
-        folders: dict[str, list[str]] = {}
-        for key in keys:
-            folder, slash, _ = key.partition("/")
-            folders.setdefault(folder if slash else "", []).append(key)
-        alone = folders.pop("", [])
-        yield from ((key, True) for key in alone)
-        for own in folders.values():
-            yield from _listings(own)
+def _listed(item: Any) -> tuple[str, SourceStamp]:
+    stamp = SourceStamp(item["Size"], _ns(item["LastModified"]), version=_bare(item["ETag"]))
+    return item["Key"], stamp
 
 
 def _shared_folder(keys: Sequence[str]) -> str:

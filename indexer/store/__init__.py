@@ -7,7 +7,7 @@ from reelshelf.indexer.store.calibrations import (
     save_calibration,
 )
 from reelshelf.indexer.store.checksums import damage, damaged_elsewhere, damaged_files
-from reelshelf.indexer.store.connection import check_writable
+from reelshelf.indexer.store.connection import check_conditional_writes, check_writable
 from reelshelf.indexer.store.erased import (
     SKU,
     VIDEO,
@@ -18,9 +18,15 @@ from reelshelf.indexer.store.erased import (
     holding,
     is_known,
     lift,
+    mark_holding,
     note_erased,
 )
-from reelshelf.indexer.store.failures import KnownFailure, known_failures, write_failures
+from reelshelf.indexer.store.failures import (
+    KnownFailure,
+    known_failures,
+    note_failures,
+    write_failures,
+)
 from reelshelf.indexer.store.fence import restore_table
 from reelshelf.indexer.store.head import Head, Lease, held_back, read_head
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
@@ -43,7 +49,7 @@ from reelshelf.indexer.store.products import (
     read_products,
 )
 from reelshelf.indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
-from reelshelf.indexer.store.recovery import wrong_with_release
+from reelshelf.indexer.store.recovery import clear_head, wrong_with_release
 from reelshelf.indexer.store.releases import (
     Listed,
     config_of,
@@ -69,6 +75,7 @@ from reelshelf.indexer.store.runs import (
 )
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.sources import FileState, forget_seen, note_seen, seen_files
+from reelshelf.indexer.store.stepping import as_released, restore_tables
 from reelshelf.indexer.store.tables import (
     DATA_TABLES,
     TABLE_KEYS,
@@ -76,6 +83,7 @@ from reelshelf.indexer.store.tables import (
     VideoFrames,
     VideoState,
     among,
+    unguarded,
 )
 from reelshelf.indexer.store.torn import drop_torn, torn_videos
 from reelshelf.indexer.store.vanished import (
@@ -120,9 +128,12 @@ __all__ = [
     "VideoState",
     "all_runs",
     "among",
+    "as_released",
     "bring_back",
     "calibration_of",
+    "check_conditional_writes",
     "check_writable",
+    "clear_head",
     "close_dead_runs",
     "config_of",
     "damage",
@@ -152,9 +163,11 @@ __all__ = [
     "links_from",
     "list_releases",
     "listed_releases",
+    "mark_holding",
     "nearest",
     "newest_calibration",
     "note_erased",
+    "note_failures",
     "note_seen",
     "note_stage",
     "nothing_published",
@@ -174,6 +187,7 @@ __all__ = [
     "released_links",
     "releases",
     "restore_table",
+    "restore_tables",
     "rollback",
     "run_records",
     "save_calibration",
@@ -185,6 +199,7 @@ __all__ = [
     "stored_videos",
     "taking",
     "torn_videos",
+    "unguarded",
     "upgrade",
     "upgrade_of",
     "vector_matrix",

@@ -30,6 +30,7 @@ def save_calibration(store: Store, calibration: Calibration, lease: Lease) -> No
     store.writable("calibrations").insert(table)
     store.sync("calibrations")
     lease.change(lambda head: replace(head, calibration=None))
+    store.sync("head")
 
 
 def calibration_of(release: Release) -> str:

@@ -5,11 +5,12 @@ source may still have it, until somebody lifts that.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from lancedb.util import value_to_sql
 
+from reelshelf.indexer.store.head import Lease, read_head
 from reelshelf.indexer.store.products import delete_products
 from reelshelf.indexer.store.releases import list_releases
 from reelshelf.indexer.store.rows import now
@@ -21,8 +22,14 @@ from reelshelf.schemas.release import Release
 VIDEO, SKU = "video", "sku"
 _OWN_ROWS = (
     ("videos", "video_key"),
+    ("segments", "video_key"),
     ("vanished_videos", "video_key"),
+    ("vanished_segments", "video_key"),
     ("products", "product_key"),
+)
+_REWRITTEN = (
+    *("videos", "segments", "links", "products", "product_images", "failures"),
+    *("vanished_videos", "vanished_segments"),
 )
 
 
@@ -69,6 +76,13 @@ def lift(store: Store, items: Sequence[ErasedItem]) -> None:
         store.writable("erased").delete(among("item_key", part))
 
 
+def mark_holding(lease: Lease, held_by: Sequence[Release]) -> None:
+    """Have nobody go back to these releases any more."""
+    marked = {release.run_id for release in held_by}
+    if marked:
+        lease.change(lambda head: replace(head, erased=tuple(sorted({*head.erased, *marked}))))
+
+
 def is_known(store: Store, item: ErasedItem) -> bool:
     """Whether any table or release has rows of an item, or had some when it was erased."""
     if item.item_key in erased_items(store):
@@ -76,9 +90,16 @@ def is_known(store: Store, item: ErasedItem) -> bool:
     return bool(_present(store, [item])) or bool(holding(store, [item]))
 
 
-def delete_erased(store: Store) -> None:
-    """Delete what is erased and still there, in every generation: after a run that died, say."""
+def delete_erased(store: Store, lease: Lease) -> None:
+    """Delete what is erased and still there, in every generation, and mark what holds it.
+
+    A run that died over it, or a head that was lost, leaves either.
+    """
     items = list(erased_items(store).values())
+    if not items:
+        return
+    if not read_head(store).erased:
+        mark_holding(lease, holding(store, items))
     if found := _present(store, items):
         for generation in store.generations():
             delete_items(store.of(generation.number), found)
@@ -103,12 +124,11 @@ def delete_items(store: Store, items: Sequence[ErasedItem]) -> None:
     products = [item.item_key for item in items if item.input == SKU]
     store.delete_videos(videos)
     delete_products(store, products)
-    if store.has_table("vanished_videos"):
-        forget_kept(store, videos)
+    forget_kept(store, videos)
     for part in parts([item.item_id for item in items]):
         listed = ", ".join(value_to_sql(item_id) for item_id in part)
         store.writable("failures").delete(f"item_id IN ({listed})")
-    for name in ("videos", "segments", "links", "products", "product_images"):
+    for name in _REWRITTEN:
         if any(piece.num_deletions for piece in store.dataset(name).get_fragments()):
             # A deleted row only counts as absent until its file is written anew.
             store.writable(name).optimize.compact_files(materialize_deletions_threshold=0.0)

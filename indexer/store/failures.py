@@ -39,6 +39,15 @@ def known_failures(store: Store, names: Mapping[str, str] | None = None) -> dict
     }
 
 
+def note_failures(store: Store, failed: Sequence[Failed], run: RunContext) -> None:
+    """Add failures of a run that stopped before its end: what it did not reach keeps its own."""
+    if not failed:
+        return
+    merge = store.merge("failures", "failure_key")
+    merge.when_matched_update_all().when_not_matched_insert_all()
+    merge.execute(rows.failure_rows(failed, (), (), run))
+
+
 def write_failures(
     store: Store,
     failed: Sequence[Failed],

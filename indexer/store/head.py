@@ -57,7 +57,8 @@ class Head:
     `published` is in the order of publication. `hold` says why runs may not publish. `withdrawn`
     are the runs whose releases somebody went back from, `erased` those whose releases hold
     something that was erased: nobody goes back to either. `calibration` is what counts since
-    somebody went back (see `calibrations`).
+    somebody went back (see `calibrations`), `restoring` what tables are on their way to (see
+    `stepping`).
     """
 
     change: int
@@ -74,6 +75,7 @@ class Head:
     withdrawn: tuple[str, ...] = ()
     erased: tuple[str, ...] = ()
     calibration: str | None = None
+    restoring: str | None = None
 
     def serve(self, run_id: str) -> "Head":
         """The same with another release served."""
@@ -132,6 +134,8 @@ class Lease:
         self, store: Store, head: Head, term_s: float, asked: float, taken_over: str | None
     ) -> None:
         self.taken_over = taken_over
+        # Whoever took over must fence before it gives the lease back: else nobody does.
+        self.is_ready = taken_over is None
         self._store = store
         self._token = head.token
         self._term_s = term_s
@@ -199,17 +203,25 @@ class Lease:
         with self._lock:
             return change_head(self._store, proven)
 
-    def publish(self, run_id: str, *, end_hold: bool = False, keep_hold: bool = False) -> None:
+    def publish(
+        self, run_id: str, *, end_hold: bool = False, in_place_of: str | None = None
+    ) -> None:
         """Have searchers go to the release of `run_id`.
 
         Raises GateRefused where somebody has gone back to an older release, unless that hold is to
-        end, or to be kept for the releases after this one.
+        end. With `in_place_of` it takes the place of that run's release and leaves a hold as it is;
+        StoreBusy where that one is not served any more.
         """
 
         def edit(head: Head) -> Head:
-            if head.hold and not (end_hold or keep_hold):
+            if in_place_of is not None and head.serving != in_place_of:
+                raise StoreBusy(
+                    f"{self._store.uri}: somebody went to another release meanwhile: run the same "
+                    "command again"
+                )
+            if head.hold and not (end_hold or in_place_of):
                 raise GateRefused(held_back(head.hold))
-            hold = head.hold if keep_hold else None
+            hold = head.hold if in_place_of else None
             grown = replace(head, published=(*head.published, Published(run_id)), hold=hold)
             return grown.serve(run_id)
 
@@ -255,6 +267,8 @@ class Lease:
             nobody = dict.fromkeys(_OF_THE_HOLDER)
             return replace(head, token=str(uuid.uuid4()), **nobody)  # type: ignore[arg-type]
 
+        if not self.is_ready:
+            return
         # Where the store is out of reach the lease runs out by itself; a lost one is another's.
         with suppress(StoreBusy, *_OUT_OF_REACH):
             change_head(self._store, free)

@@ -133,6 +133,9 @@ def delete_pictures(store: Store, keys: Sequence[str]) -> None:
 def delete_products(store: Store, keys: Sequence[str]) -> None:
     """Remove products with their pictures and links."""
     for part in parts(keys):
+        # First: a product that comes back as it was is linked again.
+        linked = store.scan("links", ["video_key"], among("product_key", part))["video_key"]
+        store.unlink(sorted(set(linked.to_pylist())))
         for name in ("products", "product_images", "links"):
             store.writable(name).delete(among("product_key", part))
 

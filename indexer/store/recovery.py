@@ -22,7 +22,7 @@ from reelshelf.indexer.store.fence import restore_table
 from reelshelf.indexer.store.head import Published, change_head
 from reelshelf.indexer.store.releases import forget_lost, list_releases
 from reelshelf.indexer.store.shadow import manifest_name, version_of
-from reelshelf.indexer.store.tables import UNREADABLE, Store, no_readable_version
+from reelshelf.indexer.store.tables import UNREADABLE, Store, cut_off, no_readable_version
 from reelshelf.schemas.errors import StoreError
 from reelshelf.schemas.release import Release
 
@@ -72,7 +72,12 @@ def _remake_head(store: Store) -> None:
     if not records:
         return
     published = tuple(Published(row["run_id"]) for row in records)
-    change_head(store, lambda head: replace(head, published=published).serve(published[-1].run_id))
+    # What somebody went back from is not known any more: somebody has to look.
+    hold = "the head of the store was lost, and its releases are served by their number"
+    change_head(
+        store,
+        lambda head: replace(head, published=published, hold=hold).serve(published[-1].run_id),
+    )
 
 
 def recover(store: Store) -> list[SteppedBack]:
@@ -91,15 +96,8 @@ def recover(store: Store) -> list[SteppedBack]:
         for name, seen in store.every_table()
         for stepped in _recover_table(seen, name, named)
     ]
-    for stepped in found:
-        _LOG.warning("%s: %s", store.uri, stepped)
     if lost := forget_lost(store):
         _LOG.warning("%s: the records of %d releases are lost", store.uri, len(lost))
-    if any(stepped.table.startswith(("links", "products")) for stepped in found):
-        # What the rows of videos say of their links was true of the version that is gone.
-        for generation in store.generations():
-            seen = store.of(generation.number)
-            seen.unlink(seen.scan("videos", ["video_key"])["video_key"].to_pylist())
     return found
 
 
@@ -122,6 +120,7 @@ def _recover_table(store: Store, name: str, named: Mapping[str, int]) -> Iterato
         # Tables are made without rows: nothing was in it.
         store.remake(name)
         forget_table(store, table)
+        _LOG.warning("%s: table %r could not be read, and is made anew", store.uri, table)
         yield SteppedBack(table, 1, 1, "it could not be read, and is made anew")
         return
     unreadable = _clear(store, name)
@@ -134,8 +133,19 @@ def _recover_table(store: Store, name: str, named: Mapping[str, int]) -> Iterato
         why = f"the manifest of version {unreadable[0]} is cut off"
     elif newest < highest and not why:
         why = f"version {highest} is not there any more"
+    if name in ("links", "products"):
+        # First: what the rows of videos say of their links was true of the version that is gone.
+        _recover_all(store, "videos", named)
+        store.writable("videos").update({"links_fingerprint": "CAST(NULL AS STRING)"})
     restore_table(store, name, whole, above=highest)
-    yield SteppedBack(table, whole, highest, why)
+    stepped = SteppedBack(table, whole, highest, why)
+    _LOG.warning("%s: %s", store.uri, stepped)
+    yield stepped
+
+
+def _recover_all(store: Store, name: str, named: Mapping[str, int]) -> None:
+    for _ in _recover_table(store, name, named):
+        pass
 
 
 def _clear(store: Store, name: str) -> list[int]:
@@ -149,7 +159,7 @@ def _clear(store: Store, name: str) -> list[int]:
             dataset = store.dataset(name, version)
             wrong = _wrong_with(store, name, dataset) if name in _SMALL else ""
         except UNREADABLE as error:
-            wrong = str(error)
+            wrong = cut_off(error)
         if not wrong:
             break
         _LOG.warning(
@@ -167,8 +177,8 @@ def _clear(store: Store, name: str) -> list[int]:
 def _is_unreadable(store: Store, name: str) -> bool:
     try:
         return bool(_wrong_with(store, name, store.dataset(name, 1)))
-    except UNREADABLE:
-        return True
+    except UNREADABLE as error:
+        return bool(cut_off(error))
 
 
 def wrong_with_release(store: Store, release: Release) -> str:
@@ -193,7 +203,7 @@ def _newest_whole(store: Store, name: str) -> tuple[int, str]:
         try:
             wrong = _wrong_with(store, name, store.dataset(name, version))
         except UNREADABLE as error:
-            wrong = str(error)
+            wrong = cut_off(error)
         if not wrong:
             return version, first
         first = first or wrong

@@ -7,13 +7,13 @@ row and nothing else.
 
 import datetime as dt
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from reelshelf.indexer.store.calibrations import calibration_of
 from reelshelf.indexer.store.checksums import FileLog
-from reelshelf.indexer.store.connection import check_conditional_writes
 from reelshelf.indexer.store.head import Head, Lease, change_head, read_head
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.tables import DATA_TABLES, GENERATION_TABLES, Store, among, parts
@@ -62,12 +62,13 @@ def publish(
     lease: Lease,
     *,
     end_hold: bool = False,
-    keep_hold: bool = False,
+    in_place_of: str | None = None,
 ) -> None:
     """Tag every table of the release, write its row, and have searchers go to it.
 
     Raises StoreBusy where the lease was lost: then the row is there, but nothing names it. Raises
-    GateRefused where somebody has gone back to an older release, unless `end_hold` or `keep_hold`.
+    GateRefused where somebody has gone back to an older release, unless `end_hold`.
+    `in_place_of` as in `Lease.publish`.
     """
     for table in release.tables:
         store.tag(table.name, release.name_of_run, table.version)
@@ -84,7 +85,7 @@ def publish(
     FileLog(store).note_record(release)
     for name in ("files", "releases"):
         store.sync(name)
-    lease.publish(release.run_id, end_hold=end_hold, keep_hold=keep_hold)
+    lease.publish(release.run_id, end_hold=end_hold, in_place_of=in_place_of)
 
 
 def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
@@ -94,7 +95,6 @@ def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
     has gone back from. The calibration that it was linked with counts again. It takes one commit
     and no lease: a run that is writing goes on, but may not publish before somebody says so.
     """
-    check_conditional_writes(store.uri, store.storage)
     changed: list[tuple[Release, Release]] = []
 
     def edit(head: Head) -> Head:
@@ -118,6 +118,7 @@ def rollback(store: Store, to: str | None = None) -> tuple[Release, Release]:
         )
 
     change_head(store, edit)
+    store.sync("head")
     return changed[-1]
 
 
@@ -132,13 +133,19 @@ def _of_those_left(store: Store, head: Head, found: dict[str, Release]) -> Relea
     """The release that is served; where its record is lost, the newest that is left."""
     if head.serving is None or head.serving in found:
         return found.get(head.serving or "")
-    left = [found[item.run_id] for item in head.published if item.run_id in found]
+    left = [release for run_id in _stand_ins(head, found) if (release := found.get(run_id))]
     _LOG.warning(
         "%s: the record of the release that is served is lost: %s stands in for it",
         store.uri,
         left[-1].release_id if left else "none",
     )
     return left[-1] if left else None
+
+
+def _stand_ins(head: Head, known: Collection[str]) -> list[str]:
+    """The runs whose releases may be served in place of one that is lost, the best last."""
+    bad = {*head.withdrawn, *head.erased}
+    return [p.run_id for p in head.published if p.run_id in known and p.run_id not in bad]
 
 
 def forget_lost(store: Store) -> list[str]:
@@ -151,7 +158,8 @@ def forget_lost(store: Store) -> list[str]:
         kept = replace(head, published=left)
         if head.serving in known or head.serving is None:
             return kept
-        return kept.serve(left[-1].run_id) if left else replace(kept, serving=None)
+        others = _stand_ins(head, known)
+        return kept.serve(others[-1]) if others else replace(kept, serving=None)
 
     if lost:
         change_head(store, edit)

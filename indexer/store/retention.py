@@ -23,7 +23,6 @@ from reelshelf.indexer.store.tables import (
     SHARED_TABLES,
     Store,
     among,
-    generation_table,
     parts,
 )
 from reelshelf.schemas.release import Release
@@ -139,10 +138,8 @@ def _drop_generations(
     for number in gone:
         # The row first: a generation without a row is not there.
         store.writable("store").delete(f"generation = {int(number)}")
-        stored = set(store.connection.list_tables().tables)
         for name in GENERATION_TABLES:
-            if (table := generation_table(name, number)) in stored:
-                store.connection.drop_table(table)
+            store.of(number).drop(name)
     return gone
 
 

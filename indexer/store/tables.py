@@ -8,6 +8,7 @@ and is done again. Filters are made of keys only, which are UUIDs, never of a st
 import datetime as dt
 import json
 import logging
+import re
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,6 +56,8 @@ _LOG = logging.getLogger(__name__)
 _KEYS_PER_FILTER = 500
 # What Lance raises over a file that is cut off or gone.
 UNREADABLE = (OSError, RuntimeError, ValueError)
+# What it says where the system refuses, and the file may be whole.
+_PASSES = re.compile(r"[Pp]ermission denied|os error (?!2\b)\d+")
 
 # Tables a release pins, in the order they are written, with the column that names a row.
 TABLE_KEYS = {
@@ -137,7 +140,7 @@ class Generation:
         return self.models.image.space, self.models.text.space
 
 
-def _unguarded() -> None:
+def unguarded() -> None:
     """Readers and the first steps of a store write nothing that a lease protects."""
 
 
@@ -153,7 +156,7 @@ class Store:
         uri: str,
         storage: StorageConfig | None = None,
         generation: int = 1,
-        guard: Callable[[], None] = _unguarded,
+        guard: Callable[[], None] = unguarded,
         connection: DBConnection | None = None,
         synced: set[str] | None = None,
     ) -> None:
@@ -236,7 +239,7 @@ class Store:
         *,
         encoders: str = "",
         settings: Json | None = None,
-        guard: Callable[[], None] = _unguarded,
+        guard: Callable[[], None] = unguarded,
     ) -> "Store":
         """Open the store at `uri` for vectors of these models, making what is missing.
 
@@ -262,15 +265,27 @@ class Store:
         own = store.generation_of(refs)
         if own is not None:
             return store.of(own)
-        newest = store.of(found[-1].number + 1)
+        newest = store.of(1 + max(found[-1].number, store._highest_listed()))
         newest._make_generation(shop_id, refs, encoders, settings)
         return newest
+
+    def _highest_listed(self) -> int:
+        """The highest number of a generation that any table is named after, dropped half or not."""
+        names = (name.rpartition("_g") for name in self.connection.list_tables().tables)
+        return max((int(n) for _, mark, n in names if mark and n.isdecimal()), default=1)
+
+    def drop(self, name: str) -> None:
+        """Drop a table, if it is there. Asks for the lease."""
+        if self.has_table(name):
+            self._guard()
+            self.connection.drop_table(self.table_name(name))
 
     def _make_generation(
         self, shop_id: str, refs: ModelRefs, encoders: str, settings: Json | None
     ) -> None:
         """Make its tables; the row that says that they are there comes last."""
         for name, schema in _schemas(refs.image.dim, refs.text.dim).items():
+            self._guard()
             self._make_table(self.table_name(name), schema)
             self.sync(name)
         row = {
@@ -440,9 +455,10 @@ class Store:
         """
         try:
             return _without_panic(lambda: read(version))
-        except UNREADABLE:
-            if version is not None or self.is_remote or self._guard is not _unguarded:
+        except UNREADABLE as error:
+            if version is not None or self.is_remote or self._guard is not unguarded:
                 raise
+            cut_off(error)
         versions = self.versions(name)
         for older in versions[1:]:
             with suppress(*UNREADABLE):
@@ -535,10 +551,25 @@ class Store:
             # that is done in part keeps its row, which says which stages are due: they are done
             # again, into the same moments.
             self.writable("videos").delete(among("video_key", replaced))
+        self._unmark_stages(batch)
         self.replace("segments", "segment_key", segments, "video_key", keys)
         self.sync("segments")
         seen = {key: states[key].first_seen_at for key in keys if key in states}
         self.replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
+
+    def _unmark_stages(self, batch: Sequence[Indexed]) -> None:
+        """Have videos that are done in part say so, until their new rows are there.
+
+        Between the two writes their moments are of both states.
+        """
+        due: dict[frozenset[str], list[str]] = {}
+        for done in batch:
+            if done.job.stored is not None:
+                due.setdefault(done.job.stages, []).append(done.job.key)
+        for stages, keys in due.items():
+            cells = {rows.STAGE_COLUMNS[stage]: "''" for stage in sorted(stages)}
+            self.writable("videos").update(cells, where=among("video_key", keys))
+            self.sync("videos")
 
     def stored_videos(self, keys: Sequence[str]) -> dict[str, SegmentedVideo]:
         """What is held of some videos, by their keys: as many as fit into memory."""
@@ -577,6 +608,7 @@ class Store:
                     "published_at": value_to_sql(source.published_at),
                 }
                 self.writable("segments").update(values, where=among("video_key", [key]))
+            self.sync("segments")
             # Last, since this row is what the next run compares with.
             table = rows.with_sources(stored, part, run)
             self.replace("videos", "video_key", table, "video_key", keys)
@@ -764,6 +796,16 @@ class Store:
         merge = self.merge(name, key)
         merge.when_matched_update_all().when_not_matched_insert_all()
         merge.when_not_matched_by_source_delete(among(owner, owners)).execute(table)
+
+
+def cut_off(error: Exception) -> str:
+    """What an error says of a file that is cut off or gone. Raises it where it tells of another.
+
+    What may not be read, or cannot be read now, is whole for all anybody knows.
+    """
+    if isinstance(error, NotImplementedError) or _PASSES.search(str(error)):
+        raise error
+    return str(error)
 
 
 def no_readable_version(uri: str, table: str) -> StoreError:

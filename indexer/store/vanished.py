@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from reelshelf.indexer.store import rows
 from reelshelf.indexer.store.recovery import wrong_with_release
-from reelshelf.indexer.store.releases import list_releases
+from reelshelf.indexer.store.releases import listed_releases
 from reelshelf.indexer.store.rows import RunContext
 from reelshelf.indexer.store.tables import (
     Store,
@@ -84,7 +84,10 @@ def kept_videos(
 def _places(store: Store) -> Iterator[KeptIn]:
     if store.has_table("vanished_videos"):
         yield KeptIn(store)
-    for release in reversed(list_releases(store)):
+    for item in reversed(listed_releases(store)):
+        release = item.release
+        if item.withdrawn:
+            continue  # somebody went back from what it holds
         version = release.table_version("videos")
         if release.generation != store.generation or store.holds("videos", version):
             continue
@@ -133,6 +136,7 @@ def bring_back(
             store.sync("segments")
             videos = rows.with_sources(due, part, run)
             store.replace("videos", "video_key", videos, "video_key", keys)
+    store.sync("videos")
     forget_kept(store, [key for key, _ in returned])
 
 
@@ -149,10 +153,11 @@ def _with_sources(segments: pa.Table, sources: Mapping[str, VideoSource]) -> pa.
 
 def forget_kept(store: Store, keys: Sequence[str]) -> None:
     """Delete what is kept of these videos in tables of its own."""
-    if not keys or not store.count("vanished_videos"):
+    if not keys or not (store.count("vanished_videos") or store.count("vanished_segments")):
         return
     for part in parts(keys):
-        for name in ("vanished_videos", "vanished_segments"):
+        # Segments first: it is the video's row that they are found by.
+        for name in ("vanished_segments", "vanished_videos"):
             store.writable(name).delete(among("video_key", part))
 
 

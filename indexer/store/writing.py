@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from reelshelf.indexer.store.connection import check_conditional_writes
+from reelshelf.indexer.store.erased import delete_erased
 from reelshelf.indexer.store.fence import fence
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.migration import upgrade
 from reelshelf.indexer.store.recovery import clear_head, recover
 from reelshelf.indexer.store.runs import begin_run, close_dead_runs, fail_run
+from reelshelf.indexer.store.stepping import finish_restore
 from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ReelshelfError
@@ -26,6 +28,7 @@ def writing(store: Store, run_id: str, config: Config) -> Iterator[tuple[Store, 
     """
     with taking(store, run_id, config.nightly.lease_s) as (guarded, lease):
         upgrade(guarded, config)
+        delete_erased(guarded, lease)
         close_dead_runs(guarded)
         yield guarded, lease
 
@@ -40,6 +43,8 @@ def taking(store: Store, run_id: str, lease_s: float) -> Iterator[tuple[Store, L
         recover(guarded)
         if lease.taken_over is not None:
             fence(guarded)
+            lease.is_ready = True
+        finish_restore(guarded, lease)
         yield guarded, lease
 
 

@@ -23,4 +23,5 @@ def _restore(args: argparse.Namespace) -> None:
         print_json({"release": release.release_id})
         return
     say(f"The tables are what {release.release_id} names (made {release.created_at}).")
-    say("What is served stays as it is. The next run goes on from here, and publishes.")
+    say("What is served stays as it is. The next run goes on from here, and publishes; after a")
+    say("rollback, `reelshelf publish` does.")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from reelshelf.jobs.cli.terminal import Commands, add_command, open_store, print_json, say
+from reelshelf.jobs.cli.terminal import Commands, add_command, given_config, print_json, say
 
 
 def add_rollback(commands: Commands) -> None:
@@ -12,9 +12,9 @@ def add_rollback(commands: Commands) -> None:
 
 
 def _rollback(args: argparse.Namespace) -> None:
-    from reelshelf.indexer.store.releases import rollback
+    from reelshelf.indexer.pipeline.upkeep import rollback_store
 
-    left, served = rollback(open_store(args), args.to)
+    left, served = rollback_store(args.store, given_config(args).storage, args.to)
     if args.json:
         print_json({"from": left.release_id, "to": served.release_id})
         return

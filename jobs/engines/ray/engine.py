@@ -80,8 +80,9 @@ _CRASHED = "crashed and took the worker process with it"
 # How long an input waits whose worker died, at first and at most: a node that goes down takes its
 # time to be known as gone.
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
-# Deaths after which it is given up: on so many living nodes, or in all where it has no other.
-_NODES_TO_DIE_ON, _DEATHS_ALONE, _MOST_DEATHS = 2, 3, 6
+# Deaths after which it is given up: on so many living nodes, on the only one, on living ones in
+# all, and with whatever nodes: it may be what takes them down.
+_NODES_TO_DIE_ON, _DEATHS_ALONE, _MOST_DEATHS, _MOST_LOSSES = 2, 3, 6, 10
 # A decode worker keeps the deadline itself. One that has not answered by so much later is stuck.
 _ANSWERS_WITHIN_S = 15.0
 # Errors that may be the worker's and not the input's.
@@ -207,6 +208,7 @@ class RayEngine:
         self._decoded_count = 0
         self._decode_s = 0.0
         self._put_off_in_vain = 0
+        self._all_are_sick = False
         self._meter = Meter()
 
     @property
@@ -442,7 +444,9 @@ class RayEngine:
         believed = self._part_with(task.worker, [video.failed_in for video in tried])
         for item, outcome, is_it in zip(task.batch, outcomes, unexpected, strict=True):
             counted = believed or _failed_elsewhere(item.failed_in, place)
-            if is_it and item.video.attempt + counted <= self._config.engine.attempts:
+            tries = item.video.attempt + counted
+            # Where every place is sick, trying again tells nothing, and waiting costs the night.
+            if is_it and not self._all_are_sick and tries <= self._config.engine.attempts:
                 # After all that is new: that shows which workers are well.
                 flight.deferred.append(item.video.again(counted=counted, place=place))
             else:
@@ -498,7 +502,9 @@ class RayEngine:
         """
         proven, place = self._models.is_proven(worker), self._models.place_of(worker)
         evident = not all(_failed_elsewhere(places, place) for places in failed_in)
-        return not self._models.replace_sick(worker, evident=evident) or proven
+        if not self._models.replace_sick(worker, evident=evident):
+            self._all_are_sick = True
+        return self._all_are_sick or proven
 
     def _end_late_decoders(self, flight: _InFlight, *, held_up: bool) -> None:
         """Part with workers that are stuck, and put off what takes long while others wait."""
@@ -585,7 +591,7 @@ class RayEngine:
             # Never one alone: while it hangs or is replaced, nothing would be decoded.
             self._decoder_count = engine.decode_workers or max(min(2, cores), cores // 4)
             models = engine.model_workers or self._room_for_models(cores)
-            self._fit_decoders(resources.get("memory", 0.0) - models * engine.model_memory_gb * 1e9)
+            self._fit_decoders()
             for _ in range(self._decoder_count):
                 self._decoders.grow()
             for _ in range(models):
@@ -598,18 +604,23 @@ class RayEngine:
             raise
         return self
 
-    def _fit_decoders(self, room: float) -> None:
-        """Have as many decoders as there is memory for, of `room` bytes; one in any case."""
+    def _fit_decoders(self) -> None:
+        """Have as many decoders as nodes have memory for, and one in any case."""
         wanted = self._config.engine.decode_memory_gb * 1e9
-        fit = max(1, int(room // wanted))
-        self._decode_bytes = min(wanted, max(room, 0.0))
-        if fit < self._decoder_count:
+        usable = [n["Resources"] for n in ray.nodes() if n["Alive"] and n["Resources"].get("CPU")]
+        rooms = [float(resources.get("memory", 0.0)) for resources in usable] or [0.0]
+        fit = sum(int(room // wanted) for room in rooms)
+        self._decode_bytes = wanted if fit else max(rooms)
+        if max(1, fit) < self._decoder_count or not fit:
+            self._decoder_count = min(self._decoder_count, max(1, fit))
             _LOG.warning(
-                "Ray has %.1f GB for decoding: %d decoders of %g GB (engine.decode_memory_gb) "
-                "instead of %d",
-                room / 1e9, fit, wanted / 1e9, self._decoder_count,
-            )  # fmt: skip
-            self._decoder_count = fit
+                "Ray's nodes have %s GB of memory: %d decoders that ask for %.1f GB each "
+                "(engine.decode_memory_gb is %g)",
+                ", ".join(f"{room / 1e9:.1f}" for room in rooms),
+                self._decoder_count,
+                self._decode_bytes / 1e9,
+                wanted / 1e9,
+            )
 
     def _room_for_models(self, cores: int) -> int:
         if not self._on_gpu:
@@ -720,10 +731,12 @@ def _wait_of(deaths: Sequence[str]) -> float:
 def _given_up(deaths: Sequence[str]) -> bool:
     """Whether an input is taken for what kills its workers, and not the nodes that they were on.
 
-    Only deaths on nodes that live still count.
+    Deaths on nodes that do not live any more count only where there were very many.
     """
-    if not deaths:
+    if len(deaths) < _NODES_TO_DIE_ON:
         return False
+    if len(deaths) >= _MOST_LOSSES:
+        return True
     living = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
     own = [node for node in deaths if node in living]
     if len(living) == 1:

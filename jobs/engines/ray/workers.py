@@ -193,7 +193,6 @@ class Pool:
         self._proven: set[ActorHandle] = set()
         self._nodes: dict[ActorHandle, str] = {}
         self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
-        self._waiting_since = time.monotonic()
         self._deaths = 0
 
     @property
@@ -212,8 +211,6 @@ class Pool:
         self._begin(_Place(self._places))
 
     def _begin(self, place: "_Place") -> None:
-        if not self.starting:
-            self._waiting_since = time.monotonic()
         worker = self._start()
         self._alive[worker] = replace(place, began=time.monotonic())
         self.starting[worker.load.remote()] = worker
@@ -330,7 +327,8 @@ class Pool:
         """Raise ConfigError where no worker comes up, because Ray has no room for one."""
         if self.is_up or not self.starting:
             return
-        if time.monotonic() - self._waiting_since > _START_S:
+        youngest = max(self._alive[worker].began for worker in self.starting.values())
+        if time.monotonic() - youngest > _START_S:
             raise ConfigError(
                 f"engine: Ray could not start a worker within {_START_S:g} s; it has "
                 f"{ray.available_resources()} left: lower {self._setting}"

@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,14 +83,23 @@ def test_a_hang_ends_at_the_deadline(tmp_path: Path) -> None:
     child.close()
 
 
-def test_a_child_that_is_killed_from_outside_is_told_so(
+def test_a_child_that_is_killed_over_a_video_is_told_so(
+    child: DecodeProcess, tmp_path: Path
+) -> None:
+    child.wait()
+    threading.Timer(0.5, os.kill, (child._child.pid, signal.SIGKILL)).start()
+    failed = child.decode(job(tmp_path, "hang")).result
+    assert isinstance(failed, Failed)
+    assert "its decoder was killed, as happens where memory runs out" in failed.message
+
+
+def test_a_child_that_died_with_nothing_to_do_costs_no_video(
     child: DecodeProcess, tmp_path: Path
 ) -> None:
     child.wait()
     os.kill(child._child.pid, signal.SIGKILL)
-    failed = child.decode(job(tmp_path, "a")).result
-    assert isinstance(failed, Failed)
-    assert "its decoder was killed, as happens where memory runs out" in failed.message
+    child._child.wait()
+    assert isinstance(child.decode(job(tmp_path, "a")).result, DecodedVideo)
 
 
 def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:

@@ -7,15 +7,17 @@ import pytest
 
 from benchmarks.same_rows import differing_rows
 from reelshelf.indexer.linking.calibration import default_calibration
-from reelshelf.indexer.pipeline import upkeep
+from reelshelf.indexer.pipeline import erasing, upkeep
 from reelshelf.indexer.pipeline.erasing import erase, lift_erased
 from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.store import stepping
 from reelshelf.indexer.store.calibrations import newest_calibration
 from reelshelf.indexer.store.links import released_links
 from reelshelf.indexer.store.releases import list_releases, require_served, rollback
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
-from reelshelf.schemas.errors import ConfigError, GateRefused
+from reelshelf.indexer.store.torn import torn_videos
+from reelshelf.schemas.errors import ConfigError, GateRefused, StoreBusy
 from reelshelf.schemas.keys import product_key, video_key
 from tests.support.clips import BLUE, GREEN, RED, write_clip
 from tests.support.shops import NO_GRACE, Shop, list_nth, make_many, make_shop, small_config
@@ -273,3 +275,94 @@ def test_a_restored_release_of_an_erased_shop_equals_one_that_never_left(tmp_pat
     upkeep.restore_store(shop.request.store, small_config(), first.release_id)
     stores = (Store.open(shop.request.store), Store.open(other.request.store))
     assert set(differing_rows(*stores).values()) == {0}
+
+
+def test_an_erasure_that_dies_half_way_loses_no_unpublished_work(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.ingest()
+    write_clip(shop.root / "videos" / "b.mp4", [GREEN, RED, BLUE])
+    with pytest.raises(GateRefused):
+        shop.ingest(small_config(gate={"min_videos": 9}))
+    store = Store.open(shop.request.store)
+    before = {r["video_id"]: r["content_sha256"] for r in store.scan("videos", None).to_pylist()}
+
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(erasing.releases, "publish", dies)
+    with pytest.raises(KeyboardInterrupt):
+        erase(shop.request.store, small_config(), videos=["a"])
+    monkeypatch.undo()
+    # Another command takes the lease: the tables are what the refused night left, less "a".
+    upkeep.keep_calibration(shop.request.store, small_config(), default_calibration())
+    rows = store.scan("videos", None).to_pylist()
+    assert {r["video_id"]: r["content_sha256"] for r in rows} == {
+        name: sha for name, sha in before.items() if name != "a"
+    }
+    assert torn_videos(store) == []
+    upkeep.publish(shop.request.store, small_config(), NoProgress()).or_raise()
+    assert "a" not in {video for video, *_ in links_of(shop)}
+
+
+def test_an_erasure_does_not_undo_a_rollback(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = shop.rows()
+    list_videos(shop, "ab")
+    first = shop.ingest().newest
+    shop.set_videos(listed)  # type: ignore[arg-type]
+    shop.ingest()
+    pin = erasing.releases.pin_tables
+
+    def meanwhile(store: Store) -> object:
+        rollback(store)
+        return pin(store)
+
+    monkeypatch.setattr(erasing.releases, "pin_tables", meanwhile)
+    with pytest.raises(StoreBusy, match="somebody went to another release meanwhile"):
+        erase(shop.request.store, small_config(), videos=["c"])
+    assert require_served(Store.open(shop.request.store)).release_id == first.release_id
+    monkeypatch.undo()
+    # What is served now never had it.
+    assert erase(shop.request.store, small_config(), videos=["c"]).release is None
+    assert {video for video, *_ in links_of(shop)} <= {"a", "b"}
+
+
+def test_a_restore_that_dies_half_way_is_completed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = shop.ingest().newest
+    write_clip(shop.root / "videos" / "a.mp4", [GREEN, BLUE, GREEN])
+    shop.ingest()
+    restore, done = stepping.restore_table, []
+
+    def dies_at_the_second(store: Store, name: str, version: int, above: int = 0) -> int:
+        if done:
+            raise KeyboardInterrupt
+        done.append(name)
+        return restore(store, name, version, above)
+
+    monkeypatch.setattr(stepping, "restore_table", dies_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        upkeep.restore_store(shop.request.store, small_config(), first.release_id)
+    monkeypatch.undo()
+    upkeep.keep_calibration(shop.request.store, small_config(), default_calibration())
+    store = Store.open(shop.request.store)
+    assert all(store.holds(table.name, table.version) for table in first.tables)
+
+
+def test_a_product_that_leaves_and_comes_back_as_it_was_is_linked_again(shop: Shop) -> None:
+    shop.ingest()
+    before = links_of(shop)
+    erase(shop.request.store, small_config(), skus=["SKU-red"])
+    lift_erased(shop.request.store, small_config(), skus=["SKU-red"])
+    shop.ingest()
+    assert links_of(shop) == before
+
+
+def test_what_was_rolled_back_from_is_no_source_of_results(shop: Shop) -> None:
+    first = shop.ingest().newest
+    write_clip(shop.root / "videos" / "a.mp4", [GREEN, BLUE, GREEN])
+    shop.ingest()
+    rollback(Store.open(shop.request.store))
+    upkeep.restore_store(shop.request.store, small_config(), first.release_id)
+    assert shop.run().planned.videos_back == 0

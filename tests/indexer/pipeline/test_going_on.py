@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.pipeline.upkeep import publish
 from reelshelf.indexer.store.tables import Store
-from reelshelf.schemas.errors import TooManyFailures
+from reelshelf.schemas.errors import GateRefused, TooManyFailures
 from reelshelf.schemas.run import Ending
 from tests.support.fakes import load_choosy, load_sick
-from tests.support.shops import Shop, make_many, product_row
+from tests.support.shops import Shop, make_many, product_row, small_config
 
 
 def test_a_product_whose_text_fails_costs_itself_alone_and_comes_later(shop: Shop) -> None:
@@ -47,3 +49,18 @@ def test_a_run_in_which_most_videos_fail_alike_stops_in_words(tmp_path: Path) ->
     assert "CUDA error: an illegal memory access" in str(told.value)
     assert "Traceback (most recent call last)" in str(told.value)
     assert result.release is None
+    assert result.tally.failed == 20
+    # The record says so too: nobody publishes what is left of it by the gate.
+    with pytest.raises(GateRefused, match="failure rate"):
+        publish(shop.request.store, small_config(), NoProgress()).or_raise()
+    attempts = Store.open(shop.request.store).scan("failures", ["attempt"])["attempt"]
+    assert attempts.to_pylist() == [1] * 20
+
+
+def test_a_catalog_whose_texts_all_fail_stops_in_words(shop: Shop) -> None:
+    shop.set_products([product_row("red") | {"sku": f"S{i}"} for i in range(30)])
+    unspeakable = [product_row("red") | {"sku": f"S{i}", "title": "Unspeakable"} for i in range(30)]
+    shop.ingest()
+    shop.set_products(unspeakable)
+    with pytest.raises(TooManyFailures, match="the texts of 20 products could not be encoded"):
+        shop.ingest(loader=load_choosy)

@@ -13,7 +13,9 @@ from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.runs import last_indexing
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import TABLE_KEYS, Store
+from reelshelf.indexer.store.torn import torn_videos
 from reelshelf.schemas.errors import GateRefused, InputError, SpaceMismatch, StoreError
+from tests.support.clips import BLUE, GREEN, write_clip
 from tests.support.fakes import FakeTexts, decode_never, load_fakes
 from tests.support.shops import Shop, product_row, small_config
 
@@ -112,3 +114,33 @@ def test_what_it_cannot_do_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(FakeTexts, "ref", other)
     with pytest.raises(SpaceMismatch, match=r"models\.text: 'other' makes no vectors of"):
         bring_up(shop)
+
+
+def test_what_a_night_left_unfinished_is_not_published_by_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.ingest()
+    before = ReleaseSnapshot.open(shop.request.store)
+    write_clip(shop.root / "videos" / "a.mp4", [GREEN, BLUE, GREEN])
+
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "write_links", dies)
+    with pytest.raises(KeyboardInterrupt):
+        shop.ingest()
+    monkeypatch.undo()
+    monkeypatch.setattr(products_only, "load_text_encoder", lambda config: FakeTexts())
+    changed = rows()
+    changed[0]["price"] = 7
+    shop.set_products(changed)
+    assert bring_up(shop).published
+    served = ReleaseSnapshot.open(shop.request.store)
+    for name in ("videos", "segments", "links"):
+        key = TABLE_KEYS[name]
+        old, new = (seen.scan(name, None).sort_by(key) for seen in (before, served))
+        assert old == new
+    # And what the night has done is not lost.
+    result = shop.ingest(decode=decode_never)
+    assert result.published
+    assert torn_videos(Store.open(shop.request.store)) == []

@@ -1,5 +1,6 @@
 """A writer that is stopped between its check and its commit, while another takes its place."""
 
+import importlib
 import os
 import signal
 import time
@@ -125,3 +126,23 @@ def test_a_holder_whose_clock_is_behind_is_told_by_the_head(shop: Shop) -> None:
         lease.check()  # by its own clock it has all the time in the world
         with pytest.raises(StoreBusy, match="nothing more is written"):
             store.guarded(lease.prove).writable("videos")
+
+
+def test_whoever_takes_over_and_dies_before_the_fence_leaves_it_to_the_next(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.ingest()
+    store = Store.open(shop.request.store)
+    Lease.take(store, "frozen", 60)
+    late = store.dataset("videos")
+    expire = {"expires_at": read_head(store).renewed_at}
+    store.table("head").update(values=expire)
+    module = importlib.import_module("reelshelf.indexer.store.writing")
+    monkeypatch.setattr(module, "fence", lambda _: (_ for _ in ()).throw(OSError("no space")))
+    with pytest.raises(OSError, match="no space"):
+        shop.run()
+    monkeypatch.undo()
+    store.table("head").update(values=expire)
+    shop.run()
+    with pytest.raises(OSError, match="incompatible with concurrent transaction Restore"):
+        late.delete("true")

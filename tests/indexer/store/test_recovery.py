@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reelshelf.indexer.pipeline.upkeep import verify
+from reelshelf.indexer.pipeline.upkeep import rollback_store, verify
 from reelshelf.indexer.store import disk
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.links import released_links
@@ -260,3 +260,53 @@ def test_a_lost_head_is_made_anew_of_the_releases_that_are_there(
     assert not shop.run(decode=decode_never).published
     assert require_served(open_(shop)) == second
     assert any("table 'head' is lost, and made anew" in line.message for line in kept.take())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(
+            "LanceError(IO): Generic LocalFileSystem error: Permission denied (os error 13)"
+        ),
+        OSError("LanceError(IO): Too many open files (os error 24)"),
+        NotImplementedError("a newer format"),
+    ],
+)
+def test_what_may_not_be_read_is_not_taken_for_cut_off(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    shop.ingest()
+    versions = open_(shop).versions("links")
+    opened = Store._opened
+
+    def refused(store: Store, name: str, version: int | None) -> object:
+        if name == "links":
+            raise error
+        return opened(store, name, version)
+
+    monkeypatch.setattr(Store, "_opened", refused)
+    with pytest.raises(type(error)):
+        shop.run()
+    monkeypatch.undo()
+    assert open_(shop).versions("links") == versions
+
+
+def test_links_that_are_lost_are_due_even_if_the_run_that_saw_it_dies(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.ingest()
+    links = links_of(ReleaseSnapshot.served(open_(shop)))
+    manifest(shop, "links").unlink()
+    with taking(open_(shop), "a run that dies", 60):
+        pass
+    shop.run().or_raise()
+    assert links_of(ReleaseSnapshot.served(open_(shop))) == links
+
+
+def test_a_rollback_works_over_a_head_that_is_cut_off(shop: Shop) -> None:
+    first = shop.ingest().newest
+    write_clip(shop.root / "videos" / "a.mp4", [BLUE, RED])
+    shop.ingest()
+    cut(manifest(shop, "head"))
+    rollback_store(shop.request.store, small_config().storage, None)
+    assert require_served(open_(shop)) == first
