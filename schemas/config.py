@@ -245,9 +245,9 @@ class EngineConfig(Section):
     A video that is not decoded within `decode_deadline_s`, or whose models take longer than
     `model_deadline_s`, is given up, and the process over it replaced; only the `ray` engine can do
     that. One that has not been decoded after `slow_after_s`, and takes long beside the others, is
-    put off while these wait for a decoder. `attempts` is how often a video is tried in one run, each
-    time in another worker where it failed unexpectedly; one that fails in `quarantine_after_runs`
-    runs is quarantined until its file or the settings change.
+    put off while these wait for a decoder. `attempts` is how often a video is tried in one run,
+    each time in another worker where it failed unexpectedly; one that fails in
+    `quarantine_after_runs` runs is quarantined until its file or the settings change.
     """
 
     kind: Literal["ray", "local"] = "ray"
