@@ -181,7 +181,7 @@ def _target(
     ]
     if not older:
         raise ConfigError(
-            f"rollback: there is no release older than {served.release_id} to go back to"
+            f"rollback: there is no release older than {served.release_id} that may be gone back to"
         )
     return max(older, key=lambda release: release.sequence)
 

@@ -33,7 +33,7 @@ def add_reindex(commands: Commands) -> None:
     sub = add_command(
         commands,
         "reindex",
-        "redo some of the work on reindex, and publish",
+        "redo some of the work on demand, and publish",
         _reindex,
         store=False,
         config="settings (those of the last run)",

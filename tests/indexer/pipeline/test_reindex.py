@@ -1,4 +1,4 @@
-"""Redoing on reindex: the least that is needed, the same rows as doing everything, told before."""
+"""Redoing on demand: the least that is needed, the same rows as doing everything, told before."""
 
 import datetime as dt
 from collections.abc import Callable
