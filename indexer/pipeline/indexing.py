@@ -10,6 +10,7 @@ from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, V
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.sources.catalog import VideosRead
 from reelshelf.indexer.store import products as product_rows
+from reelshelf.indexer.store.checksums import FileLog
 from reelshelf.indexer.store.products import PictureState, ProductState
 from reelshelf.indexer.store.sources import FileState, note_seen
 from reelshelf.indexer.store.tables import Store, VideoState
@@ -224,7 +225,7 @@ def index_videos(
     tries = {planned.job.source.video_id: planned.tries for planned in plan.todo}
     failed: dict[str, Failed] = {}
     pending: list[Indexed] = []
-    alike, why = Alike(), None
+    alike, why, log = Alike(), None, FileLog(run.store)
     with run.stage("videos", len(plan.todo)) as stage:
         for outcome in engine.index_videos(_video_jobs(run, baseline, plan.todo, known)):
             stage.advance()
@@ -237,9 +238,9 @@ def index_videos(
             alike.well += 1
             pending.append(outcome)
             if len(pending) >= run.config.engine.videos_per_commit:
-                _commit(run, outcomes, pending, known.videos)
+                _commit(run, outcomes, pending, known.videos, log)
                 pending = []
-        _commit(run, outcomes, pending, known.videos)
+        _commit(run, outcomes, pending, known.videos, log)
     outcomes.failed += failed.values()
     outcomes.tries = Tries(
         indexed=outcomes.indexed,
@@ -294,9 +295,16 @@ def note_failed(
 
 
 def _commit(
-    run: Run, outcomes: Outcomes, batch: Sequence[Indexed], states: Mapping[str, VideoState]
+    run: Run,
+    outcomes: Outcomes,
+    batch: Sequence[Indexed],
+    states: Mapping[str, VideoState],
+    log: FileLog,
 ) -> None:
     run.store.write_videos(batch, run.context, states)
+    if batch:
+        # Now, and not hours later when a release names them.
+        log.note(("segments", run.store), ("videos", run.store))
     note_seen(
         run.store,
         {done.job.key: FileState(done.job.stamp, done.video.content_sha256) for done in batch},

@@ -6,7 +6,7 @@ from reelshelf.indexer.store.calibrations import (
     newest_calibration,
     save_calibration,
 )
-from reelshelf.indexer.store.checksums import damage, damaged_elsewhere, damaged_files
+from reelshelf.indexer.store.checksums import FileLog, damage, damaged_elsewhere, damaged_files
 from reelshelf.indexer.store.connection import check_conditional_writes, check_writable
 from reelshelf.indexer.store.erased import (
     SKU,
@@ -108,6 +108,7 @@ __all__ = [
     "VIDEO",
     "Cells",
     "ErasedItem",
+    "FileLog",
     "FileState",
     "Head",
     "KeptIn",

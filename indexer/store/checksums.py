@@ -16,7 +16,7 @@ from pyarrow import fs
 
 from reelshelf.indexer.store.connection import filesystem
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.tables import Store, parts
+from reelshelf.indexer.store.tables import UNREADABLE, Store, parts
 from reelshelf.schemas import tables
 from reelshelf.schemas.errors import CorruptFile
 from reelshelf.schemas.release import Release, TableVersion
@@ -99,7 +99,7 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
     for table in pinned:
         try:
             paths = store.files_of(table.name, table.version)
-        except (OSError, RuntimeError, ValueError) as error:
+        except UNREADABLE as error:
             wrong.append(f"{table.table}: version {table.version} cannot be opened: {error}")
             continue
         unknown = [path for path in paths if path not in known]
@@ -131,7 +131,7 @@ def damaged_elsewhere(store: Store, release: Release) -> list[str]:
             if paths - known.keys():
                 for _ in seen.dataset(name).to_batches():
                     pass
-        except (OSError, RuntimeError, ValueError) as error:
+        except UNREADABLE as error:
             wrong.append(f"{seen.table_name(name)}: its newest version cannot be read: {error}")
         else:
             wanted |= paths & known.keys()
@@ -142,7 +142,7 @@ def damaged_elsewhere(store: Store, release: Release) -> list[str]:
 def _files_or_none(store: Store, table: TableVersion) -> list[str]:
     try:
         return store.files_of(table.name, table.version)
-    except (OSError, RuntimeError, ValueError):
+    except UNREADABLE:
         return []  # which `damaged_files` says
 
 

@@ -5,7 +5,7 @@ source may still have it, until somebody lifts that.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import pyarrow as pa
 from lancedb.util import value_to_sql
@@ -14,7 +14,7 @@ from reelshelf.indexer.store.head import Lease, read_head
 from reelshelf.indexer.store.products import delete_products
 from reelshelf.indexer.store.releases import list_releases
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.tables import UNREADABLE, Store, among, parts
+from reelshelf.indexer.store.tables import UNREADABLE, Store, among, cut_off, parts
 from reelshelf.indexer.store.vanished import forget_kept
 from reelshelf.schemas import tables
 from reelshelf.schemas.release import Release
@@ -54,16 +54,7 @@ def erased_items(store: Store) -> Mapping[str, ErasedItem]:
 def note_erased(store: Store, items: Sequence[ErasedItem]) -> None:
     """Have these items stay out from now on."""
     at = now()
-    rows = [
-        {
-            "item_key": item.item_key,
-            "input": item.input,
-            "item_id": item.item_id,
-            "reason": item.reason,
-            "erased_at": at,
-        }
-        for item in items
-    ]
+    rows = [asdict(item) | {"erased_at": at} for item in items]
     merge = store.merge("erased", "item_key")
     merge.when_matched_update_all().when_not_matched_insert_all()
     merge.execute(pa.Table.from_pylist(rows, schema=tables.erased_schema()))
@@ -151,5 +142,8 @@ def _holds(store: Store, release: Release, table: str, column: str, keys: Sequen
     try:
         seen = store.of(release.generation).dataset(table, release.table_version(table))
         return any(seen.count_rows(among(column, part)) for part in parts(keys))
-    except UNREADABLE:
-        return True
+    except UNREADABLE as error:
+        if store.is_remote:
+            raise
+        cut_off(error)
+        return True  # nobody can tell, so nobody goes back there

@@ -9,7 +9,7 @@ The number of a version that is given up is never used again where a release may
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def recover(store: Store) -> list[SteppedBack]:
     found = [
         stepped
         for name, seen in store.every_table()
-        for stepped in _recover_table(seen, name, named)
+        if (stepped := _recover_table(seen, name, named)) is not None
     ]
     if lost := forget_lost(store):
         _LOG.warning("%s: the records of %d releases are lost", store.uri, len(lost))
@@ -114,38 +114,32 @@ def _named_versions(store: Store) -> dict[str, int]:
     return highest
 
 
-def _recover_table(store: Store, name: str, named: Mapping[str, int]) -> Iterator[SteppedBack]:
+def _recover_table(store: Store, name: str, named: Mapping[str, int]) -> SteppedBack | None:
     table = store.table_name(name)
     if store.versions(name) == [1] and name != "store" and _is_unreadable(store, name):
         # Tables are made without rows: nothing was in it.
         store.remake(name)
         forget_table(store, table)
         _LOG.warning("%s: table %r could not be read, and is made anew", store.uri, table)
-        yield SteppedBack(table, 1, 1, "it could not be read, and is made anew")
-        return
+        return SteppedBack(table, 1, 1, "it could not be read, and is made anew")
     unreadable = _clear(store, name)
     newest = store.versions(name)[0]
     highest = max(newest, named.get(table, 0), *unreadable)
     whole, why = _newest_whole(store, name)
     if whole == newest == highest:
-        return
+        return None
     if unreadable:
         why = f"the manifest of version {unreadable[0]} is cut off"
     elif newest < highest and not why:
         why = f"version {highest} is not there any more"
     if name in ("links", "products"):
         # First: what the rows of videos say of their links was true of the version that is gone.
-        _recover_all(store, "videos", named)
+        _recover_table(store, "videos", named)
         store.writable("videos").update({"links_fingerprint": "CAST(NULL AS STRING)"})
     restore_table(store, name, whole, above=highest)
     stepped = SteppedBack(table, whole, highest, why)
     _LOG.warning("%s: %s", store.uri, stepped)
-    yield stepped
-
-
-def _recover_all(store: Store, name: str, named: Mapping[str, int]) -> None:
-    for _ in _recover_table(store, name, named):
-        pass
+    return stepped
 
 
 def _clear(store: Store, name: str) -> list[int]:
@@ -190,7 +184,7 @@ def wrong_with_release(store: Store, release: Release) -> str:
         try:
             wrong = _wrong_with(seen, table.name, seen.dataset(table.name, table.version))
         except UNREADABLE as error:
-            wrong = str(error)
+            wrong = cut_off(error)
         if wrong:
             return f"version {table.version} of table {table.table!r}: {wrong}"
     return ""

@@ -389,19 +389,14 @@ class Store:
         """Whether there is a table: stores of older versions have fewer."""
         return self.table_name(name) in self.connection.list_tables().tables
 
-    def make_missing(self) -> list[str]:
+    def make_missing(self) -> None:
         """Make the tables of this generation, and shared ones, that there were not yet."""
         generation = next(g for g in self.generations() if g.number == self.generation)
         dims = generation.models.image.dim, generation.models.text.dim
-        missing = [
-            (name, schema)
-            for name, schema in (_shared_schemas() | _schemas(*dims)).items()
-            if not self.has_table(name)
-        ]
-        for name, schema in missing:
-            self._guard()
-            self._make_table(self.table_name(name), schema)
-        return [self.table_name(name) for name, _ in missing]
+        for name, schema in (_shared_schemas() | _schemas(*dims)).items():
+            if not self.has_table(name):
+                self._guard()
+                self._make_table(self.table_name(name), schema)
 
     def change_generation(self, number: int, **cells: str | int) -> None:
         """Set some columns of a generation's row."""
@@ -493,7 +488,10 @@ class Store:
             return True
         try:
             return _made_of(newest) == _made_of(self.dataset(name, version))
-        except UNREADABLE:
+        except UNREADABLE as error:
+            if self.is_remote:
+                raise
+            cut_off(error)
             return False  # it is damaged, and whatever is whole is not that
 
     def sync(self, name: str) -> None:

@@ -168,10 +168,10 @@ class _ModelRun:
 
 @dataclass(slots=True)
 class _InFlight:
-    """Everything a run has given to workers and not got back; `bereft`: whose worker died."""
+    """Everything a run has given to workers and not got back; `orphaned`: whose worker died."""
 
     retries: deque[_Try] = field(default_factory=deque)
-    bereft: list[_Try] = field(default_factory=list)
+    orphaned: list[_Try] = field(default_factory=list)
     deferred: deque[_Try] = field(default_factory=deque)
     decoding: dict["ray.ObjectRef[DecodeStatus]", _Decoding] = field(default_factory=dict)
     ready: deque[_Decoded] = field(default_factory=deque)
@@ -179,7 +179,7 @@ class _InFlight:
 
     @property
     def anything(self) -> bool:
-        waiting = self.retries or self.bereft or self.deferred
+        waiting = self.retries or self.orphaned or self.deferred
         return bool(waiting or self.decoding or self.ready or self.modeling)
 
     @property
@@ -320,7 +320,7 @@ class RayEngine:
             self._start_models(flight)
             if not flight.anything:
                 return
-            yield from self._bereft(flight)
+            yield from self._orphaned(flight)
             for ref in self._wait([*flight.decoding, *flight.modeling]):
                 if ref in flight.decoding:
                     yield from self._decoded(flight, ref)
@@ -400,14 +400,16 @@ class RayEngine:
         """A decode worker is gone, or is to go: its video is tried elsewhere."""
         with log_context(video_id=task.video.job.source.video_id, stage="decode"):
             _LOG.warning("its decode worker died; another takes its place")
-        flight.bereft.append(task.video.after_death(self._decoders.node_of(task.worker), "decode"))
+        flight.orphaned.append(
+            task.video.after_death(self._decoders.node_of(task.worker), "decode")
+        )
         self._decoders.replace(task.worker)
 
-    def _bereft(self, flight: _InFlight) -> Iterator[Outcome]:
+    def _orphaned(self, flight: _InFlight) -> Iterator[Outcome]:
         """What to do with videos whose worker died, once they have waited: try again, or not."""
         now = time.monotonic()
-        for video in [video for video in flight.bereft if video.not_before <= now]:
-            flight.bereft.remove(video)
+        for video in [video for video in flight.orphaned if video.not_before <= now]:
+            flight.orphaned.remove(video)
             if not _given_up(video.deaths):
                 flight.retries.append(video)
                 continue
@@ -458,13 +460,13 @@ class RayEngine:
             self._models.give_back(task.worker)
             if isinstance(error.cause, RayError):
                 lost = [item.video.after_death("", "models") for item in task.batch]
-                flight.bereft.extend(lost)
+                flight.orphaned.extend(lost)
             return
         _LOG.warning("a model worker died over %d videos; another starts", len(task.batch))
         node = self._models.node_of(task.worker)
         self._models.replace(task.worker)
         if len(task.batch) == 1:
-            flight.bereft.append(task.batch[0].video.after_death(node, "models"))
+            flight.orphaned.append(task.batch[0].video.after_death(node, "models"))
             return
         # Who of them did it, if any did, shows when each is alone.
         flight.retries.extend(item.video.again(counted=False) for item in task.batch)

@@ -310,3 +310,19 @@ def test_a_rollback_works_over_a_head_that_is_cut_off(shop: Shop) -> None:
     cut(manifest(shop, "head"))
     rollback_store(shop.request.store, small_config().storage, None)
     assert require_served(open_(shop)) == first
+
+
+def test_files_of_videos_are_hashed_when_they_are_written(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "write_links", dies)
+    with pytest.raises(KeyboardInterrupt):
+        shop.ingest(small_config())
+    store = open_(shop)
+    noted = set(store.scan("files", ["path"])["path"].to_pylist())
+    data = {p for name in ("videos", "segments") for p in store.files_of(name) if "/data/" in p}
+    assert data
+    assert {path for path in data if path.startswith("segments")} <= noted
