@@ -25,10 +25,12 @@ from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.pipeline.upkeep import publish
 from reelshelf.indexer.quality.gate import check_release
+from reelshelf.indexer.quality.measures import Candidate
 from reelshelf.indexer.quality.measures import measure as measure_store
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.quantizers import read_quantizer
 from reelshelf.indexer.store.rows import vector_array, vector_matrix
+from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store, among
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.models.protocols import ModelSet, Transcript
@@ -307,7 +309,8 @@ def judge(
     """The gate's checks of a store as it stands."""
     tables = releases.pin_tables(store)
     tally = Tally(VIDEOS, VIDEOS, 0, 0)
-    quality = measure_store(store, tables, indexes, previous, config, tally)
+    candidate = Candidate(PinnedTables.at(store, tables), tables, indexes)
+    quality = measure_store(candidate, ReleaseSnapshot.of(store, previous), config, tally)
     return check_release(quality, previous.quality, config.gate)
 
 

@@ -40,6 +40,11 @@ def child_key(parent: str, *parts: str) -> str:
     return str(uuid.uuid5(uuid.UUID(parent), "\0".join(parts)))
 
 
+def link_key(video: str, sku: str) -> str:
+    """Key of the link between a video, given by its key, and a SKU."""
+    return child_key(video, "link", sku)
+
+
 def fingerprint(value: Json) -> str:
     """SHA-256 of the canonical JSON of `value`, as 64 hex digits."""
     text = json.dumps(

@@ -8,7 +8,7 @@ it moves on.
 from pydantic import BaseModel, ConfigDict
 
 from reelshelf.schemas.calibration import Calibration
-from reelshelf.schemas.gate import GateCheck
+from reelshelf.schemas.gate import Finding, GateCheck
 from reelshelf.schemas.upgrades import release_record
 
 
@@ -79,7 +79,8 @@ class Drift(_Record):
     `bytes_trained` is what one query read then. `error` is the mean squared distance between a unit
     vector and its code, of the rows that were indexed last; `imbalance` how much larger the largest
     partition is than the mean one. Recalls are on the queries drawn at training, and on rows added
-    since (the same where there are none).
+    since (the same where there are none); `recalls_trained` is what training reached for each kind
+    of query.
     """
 
     rows_trained: int
@@ -91,6 +92,7 @@ class Drift(_Record):
     recall_trained: float
     recall_fixed: float
     recall_fresh: float
+    recalls_trained: dict[str, float] = {}
 
 
 class VectorIndex(_Record):
@@ -119,12 +121,43 @@ class VectorIndex(_Record):
     rebuilt: str | None = None
 
 
+class KindRecall(_Record):
+    """Recall@10 of one column for one kind of query, with its standard error.
+
+    `worst` is that of the tenth of the partitions, or categories, that is found worst; None where
+    there are too few of them to tell.
+    """
+
+    kind: str
+    recall: float
+    error: float
+    queries: int
+    worst: float | None = None
+    worst_error: float = 0.0
+
+
+class JudgedQuality(_Record):
+    """nDCG@10 on queries that have known answers, beside that of the served release.
+
+    `change` is the mean of the differences, `low` and `high` the ends of its 95 % interval.
+    """
+
+    queries: int
+    ndcg: float
+    before: float | None = None
+    change: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+
 class Quality(_Record):
     """The first quality figures of a release.
 
-    Recalls are against exact search over the same rows, on vectors that are not rows themselves;
-    `recall_error` is their standard error over `recall_queries` queries. `failure_rate` is of the
-    videos that the run tried; releases that were made before it was counted do not have it.
+    Recalls are against exact search over the same rows, on vectors that are not rows themselves:
+    the least over all kinds of queries, which `recalls` has one by one; `recall_error` is its
+    standard error over `recall_queries` queries. `failure_rate` is of the videos that the run
+    tried; releases that were made before it was counted do not have it. `findings` are what the
+    gate looked at and what it found, `judged` how queries with known answers are answered.
     """
 
     recall_at_10: dict[str, float]
@@ -147,6 +180,9 @@ class Quality(_Record):
     rejected_rows: int
     health: "Health"
     failure_rate: float | None = None
+    recalls: dict[str, list[KindRecall]] = {}
+    findings: list[Finding] = []
+    judged: JudgedQuality | None = None
 
     @property
     def share_failed(self) -> float:
@@ -157,7 +193,7 @@ class Quality(_Record):
 
 
 class Health(_Record):
-    """What must not be in a release, counted.
+    """What must not be in a release, counted; `Quality.findings` says the rest.
 
     `unindexed` are rows that an index does not cover; `missing` are rows with a vector that no
     partition holds. `centers` is, for each vector column, the cosine between the mean vectors
@@ -167,13 +203,9 @@ class Health(_Record):
     (`gate.verify_files`).
     """
 
-    duplicate_keys: dict[str, int]
     unindexed: dict[str, int]
     missing: dict[str, int]
     wrong_indexes: list[str]
-    orphans: int
-    incomplete_videos: int
-    bad_scores: int
     centers: dict[str, float]
     moved: dict[str, int]
     damaged: list[str] | None

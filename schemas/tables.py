@@ -10,7 +10,7 @@ Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 OLDEST_SCHEMA = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -63,6 +63,11 @@ PUBLISHED = pa.struct([("run_id", pa.string()), ("left_at", INSTANT)])
 ATTRIBUTE = pa.struct([("name", pa.string()), ("value", pa.string())])
 STAGE_VERSION = pa.struct([("stage", pa.string()), ("version", pa.int32())])
 
+# Schema 8. Digests of a row's cells, made with the row (`reelshelf.indexer.store.seals`).
+_SEAL = pa.field("seal", pa.binary())
+# Schema 8. How many links a video was given when it was last linked.
+_LINK_COUNT = pa.field("link_count", pa.int32())
+
 # Columns that tables were given after they were first made, in the order in which they were.
 ADDED: dict[str, tuple[pa.Field, ...]] = {
     "runs": (
@@ -73,11 +78,16 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         pa.field("failure_rate", pa.float64()),
     ),
     # Schema 6. Versions of the code that made each stage's output; null: as of schema 5.
-    "videos": (pa.field("stage_versions", pa.list_(STAGE_VERSION)),),
-    "products": (pa.field("stage_version", pa.int32()),),
-    "product_images": (pa.field("stage_version", pa.int32()),),
+    "videos": (pa.field("stage_versions", pa.list_(STAGE_VERSION)), _LINK_COUNT, _SEAL),
+    "products": (pa.field("stage_version", pa.int32()), _SEAL),
+    "product_images": (pa.field("stage_version", pa.int32()), _SEAL),
+    "segments": (_SEAL,),
+    "links": (_SEAL,),
+    # What was kept of vanished videos before schema 8 has these after `vanished_at`.
+    "vanished_videos": (_LINK_COUNT, _SEAL),
+    "vanished_segments": (_SEAL,),
     # Schema 6. The traceback of an error that nobody expects of an input.
-    "failures": (pa.field("trace", pa.string()),),
+    "failures": (pa.field("trace", pa.string()), _SEAL),
     # Schema 6. What a store keeps of the config that its rows were made with.
     "store": (pa.field("settings", pa.string()),),
     "head": (
@@ -269,6 +279,7 @@ def segments_schema(image_dim: int, text_dim: int) -> pa.Schema:
             ("language", pa.string()),
             ("published_at", INSTANT),
         )
+        + _added("segments")
     )
 
 
@@ -308,6 +319,7 @@ def links_schema() -> pa.Schema:
             ("evidence", pa.list_(EVIDENCE)),
         )
         + _optional(("merchant_id", pa.string()))
+        + _added("links")
     )
 
 

@@ -2,28 +2,34 @@
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes
 from reelshelf.indexer.index.duplicates import cluster_duplicates
-from reelshelf.indexer.index.inspect import IndexFacts, index_facts, index_names
+from reelshelf.indexer.index.inspect import IndexFacts, index_facts, index_names, indexed_ids
 from reelshelf.indexer.index.quantizer import sample_vectors
+from reelshelf.indexer.index.queries import QuerySet, query_sets
 from reelshelf.indexer.index.recall import (
+    GroundTruth,
     Measured,
     agreement,
-    exact_search,
-    interpolate,
+    exact_searches,
     measure_recall,
+    search,
 )
 
 __all__ = [
     "VECTOR_COLUMNS",
     "Builder",
+    "GroundTruth",
     "IndexFacts",
     "Measured",
+    "QuerySet",
     "agreement",
     "build_indexes",
     "cluster_duplicates",
-    "exact_search",
+    "exact_searches",
     "index_facts",
     "index_names",
-    "interpolate",
+    "indexed_ids",
     "measure_recall",
+    "query_sets",
     "sample_vectors",
+    "search",
 ]

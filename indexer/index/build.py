@@ -10,7 +10,7 @@ ever asked for the other indexes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import lance
@@ -27,15 +27,17 @@ from reelshelf.indexer.index.quantizer import (
     sample_vectors,
     train,
 )
+from reelshelf.indexer.index.queries import ROWS, QuerySet, nearest_centroids, query_sets
 from reelshelf.indexer.index.recall import (
+    GroundTruth,
     bytes_read,
-    exact_search,
-    interpolate,
+    exact_searches,
     measure_recall,
     tune,
     widest,
 )
 from reelshelf.indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
+from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import DATA_TABLES, Store
 from reelshelf.schemas.config import IndexConfig
 from reelshelf.schemas.media import Vectors
@@ -49,8 +51,6 @@ VECTOR_COLUMNS = (
     ("products", "facts_vector"),
     ("product_images", "image_vector"),
 )
-# Columns that what a shopper types is compared with.
-TYPED_COLUMNS = ("text_vector", "facts_vector")
 _KEY_COLUMNS = (("segments", "video_key"), ("links", "video_key"), ("links", "product_key"))
 _TEXT_COLUMN = ("segments", "text")
 
@@ -58,6 +58,7 @@ _TEXT_COLUMN = ("segments", "text")
 LEAST_ROWS = 320
 # Queries of each kind that growth is watched with: enough to see a loss of a point or two.
 _WATCHED = 120
+NEW_ROWS = "new rows"
 # From so many pieces on, a table is rewritten into fewer: each costs a file, and a look per query.
 _MOST_FRAGMENTS = 24
 _DELETED = 0.1
@@ -136,7 +137,7 @@ def update_index(
         _encode(store, quantizer, fresh, builder)
         _renew_if_scattered(store, quantizer, builder)
     grown = last.model_copy(update={"rows": rows, "rebuilt": None})
-    watched, why = _watch(store, quantizer, grown, new_rows, config)
+    watched, why = _watch(store, quantizer, grown, new_rows, builder)
     return watched if why is None else _build(store, table, column, rows, builder, why)
 
 
@@ -222,19 +223,12 @@ def _build(
         rebuilt=why,
     )
     dataset = store.dataset(table)
-    # Rows are found more easily than what lies between them, and the gate asks for both.
-    strange = interpolate(dataset, column, held_out, config.seed)
-    truths = [exact_search(dataset, column, queries), exact_search(dataset, column, strange)]
-    if (
-        builder.query_vectors is not None
-        and column in TYPED_COLUMNS
-        and builder.query_vectors.shape[1] == dim
-    ):
-        truths.append(exact_search(dataset, column, builder.query_vectors))
+    truths = _truths(store, quantizer, builder, held_out, QuerySet(ROWS, queries))
     telling = [truth for truth in truths if len(truth.queries)]
     tuned = tune(dataset, index, telling, dim) if telling else None
     tuned = tuned or widest(dataset, index, truths[0], dim)
-    recall = measure_recall(dataset, tuned, truths[0]).recall
+    recalls = {truth.kind: measure_recall(dataset, tuned, truth).recall for truth in telling}
+    recall = recalls.get(ROWS, 0.0)
     imbalance = index_facts(dataset, tuned.name).imbalance
     error = quantizer.recipe.error
     drift = Drift(
@@ -247,8 +241,29 @@ def _build(
         recall_trained=recall,
         recall_fixed=recall,
         recall_fresh=recall,
+        recalls_trained=recalls,
     )
     return tuned.model_copy(update={"drift": drift})
+
+
+def _truths(
+    store: Store, quantizer: Quantizer, builder: Builder, most: int, *rows: QuerySet
+) -> list[GroundTruth]:
+    """What exact search finds for rows, and for queries of every other kind."""
+    recipe = quantizer.recipe
+    newest = PinnedTables.newest(store)
+    centroids = quantizer.centroids
+    grouped = [replace(own, groups=nearest_centroids(own.vectors, centroids)) for own in rows]
+    others = query_sets(
+        newest,
+        recipe.table,
+        recipe.column,
+        most,
+        builder.config.seed,
+        typed=builder.query_vectors,
+        centroids=centroids,
+    )
+    return exact_searches(store.dataset(recipe.table), recipe.column, [*grouped, *others])
 
 
 def _encode(store: Store, quantizer: Quantizer, fragments: list[int], builder: Builder) -> None:
@@ -285,43 +300,53 @@ def _sample_of(
 
 
 def _watch(
-    store: Store, quantizer: Quantizer, index: VectorIndex, fresh: Vectors, config: IndexConfig
+    store: Store, quantizer: Quantizer, index: VectorIndex, fresh: Vectors, builder: Builder
 ) -> tuple[VectorIndex, str | None]:
     """Measure what growth has done; search wider where that mends it; or why to train anew.
 
     How far codes are off is no reason by itself: what they lose shows in the recall of new rows.
     """
     assert index.drift is not None
-    recipe = quantizer.recipe
+    config, recipe = builder.config, quantizer.recipe
     dataset = store.dataset(recipe.table)
     # What training reached, which may be well beyond the target.
-    least = index.drift.recall_trained - config.max_loss
-    fixed_truth = exact_search(dataset, recipe.column, quantizer.queries[:_WATCHED])
-    fresh_truth = exact_search(dataset, recipe.column, fresh[:_WATCHED])
-    if not len(fresh_truth.queries):
-        # Nothing new with a vector, or only copies of each other.
-        fresh_truth = fixed_truth
-    fixed = measure_recall(dataset, index, fixed_truth, least)
-    newest = measure_recall(dataset, index, fresh_truth, least)
+    trained = {ROWS: index.drift.recall_trained, NEW_ROWS: index.drift.recall_trained}
+    trained = index.drift.recalls_trained | trained
+    sets = (QuerySet(ROWS, quantizer.queries[:_WATCHED]), QuerySet(NEW_ROWS, fresh[:_WATCHED]))
+    truths = [
+        (truth, trained[truth.kind] - config.max_loss)
+        for truth in _truths(store, quantizer, builder, _WATCHED, *sets)
+        if len(truth.queries) and truth.kind in trained
+    ]
+
+    def recalls(way: VectorIndex) -> dict[str, float]:
+        return {t.kind: measure_recall(dataset, way, t, least).recall for t, least in truths}
+
+    def well(found: dict[str, float]) -> bool:
+        return all(found[truth.kind] >= least for truth, least in truths)
+
+    def noted(way: VectorIndex, found: dict[str, float]) -> VectorIndex:
+        # Nothing new with a vector, or only copies of each other: then old rows tell.
+        fixed = found.get(ROWS, index.drift.recall_trained if index.drift else 0.0)
+        known = {"recall_fixed": fixed, "recall_fresh": found.get(NEW_ROWS, fixed)}
+        return way.model_copy(update={"drift": drift.model_copy(update=known)})
+
     drift = index.drift.model_copy(
         update={
             "imbalance": index_facts(dataset, index.name).imbalance,
             "error": code_error(quantizer, fresh) if len(fresh) else index.drift.error,
-            "recall_fixed": fixed.recall,
-            "recall_fresh": newest.recall,
         }
     )
-    watched = index.model_copy(update={"drift": drift})
-    if min(fixed.recall, newest.recall) >= least:
+    found = recalls(index)
+    watched = noted(index, found)
+    if well(found):
         return watched, None
     for wider in _wider(watched, recipe, config):
-        found = [
-            measure_recall(dataset, wider, t, least).recall for t in (fresh_truth, fixed_truth)
-        ]
-        if min(found) >= least:
-            mended = drift.model_copy(update={"recall_fresh": found[0], "recall_fixed": found[1]})
-            return wider.model_copy(update={"drift": mended}), None
-    return watched, f"recall@10 of new rows is {newest.recall:.3f}, of old ones {fixed.recall:.3f}"
+        better = recalls(wider)
+        if well(better):
+            return noted(wider, better), None
+    told = ", ".join(f"{recall:.3f} of {kind}" for kind, recall in found.items())
+    return watched, f"recall@10 is {told}"
 
 
 def _wider(index: VectorIndex, recipe: Recipe, config: IndexConfig) -> list[VectorIndex]:

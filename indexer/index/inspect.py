@@ -4,6 +4,12 @@ import os
 from dataclasses import dataclass
 
 import lance
+import numpy as np
+import numpy.typing as npt
+from lance.file import LanceFileReader
+
+# Where a vector index keeps its rows, and what they are called there.
+_ROWS_FILE, _ROW_ID = "auxiliary.idx", "_rowid"
 
 # Lance would otherwise put every centroid into its statistics, and say so each time.
 os.environ.setdefault("LANCE_INCLUDE_VECTOR_CENTROIDS", "false")
@@ -59,3 +65,22 @@ def fragments_without(dataset: lance.LanceDataset, name: str) -> list[int]:
         if index.name == name:
             covered |= {number for part in index.segments for number in part.fragment_ids}
     return sorted({piece.fragment_id for piece in dataset.get_fragments()} - covered)
+
+
+def indexed_ids(
+    dataset: lance.LanceDataset, name: str, options: dict[str, str] | None
+) -> npt.NDArray[np.uint64]:
+    """The ids of all rows that an index holds, deleted ones too, and twice what it holds twice.
+
+    Read from the index's own files: what it says of itself is a count. `options` are those that the
+    dataset was opened with.
+    """
+    found = [np.zeros(0, np.uint64)]
+    for index in dataset.describe_indices():
+        if index.name != name:
+            continue
+        for segment in index.segments:
+            path = f"{dataset.uri.rstrip('/')}/_indices/{segment.uuid}/{_ROWS_FILE}"
+            reader = LanceFileReader(path, storage_options=options, columns=[_ROW_ID])
+            found += [batch.column(_ROW_ID).to_numpy() for batch in reader.read_all().to_batches()]
+    return np.concatenate(found)

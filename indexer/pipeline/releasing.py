@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from reelshelf.indexer.index.build import Builder, build_indexes
@@ -14,7 +15,7 @@ from reelshelf.indexer.linking.visual_stats import fit_visual_stats
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.gate import check_release
-from reelshelf.indexer.quality.measures import measure
+from reelshelf.indexer.quality.measures import Candidate, measure
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.sources.queries import read_typed
 from reelshelf.indexer.store import releases
@@ -23,12 +24,14 @@ from reelshelf.indexer.store.checksums import damage, damaged_files
 from reelshelf.indexer.store.head import held_back, read_head
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import DATA_TABLES
 from reelshelf.indexer.store.visual_stats import known_visual_stats, save_visual_stats
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch
+from reelshelf.schemas.gate import GateCheck
 from reelshelf.schemas.keys import fingerprint, product_key
 from reelshelf.schemas.links import ProductLink
 from reelshelf.schemas.media import Vectors
@@ -36,6 +39,9 @@ from reelshelf.schemas.release import Release, VectorIndex
 from reelshelf.schemas.stages import LINK_SETTINGS, identity, picture_fingerprint, settings_of
 from reelshelf.schemas.tables import SCHEMA_VERSION
 from reelshelf.schemas.visual_stats import VisualStats
+
+# A message of more conditions than this is read by nobody.
+_MOST_TOLD = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,8 @@ def release(
 def _release(
     run: Run, baseline: Baseline, outcomes: Outcomes, tasks: TaskRunner, how: Publication
 ) -> Release | None:
-    indexes = _indexes(run, baseline, tasks)
+    typed = _TypedQueries(run)
+    indexes = _indexes(run, baseline, tasks, typed)
     if run.scope.products_only:
         linked = _linked_before(run, baseline)
     else:
@@ -102,16 +109,25 @@ def _release(
     hold = read_head(run.store).hold
     if hold and not how.asked:
         raise GateRefused(held_back(hold))
-    made = _build_release(run, baseline, outcomes, indexes, linked, how.forced)
+    made = _build_release(run, baseline, outcomes, indexes, linked, typed, how.forced)
     refused = [check for check in made.gate if not check.passed]
     if refused and not how.forced:
-        message = "; ".join(f"{c.name}: wanted {c.wanted}, found {c.found}" for c in refused)
-        raise GateRefused(f"not published, the last release stays. {message}", refused)
+        raise GateRefused(_told(refused), refused)
     releases.publish(run.store, made, run.lease, end_hold=how.asked)
     return made
 
 
-def _indexes(run: Run, baseline: Baseline, tasks: TaskRunner) -> list[VectorIndex]:
+def _told(refused: Sequence[GateCheck]) -> str:
+    """Why a release is not published, for people: those that missed most first, not all of many."""
+    shown = [check.told for check in refused[:_MOST_TOLD]]
+    if len(refused) > _MOST_TOLD:
+        shown.append(f"and {len(refused) - _MOST_TOLD} conditions more, which the run's record has")
+    return f"not published, the last release stays. {'; '.join(shown)}"
+
+
+def _indexes(
+    run: Run, baseline: Baseline, tasks: TaskRunner, typed: "_TypedQueries"
+) -> list[VectorIndex]:
     """The indexes, brought up where their tables or their settings have changed."""
     last = baseline.latest_in_generation
     if last is not None and not run.scope.index:
@@ -125,7 +141,7 @@ def _indexes(run: Run, baseline: Baseline, tasks: TaskRunner) -> list[VectorInde
             config=run.config.index,
             map_tasks=tasks.map_tasks,
             workers=tasks.index_workers,
-            query_vectors=_query_vectors(run),
+            query_vectors=typed.vectors,
             retrain=run.scope.index,
         )
         indexes = build_indexes(run.store, builder, last.indexes if last else ())
@@ -133,22 +149,29 @@ def _indexes(run: Run, baseline: Baseline, tasks: TaskRunner) -> list[VectorInde
     return indexes
 
 
-def _query_vectors(run: Run) -> Vectors | None:
-    """Vectors of what shoppers typed, where the config names a file of it.
+class _TypedQueries:
+    """What shoppers typed, where the config names a file of it; encoded when first asked for."""
 
-    They are few: the driver encodes them itself. Raises InputError where the file has no query.
-    """
-    named = run.config.index.queries
-    if named is None:
-        return None
-    texts = read_typed(Path(named), most=run.config.index.tune_queries)
-    encoder = load_text_encoder(run.config)
-    if encoder.ref.space != run.refs.text.space:
-        raise SpaceMismatch(
-            f"index.queries: {encoder.ref.space!r} makes no vectors of {run.refs.text.space!r}, "
-            "which the store holds"
-        )
-    return encoder.encode_texts(texts)
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @cached_property
+    def vectors(self) -> Vectors | None:
+        """Their vectors. They are few: the driver encodes them itself.
+
+        Raises InputError where the file has no query.
+        """
+        config = self._run.config
+        if config.index.queries is None:
+            return None
+        texts = read_typed(Path(config.index.queries), most=config.index.tune_queries)
+        encoder = load_text_encoder(config)
+        if encoder.ref.space != self._run.refs.text.space:
+            raise SpaceMismatch(
+                f"index.queries: {encoder.ref.space!r} makes no vectors of "
+                f"{self._run.refs.text.space!r}, which the store holds"
+            )
+        return encoder.encode_texts(texts)
 
 
 def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
@@ -261,12 +284,18 @@ def _build_release(
     outcomes: Outcomes,
     indexes: list[VectorIndex],
     linked: _Linked,
+    typed: _TypedQueries,
     forced: str | None,
 ) -> Release:
+    served = baseline.readable
+    snapshot = ReleaseSnapshot.of(run.store, served) if served is not None else None
+    searched = any(index.kind != "flat" for index in indexes)
     with run.stage("quality", 1) as stage:
         tables = releases.pin_tables(run.store)
+        pinned = PinnedTables.at(run.store, tables)
+        candidate = Candidate(pinned, tables, indexes, typed.vectors if searched else None)
         tally, rate = outcomes.released_tally, outcomes.failure_rate
-        quality = measure(run.store, tables, indexes, baseline.readable, run.config, tally, rate)
+        quality = measure(candidate, snapshot, run.config, tally, rate)
         stage.advance()
     gate = run.config.gate
     if run.allow_shrink:

@@ -1,61 +1,100 @@
-"""The figures of a candidate: recall of its indexes, coverage, health."""
+"""The figures of a candidate: recall of its indexes, coverage, health, and what was looked at."""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from reelshelf.indexer.index.recall import Measured, exact_search, interpolate, measure_recall
+from reelshelf.indexer.index.build import VECTOR_COLUMNS
+from reelshelf.indexer.index.queries import query_sets
+from reelshelf.indexer.index.recall import exact_searches, measure_recall
 from reelshelf.indexer.quality.health import bad_vectors, check_health
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.quality.indexes import ColumnFacts, inspect_answers
+from reelshelf.indexer.quality.inspection import inspect_rows
+from reelshelf.indexer.quality.sampling import fresh_fragments
+from reelshelf.indexer.store.quantizers import read_quantizer
+from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.gate import Finding
+from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.outcomes import Tally
-from reelshelf.schemas.release import Quality, Release, TableVersion, VectorIndex
+from reelshelf.schemas.release import KindRecall, Quality, TableVersion, VectorIndex
 
 # A flat column is exact by construction: a few queries show that it can be searched at all.
 _FLAT_QUERIES = 10
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a release is to be made of: tables at versions, and how they are searched.
+
+    `typed` are vectors of what shoppers typed, `(n, text_dim)`, where a log is given.
+    """
+
+    pinned: PinnedTables
+    tables: Sequence[TableVersion]
+    indexes: Sequence[VectorIndex]
+    typed: Vectors | None = None
+
+
 def measure(
-    store: Store,
-    tables: Sequence[TableVersion],
-    indexes: Sequence[VectorIndex],
-    previous: Release | None,
+    candidate: Candidate,
+    previous: ReleaseSnapshot | None,
     config: Config,
     tally: Tally,
     failure_rate: float | None = None,
 ) -> Quality:
-    """Measure the newest version of every table, which `tables` name.
+    """Measure a candidate at the versions that it names, beside the served release.
 
     `failure_rate` is of the videos that the run tried; None where nobody counted them.
     """
-    recalls: dict[str, Measured] = {}
-    bad: dict[str, int] = {}
-    for index in indexes:
+    pinned, seed = candidate.pinned, config.index.seed + 1
+    beside = previous if previous is not None and _same_generation(previous, pinned) else None
+    bad = {
+        f"{table}.{column}": bad_vectors(
+            fresh_fragments(pinned.dataset(table), beside.dataset(table) if beside else None),
+            column,
+        )
+        for table, column in VECTOR_COLUMNS
+    }
+    recalls: dict[str, list[KindRecall]] = {}
+    for index in candidate.indexes:
         name = f"{index.table}.{index.column}"
-        bad[name] = bad_vectors(store.dataset(index.table), index.column)
         if index.rows and not bad[name]:
-            most = config.gate.recall_queries
-            queries = min(_FLAT_QUERIES, most) if index.kind == "flat" else most
-            found = recall_at_10(store, index, queries, config.index.seed + 1)
+            found = _known_recalls(pinned, index, beside) or recalls_of(
+                candidate, index, config.gate.recall_queries, seed
+            )
             # In a column of a row or two, or of copies, no query tells anything: flat is exact.
-            if found.queries or index.kind != "flat":
+            if found or index.kind != "flat":
                 recalls[name] = found
-    strong = store.scan(
+    columns = [ColumnFacts.of(pinned, i) for i in candidate.indexes if i.kind != "flat"]
+    findings: list[Finding] = [
+        *inspect_rows(pinned, beside, config.shop_id, seed),
+        *(found for column in columns for found in column.findings(pinned)),
+        *(
+            inspect_answers(pinned, beside, candidate.indexes, seed)
+            if not any(bad.values())
+            else ()
+        ),
+    ]
+    strong = pinned.scan(
         "links", ["video_key", "product_key"], f"score >= {config.linking.link_above}"
     )
-    failures = store.scan("failures", ["input", "kind"]).to_pylist()
-    pictures = store.scan("product_images", ["product_key"])
+    failures = pinned.scan("failures", ["input", "kind"]).to_pylist()
+    pictures = pinned.scan("product_images", ["product_key"])
+    least = {name: min(found, key=lambda k: k.recall) for name, found in recalls.items() if found}
     return Quality(
-        recall_at_10={name: found.recall for name, found in recalls.items()},
-        recall_error={name: found.error for name, found in recalls.items()},
-        recall_queries={name: found.queries for name, found in recalls.items()},
-        videos=store.count("videos"),
+        recall_at_10={name: least[name].recall if name in least else 0.0 for name in recalls},
+        recall_error={name: least[name].error if name in least else 0.0 for name in recalls},
+        recall_queries={name: sum(k.queries for k in found) for name, found in recalls.items()},
+        recalls=recalls,
+        videos=pinned.count("videos"),
         videos_linked=len(set(strong["video_key"].to_pylist())),
-        products=store.count("products"),
+        products=pinned.count("products"),
         products_with_picture=len(set(pictures["product_key"].to_pylist())),
         products_linked=len(set(strong["product_key"].to_pylist())),
         links=strong.num_rows,
-        segments=store.count("segments"),
-        segments_with_text=store.count("segments", "text != ''"),
+        segments=pinned.count("segments"),
+        segments_with_text=pinned.count("segments", "text != ''"),
         submitted=tally.submitted,
         indexed=tally.indexed,
         skipped=tally.skipped,
@@ -65,16 +104,57 @@ def measure(
         ),
         bad_vectors=bad,
         rejected_rows=sum(row["input"] == "row" for row in failures),
-        health=check_health(store, tables, indexes, previous, config),
+        health=check_health(pinned, candidate.tables, columns, previous, config),
         failure_rate=failure_rate,
+        findings=findings,
     )
 
 
-def recall_at_10(store: Store, index: VectorIndex, most: int, seed: int) -> Measured:
-    """Recall@10 against exact search, on vectors that are no rows themselves.
+def recalls_of(candidate: Candidate, index: VectorIndex, most: int, seed: int) -> list[KindRecall]:
+    """Recall@10 against exact search for each kind of query, of which none was trained or tuned on.
 
-    Queries lie between pairs of random rows, near the data: nothing was trained or tuned on them.
+    Kinds of which no query tells anything are left out.
     """
-    dataset = store.dataset(index.table)
-    queries = interpolate(dataset, index.column, most, seed)
-    return measure_recall(dataset, index, exact_search(dataset, index.column, queries))
+    quantizer = read_quantizer(candidate.pinned.store, index.quantizer_sha256)
+    dataset = candidate.pinned.dataset(index.table)
+    flat = index.kind == "flat"
+    sets = query_sets(
+        candidate.pinned,
+        index.table,
+        index.column,
+        min(_FLAT_QUERIES, most) if flat else most,
+        seed,
+        typed=candidate.typed,
+        centroids=quantizer.centroids if quantizer else None,
+    )
+    found = []
+    for truth in exact_searches(dataset, index.column, sets[:1] if flat else sets):
+        measured = measure_recall(dataset, index, truth)
+        if measured.queries:
+            found.append(
+                KindRecall(
+                    kind=truth.kind,
+                    recall=measured.recall,
+                    error=measured.error,
+                    queries=measured.queries,
+                    worst=measured.worst,
+                    worst_error=measured.worst_error,
+                )
+            )
+    return found
+
+
+def _known_recalls(
+    pinned: PinnedTables, index: VectorIndex, served: ReleaseSnapshot | None
+) -> list[KindRecall] | None:
+    """What the served release found, where it searches the same rows in the same way."""
+    if served is None or index not in served.release.indexes:
+        return None
+    same = pinned.store.same_content(
+        index.table, pinned.versions[index.table], served.versions[index.table]
+    )
+    return served.release.quality.recalls.get(f"{index.table}.{index.column}") if same else None
+
+
+def _same_generation(previous: ReleaseSnapshot, pinned: PinnedTables) -> bool:
+    return previous.store.generation == pinned.store.generation

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from reelshelf.indexer.store.seals import sealed, sealed_again
 from reelshelf.indexer.text.clean import printable
 from reelshelf.schemas import tables
 from reelshelf.schemas.catalog import (
@@ -21,7 +22,7 @@ from reelshelf.schemas.catalog import (
     RejectedRow,
     VideoSource,
 )
-from reelshelf.schemas.keys import child_key, product_key, video_key
+from reelshelf.schemas.keys import child_key, link_key, product_key, video_key
 from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
 from reelshelf.schemas.media import DecodeCounts, Vectors, VideoInfo
 from reelshelf.schemas.outcomes import Failed, Indexed
@@ -111,7 +112,7 @@ def video_rows(
                 "links_fingerprint": None,
             }
         )
-    return pa.Table.from_pylist(rows, schema=tables.videos_schema())
+    return sealed("videos", pa.Table.from_pylist(rows, schema=tables.videos_schema()))
 
 
 def calls_cells(calls: ModelCalls) -> Cells:
@@ -148,9 +149,11 @@ def with_sources(
     run: RunContext,
 ) -> pa.Table:
     """Rows of `videos` with what the shop now says of them."""
+    schema = tables.videos_schema()
     due = {"links_fingerprint": None}
+    before = pa.Table.from_pylist([stored[key] for key, _ in changed], schema=schema)
     rows = [stored[key] | run.common | _source_columns(source) | due for key, source in changed]
-    return pa.Table.from_pylist(rows, schema=tables.videos_schema())
+    return sealed_again("videos", before, pa.Table.from_pylist(rows, schema=schema))
 
 
 def _source_columns(source: VideoSource) -> Cells:
@@ -196,7 +199,7 @@ def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
         "frame_vector": vector_array(frames, run.refs.image.dim),
         "text_vector": vector_array(texts, run.refs.text.dim),
     }
-    return _with_vectors(rows, columns, schema)
+    return sealed("segments", _with_vectors(rows, columns, schema))
 
 
 def product_rows(
@@ -228,7 +231,7 @@ def product_rows(
         "text_vector": vector_array([vector.text for vector in own], dim),
         "facts_vector": vector_array([vector.facts for vector in own], dim),
     }
-    return _with_vectors(rows, columns, tables.products_schema(dim))
+    return sealed("products", _with_vectors(rows, columns, tables.products_schema(dim)))
 
 
 def product_image_rows(
@@ -252,7 +255,8 @@ def product_image_rows(
     ]
     dim = run.refs.image.dim
     columns = {"image_vector": vector_array([item.image.vector for item in pictures], dim)}
-    return _with_vectors(rows, columns, tables.product_images_schema(dim))
+    table = _with_vectors(rows, columns, tables.product_images_schema(dim))
+    return sealed("product_images", table)
 
 
 def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.Table:
@@ -260,7 +264,7 @@ def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.T
     rows = [
         run.common
         | {
-            "link_key": child_key(link.video_key, "link", link.sku),
+            "link_key": link_key(link.video_key, link.sku),
             "video_key": link.video_key,
             "video_id": video_id,
             "product_key": link.product_key,
@@ -273,7 +277,7 @@ def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.T
         }
         for video_id, link in links
     ]
-    return pa.Table.from_pylist(rows, schema=tables.links_schema())
+    return sealed("links", pa.Table.from_pylist(rows, schema=tables.links_schema()))
 
 
 def failure_rows(
@@ -337,7 +341,8 @@ def failure_rows(
             }
         )
     unique = {row["failure_key"]: row for row in rows}
-    return pa.Table.from_pylist(list(unique.values()), schema=tables.failures_schema())
+    made = pa.Table.from_pylist(list(unique.values()), schema=tables.failures_schema())
+    return sealed("failures", made)
 
 
 def free_head() -> pa.Table:

@@ -11,6 +11,7 @@ import logging
 import re
 import tempfile
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -483,11 +484,14 @@ class Store:
 
     def holds(self, name: str, version: int) -> bool:
         """Whether the newest version of a table has the rows and indexes of another, untouched."""
-        newest = self.dataset(name)
-        if newest.version == version:
+        return self.same_content(name, self.dataset(name).version, version)
+
+    def same_content(self, name: str, version: int, other: int) -> bool:
+        """Whether two versions of a table have the same rows and indexes, untouched."""
+        if version == other:
             return True
         try:
-            return _made_of(newest) == _made_of(self.dataset(name, version))
+            return _made_of(self.dataset(name, version)) == _made_of(self.dataset(name, other))
         except UNREADABLE as error:
             if self.is_remote:
                 raise
@@ -658,9 +662,13 @@ class Store:
         table = rows.link_rows(links, run)
         self.replace("links", "link_key", table, "video_key", sorted(made_from))
         self.sync("links")
+        counts = Counter(link.video_key for _, link in links)
         # Last, since this is what tells the next run that the links are there.
         self._change_videos(
-            {key: {"links_fingerprint": print_} for key, print_ in made_from.items()}
+            {
+                key: {"links_fingerprint": print_, "link_count": counts[key]}
+                for key, print_ in made_from.items()
+            }
         )
 
     def link_states(self) -> dict[str, LinkState]:

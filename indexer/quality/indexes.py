@@ -1,0 +1,250 @@
+"""Looking at the indexes of a release that is to be made: what they are, hold and answer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import lance
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from lance.query import MatchQuery
+
+from reelshelf.indexer.index.inspect import IndexFacts, index_facts, index_names, indexed_ids
+from reelshelf.indexer.index.recall import agreement, search
+from reelshelf.indexer.quality.sampling import Looked, finding, looked_at
+from reelshelf.indexer.store.quantizers import read_quantizer
+from reelshelf.indexer.store.rows import vector_matrix
+from reelshelf.indexer.store.snapshot import PinnedTables
+from reelshelf.indexer.store.tables import TABLE_KEYS
+from reelshelf.indexer.text.analyzer import words
+from reelshelf.schemas.gate import Finding, Scope
+from reelshelf.schemas.release import VectorIndex
+
+_LEAST_AGREEMENT = 0.9
+# Rows of each scope that have to find themselves. Of these one wrong in fifty is seen.
+_ASKED = 200
+# How many rows a row may have beside it that are as near.
+_MOST_COPIES = 20
+_SAME = 1e-5
+_LONG = 4
+# IVF-PQ finds nearly every row by itself: codes are not exact, and neighbors may be in its place.
+_ALLOWED = 0.05
+_NOT_FOUND = "moments are not found, or other ones are"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """An indexed column: what the release says of its index, and what Lance does, if it has it."""
+
+    index: VectorIndex
+    facts: IndexFacts | None
+    rows: int
+    missing: tuple[int, ...]
+    doubled: tuple[int, ...]
+    wrong: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The table and the column."""
+        return f"{self.index.table}.{self.index.column}"
+
+    @property
+    def unindexed(self) -> int:
+        """Rows in pieces that the index does not cover."""
+        return self.facts.unindexed if self.facts else self.rows
+
+    @classmethod
+    def of(cls, pinned: PinnedTables, index: VectorIndex) -> "ColumnFacts":
+        """Look at an index, and at every id in it."""
+        dataset = pinned.dataset(index.table)
+        there = index.name in index_names(dataset, index.column)
+        facts = index_facts(dataset, index.name) if there else None
+        missing, doubled = _missed(pinned, dataset, index) if there else ([], [])
+        return cls(
+            index,
+            facts,
+            dataset.count_rows(),
+            tuple(missing),
+            tuple(doubled),
+            tuple(_wrong(pinned, dataset, index, facts)),
+        )
+
+    def findings(self, pinned: PinnedTables) -> Iterator[Finding]:
+        """What is wrong with the ids, if anything is."""
+        for claim, ids in (
+            ("every row is in its index", self.missing),
+            ("no row is in its index twice", self.doubled),
+        ):
+            yield finding(
+                f"index of {self.name}",
+                claim,
+                Scope.ALL,
+                looked_at=self.rows,
+                wrong=len(ids),
+                rows=self.rows,
+                examples=_named(pinned, self.index.table, ids[:3]),
+                harm=_NOT_FOUND,
+            )
+
+
+def _missed(
+    pinned: PinnedTables, dataset: lance.LanceDataset, index: VectorIndex
+) -> tuple[list[int], list[int]]:
+    """Ids of rows with a vector that are in no partition, and of those that are in it twice."""
+    alive = dataset.to_table(columns=[], filter=f"{index.column} IS NOT NULL", with_row_id=True)
+    there = alive["_rowid"].to_numpy()
+    held = indexed_ids(dataset, index.name, pinned.store.connection.storage_options)
+    ids, counts = np.unique(held, return_counts=True)
+    missing = np.setdiff1d(there, ids)
+    doubled = np.intersect1d(ids[counts > 1], there)
+    return missing.tolist(), doubled.tolist()
+
+
+def _named(pinned: PinnedTables, table: str, ids: Sequence[int]) -> list[str]:
+    if not ids:
+        return []
+    key = TABLE_KEYS[table]
+    rows = pinned.dataset(table).to_table(
+        columns=[key], filter=f"_rowid IN ({', '.join(map(str, ids))})", with_row_id=True
+    )
+    return [str(found) for found in rows[key].to_pylist()]
+
+
+def _wrong(
+    pinned: PinnedTables, dataset: lance.LanceDataset, index: VectorIndex, facts: IndexFacts | None
+) -> list[str]:
+    """What an index is that it should not be."""
+    name = f"{index.table}.{index.column}"
+    if facts is None:
+        return [f"{name}: there is no index {index.name}"]
+    found = {
+        "kind": (facts.kind, "IVF_PQ"),
+        "metric": (facts.metric, index.metric),
+        "partitions": (len(facts.partitions), index.partitions),
+        "sub-vectors": (facts.sub_vectors, index.sub_vectors),
+    }
+    wrong = [
+        f"{name}: {what} is {is_}, not {should}"
+        for what, (is_, should) in found.items()
+        if is_ != should
+    ]
+    quantizer = read_quantizer(pinned.store, index.quantizer_sha256)
+    if quantizer is None:
+        return [*wrong, f"{name}: its quantizer is not kept"]
+    if wrong or facts.unindexed:
+        # Beside rows that it has to look through, Lance gives exact distances.
+        return wrong
+    agreed = agreement(dataset, index, quantizer)
+    if agreed < _LEAST_AGREEMENT:
+        wrong.append(f"{name}: only {agreed:.0%} of its codes are its quantizer's")
+    return wrong
+
+
+def inspect_answers(
+    pinned: PinnedTables,
+    served: PinnedTables | None,
+    indexes: Sequence[VectorIndex],
+    seed: int,
+) -> Iterator[Finding]:
+    """Rows of each scope, asked for by their own vectors and words: they have to be found."""
+    for index in indexes:
+        if index.kind == "flat" or not index.rows:
+            continue
+        looked = looked_at(index.table, pinned, served, seed, _ASKED)
+        yield from _finding_themselves(pinned, looked, index)
+    looked = looked_at("segments", pinned, served, seed, _ASKED)
+    yield from _finding_their_words(pinned, looked, seed)
+
+
+def _finding_themselves(
+    pinned: PinnedTables, looked: Looked, index: VectorIndex
+) -> Iterator[Finding]:
+    dataset = pinned.dataset(index.table)
+    rows, new = _thinned(looked, pc.is_valid(looked.rows[index.column]))
+    key = TABLE_KEYS[index.table]
+    lost = np.zeros(len(new), np.bool_)
+    vectors = vector_matrix(rows[index.column])
+    for place, vector in enumerate(vectors):
+        if not np.isfinite(vector).all():
+            lost[place] = True
+            continue
+        distances, ids = search(dataset, index, vector, _MOST_COPIES)
+        # A row with more copies than were asked for need not be among them.
+        near = distances <= _SAME
+        lost[place] = not near.any() or len(np.unique(ids)) < len(ids)
+        if near.any() and not near.all():
+            found = dataset.to_table(
+                columns=[key], filter=f"_rowid IN ({', '.join(map(str, ids[near].tolist()))})"
+            )
+            lost[place] |= rows[key][place].as_py() not in found[key].to_pylist()
+    name = f"index of {index.table}.{index.column}"
+    yield from _asked(looked, rows, new, lost, name, "each row finds itself, once")
+
+
+def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Iterator[Finding]:
+    dataset = pinned.dataset("segments")
+    if not index_names(dataset, "text"):
+        return
+    text = looked.rows["text"]
+    rows, new = _thinned(looked, pc.and_(pc.is_valid(text), pc.not_equal(text, "")))
+    rng = np.random.default_rng(seed)
+    lost = np.zeros(len(new), np.bool_)
+    cells = zip(rows["video_key"].to_pylist(), rows["segment_key"].to_pylist(),
+                rows["text"].to_pylist(), strict=True)  # fmt: skip
+    for place, (video, segment, said) in enumerate(cells):
+        own = sorted({word for word in words(said) if len(word) >= _LONG})
+        if not own:
+            continue
+        word = own[int(rng.integers(len(own)))]
+        found = dataset.to_table(
+            columns=["segment_key"],
+            full_text_query=MatchQuery(word, "text"),
+            filter=f"video_key = '{video}'",
+            prefilter=True,
+        )
+        lost[place] = segment not in found["segment_key"].to_pylist()
+    claim = "each row is found by a word of its own"
+    yield from _asked(looked, rows, new, lost, "index of segments.text", claim)
+
+
+def _thinned(
+    looked: Looked, there: pa.ChunkedArray | pa.Array
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    """At most so many rows of each scope, of those that have something to ask with."""
+    mask = np.asarray(there.to_numpy(zero_copy_only=False), np.bool_)
+    places = np.concatenate(
+        [_spread(np.flatnonzero(mask & own)) for own in (looked.new, ~looked.new)]
+    )
+    return looked.rows.take(pa.array(places)), looked.new[places]
+
+
+def _spread(places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """At most so many, evenly."""
+    return places[:: max(1, -(-len(places) // _ASKED))]
+
+
+def _asked(
+    looked: Looked,
+    rows: pa.Table,
+    new: npt.NDArray[np.bool_],
+    lost: npt.NDArray[np.bool_],
+    name: str,
+    claim: str,
+) -> Iterator[Finding]:
+    for scope, own in ((Scope.NEW, new), (Scope.OLD, ~new)):
+        if not own.any():
+            continue
+        wrong = np.flatnonzero(lost & own)
+        yield finding(
+            name,
+            claim,
+            scope,
+            looked_at=int(own.sum()),
+            wrong=len(wrong),
+            written=looked.written[scope],
+            rows=looked.total[scope],
+            allowed=_ALLOWED,
+            examples=[str(rows[TABLE_KEYS[looked.name]][int(i)].as_py()) for i in wrong[:3]],
+            harm=_NOT_FOUND,
+        )

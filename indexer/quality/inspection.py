@@ -1,0 +1,239 @@
+"""Looking at the rows of a release that is to be made, column by column, as each is declared."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reelshelf.indexer.quality.claims import (
+    CELL_CLAIMS,
+    Claim,
+    Counts,
+    InOrder,
+    OneOwner,
+    Refers,
+    SameAs,
+    Unique,
+    Varied,
+)
+from reelshelf.indexer.quality.declared import DECLARED
+from reelshelf.indexer.quality.sampling import Looked, finding, looked_at
+from reelshelf.indexer.store.seals import broken_cells, column_digests, sealed_columns
+from reelshelf.indexer.store.snapshot import PinnedTables
+from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, among, parts
+from reelshelf.schemas.gate import Finding, Scope
+
+# The share of a scope that may be wrong before searchers are kept from it.
+ALLOWED = 0.01
+_SEALED = "is what was written"
+# From so many new rows on, that all have one value is no chance.
+_ENOUGH = 30
+_ONE_VALUE, _SOME_VALUES = 0.9, 0.5
+_VIDEOS_IN_ORDER = 500
+
+
+def inspect_rows(
+    pinned: PinnedTables, served: PinnedTables | None, shop_id: str, seed: int
+) -> Iterator[Finding]:
+    """Everything that is declared of rows, and every seal, on the rows of each table.
+
+    `served` are the tables of the served release, None where it cannot be compared with.
+    """
+    for name in DATA_TABLES:
+        looked = looked_at(name, pinned, served, seed)
+        yield from _seals(looked)
+        for column, declared in DECLARED[name].items():
+            for claim in declared.claims:
+                yield from _tested(pinned, looked, column, claim, declared.harm, shop_id)
+
+
+def _seals(looked: Looked) -> Iterator[Finding]:
+    if not looked.rows.num_rows:
+        return
+    broken = broken_cells(looked.name, looked.rows)
+    for place, column in enumerate(sealed_columns(looked.name, looked.rows.schema)):
+        harm = DECLARED[looked.name][column].harm
+        yield from looked.found(column, _SEALED, broken[:, place], harm, ALLOWED)
+
+
+def _tested(
+    pinned: PinnedTables, looked: Looked, column: str, claim: Claim, harm: str, shop_id: str
+) -> Iterator[Finding]:
+    rows = looked.rows
+    if isinstance(claim, CELL_CLAIMS):
+        if rows.num_rows:
+            yield from looked.found(column, claim.says, claim.broken(rows, column), harm, 0.0)
+    elif isinstance(claim, OneOwner):
+        if rows.num_rows:
+            others = pc.fill_null(pc.not_equal(rows[column], shop_id), True)
+            yield from looked.found(column, claim.says, _mask(others), harm, 0.0)
+    elif isinstance(claim, SameAs):
+        if rows.num_rows:
+            yield from looked.found(
+                column, claim.says, _unlike(pinned, rows, column, claim), harm, 0.0
+            )
+    elif isinstance(claim, Unique):
+        yield _doubled(pinned, looked.name, column, claim, harm)
+    elif isinstance(claim, Refers):
+        yield _dangling(pinned, looked.name, column, claim, harm)
+    elif isinstance(claim, Counts):
+        yield _miscounted(pinned, looked.name, column, claim, harm)
+    elif isinstance(claim, InOrder):
+        if rows.num_rows:
+            yield from _out_of_order(pinned, looked, column, claim, harm)
+    elif isinstance(claim, Varied):
+        yield from _all_one(looked, column, claim, harm)
+
+
+def _unlike(
+    pinned: PinnedTables, rows: pa.Table, column: str, claim: SameAs
+) -> npt.NDArray[np.bool_]:
+    """Rows whose cell is another than that of the row which they name, or name none."""
+    wanted = list(dict.fromkeys([TABLE_KEYS[claim.table], claim.column]))
+    others = pinned.scan(claim.table, wanted)
+    places = pc.index_in(rows[claim.by], value_set=others[TABLE_KEYS[claim.table]])
+    cells = others[claim.column].combine_chunks().take(places.combine_chunks())
+    mine = rows[column].combine_chunks()
+    same = pc.or_(
+        pc.fill_null(pc.equal(mine, cells), False), pc.and_(pc.is_null(mine), pc.is_null(cells))
+    )
+    return ~_mask(pc.and_(same, pc.is_valid(places.combine_chunks())))
+
+
+def _doubled(pinned: PinnedTables, name: str, column: str, claim: Unique, harm: str) -> Finding:
+    cells = pinned.scan(name, [column])[column]
+    wrong = len(cells) - int(pc.count_distinct(cells).as_py())
+    examples = []
+    if wrong:
+        counted = pc.value_counts(cells)
+        twice = counted.filter(pc.greater(counted.field("counts"), 1))
+        examples = [f"{v['values']} is there {v['counts']} times" for v in twice[:3].to_pylist()]
+    return _of_all(f"{name}.{column}", claim.says, len(cells), wrong, examples, harm)
+
+
+def _dangling(pinned: PinnedTables, name: str, column: str, claim: Refers, harm: str) -> Finding:
+    known = pinned.scan(claim.table, [TABLE_KEYS[claim.table]])[TABLE_KEYS[claim.table]]
+    known = known.combine_chunks()
+    rows, wrong, examples = 0, 0, list[str]()
+    for batch in pinned.dataset(name).to_batches(columns=[column]):
+        found = batch[column]
+        lost = found.filter(pc.invert(pc.is_in(found, value_set=known)))
+        rows, wrong = rows + len(found), wrong + len(lost)
+        examples += [f"{key} is not in {claim.table}" for key in lost[:3].to_pylist()]
+    return _of_all(f"{name}.{column}", claim.says, rows, wrong, examples[:3], harm)
+
+
+def _miscounted(pinned: PinnedTables, name: str, column: str, claim: Counts, harm: str) -> Finding:
+    """Where a row says nothing, or its count is not due, it cannot be wrong."""
+    key = TABLE_KEYS[name]
+    columns = list(
+        dict.fromkeys([key, column, *([claim.unless_null] if claim.unless_null else [])])
+    )
+    rows = pinned.scan(name, columns)
+    if claim.unless_null:
+        rows = rows.filter(pc.is_valid(rows[claim.unless_null]))
+    rows = rows.filter(pc.is_valid(rows[column]))
+    counted = _counts(pinned, claim.table, key)
+    both = rows.join(counted, key, join_type="left outer")
+    found = pc.fill_null(both["rows_found"], 0)
+    wrong = both.filter(pc.not_equal(found, both[column].cast(pa.int64())))
+    examples = [
+        f"{row[key]} says {row[column]}, there are {row['rows_found'] or 0}"
+        for row in wrong.slice(0, 3).to_pylist()
+    ]
+    return _of_all(f"{name}.{column}", claim.says, rows.num_rows, wrong.num_rows, examples, harm)
+
+
+def _counts(pinned: PinnedTables, name: str, key: str) -> pa.Table:
+    """How many rows of a table have each value of a column, a batch at a time."""
+    pieces = [
+        pa.table(batch).group_by(key).aggregate([([], "count_all")])
+        for batch in pinned.dataset(name).to_batches(columns=[key])
+    ]
+    if not pieces:
+        return pa.table({key: pa.array([], pa.string()), "rows_found": pa.array([], pa.int64())})
+    counted = pa.concat_tables(pieces).group_by(key).aggregate([("count_all", "sum")])
+    return counted.rename_columns({"count_all_sum": "rows_found"})
+
+
+def _out_of_order(
+    pinned: PinnedTables, looked: Looked, column: str, claim: InOrder, harm: str
+) -> Iterator[Finding]:
+    """Moments of some videos of each scope, all of each video."""
+    owners = looked.rows["video_key"]
+    for scope, own in ((Scope.NEW, looked.new), (Scope.OLD, ~looked.new)):
+        keys = pc.unique(owners.filter(pa.array(own))).to_pylist()[:_VIDEOS_IN_ORDER]
+        sound = [key for key in keys if key and set(key) <= set("0123456789abcdef-")]
+        columns = ["video_key", "video_id", "start_ms", "end_ms", "shot_index"]
+        found = [pinned.scan("segments", columns, among("video_key", p)) for p in parts(sound)]
+        if not found:
+            continue
+        rows = pa.concat_tables(found).sort_by(
+            [("video_key", "ascending"), ("start_ms", "ascending"), ("end_ms", "ascending")]
+        )
+        keys_of = np.array(rows["video_key"].to_pylist())
+        same = keys_of[1:] == keys_of[:-1]
+        starts, ends, shots = (
+            pc.fill_null(rows[name], 0).to_numpy() for name in ("start_ms", "end_ms", "shot_index")
+        )
+        if column == "shot_index":
+            back = same & (shots[1:] < shots[:-1])
+        else:
+            back = same & (starts[1:] < ends[:-1])
+        wrong = np.flatnonzero(back) + 1
+        ids = rows["video_id"]
+        yield finding(
+            f"segments.{column}",
+            claim.says,
+            scope,
+            looked_at=rows.num_rows,
+            wrong=len(wrong),
+            rows=looked.total[scope],
+            allowed=ALLOWED,
+            examples=[f"{ids[int(i)].as_py()} at {starts[i]}" for i in wrong[:3]],
+            harm=harm,
+        )
+
+
+def _all_one(looked: Looked, column: str, claim: Varied, harm: str) -> Iterator[Finding]:
+    """New rows that all have one value, where old ones differ."""
+    there = looked.rows.filter(pc.is_valid(looked.rows[column]))
+    new = looked.new[_mask(pc.is_valid(looked.rows[column]))]
+    fresh, old = (column_digests(there.filter(pa.array(own))[column]) for own in (new, ~new))
+    if min(len(fresh), len(old)) < _ENOUGH:
+        return
+    share, before = (_commonest(found) for found in (fresh, old))
+    wrong = share > _ONE_VALUE and before < _SOME_VALUES
+    yield finding(
+        f"{looked.name}.{column}",
+        claim.says,
+        Scope.NEW,
+        looked_at=len(fresh),
+        wrong=round(share * len(fresh)) if wrong else 0,
+        rows=looked.total[Scope.NEW],
+        written=looked.written[Scope.NEW],
+        allowed=ALLOWED,
+        examples=[f"{share:.0%} of new rows have one value, {before:.0%} of old ones"],
+        harm=harm,
+    )
+
+
+def _commonest(digests: npt.NDArray[np.uint32]) -> float:
+    """The share of the commonest value."""
+    return float(np.unique(digests, return_counts=True)[1].max() / len(digests))
+
+
+def _of_all(
+    column: str, claim: str, rows: int, wrong: int, examples: Sequence[str], harm: str
+) -> Finding:
+    """A finding of a whole column: none may be wrong."""
+    return finding(
+        column, claim, Scope.ALL, looked_at=rows, wrong=wrong, rows=rows, examples=examples,
+        harm=harm,
+    )  # fmt: skip
+
+
+def _mask(found: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.bool_)
