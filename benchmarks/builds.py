@@ -93,8 +93,11 @@ class GridImages(FakeImages):
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
         """Encode n images."""
-        step = _SIDE // _CELLS
-        grids = [image[step // 2 :: step, step // 2 :: step].astype(np.float32) for image in images]
+        centers = (np.arange(_CELLS) + 0.5) / _CELLS
+        grids = []
+        for image in images:
+            rows, columns = ((centers * side).astype(int) for side in image.shape[:2])
+            grids.append(image[np.ix_(rows, columns)].astype(np.float32))
         flat = np.stack([(grid.ravel() - 128) / 60 for grid in grids])
         lean = np.full(IMAGE_DIM, 6.0, np.float32)
         return unit(np.asarray(flat @ self._projection + lean, np.float32))

@@ -14,6 +14,7 @@ EXIT_CODES = {
     Ending.NOTHING_NEW: ExitCode.NOTHING_TO_DO,
     Ending.GATE_REFUSED: ExitCode.GATE,
     Ending.TOO_MANY_FAILURES: ExitCode.FAILURES,
+    Ending.ALL_NEW_FAILED: ExitCode.ALL_FAILED,
 }
 
 
@@ -52,6 +53,7 @@ class NightlySummary:
             Ending.NOTHING_NEW: f"nothing to do, {self.release_id} stays",
             Ending.GATE_REFUSED: "gate refused",
             Ending.TOO_MANY_FAILURES: "too many failures",
+            Ending.ALL_NEW_FAILED: "all that was new failed",
         }
         why = f": {self.message}" if self.message else ""
         return f"{ends[Ending(self.ending)]}; {counts}{why}"

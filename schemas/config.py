@@ -208,6 +208,13 @@ class GateConfig(Section):
     near the mean vector of each column must stay to the last release's, as a cosine, since another
     model's vectors point elsewhere; looked at from 256 rows on. `verify_files` reads all files of
     the candidate and compares their checksums with those of the day they were written.
+
+    `recall_queries` are asked of each column of each kind: between its rows, of the catalog, and of
+    `index.queries`; the kind that is found worst must reach `min_recall`. Of so many new moments,
+    texts and pictures as `recheck` says vectors are made again from their sources, and of a fifth
+    as many old ones; 0 trusts the encoders. `judged` names a file of judged queries, as
+    `report.judged` does: nDCG@10 on them may fall by `max_judged_loss` beside the served release,
+    unless that may be chance.
     """
 
     max_failure_rate: Fraction = 0.2
@@ -219,6 +226,9 @@ class GateConfig(Section):
     min_center: Fraction = 0.8
     verify_files: bool = True
     recall_queries: PositiveInt = 200
+    recheck: int = Field(default=300, ge=0)
+    judged: str | None = None
+    max_judged_loss: Fraction = 0.02
 
 
 class ReleaseConfig(Section):

@@ -6,6 +6,7 @@
     ├── ModelUnavailable    MODEL           a model, package or accelerator is missing
     ├── GateRefused         GATE            the quality gate kept a release from being published
     ├── TooManyFailures     FAILURES        more videos failed than `gate.max_failure_rate` allows
+    │   └── AllNewFailed    ALL_FAILED      every new and changed video failed
     ├── StoreError          STORE           the store is missing, of another schema, inconsistent
     │   ├── SpaceMismatch   STORE           a query was encoded in another vector space
     │   └── CorruptFile     STORE           a file of a release does not match its checksum
@@ -39,6 +40,7 @@ class ExitCode(IntEnum):
     BUSY = 8
     CONDITION = 9
     INFRASTRUCTURE = 10
+    ALL_FAILED = 11
     INTERRUPTED = 130
 
     @property
@@ -61,6 +63,8 @@ _MEANINGS = {
     ExitCode.CONDITION: "report: a condition of --fail-on holds",
     ExitCode.INFRASTRUCTURE: "the disk, the network, a permission or a service failed; the same "
     "command may pass later",
+    ExitCode.ALL_FAILED: "every new and changed video failed: nothing came of what is new; the "
+    "last release stays",
     ExitCode.INTERRUPTED: "interrupted; run the same command again to complete the store",
 }
 
@@ -108,6 +112,12 @@ class TooManyFailures(ReelshelfError):
     """The share of failed videos is above the limit."""
 
     exit_code = ExitCode.FAILURES
+
+
+class AllNewFailed(TooManyFailures):
+    """There was something new, and nothing came of any of it."""
+
+    exit_code = ExitCode.ALL_FAILED
 
 
 class StoreError(ReelshelfError):

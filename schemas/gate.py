@@ -20,7 +20,7 @@ class Finding(BaseModel):
     were looked at, `wrong` how many of these it does not hold for. `share` is the largest share of
     the scope that this leaves likely; more than `allowed` is refused. `examples` name a few of the
     wrong ones, and `harm` says what they would do to searchers. `skipped` says why nothing was
-    looked at, where that is so.
+    looked at, where that is so. `asked_models`: models were asked for it.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -36,6 +36,7 @@ class Finding(BaseModel):
     examples: tuple[str, ...] = ()
     harm: str = ""
     skipped: str = ""
+    asked_models: bool = False
 
     @property
     def passed(self) -> bool:
@@ -62,6 +63,7 @@ class Finding(BaseModel):
             missed_by=0.0 if self.passed else self.share - self.allowed,
             examples=self.examples,
             harm=self.harm,
+            asked_models=self.asked_models,
         )
 
 
@@ -82,6 +84,7 @@ class GateCheck(BaseModel):
     missed_by: float = 0.0
     examples: tuple[str, ...] = ()
     harm: str = ""
+    asked_models: bool = False
 
     @property
     def told(self) -> str:

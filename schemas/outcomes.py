@@ -103,13 +103,15 @@ class Tries:
     again. Unchanged videos, files that are no videos and quarantined videos
     are not among them. `away` are videos whose file cannot be read though the store holds them, of
     `stored` ones that were looked for: they keep their rows, but a source that has lost many is not
-    whole.
+    whole. `new` are those tried that are new or changed, of which `new_failed` failed.
     """
 
     indexed: int = 0
     failed: tuple[Failed, ...] = ()
     stored: int = 0
     away: tuple[Failed, ...] = ()
+    new: int = 0
+    new_failed: int = 0
 
     @property
     def share_failed(self) -> float:
@@ -125,6 +127,16 @@ class Tries:
     def failure_rate(self) -> float:
         """The larger of both shares."""
         return max(self.share_failed, self.share_away)
+
+    @property
+    def share_new_failed(self) -> float:
+        """Of the videos that are new or changed."""
+        return self.new_failed / (self.new or 1)
+
+    @property
+    def all_new_failed(self) -> bool:
+        """Whether something was new or changed, and nothing came of any of it."""
+        return 0 < self.new == self.new_failed
 
     @property
     def all_failed(self) -> bool:

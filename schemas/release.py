@@ -156,8 +156,11 @@ class Quality(_Record):
     Recalls are against exact search over the same rows, on vectors that are not rows themselves:
     the least over all kinds of queries, which `recalls` has one by one; `recall_error` is its
     standard error over `recall_queries` queries. `failure_rate` is of the videos that the run
-    tried; releases that were made before it was counted do not have it. `findings` are what the
-    gate looked at and what it found, `judged` how queries with known answers are answered.
+    tried, `failure_rate_new` of those that were new or changed; releases that were made before it
+    was counted do not have it. `findings` are what the gate looked at and what it found, `judged`
+    how queries with known answers are answered. `orderings` say how often things that belong
+    together are nearer than strangers, now and in the served release. Beside another generation,
+    `titles` are answers to titles of products, and `links_kept` is the share of its links.
     """
 
     recall_at_10: dict[str, float]
@@ -182,7 +185,12 @@ class Quality(_Record):
     failure_rate: float | None = None
     recalls: dict[str, list[KindRecall]] = {}
     findings: list[Finding] = []
+    failure_rate_new: float | None = None
     judged: JudgedQuality | None = None
+    titles: JudgedQuality | None = None
+    orderings: dict[str, float] = {}
+    orderings_before: dict[str, float] = {}
+    links_kept: float | None = None
 
     @property
     def share_failed(self) -> float:

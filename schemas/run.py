@@ -89,6 +89,7 @@ class Ending(StrEnum):
     NOTHING_NEW = "nothing_new"
     GATE_REFUSED = "gate_refused"
     TOO_MANY_FAILURES = "too_many_failures"
+    ALL_NEW_FAILED = "all_new_failed"
     FAILED = "failed"
     CRASHED = "crashed"
     UNKNOWN = "unknown"

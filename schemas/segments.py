@@ -1,5 +1,6 @@
 """What the models made of a video: moments with text and vectors."""
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
 from reelshelf.schemas.media import DecodeCounts, Vectors, VideoInfo
@@ -35,6 +36,11 @@ class Utterance:
     start_ms: int
     end_ms: int
     log_probability: float
+
+
+def moment_text(lines: Sequence[str], said: Sequence[str]) -> str:
+    """What a reader of a moment would read: each line on the screen once, then what is said."""
+    return "\n".join(dict.fromkeys([*lines, *said]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         # Schema 6. The stage it was last in, and what the gate's failure rate was made of.
         pa.field("stage", pa.string()),
         pa.field("failure_rate", pa.float64()),
+        # Schema 8. How many rows it left in each table, where nothing has touched them since.
+        pa.field("rows", pa.string()),
     ),
     # Schema 6. Versions of the code that made each stage's output; null: as of schema 5.
     "videos": (pa.field("stage_versions", pa.list_(STAGE_VERSION)), _LINK_COUNT, _SEAL),

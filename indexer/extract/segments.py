@@ -22,7 +22,14 @@ from reelshelf.schemas.keys import segment_key
 from reelshelf.schemas.media import DecodedVideo, Shot, TimedFrame, Vectors
 from reelshelf.schemas.outcomes import VideoJob
 from reelshelf.schemas.run import VIDEO_STAGES, Stage
-from reelshelf.schemas.segments import ModelCalls, ScreenText, Segment, SegmentedVideo, Utterance
+from reelshelf.schemas.segments import (
+    ModelCalls,
+    ScreenText,
+    Segment,
+    SegmentedVideo,
+    Utterance,
+    moment_text,
+)
 from reelshelf.schemas.stages import stage_fingerprints
 
 Spanned = TypeVar("Spanned", ScreenText, Utterance)
@@ -206,9 +213,7 @@ def _overlapping(items: Sequence[Spanned], moment: _Moment) -> tuple[Spanned, ..
 
 
 def _text(lines: Sequence[ScreenText], spoken: Sequence[Utterance]) -> str:
-    """What a reader of the moment would read: each line once, then what is said."""
-    parts = [line.text for line in lines] + [utterance.text for utterance in spoken]
-    return "\n".join(dict.fromkeys(parts))
+    return moment_text([line.text for line in lines], [sentence.text for sentence in spoken])
 
 
 def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVideo:

@@ -33,6 +33,7 @@ from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.media import DecodeCounts, DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Indexed, Outcome, VideoJob
+from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.run import Stage
 from reelshelf.schemas.segments import SegmentedVideo
 
@@ -138,6 +139,36 @@ def encode_or_reject_texts(
                 return rejected_text(products[0], f"{type(error).__name__}: {error}")
     parts = [encode_or_reject_texts([product], encoder, meter) for product in products]
     return {sku: made for part in parts for sku, made in part.items()}
+
+
+def encode_probes(probes: Sequence[Probe], models: ModelSet, meter: Meter) -> list[Probed]:
+    """Encode texts and pictures together, each kind in one call."""
+    with meter.stage(Stage.REST):
+        found: list[Probed] = []
+        texts = [(probe.number, probe.text) for probe in probes if probe.text is not None]
+        images = [(probe.number, probe.image) for probe in probes if probe.image is not None]
+        if texts:
+            vectors = models.text.encode_texts([text for _, text in texts])
+            found += [Probed(n, vector) for (n, _), vector in zip(texts, vectors, strict=True)]
+        if images:
+            vectors = models.image.encode_images([image for _, image in images])
+            found += [Probed(n, vector) for (n, _), vector in zip(images, vectors, strict=True)]
+        return found
+
+
+def encode_or_lose_probes(probes: Sequence[Probe], models: ModelSet, meter: Meter) -> list[Probed]:
+    """The same; where that fails, each alone: it costs the one it is of."""
+    try:
+        return encode_probes(probes, models, meter)
+    except Exception as error:
+        if len(probes) == 1:
+            return lost_probe(probes[0], f"{type(error).__name__}: {error}")
+    return [found for one in probes for found in encode_or_lose_probes([one], models, meter)]
+
+
+def lost_probe(probe: Probe, why: str) -> list[Probed]:
+    """A probe that could not be encoded."""
+    return [Probed(probe.number, None, why[:2000])]
 
 
 def rejected_text(product: Product, reason: str) -> dict[str, ProductVectors | RejectedText]:

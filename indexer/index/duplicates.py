@@ -79,7 +79,7 @@ def cluster_duplicates(
     for batch in store.videos_to_compare(settings):
         found = {key: _duplicates(store, key, batch[key], index, mean, config) for key in batch}
         store.write_duplicates(found, settings)
-    store.write_clusters(_clusters(store.duplicate_edges()))
+    store.write_clusters(clusters_of(store.duplicate_edges()))
 
 
 def _mean_frame(store: Store) -> Vectors:
@@ -117,8 +117,11 @@ def _duplicates(
     )
 
 
-def _clusters(edges: dict[str, set[str]]) -> dict[str, str]:
-    """The name of each content's connected component: its smallest member."""
+def clusters_of(edges: dict[str, set[str]]) -> dict[str, str]:
+    """The cluster of each content: the smallest of its connected component.
+
+    `edges` are the contents that duplicate each.
+    """
     parent = {content: content for content in edges}
 
     def root(content: str) -> str:

@@ -21,6 +21,7 @@ from reelshelf.schemas.catalog import (
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
 
@@ -85,6 +86,10 @@ class Engine(TaskRunner, Protocol):
         self, jobs: Sequence[PictureJob]
     ) -> Iterator[EncodedPicture | RejectedPicture]:
         """Encode pictures, in any order. Every job gets exactly one answer."""
+        ...
+
+    def encode_probes(self, probes: Sequence[Probe]) -> Iterator[Probed]:
+        """Encode texts and pictures to check what an encoder does, in any order, each once."""
         ...
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:

@@ -38,7 +38,7 @@ from reelshelf.schemas.errors import ConfigError
 from reelshelf.schemas.keys import product_key, video_key
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.outcomes import Skipped
-from reelshelf.schemas.release import Release, VectorIndex
+from reelshelf.schemas.release import ModelRefs, Release, VectorIndex
 from reelshelf.schemas.run import Ending
 
 
@@ -87,7 +87,8 @@ def erase(
         delete_erased(store, lease)
         refs = served.models if served else store.generations()[-1].models
         name = made.release_id if made else served.release_id if served else None
-        end = RunEnd(Ending.PUBLISHED if made else Ending.NOTHING_NEW, release_id=name)
+        ending = Ending.PUBLISHED if made else Ending.NOTHING_NEW
+        end = RunEnd(ending, release_id=name, rows=_rows_of(store, refs))
         end_run(store, row_context(run_id, config, refs), end)
         return Erased(tuple(items), made, tuple(held_by))
 
@@ -111,6 +112,12 @@ def _known_items(
                 f"a {what}"
             )
     return items
+
+
+def _rows_of(store: Store, refs: ModelRefs) -> dict[str, int] | None:
+    """How many rows there are now in the tables for these models."""
+    number = store.generation_of(refs)
+    return store.of(number).row_counts() if number is not None else None
 
 
 def lift_erased(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from reelshelf.indexer.pipeline.engine import EncodeTexts, Engine
-from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, VideoPlan
+from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, VideoPlan, Why
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.sources.catalog import VideosRead
 from reelshelf.indexer.store import products as product_rows
@@ -242,7 +242,11 @@ def index_videos(
                 pending = []
         _commit(run, outcomes, pending, known.videos, log)
     outcomes.failed += failed.values()
+    fresh = {p.job.source.video_id for p in plan.todo if p.why in (Why.NEW, Why.CHANGED)}
+    unread = sum(item.video_id not in tries and item.attempt == 1 for item in plan.unread)
     outcomes.tries = Tries(
+        new=len(fresh) + unread,
+        new_failed=len(fresh & failed.keys()) + unread,
         indexed=outcomes.indexed,
         failed=(*plan.unread, *failed.values()),
         stored=plan.stored,

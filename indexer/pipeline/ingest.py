@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from reelshelf.indexer.pipeline.engine import Engine, TaskRunner
+from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand
 from reelshelf.indexer.pipeline.indexing import (
     drop_gone_products,
     index_pictures,
@@ -33,6 +34,7 @@ from reelshelf.indexer.pipeline.releasing import BY_THE_GATE, Publication, relea
 from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context, run_end
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.quality.gate import FAILURE_RATE, failure_rate
+from reelshelf.indexer.quality.rederiving import ShopFiles, Sources
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.connection import check_writable
 from reelshelf.indexer.store.failures import note_failures, write_failures
@@ -46,8 +48,9 @@ from reelshelf.indexer.store.writing import recorded, writing
 from reelshelf.models.weights import require
 from reelshelf.schemas.catalog import RejectedPicture, RejectedRow
 from reelshelf.schemas.config import Config, kept_settings
-from reelshelf.schemas.errors import GateRefused, StoreError, TooManyFailures
+from reelshelf.schemas.errors import AllNewFailed, GateRefused, StoreError, TooManyFailures
 from reelshelf.schemas.gate import GateCheck, at_least
+from reelshelf.schemas.keys import product_key, video_key
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.outcomes import Failed, Skipped, Tally
 from reelshelf.schemas.release import Release
@@ -90,6 +93,8 @@ class IngestResult:
         """Itself, or the error that kept it from being published."""
         if self.ending is Ending.GATE_REFUSED:
             raise GateRefused(self.message or "")
+        if self.ending is Ending.ALL_NEW_FAILED:
+            raise AllNewFailed(self.message)
         if self.ending is Ending.TOO_MANY_FAILURES:
             raise TooManyFailures(self.message)
         return self
@@ -195,11 +200,23 @@ def _run(
         forget_seen(store, stored.seen.keys() - videos.keys - products.keys)
     check = failure_rate(outcomes.tries.failure_rate, config.gate)
     if not check.passed:
-        return ending.refused(Ending.TOO_MANY_FAILURES, too_many(outcomes, config), [check])
+        return ending.refused(outcomes.failed_ending, too_many(outcomes, config), [check])
     store.delete_videos(stale)
     if run.scope.links:
         store.unlink([key for key in store.link_states() if run.scope.has_video(key)])
-    return ending.publish(engine)
+    return ending.publish(engine, at_hand=_at_hand(source, engine, config))
+
+
+def _at_hand(source: Source, engine: Engine, config: Config) -> AtHand:
+    """What the gate may look at beside the store: the models, and all that the source lists."""
+    shop = config.shop_id
+    videos = {video_key(shop, item.video_id): item for item in source.videos.videos}
+    files = ShopFiles(engine, source.files, source.catalog.root, videos)
+    listed = {
+        "videos": list(videos),
+        "products": [product_key(shop, item.sku) for item in source.catalog.products],
+    }
+    return AtHand(Sources(engine, files), listed)
 
 
 def _spent(engine: Engine, config: Config, clock: Clock) -> dict[Stage, Spent]:
@@ -215,17 +232,22 @@ class Finisher:
     outcomes: Outcomes
     spent: Callable[[], dict[Stage, Spent]]
 
-    def publish(self, tasks: TaskRunner, how: Publication = BY_THE_GATE) -> IngestResult:
+    def publish(
+        self,
+        tasks: TaskRunner,
+        how: Publication = BY_THE_GATE,
+        at_hand: AtHand = NOTHING_AT_HAND,
+    ) -> IngestResult:
         """Make a release of what the tables hold."""
         try:
-            made = release(self.run, self.baseline, self.outcomes, tasks, how)
+            made = release(self.run, self.baseline, self.outcomes, tasks, how, at_hand)
         except GateRefused as error:
             return self.refused(Ending.GATE_REFUSED, str(error), error.checks)
         if made is None and self.outcomes.tries.all_failed:
             # However many may fail: that nothing came of what is new is not that nothing was new.
             check = at_least("videos indexed of those tried", 0, 1)
             message = too_many(self.outcomes, self.run.config)
-            return self.refused(Ending.TOO_MANY_FAILURES, message, [check])
+            return self.refused(self.outcomes.failed_ending, message, [check])
         if made is None:
             return self._ended(Ending.NOTHING_NEW, None, self.baseline.served)
         return self._ended(Ending.PUBLISHED, None, made)
@@ -245,7 +267,9 @@ class Finisher:
     ) -> IngestResult:
         run, outcomes, spent = self.run, self.outcomes, self.spent()
         prices = run.config.cost
-        end = run_end(outcomes, spent, prices, ending, message, served, refused_by)
+        # Tables that a run has only borrowed are given back after this.
+        rows = None if run.scope.products_only else run.store.row_counts()
+        end = run_end(outcomes, spent, prices, ending, message, served, refused_by, rows)
         end_run(run.store, run.context, end)
         return IngestResult(
             ending=ending,

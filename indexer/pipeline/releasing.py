@@ -13,8 +13,8 @@ from reelshelf.indexer.linking.link import Linker, linking_facts
 from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats
 from reelshelf.indexer.pipeline.engine import TaskRunner
+from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
-from reelshelf.indexer.quality.gate import check_release
 from reelshelf.indexer.quality.measures import Candidate, measure
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.sources.queries import read_typed
@@ -73,6 +73,7 @@ def release(
     outcomes: Outcomes,
     tasks: TaskRunner,
     how: Publication = BY_THE_GATE,
+    at_hand: AtHand = NOTHING_AT_HAND,
 ) -> Release | None:
     """Index, link, measure and publish. None where nothing differs from the served release.
 
@@ -82,7 +83,7 @@ def release(
     """
     latest = baseline.latest_in_generation
     try:
-        return _release(run, baseline, outcomes, tasks, how)
+        return _release(run, baseline, outcomes, tasks, how, at_hand)
     except (OSError, RuntimeError, ValueError) as error:
         # What Lance raises over a file that is cut off or gone says neither which nor what to do.
         wrong = damaged_files(run.store, latest.tables) if latest else []
@@ -92,7 +93,12 @@ def release(
 
 
 def _release(
-    run: Run, baseline: Baseline, outcomes: Outcomes, tasks: TaskRunner, how: Publication
+    run: Run,
+    baseline: Baseline,
+    outcomes: Outcomes,
+    tasks: TaskRunner,
+    how: Publication,
+    at_hand: AtHand,
 ) -> Release | None:
     typed = _TypedQueries(run)
     indexes = _indexes(run, baseline, tasks, typed)
@@ -109,7 +115,7 @@ def _release(
     hold = read_head(run.store).hold
     if hold and not how.asked:
         raise GateRefused(held_back(hold))
-    made = _build_release(run, baseline, outcomes, indexes, linked, typed, how.forced)
+    made = _build_release(run, baseline, outcomes, indexes, linked, typed, how.forced, at_hand)
     refused = [check for check in made.gate if not check.passed]
     if refused and not how.forced:
         raise GateRefused(_told(refused), refused)
@@ -286,6 +292,7 @@ def _build_release(
     linked: _Linked,
     typed: _TypedQueries,
     forced: str | None,
+    at_hand: AtHand,
 ) -> Release:
     served = baseline.readable
     snapshot = ReleaseSnapshot.of(run.store, served) if served is not None else None
@@ -296,13 +303,12 @@ def _build_release(
         candidate = Candidate(pinned, tables, indexes, typed.vectors if searched else None)
         tally, rate = outcomes.released_tally, outcomes.failure_rate
         quality = measure(candidate, snapshot, run.config, tally, rate)
+        if outcomes.counted is None and outcomes.tries.new:
+            new = outcomes.tries.share_new_failed
+            quality = quality.model_copy(update={"failure_rate_new": new})
         stage.advance()
-    gate = run.config.gate
-    if run.allow_shrink:
-        gate = gate.model_copy(update={"max_shrink": 1.0})
     sequence = releases.next_sequence(run.store)
-    before = baseline.served.quality if baseline.served else None
-    return Release(
+    draft = Release(
         release_id=releases.release_id(sequence),
         sequence=sequence,
         created_at=now().isoformat(),
@@ -315,10 +321,14 @@ def _build_release(
         models=run.refs,
         indexes=indexes,
         quality=quality,
-        gate=check_release(quality, before, gate, tried=outcomes.failure_rate is not None),
+        gate=[],
         visual_stats_id=linked.stats.stats_id if linked.stats else None,
         calibration=linked.calibration,
         linking_fingerprint=linked.fingerprint,
         config=run.config.model_dump_json(),
         forced=forced,
     )
+    with run.stage("gate", 1) as stage:
+        made = gated(run, baseline, outcomes, draft, at_hand)
+        stage.advance()
+    return made

@@ -169,6 +169,12 @@ class Outcomes:
         return self.counted or self.tally
 
     @property
+    def failed_ending(self) -> Ending:
+        """How a run ends whose videos failed too much."""
+        alone = self.tries.all_new_failed and not self.tries.away
+        return Ending.ALL_NEW_FAILED if alone else Ending.TOO_MANY_FAILURES
+
+    @property
     def failure_rate(self) -> float | None:
         """Of the videos that were tried, by this run or by the one that it publishes for.
 
@@ -205,9 +211,11 @@ def run_end(
     message: str | None,
     served: Release | None,
     refused_by: Sequence[GateCheck] = (),
+    rows: Mapping[str, int] | None = None,
 ) -> RunEnd:
     """What the record of a run says of its end. `served` is the release that is served then."""
     return RunEnd(
+        rows=rows,
         ending=ending,
         message=message,
         release_id=served.release_id if served else None,

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import replace
 
 from reelshelf.indexer.pipeline.engine import ThisProcess
+from reelshelf.indexer.pipeline.gating import AtHand
 from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult, refused_rate
 from reelshelf.indexer.pipeline.progress import Progress
 from reelshelf.indexer.pipeline.releasing import Publication
@@ -18,7 +19,12 @@ from reelshelf.indexer.store.migration import Upgrade, upgrade
 from reelshelf.indexer.store.recovery import clear_head, wrong_with_release
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.runs import close_dead_runs, last_indexing
+from reelshelf.indexer.store.runs import (
+    close_dead_runs,
+    forget_rows,
+    last_indexing,
+    rows_left,
+)
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.stepping import restore_tables
 from reelshelf.indexer.store.tables import Store
@@ -55,16 +61,19 @@ def publish(
         recorded(store, run_id, settings, {}, now()),
     ):
         own = store.of(number)
+        left = rows_left(own)
         releases.clear_unpublished(own)
         context = row_context(run_id, settings, last.models)
         outcomes = Outcomes(counted=last.tally, refused_rate=refused_rate(last))
+        standing = [check for check in last.refused_by if check.asked_models]
+        at_hand = AtHand(left=left, standing=standing)
         ending = Finisher(
             Run(settings, own, lease, context, progress),
             replace(Baseline.of(own), served_store=None),
             outcomes,
             lambda: clock.spent({}, in_process=True),
         )
-        return ending.publish(ThisProcess(), Publication(forced, asked=True))
+        return ending.publish(ThisProcess(), Publication(forced, asked=True), at_hand)
 
 
 def upgrade_store(uri: str, config: Config) -> Upgrade:
@@ -124,6 +133,7 @@ def restore_store(uri: str, config: Config, name: str) -> Release:
         seen = store.of(release.generation)
         # First: a run that dies over this leaves rows that the next one upgrades.
         seen.change_generation(release.generation, schema_version=release.schema_version)
+        forget_rows(store)
         restore_tables(seen, lease, {table.name: table.version for table in release.tables})
         calibration = calibration_of(release)
         lease.change(lambda head: replace(head, calibration=calibration))

@@ -7,6 +7,14 @@ from reelshelf.schemas.release import Quality
 # In a shop of a handful, one video more or less is no trend.
 _ENOUGH = 50
 FAILURE_RATE = "failure rate"
+FAILURE_RATE_NEW = "failure rate of new and changed videos"
+# By how much things that belong together may be nearer less often than before.
+_MAX_DISORDER = 0.05
+# The share of the links, and of the answers to titles, that a new generation keeps at least.
+_LEAST_KEPT = 0.5
+_MEANINGLESS = "what is alike is no longer found beside each other"
+_UNSOLD = "videos no longer show what they sell"
+_WORSE = "queries are answered worse than now"
 _MISSED = "searchers miss what is nearest to what they ask for"
 
 
@@ -26,9 +34,42 @@ def check_release(
     for name, bad in quality.bad_vectors.items():
         checks.append(at_most(f"bad vectors in {name}", bad, 0, "searches miss these rows"))
     checks += _health_checks(quality, config)
+    if quality.failure_rate_new is not None:
+        rate = quality.failure_rate_new
+        checks.append(at_most(FAILURE_RATE_NEW, rate, config.max_failure_rate))
     checks += [found.as_check() for found in quality.findings if not found.passed]
+    checks += _comparisons(quality, config)
     if previous is not None:
         checks += _against(quality, previous, config)
+    return checks
+
+
+def _comparisons(quality: Quality, config: GateConfig) -> list[GateCheck]:
+    """How the release answers and orders, beside the served one."""
+    checks = []
+    for name, now in quality.orderings.items():
+        if name in quality.orderings_before:
+            least = quality.orderings_before[name] - _MAX_DISORDER
+            checks.append(at_least(f"{name}: nearer than strangers", now, least, _MEANINGLESS))
+    if quality.links_kept is not None:
+        title = "links kept of the served generation"
+        checks.append(at_least(title, quality.links_kept, _LEAST_KEPT, _UNSOLD))
+    titles, judged = quality.titles, quality.judged
+    if titles is not None and titles.before is not None:
+        least = _LEAST_KEPT * titles.before
+        checks.append(at_least("nDCG@10 of titles of products", titles.ndcg, least, _WORSE))
+    if judged is not None and judged.before is not None:
+        # Refused where the loss is large, and no chance: so few queries may differ that much.
+        lost = -judged.change if judged.high < 0 else 0.0
+        checks.append(
+            at_most(
+                f"loss of nDCG@10 on {judged.queries} judged queries, {judged.before:.3f} before, "
+                f"95 % of {-judged.high:.3f} to {-judged.low:.3f}",
+                lost,
+                config.max_judged_loss,
+                _WORSE,
+            )
+        )
     return checks
 
 

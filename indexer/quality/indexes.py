@@ -198,7 +198,7 @@ def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Ite
             continue
         word = own[int(rng.integers(len(own)))]
         found = dataset.to_table(
-            columns=["segment_key"],
+            columns=["segment_key", "_score"],
             full_text_query=MatchQuery(word, "text"),
             filter=f"video_key = '{video}'",
             prefilter=True,

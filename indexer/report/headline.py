@@ -39,6 +39,7 @@ ENDINGS = {
     Ending.NOTHING_NEW: "had nothing to do",
     Ending.GATE_REFUSED: "did not publish: the gate refused",
     Ending.TOO_MANY_FAILURES: "did not publish: too many videos failed",
+    Ending.ALL_NEW_FAILED: "did not publish: every new and changed video failed",
     Ending.FAILED: "failed",
     Ending.CRASHED: "crashed",
     Ending.UNKNOWN: "ended in a way that is unknown to this version",

@@ -31,7 +31,8 @@ class RunEnd:
     """How a run ended, and what it came to. `release_id` is the release that is served then.
 
     `refused_by` are the conditions that kept it from publishing; `failure_rate` is that of the
-    videos which it tried, None where it tried none itself. `cost` is None without prices.
+    videos that it tried, None where it tried none itself. `cost` is None without prices. `rows` are
+    how many it left in each table, None where that is not what the next run finds.
     """
 
     ending: Ending
@@ -45,6 +46,7 @@ class RunEnd:
     spent: Mapping[Stage, Spent] = field(default_factory=dict)
     cost: float | None = None
     currency: str | None = None
+    rows: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class RunRecord:
     stage: str | None
     failure_rate: float | None
     videos_gone: int
+    rows: dict[str, int] | None = None
 
     @property
     def loss(self) -> float | None:
@@ -132,6 +135,7 @@ def _record(row: Cells) -> RunRecord:
         stage=row["stage"],
         failure_rate=row["failure_rate"],
         videos_gone=int(json.loads(row["planned"] or "{}").get("videos_gone", 0)),
+        rows=json.loads(row["rows"]) if row["rows"] else None,
     )
 
 
@@ -182,6 +186,20 @@ def end_run(store: Store, context: RunContext, end: RunEnd) -> None:
         _write(store, row | context.common | models | _end_cells(end) | {"ended_at": now()})
 
 
+def forget_rows(store: Store) -> None:
+    """After this nobody knows how many rows there are to be: a run did not leave them."""
+    store.writable("runs").update({"rows": "CAST(NULL AS STRING)"})
+
+
+def rows_left(store: Store) -> dict[str, int] | None:
+    """How many rows the last run left in each table of its generation; None where nobody knows."""
+    ended = run_records(store)
+    last = ended[-1] if ended else None
+    if last is None or last.models is None or store.generation_of(last.models) != store.generation:
+        return None
+    return last.rows
+
+
 def fail_run(store: Store, run_id: str, message: str) -> None:
     """Write down that a run ended with an error, or was interrupted."""
     for row in _own(store, run_id):
@@ -230,4 +248,5 @@ def _end_cells(end: RunEnd) -> Cells:
         "cost_per_video": end.cost / indexed if end.cost and indexed else None,
         "currency": end.currency if end.cost is not None else None,
         "failure_rate": end.failure_rate,
+        "rows": None if end.rows is None else json.dumps(dict(end.rows)),
     }

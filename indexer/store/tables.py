@@ -788,6 +788,10 @@ class Store:
         """How many rows the newest version of a table has."""
         return int(self.dataset(name).count_rows(where))
 
+    def row_counts(self) -> dict[str, int]:
+        """How many rows each table has that a release pins."""
+        return {name: self.count(name) for name in DATA_TABLES}
+
     def merge(self, name: str, key: str) -> MergeInsertBuilder:
         """A merge into a table, matching rows by `key`. Asks for the lease."""
         # lancedb's own merge refuses nulls in vector columns or would null what is broken.

@@ -17,11 +17,9 @@ from reelshelf.schemas.errors import (
 )
 
 if TYPE_CHECKING:
-    from reelshelf.indexer.quality.judged import Ask
     from reelshelf.indexer.report.build import Given
     from reelshelf.indexer.report.search_section import Before
-    from reelshelf.indexer.search.results import SearchHit
-    from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+    from reelshelf.indexer.search.searcher import QueryEncoders
     from reelshelf.indexer.sources.queries import JudgedQuery
     from reelshelf.indexer.store.tables import Store
     from reelshelf.schemas.config import Config, ReportConfig
@@ -202,6 +200,7 @@ def _given(
 ) -> "Given":
     """Read the files that the settings name, and ask the release what they ask."""
     from reelshelf.indexer.extract.products import load_picture
+    from reelshelf.indexer.quality.asking import ask_of, released_encoders
     from reelshelf.indexer.quality.judged import answer_all
     from reelshelf.indexer.quality.labeled import as_stored, read_labels
     from reelshelf.indexer.report.build import Given
@@ -231,32 +230,18 @@ def _given(
     if judged is None and logged is None:
         return Given(labels)
     queries = judged.read.queries if judged is not None else ()
-    encoders = _encoders(release, pictures=any(query.image for query in queries))
+    encoders = released_encoders(release, pictures=any(query.image for query in queries))
     searcher = Searcher(snapshot, encoders)
     if logged is not None:
         wanted = demand(snapshot, logged, searcher.wanted, settings.log_queries)
     if judged is not None:
-        now = answer_all(queries, _ask(searcher))
+        now = answer_all(queries, ask_of(searcher))
         # One release in memory at a time.
         del searcher
         asked = search_section(
             snapshot, judged, now, _before(store, release, before, encoders, queries)
         )
     return Given(labels, wanted, asked)
-
-
-def _encoders(release: "Release", *, pictures: bool) -> "QueryEncoders":
-    """The encoders that a release names. Raises ModelUnavailable where they are not here."""
-    from reelshelf.indexer.search.searcher import QueryEncoders
-    from reelshelf.indexer.store.releases import config_of
-    from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
-
-    config = config_of(release)
-    return QueryEncoders(
-        text=load_text_encoder(config),
-        image=load_image_encoder(config) if pictures else None,
-        joint_text=load_joint_text(config),
-    )
 
 
 def _before(
@@ -267,6 +252,7 @@ def _before(
     queries: "Sequence[JudgedQuery]",
 ) -> "Before":
     """Ask the release before, with the same encoders where it has the same."""
+    from reelshelf.indexer.quality.asking import ask_of, released_encoders
     from reelshelf.indexer.quality.judged import answer_all
     from reelshelf.indexer.report.search_section import Before
     from reelshelf.indexer.search.searcher import Searcher
@@ -276,29 +262,12 @@ def _before(
         return Before()
     try:
         if before.models != release.models:
-            encoders = _encoders(before, pictures=encoders.image is not None)
+            encoders = released_encoders(before, pictures=encoders.image is not None)
         searcher = Searcher(ReleaseSnapshot.of(store, before), encoders)
     except (ModelUnavailable, SpaceMismatch) as error:
         why = f"{before.release_id} was made with models that are not here: {error}"
         return Before(before.release_id, None, why)
-    return Before(before.release_id, answer_all(queries, _ask(searcher)))
-
-
-def _ask(searcher: "Searcher") -> "Ask":
-    from reelshelf.indexer.extract.products import load_picture
-    from reelshelf.indexer.quality.judged import RESULTS
-
-    def ask(query: "JudgedQuery") -> "list[SearchHit]":
-        if query.text is not None:
-            return list(searcher.search_text(query.text, k=RESULTS).ranked)
-        assert query.image is not None
-        try:
-            pixels = load_picture(query.image)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"report: --judged: {query.image}: {error}") from error
-        return list(searcher.search_image(pixels, k=RESULTS).ranked)
-
-    return ask
+    return Before(before.release_id, answer_all(queries, ask_of(searcher)))
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:

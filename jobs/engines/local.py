@@ -18,6 +18,7 @@ from reelshelf.schemas.catalog import (
 )
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
 
@@ -58,6 +59,10 @@ class LocalEngine(ThisProcess):
         """Encode pictures in the order they come."""
         for job in jobs:
             yield work.encode_or_reject(job, self._loaded, self._config, self._meter)
+
+    def encode_probes(self, probes: Sequence[Probe]) -> Iterator[Probed]:
+        """Encode them in one batch."""
+        yield from work.encode_or_lose_probes(probes, self._loaded, self._meter)
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
         """Decode and run_models videos in the order they come."""

@@ -64,6 +64,7 @@ from reelshelf.schemas.errors import (
 from reelshelf.schemas.logs import context_fields, log_context, replay
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
 
@@ -263,6 +264,11 @@ class RayEngine:
             return [work.rejected(job, why)]
 
         for part in self._call_models("encode_pictures", jobs, lost):
+            yield from part
+
+    def encode_probes(self, probes: Sequence[Probe]) -> Iterator[Probed]:
+        """Encode probes in small batches over all model workers."""
+        for part in self._call_models("encode_probes", probes, work.lost_probe):
             yield from part
 
     def _call_models(

@@ -34,6 +34,7 @@ from reelshelf.schemas.errors import ConfigError, ReelshelfError
 from reelshelf.schemas.logs import LogLine, keep_records, log_context
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.run import Spent, Stage
 
 if TYPE_CHECKING:
@@ -150,6 +151,10 @@ class ModelWorker:
         with self._meter.stage(Stage.PRODUCTS):
             encoded = encode_product_texts(products, self._loaded.text)
         return encoded, self._report()
+
+    def encode_probes(self, probes: Sequence[Probe]) -> tuple[list[Probed], WorkReport]:
+        """Encode texts and pictures to check what the encoders do."""
+        return work.encode_probes(probes, self._loaded, self._meter), self._report()
 
     def encode_pictures(
         self, jobs: Sequence[PictureJob]

@@ -1,0 +1,156 @@
+"""The gate's part of a run: everything that is looked at of a release before it is published.
+
+What can be told from the tables alone is `quality.measures`' business. What needs models, the
+shop's files, the source's lists, or an opened searcher is gathered here, as far as it is at hand;
+what could not be looked at says so.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
+from reelshelf.indexer.quality.asking import answers_of, judged_quality, titles_asked
+from reelshelf.indexer.quality.encoders import known_answers, orderings
+from reelshelf.indexer.quality.gate import check_release
+from reelshelf.indexer.quality.generations import links_kept, same_moments
+from reelshelf.indexer.quality.presence import listed_inputs, rows_left
+from reelshelf.indexer.quality.rederiving import (
+    Samples,
+    Sources,
+    clustered_again,
+    encoded_again,
+    frames_again,
+    joined_again,
+    linked_again,
+    pictures_again,
+)
+from reelshelf.indexer.quality.relinking import released_linker
+from reelshelf.indexer.sources.queries import JudgedQuery, read_judged
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.schemas.errors import ModelUnavailable, SpaceMismatch
+from reelshelf.schemas.gate import Finding, GateCheck
+from reelshelf.schemas.release import JudgedQuality, Release
+
+# Titles that a new generation is asked for, where the served one sells something by them.
+_TITLES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What a run has to compare its release with, beside the store.
+
+    `sources` are models and files, None where no model is asked. `listed` are the keys that the
+    source lists, by table; `left` the rows that the last run left in each table, for who publishes
+    that. `standing` are conditions that asked models and were not met by the run whose tables these
+    are: they stand until models are asked again.
+    """
+
+    sources: Sources | None = None
+    listed: Mapping[str, Sequence[str]] | None = None
+    left: Mapping[str, int] | None = None
+    standing: Sequence[GateCheck] = ()
+
+
+NOTHING_AT_HAND = AtHand()
+
+
+def gated(
+    run: Run, baseline: Baseline, outcomes: Outcomes, draft: Release, at_hand: AtHand
+) -> Release:
+    """A release that was measured, with all else that was looked at, and the gate's word."""
+    store, config = run.store, run.config
+    snapshot = ReleaseSnapshot.of(store, draft)
+    served = ReleaseSnapshot.of(store, baseline.readable) if baseline.readable is not None else None
+    findings = list(draft.quality.findings)
+    samples = _samples(run, snapshot, served)
+    findings += joined_again(samples)
+    findings += clustered_again(samples)
+    if not run.scope.products_only:
+        linker = released_linker(snapshot)
+        findings += linked_again(samples, linker, config.linking.keep_above)
+    if at_hand.sources is not None and config.gate.recheck:
+        asked = _asked(samples, at_hand.sources)
+        findings += [found.model_copy(update={"asked_models": True}) for found in asked]
+    else:
+        findings.append(_not_asked(config.gate.recheck))
+    if at_hand.listed is not None:
+        findings += listed_inputs(snapshot, at_hand.listed)
+    if at_hand.left is not None:
+        findings += rows_left(snapshot, at_hand.left)
+    quality = draft.quality.model_copy(
+        update={"orderings": orderings(snapshot, config.index.seed), "findings": findings}
+    )
+    if served is not None:
+        before = served.release.quality.orderings or orderings(served, config.index.seed)
+        quality = quality.model_copy(update={"orderings_before": before})
+    if served is not None and served.release.generation != draft.generation:
+        quality = quality.model_copy(
+            update={
+                "findings": [*findings, *same_moments(snapshot, served)],
+                "links_kept": links_kept(snapshot, served),
+                "titles": _judged(snapshot, served, titles_asked(served, _TITLES, 0)),
+            }
+        )
+    if config.gate.judged is not None:
+        read = read_judged(Path(config.gate.judged), load_picture)
+        judged = _judged(snapshot, served, read.queries, required=True)
+        quality = quality.model_copy(update={"judged": judged})
+    gate = config.gate
+    if run.allow_shrink:
+        gate = gate.model_copy(update={"max_shrink": 1.0})
+    before_quality = baseline.served.quality if baseline.served else None
+    checks = check_release(quality, before_quality, gate, tried=outcomes.failure_rate is not None)
+    checks += at_hand.standing
+    return draft.model_copy(update={"quality": quality, "gate": checks})
+
+
+def _samples(run: Run, snapshot: ReleaseSnapshot, served: ReleaseSnapshot | None) -> Samples:
+    beside = served
+    if served is not None and served.release.generation != snapshot.release.generation:
+        beside = None
+    most = max(1, run.config.gate.recheck)
+    return Samples(snapshot, beside, most, run.config.index.seed + 1)
+
+
+def _asked(samples: Samples, sources: Sources) -> Iterator[Finding]:
+    """All that models are asked for."""
+    yield from known_answers(sources)
+    yield from encoded_again(samples, sources)
+    if sources.files is not None:
+        yield from pictures_again(samples, sources.files)
+        yield from frames_again(samples, sources.files)
+
+
+def _not_asked(recheck: int) -> Finding:
+    why = "this command asks no model; the next ingest does" if recheck else "gate.recheck is 0"
+    return Finding(
+        column="vectors", claim="are what encoders make of their sources again", skipped=why
+    )
+
+
+def _judged(
+    snapshot: ReleaseSnapshot,
+    served: ReleaseSnapshot | None,
+    queries: Sequence[JudgedQuery],
+    *,
+    required: bool = False,
+) -> JudgedQuality | None:
+    """How queries are answered, now and by the served release, as far as its encoders are here.
+
+    None where the encoders of the new one are not here, unless it is required that they are.
+    """
+    if not queries:
+        return None
+    try:
+        now = answers_of(snapshot, queries)
+    except (ModelUnavailable, SpaceMismatch):
+        if required:
+            raise
+        return None
+    try:
+        before = answers_of(served, queries) if served is not None else None
+    except (ModelUnavailable, SpaceMismatch):
+        before = None
+    return judged_quality(now, before)

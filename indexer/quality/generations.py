@@ -1,0 +1,81 @@
+"""Comparing a new generation with the served one: other vectors, of the same shop."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reelshelf.indexer.quality.inspection import ALLOWED
+from reelshelf.indexer.quality.sampling import finding
+from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
+from reelshelf.indexer.store.tables import among, parts
+from reelshelf.schemas.gate import Finding, Scope
+
+_VIDEOS = 300
+_CUT_BY = ["video_key", "video_id", "content_sha256", "media_fingerprint"]
+_READ_BY = ["ocr_fingerprint", "asr_fingerprint"]
+
+
+def same_moments(pinned: PinnedTables, served: PinnedTables) -> Iterator[Finding]:
+    """Videos that are the same and cut in the same way have the same moments, and words."""
+    ours, theirs = (tables.scan("videos", [*_CUT_BY, *_READ_BY]) for tables in (pinned, served))
+    both = ours.join(theirs, _CUT_BY, join_type="inner", right_suffix="_before")
+    both = both.sort_by("video_key")
+    chosen = _spread(both)
+    moments = [_moments(tables, chosen["video_key"].to_pylist()) for tables in (pinned, served)]
+    cut, read = [], []
+    alike = [
+        all(row[name] == row[f"{name}_before"] for name in _READ_BY) for row in chosen.to_pylist()
+    ]
+    for row, same in zip(chosen.to_pylist(), alike, strict=True):
+        now, before = (found.get(row["video_key"], []) for found in moments)
+        if [m[:2] for m in now] != [m[:2] for m in before]:
+            cut.append(str(row["video_id"]))
+        elif same and now != before:
+            read.append(str(row["video_id"]))
+    for column, wrong, claim in (
+        ("start_ms", cut, "is cut as in the served generation"),
+        ("text", read, "says what it says in the served generation"),
+    ):
+        yield finding(
+            f"segments.{column}",
+            claim,
+            Scope.ALL,
+            looked_at=chosen.num_rows,
+            wrong=len(wrong),
+            rows=both.num_rows,
+            allowed=ALLOWED,
+            examples=wrong[:3],
+            harm="results begin at other moments, or are found by other words",
+        )
+
+
+def _spread(rows: pa.Table) -> pa.Table:
+    step = max(1, -(-rows.num_rows // _VIDEOS))
+    return rows.take(pa.array(range(0, rows.num_rows, step)))
+
+
+def _moments(tables: PinnedTables, keys: list[str]) -> dict[str, list[tuple[int, int, str]]]:
+    found: dict[str, list[tuple[int, int, str]]] = {}
+    columns = ["video_key", "start_ms", "end_ms", "text"]
+    for part in parts(keys):
+        for row in tables.scan("segments", columns, among("video_key", part)).to_pylist():
+            moment = (row["start_ms"], row["end_ms"], row["text"])
+            found.setdefault(row["video_key"], []).append(moment)
+    return {key: sorted(moments) for key, moments in found.items()}
+
+
+def links_kept(pinned: PinnedTables, served: ReleaseSnapshot) -> float | None:
+    """The share of the served release's links that are still there.
+
+    Of videos and products that are; None where there are none to compare.
+    """
+    names = ["video_key", "product_key"]
+    before = served.strong_links(names)
+    for name, table in zip(names, ("videos", "products"), strict=True):
+        there = pinned.scan(table, [name])[name]
+        before = before.filter(pc.is_in(before[name], value_set=there))
+    if not before.num_rows:
+        return None
+    now = pinned.scan("links", names, f"score >= {served.link_above}")
+    return float(before.join(now, names, join_type="inner").num_rows / before.num_rows)

@@ -1,0 +1,398 @@
+"""Making again, on samples, what a release holds: from its sources, by its models and its code.
+
+Seals tell whether a cell is what was written; this tells whether it was right when it was. Words
+are joined and links and clusters computed again in any case. Where a run has models and the shop's
+files at hand, texts are encoded again, pictures read and encoded again, and videos decoded again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reelshelf.indexer.index.duplicates import clusters_of
+from reelshelf.indexer.linking.link import Linker
+from reelshelf.indexer.quality.declared import DECLARED
+from reelshelf.indexer.quality.inspection import ALLOWED
+from reelshelf.indexer.quality.relinking import copies_of
+from reelshelf.indexer.quality.sampling import Looked, example, finding, looked_at
+from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.store import rows as records
+from reelshelf.indexer.store.snapshot import PinnedTables
+from reelshelf.indexer.store.tables import among, parts
+from reelshelf.schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    RejectedPicture,
+    VideoSource,
+)
+from reelshelf.schemas.errors import MediaError
+from reelshelf.schemas.gate import Finding, Scope
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.outcomes import Indexed, Outcome, VideoJob
+from reelshelf.schemas.probes import Probe, Probed
+from reelshelf.schemas.run import Stage
+from reelshelf.schemas.segments import moment_text
+
+# Another machine's arithmetic, and another batch, move a vector less than this.
+_SAME = 0.98
+_SAME_SCORE = 1e-3
+# Rows that were there are looked at less: what makes them has not run.
+_OLD_SHARE = 5
+# Videos whose links are computed again, of each scope.
+_LINKED = 100
+_AGAIN = "is what is made of its source again"
+
+
+class Encoder(Protocol):
+    """What encodes texts, and maybe pictures: the engine of a run."""
+
+    def encode_probes(self, probes: Sequence[Probe]) -> Iterator[Probed]:
+        """Encode texts and pictures, in any order."""
+        ...
+
+
+class Remaker(Protocol):
+    """What makes things of files again: the engine of a run."""
+
+    def encode_pictures(
+        self, jobs: Sequence[PictureJob]
+    ) -> Iterator[EncodedPicture | RejectedPicture]:
+        """Read and encode product pictures, in any order."""
+        ...
+
+    def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
+        """Decode videos and run the models of their stages, in any order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShopFiles:
+    """The shop's files: `videos` are by key, `root` is where pictures are named from.
+
+    `remaker` reads them again.
+    """
+
+    remaker: Remaker
+    files: Files
+    root: str
+    videos: Mapping[str, VideoSource]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a run has at hand beside the store: encoders, and the shop's files, if it reads them."""
+
+    encoder: Encoder
+    files: ShopFiles | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """How much of what is new is made again, and the rows to take it from.
+
+    `most` is of moments, texts and pictures each; a fifth of it is of what was there.
+    """
+
+    pinned: PinnedTables
+    served: PinnedTables | None
+    most: int
+    seed: int
+
+    def looked(self, name: str, scale: int = 1) -> Looked:
+        """Rows of a table, of which as many are new as are asked for."""
+        return looked_at(name, self.pinned, self.served, self.seed, self.most * scale)
+
+    def chosen(self, looked: Looked, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+        """Places of rows to make again, of those that have something to make again."""
+        rng = np.random.default_rng(self.seed)
+        found = []
+        for own, most in ((looked.new, self.most), (~looked.new, self.most // _OLD_SHARE)):
+            places = np.flatnonzero(own & there)
+            few = places if len(places) <= most else rng.choice(places, most, replace=False)
+            found.append(np.sort(few))
+        return np.concatenate(found)
+
+
+def joined_again(samples: Samples) -> Iterator[Finding]:
+    """The text of moments, from what is read and said in them."""
+    looked = samples.looked("segments", 10)
+    cells = zip(
+        *(looked.rows[name].to_pylist() for name in ("text", "screen_text", "utterances")),
+        strict=True,
+    )
+    wrong = [
+        text != moment_text([line["text"] for line in lines or ()], [s["text"] for s in said or ()])
+        for text, lines, said in cells
+    ]
+    places = np.arange(len(wrong))
+    yield from _compared(looked, places, np.array(wrong, np.bool_), "text")
+
+
+def clustered_again(samples: Samples) -> Iterator[Finding]:
+    """The cluster of every video, from which contents duplicate which."""
+    columns = ["video_key", "video_id", "content_sha256", "duplicates", "duplicate_cluster"]
+    rows = samples.pinned.scan("videos", columns).to_pylist()
+    edges: dict[str, set[str]] = {}
+    for row in rows:
+        edges.setdefault(row["content_sha256"], set()).update(row["duplicates"] or ())
+    clusters = clusters_of(edges)
+    wrong = [row for row in rows if row["duplicate_cluster"] != clusters[row["content_sha256"]]]
+    yield finding(
+        "videos.duplicate_cluster",
+        _AGAIN,
+        Scope.ALL,
+        looked_at=len(rows),
+        wrong=len(wrong),
+        rows=len(rows),
+        allowed=ALLOWED,
+        examples=[str(row["video_id"]) for row in wrong[:3]],
+        harm=DECLARED["videos"]["duplicate_cluster"].harm,
+    )
+
+
+def linked_again(samples: Samples, linker: Linker, keep_above: float) -> Iterator[Finding]:
+    """The links of some videos, by the linker that links the shop."""
+    looked = samples.looked("videos")
+    due = np.asarray(pc.is_valid(looked.rows["links_fingerprint"]).to_numpy(), np.bool_)
+    few = replace(samples, most=min(samples.most, _LINKED))
+    places = few.chosen(looked, due)
+    keys = [looked.rows["video_key"][int(place)].as_py() for place in places]
+    pinned = samples.pinned
+    groups = copies_of(pinned.store.clusters(pinned.versions["videos"]), keys)
+    made: dict[str, dict[str, tuple[float, list[tuple[int, int]]]]] = {}
+    for batch in pinned.store.videos_to_link(groups, pinned.versions):
+        for copies in batch:
+            for (_, video), links in zip(
+                copies, linker.link([video for _, video in copies]), strict=True
+            ):
+                made[video.video_key] = {
+                    link.product_key: (link.score, [(s.start_ms, s.end_ms) for s in link.spans])
+                    for link in links
+                }
+    stored: dict[str, dict[str, tuple[float, list[tuple[int, int]]]]] = {key: {} for key in keys}
+    columns = ["video_key", "product_key", "score", "spans"]
+    for part in parts(sorted(set(keys))):
+        for row in pinned.scan("links", columns, among("video_key", part)).to_pylist():
+            spans = [(span["start_ms"], span["end_ms"]) for span in row["spans"] or ()]
+            stored[row["video_key"]][row["product_key"]] = (row["score"] or 0.0, spans)
+    wrong = [_links_differ(stored[key], made.get(key, {}), keep_above) for key in keys]
+    yield from _compared(
+        looked, places, np.array(wrong, np.bool_), "links", DECLARED["links"]["product_key"].harm
+    )
+
+
+def _links_differ(
+    stored: Mapping[str, tuple[float, list[tuple[int, int]]]],
+    made: Mapping[str, tuple[float, list[tuple[int, int]]]],
+    keep_above: float,
+) -> bool:
+    """Whether links are of other products, or with other scores or spans."""
+    for product in stored.keys() | made.keys():
+        (score, spans), (again, spans_again) = (
+            links.get(product, (0.0, [])) for links in (stored, made)
+        )
+        at_the_edge = max(score, again) < keep_above + _SAME_SCORE
+        if not at_the_edge and (abs(score - again) > _SAME_SCORE or spans != spans_again):
+            return True
+    return False
+
+
+def encoded_again(samples: Samples, sources: Sources) -> Iterator[Finding]:
+    """Texts of moments, sentences and products, by the text encoder."""
+    looked = samples.looked("segments")
+    text = looked.rows["text"]
+    said = np.asarray(
+        pc.and_(pc.is_valid(text), pc.not_equal(text, "")).to_numpy(zero_copy_only=False), np.bool_
+    )
+    places = samples.chosen(looked, said)
+    yield from _texts_again(looked, places, "text_vector", text.take(pa.array(places)), sources)
+    yield from _sentences_again(samples, looked, sources)
+    products = samples.looked("products")
+    places = samples.chosen(products, np.ones(products.rows.num_rows, np.bool_))
+    own = products.rows.take(pa.array(places))
+    sound = [_has_vectors(own, name) for name in ("text_vector", "facts_vector")]
+    places, own = places[sound[0] & sound[1]], own.filter(pa.array(sound[0] & sound[1]))
+    if not own.num_rows:
+        return
+    pictures = samples.pinned.dataset("product_images").schema.empty_table()
+    encoded = records.encoded_products(own, pictures)
+    # They come in order of SKUs, as they are read from a store; here the order is the rows'.
+    by_sku = {item.product.sku: item.product for item in encoded}
+    named = [by_sku[sku] for sku in own["sku"].to_pylist()]
+    for column, words in (
+        ("text_vector", [product.text for product in named]),
+        ("facts_vector", [product.facts for product in named]),
+    ):
+        yield from _texts_again(products, places, column, pa.array(words), sources)
+
+
+def _has_vectors(rows: pa.Table, column: str) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.is_valid(rows[column]).to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _texts_again(
+    looked: Looked,
+    places: npt.NDArray[np.intp],
+    column: str,
+    texts: pa.Array | pa.ChunkedArray,
+    sources: Sources,
+) -> Iterator[Finding]:
+    words = texts.to_pylist()
+    made = _encoded(sources, [Probe(n, text=str(text)) for n, text in enumerate(words)])
+    told = [n for n in range(len(words)) if made.get(n) is not None]
+    cells = looked.rows[column].take(pa.array(places))
+    wrong = np.array([_differs(cells[n].as_py(), made[n]) for n in told], np.bool_)
+    yield from _compared(looked, places[told], wrong, column)
+
+
+def _sentences_again(samples: Samples, looked: Looked, sources: Sources) -> Iterator[Finding]:
+    """One sentence of each of some moments, by its own vector."""
+    spoken = pc.fill_null(pc.list_value_length(looked.rows["utterances"]), 0).to_numpy()
+    places = samples.chosen(looked, np.asarray(spoken > 0, np.bool_))
+    rng = np.random.default_rng(samples.seed)
+    texts, cells = [], []
+    dim = looked.rows.schema.field("text_vector").type.list_size
+    for place in places.tolist():
+        said = looked.rows["utterances"][place].as_py()
+        vectors = np.array(looked.rows["utterance_vectors"][place].as_py() or (), np.float32)
+        chosen = int(rng.integers(len(said)))
+        texts.append(said[chosen]["text"])
+        whole = len(vectors) == dim * len(said)
+        cells.append(vectors.reshape(-1, dim)[chosen] if whole else None)
+    made = _encoded(sources, [Probe(n, text=text) for n, text in enumerate(texts)])
+    told = [n for n in range(len(texts)) if made.get(n) is not None]
+    wrong = np.array([_differs(cells[n], made[n]) for n in told], np.bool_)
+    yield from _compared(looked, places[told], wrong, "utterance_vectors")
+
+
+def pictures_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
+    """Product pictures, from their files."""
+    looked = samples.looked("product_images")
+    places = samples.chosen(looked, np.ones(looked.rows.num_rows, np.bool_))
+    jobs, of = [], {}
+    columns = ("image_key", "product_key", "sku", "uri")
+    for place in places.tolist():
+        key, product, sku, uri = (looked.rows[name][place].as_py() for name in columns)
+        location = shop.files.resolve(shop.root, uri) if uri else None
+        if location is not None and key is not None:
+            jobs.append(PictureJob(key, product, sku, uri, location, read=False))
+            of[key] = place
+    told, wrong = [], []
+    for item in shop.remaker.encode_pictures(jobs):
+        # A picture that has changed since, or is away, says nothing.
+        if isinstance(item, EncodedPicture):
+            place = of[item.job.image_key]
+            if looked.rows["content_sha256"][place].as_py() == item.image.content_sha256:
+                told.append(place)
+                cell = looked.rows["image_vector"][place].as_py()
+                wrong.append(_differs(cell, item.image.vector))
+    found = np.array(told, np.intp)
+    yield from _compared(looked, found, np.array(wrong, np.bool_), "image_vector")
+
+
+def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
+    """Whole videos of some moments, decoded and encoded again from their files."""
+    looked = samples.looked("segments")
+    owners = looked.rows["video_key"].to_pylist()
+    jobs: list[VideoJob] = []
+    for own, most in ((looked.new, samples.most), (~looked.new, samples.most // _OLD_SHARE)):
+        jobs += _videos_to_decode(samples, shop, [owners[i] for i in np.flatnonzero(own)], most)
+    keys = {job.key: job for job in jobs}
+    new = {key for key, fresh in zip(owners, looked.new, strict=True) if fresh}
+    wrong: dict[Scope, list[str]] = {Scope.NEW: [], Scope.OLD: []}
+    seen = {Scope.NEW: 0, Scope.OLD: 0}
+    for outcome in shop.remaker.index_videos(jobs):
+        if not isinstance(outcome, Indexed):
+            continue  # it has changed since, or is away: it says nothing
+        stored = keys[outcome.job.key].stored
+        assert stored is not None
+        scope = Scope.NEW if outcome.job.key in new else Scope.OLD
+        again = {s.segment_key: s.frame_vector for s in outcome.video.segments}
+        for segment in stored.segments:
+            seen[scope] += 1
+            made = again.get(segment.segment_key)
+            if made is None or _differs(segment.frame_vector, made):
+                wrong[scope].append(f"{outcome.job.source.video_id} at {segment.start_ms}")
+    for scope in (Scope.NEW, Scope.OLD):
+        if seen[scope]:
+            yield finding(
+                "segments.frame_vector",
+                _AGAIN,
+                scope,
+                looked_at=seen[scope],
+                wrong=len(wrong[scope]),
+                rows=max(seen[scope], looked.total[scope]),
+                allowed=ALLOWED,
+                examples=wrong[scope][:3],
+                harm=DECLARED["segments"]["frame_vector"].harm,
+            )
+
+
+def _videos_to_decode(
+    samples: Samples, shop: ShopFiles, owners: Sequence[str], most: int
+) -> Iterator[VideoJob]:
+    """Videos of some moments whose files are at hand, until they have as many moments."""
+    moments = 0
+    for key in dict.fromkeys(owners):
+        if moments >= most:
+            return
+        source = shop.videos.get(key)
+        if source is None:
+            continue
+        where = among("video_key", [key])
+        videos, segments = (
+            samples.pinned.scan(name, None, where) for name in ("videos", "segments")
+        )
+        if videos.num_rows != 1:
+            continue
+        try:
+            stamp = shop.files.stamp(source.path)
+        except MediaError:
+            continue
+        stored = records.stored_videos(videos, segments)[key]
+        moments += len(stored.segments)
+        yield VideoJob(key, source, stamp, frozenset([Stage.VISUAL]), stored)
+
+
+def _encoded(sources: Sources, probes: Sequence[Probe]) -> dict[int, Vectors]:
+    found = sources.encoder.encode_probes(probes) if probes else ()
+    return {item.number: item.vector for item in found if item.vector is not None}
+
+
+def _differs(cell: Sequence[float] | Vectors | None, made: Vectors) -> bool:
+    """Whether a stored vector is another than the one that is made again. NaN differs."""
+    if cell is None:
+        return True
+    return not float(np.asarray(cell, np.float32) @ made) >= _SAME
+
+
+def _compared(
+    looked: Looked,
+    places: npt.NDArray[np.intp],
+    wrong: npt.NDArray[np.bool_],
+    column: str,
+    harm: str | None = None,
+) -> Iterator[Finding]:
+    """Findings for rows at some places, of which some are not what is made again."""
+    for scope, own in ((Scope.NEW, looked.new), (Scope.OLD, ~looked.new)):
+        mine = own[places]
+        if not mine.any():
+            continue
+        bad = places[wrong & mine]
+        yield finding(
+            f"{looked.name}.{column}",
+            _AGAIN,
+            scope,
+            looked_at=int(mine.sum()),
+            wrong=len(bad),
+            written=looked.written[scope],
+            rows=looked.total[scope],
+            allowed=ALLOWED,
+            examples=[example(looked.name, looked.rows, int(place), "") for place in bad[:3]],
+            harm=harm or DECLARED[looked.name][column].harm,
+        )
