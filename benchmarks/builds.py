@@ -19,6 +19,7 @@ from PIL import Image
 
 from reelshelf.indexer.extract.work import failed
 from reelshelf.indexer.index import encode
+from reelshelf.indexer.pipeline.engine import ModelLoader
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
@@ -67,7 +68,8 @@ Answer = TypeVar("Answer")
 def config_of(**sections: dict[str, object]) -> Config:
     """The settings of all cases, with what one of them changes."""
     index = _INDEX | sections.pop("index", {})
-    return small_config(index=index, **sections)
+    gate = {"recheck": 300} | sections.pop("gate", {})
+    return small_config(index=index, gate=gate, **sections)
 
 
 CONFIG = config_of()
@@ -323,11 +325,17 @@ def names(checks: Sequence[GateCheck]) -> str:
 
 
 def run(
-    shop: Shop, uri: str, config: Config, reindex: ReindexRequest | None = None
+    shop: Shop,
+    uri: str,
+    config: Config,
+    reindex: ReindexRequest | None = None,
+    models: ModelLoader = load,
+    allow_shrink: bool = False,
 ) -> IngestResult:
     """One run on the shop's lists as they are."""
-    request = IngestRequest(str(shop.root / "catalog.jsonl"), str(shop.root / "videos.jsonl"), uri)
-    return ingest(request, config, lambda c: LocalEngine(c, load, decode), NoProgress(), reindex)
+    catalog, videos = (str(shop.root / f"{name}.jsonl") for name in ("catalog", "videos"))
+    request = IngestRequest(catalog, videos, uri, allow_shrink=allow_shrink)
+    return ingest(request, config, lambda c: LocalEngine(c, models, decode), NoProgress(), reindex)
 
 
 def ended(result: IngestResult) -> Verdict:

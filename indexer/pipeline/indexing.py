@@ -93,6 +93,7 @@ def _text_vectors(
     for sku, made in (answer for part in encode_texts(changed) for answer in part.items()):
         if isinstance(made, RejectedText):
             outcomes.rejected.append(RejectedRow("catalog", 0, sku, made.reason))
+            outcomes.refused_products.add(sku)
             refused += 1
             if refused >= _ALIKE and refused > outcomes.calls["products_encoded"]:
                 raise TooManyFailures(
@@ -104,6 +105,16 @@ def _text_vectors(
             vectors[sku] = made
             outcomes.calls["products_encoded"] += 1
     return vectors
+
+
+def leave_out_pictures(
+    plan: ProductPlan, outcomes: Outcomes, states: Mapping[str, ProductState]
+) -> None:
+    """Pictures of products that could not be written, and are not there, wait for these."""
+    refused = outcomes.refused_products
+    plan.pictures = [
+        job for job in plan.pictures if job.sku not in refused or job.product_key in states
+    ]
 
 
 def drop_gone_products(run: Run, plan: ProductPlan) -> None:

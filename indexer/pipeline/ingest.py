@@ -18,6 +18,7 @@ from reelshelf.indexer.pipeline.indexing import (
     index_pictures,
     index_products,
     index_videos,
+    leave_out_pictures,
     note_failed,
 )
 from reelshelf.indexer.pipeline.plan import PlanCounts
@@ -180,6 +181,7 @@ def _run(
         outcomes.calls["files_hashed"] = planned.counts.files_hashed
     try:
         index_products(run, engine.encode_texts, baseline, outcomes, products, stored.products)
+        leave_out_pictures(products, outcomes, stored.products)
     except TooManyFailures as error:
         return ending.refused(Ending.TOO_MANY_FAILURES, str(error))
     index_pictures(run, engine, baseline, outcomes, products, stored.pictures)
@@ -204,18 +206,20 @@ def _run(
     store.delete_videos(stale)
     if run.scope.links:
         store.unlink([key for key in store.link_states() if run.scope.has_video(key)])
-    return ending.publish(engine, at_hand=_at_hand(source, engine, config))
+    return ending.publish(engine, at_hand=_at_hand(run, outcomes, source, engine))
 
 
-def _at_hand(source: Source, engine: Engine, config: Config) -> AtHand:
+def _at_hand(run: Run, outcomes: Outcomes, source: Source, engine: Engine) -> AtHand:
     """What the gate may look at beside the store: the models, and all that the source lists."""
-    shop = config.shop_id
+    shop, scope = run.config.shop_id, run.scope
     videos = {video_key(shop, item.video_id): item for item in source.videos.videos}
-    files = ShopFiles(engine, source.files, source.catalog.root, videos)
+    products = [product_key(shop, item.sku) for item in source.catalog.products]
+    refused = {product_key(shop, sku) for sku in outcomes.refused_products}
     listed = {
-        "videos": list(videos),
-        "products": [product_key(shop, item.sku) for item in source.catalog.products],
+        "videos": [key for key in videos if scope.has_video(key)],
+        "products": [key for key in products if scope.has_product(key) and key not in refused],
     }
+    files = ShopFiles(engine, source.files, source.catalog.root, videos)
     return AtHand(Sources(engine, files), listed)
 
 

@@ -143,7 +143,7 @@ class Outcomes:
 
     `source` says where catalog and videos come from; a run that only publishes has none. Then
     `counted` are the outcomes of the run that it publishes for, and `refused_rate` the failure rate
-    that this one was refused for, if it was.
+    that this one was refused for, if it was. `refused_products` are SKUs whose texts failed.
     """
 
     planned: PlanCounts = field(default_factory=PlanCounts)
@@ -155,6 +155,7 @@ class Outcomes:
     failed: list[Failed] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     rejected_pictures: list[RejectedPicture] = field(default_factory=list)
+    refused_products: set[str] = field(default_factory=set)
     tries: Tries = field(default_factory=Tries)
     calls: Counter[str] = field(default_factory=Counter)
 

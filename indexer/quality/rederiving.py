@@ -108,7 +108,12 @@ class Samples:
         return looked_at(name, self.pinned, self.served, self.seed, self.most * scale)
 
     def chosen(self, looked: Looked, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-        """Places of rows to make again, of those that have something to make again."""
+        """Places of rows to make again, of those that have something to make again.
+
+        None of a table that is as the served release has it: that was seen to then.
+        """
+        if not looked.touched:
+            return np.zeros(0, np.intp)
         rng = np.random.default_rng(self.seed)
         found = []
         for own, most in ((looked.new, self.most), (~looked.new, self.most // _OLD_SHARE)):
@@ -298,6 +303,8 @@ def pictures_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
 def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
     """Whole videos of some moments, decoded and encoded again from their files."""
     looked = samples.looked("segments")
+    if not looked.touched:
+        return
     owners = looked.rows["video_key"].to_pylist()
     jobs: list[VideoJob] = []
     for own, most in ((looked.new, samples.most), (~looked.new, samples.most // _OLD_SHARE)):

@@ -32,7 +32,8 @@ _SURE = 0.95
 class Looked:
     """Rows of one table that are looked at: `new` says which are of runs since the served release.
 
-    `written` and `rows` are how many rows of each scope lie in new files, and how many there are.
+    `written` and `total` are how many rows of each scope were drawn from, and how many there are.
+    `touched`: there are files that the served release does not have.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Looked:
     new: npt.NDArray[np.bool_]
     written: dict[Scope, int]
     total: dict[Scope, int]
+    touched: bool
 
     def found(
         self,
@@ -148,6 +150,7 @@ def looked_at(
     count = dataset.count_rows()
     before = served.dataset(name) if served is not None else None
     pieces = fresh_fragments(dataset, before)
+    touched = bool(pieces)
     if count <= _SMALL:
         pieces = dataset.get_fragments()
     known = _runs(before)
@@ -170,6 +173,7 @@ def looked_at(
         np.concatenate(new) if new else np.zeros(0, np.bool_),
         written,
         {Scope.NEW: written[Scope.NEW], Scope.OLD: count - written[Scope.NEW]},
+        touched,
     )
 
 

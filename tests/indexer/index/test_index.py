@@ -11,12 +11,13 @@ import pyarrow as pa
 import pytest
 
 from reelshelf.indexer.index.build import Builder, build_indexes
-from reelshelf.indexer.quality.measures import measure, recall_at_10
+from reelshelf.indexer.quality.measures import Candidate, measure, recalls_of
 from reelshelf.indexer.search.retrievers import by_vector
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.nearest import query_for
 from reelshelf.indexer.store.rows import vector_array, vector_matrix
+from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.media import Vectors
@@ -103,6 +104,11 @@ def release_of(store: Store, indexes: list[VectorIndex]) -> Release:
     return last.model_copy(update=changes)
 
 
+def candidate_of(store: Store, indexes: list[VectorIndex]) -> Candidate:
+    tables = releases.pin_tables(store)
+    return Candidate(PinnedTables.at(store, tables), tables, indexes)
+
+
 def publish(store: Store, release: Release) -> None:
     with Lease.take(store, release.run_id, 60) as lease:
         releases.publish(store.guarded(lease.check), release, lease)
@@ -114,7 +120,7 @@ def test_thousands_of_rows_are_searched_through_the_index(grown: Grown) -> None:
     assert frame.rows > ROWS
     assert frame.trained_by.startswith("faiss")
     indexes = grown.indexes
-    quality = measure(store, releases.pin_tables(store), indexes, None, CONFIG, Tally(20, 20, 0, 0))
+    quality = measure(candidate_of(store, indexes), None, CONFIG, Tally(20, 20, 0, 0))
     assert quality.recall_queries["segments.frame_vector"] >= 190
     assert quality.recall_at_10["segments.frame_vector"] >= 0.9
     assert quality.recall_at_10["segments.text_vector"] >= 0.9
@@ -134,10 +140,11 @@ def test_thousands_of_rows_are_searched_through_the_index(grown: Grown) -> None:
 def test_the_measured_recall_is_of_the_index(grown: Grown) -> None:
     """Starving the search must show in the figure."""
     starved = grown.frame.model_copy(update={"nprobes": 1, "refine_factor": 1})
-    bad = recall_at_10(grown.store, starved, 50, 0)
+    candidate = candidate_of(grown.store, grown.indexes)
+    bad, good = (recalls_of(candidate, index, 50, 0)[0] for index in (starved, grown.frame))
     assert bad.queries > 40
     assert bad.recall < 0.9
-    assert recall_at_10(grown.store, grown.frame, 50, 0).recall > bad.recall
+    assert good.recall > bad.recall
 
 
 def test_small_tables_stay_flat_and_lose_an_index_they_had(copied: Grown) -> None:

@@ -73,7 +73,7 @@ def test_that_all_new_videos_failed_is_not_that_there_was_nothing_to_do(folder: 
     folder.broken("x")
     lenient = small_config(gate={"max_failure_rate": 1.0})
     result = folder.run(lenient)
-    assert EXIT_CODES[result.ending] == 5
+    assert EXIT_CODES[result.ending] == 11
     assert "nothing else is new" in str(result.message)
     # It rests from now on, and nothing is tried.
     assert folder.run(lenient).ending is Ending.NOTHING_NEW

@@ -1,25 +1,32 @@
 import pytest
 
 from reelshelf.indexer.quality.gate import check_release
+from reelshelf.indexer.quality.sampling import finding
 from reelshelf.schemas.config import GateConfig
-from reelshelf.schemas.release import Health, Quality
+from reelshelf.schemas.gate import Scope
+from reelshelf.schemas.release import Health, JudgedQuality, KindRecall, Quality
 
 HEALTHY = Health(
-    duplicate_keys={"segments": 0},
     unindexed={"segments.frame_vector": 0},
     missing={"segments.frame_vector": 0},
     wrong_indexes=[],
-    orphans=0,
-    incomplete_videos=0,
-    bad_scores=0,
     centers={"segments.frame_vector": 0.99},
     moved={"segments.frame_vector": 0},
     damaged=[],
 )
+FRAMES = "segments.frame_vector"
+
+
+def recalled(recall: float, worst: float | None = None) -> dict[str, list[KindRecall]]:
+    found = KindRecall(kind="catalog pictures", recall=recall, error=0.01, queries=100, worst=worst)
+    return {FRAMES: [found]}
+
+
 GOOD = Quality(
     recall_at_10={"segments.frame_vector": 0.95},
     recall_error={"segments.frame_vector": 0.01},
     recall_queries={"segments.frame_vector": 100},
+    recalls=recalled(0.95, 0.93),
     videos=100,
     videos_linked=80,
     products=50,
@@ -51,7 +58,29 @@ def test_a_good_release_passes() -> None:
 @pytest.mark.parametrize(
     ("change", "check"),
     [
-        ({"recall_at_10": {"segments.frame_vector": 0.5}}, "recall@10 of segments.frame_vector"),
+        ({"recalls": recalled(0.5)}, "recall@10 of segments.frame_vector, catalog pictures"),
+        (
+            {"recalls": recalled(0.95, 0.5)},
+            "recall@10 of segments.frame_vector, catalog pictures, worst tenth",
+        ),
+        ({"failure_rate_new": 0.9}, "failure rate of new and changed videos"),
+        (
+            {
+                "findings": [
+                    finding("links.sku", "is right", Scope.NEW, looked_at=9, wrong=1, rows=9)
+                ]
+            },
+            "links.sku, new rows: is right",
+        ),
+        (
+            {"orderings": {"moments": 0.6}, "orderings_before": {"moments": 0.9}},
+            "moments: nearer than strangers",
+        ),
+        ({"links_kept": 0.4}, "links kept of the served generation"),
+        (
+            {"titles": JudgedQuality(queries=9, ndcg=0.3, before=0.9)},
+            "nDCG@10 of titles of products",
+        ),
         ({"bad_vectors": {"segments.frame_vector": 1}}, "bad vectors in segments.frame_vector"),
         ({"failed": 30}, "failure rate"),
         (
@@ -77,12 +106,7 @@ def test_a_release_that_lost_most_of_its_videos_is_refused() -> None:
     [
         ({"damaged": ["a: is missing"]}, "damaged files"),
         ({"wrong_indexes": ["a: metric"]}, "wrong indexes"),
-        ({"orphans": 1}, "orphan rows"),
-        ({"incomplete_videos": 1}, "videos that miss segments"),
-        ({"bad_scores": 1}, "scores outside 0..1"),
-        ({"duplicate_keys": {"links": 2}}, "duplicate keys"),
         ({"unindexed": {"x": 1}}, "unindexed rows of x"),
-        ({"missing": {"x": 1}}, "rows in no partition of x"),
         ({"moved": {"x": 1}}, "unchanged rows of x with other vectors"),
         ({"centers": {"x": 0.5}}, "mean vector of x, cosine"),
     ],
@@ -113,9 +137,31 @@ def test_a_release_that_lost_much_is_refused(change: dict[str, object], check: s
 
 
 def test_a_condition_says_by_how_much_it_was_missed() -> None:
-    recall = {"segments.frame_vector": 0.9}
-    poor = GOOD.model_copy(update={"recall_at_10": recall, "failed": 6, "submitted": 10})
+    poor = GOOD.model_copy(update={"recalls": recalled(0.9), "failed": 6, "submitted": 10})
     wrong = {c.name: c for c in check_release(poor, None, GateConfig()) if not c.passed}
-    assert wrong["recall@10 of segments.frame_vector"].missed_by == pytest.approx(0.02)
+    recall = wrong["recall@10 of segments.frame_vector, catalog pictures"]
+    assert recall.missed_by == pytest.approx(0.02)
     assert wrong["failure rate"].missed_by == pytest.approx(0.4)
     assert all(c.missed_by == 0 for c in check_release(poor, None, GateConfig()) if c.passed)
+
+
+@pytest.mark.parametrize(
+    ("change", "low", "high", "passed"),
+    [(-0.1, -0.15, -0.05, False), (-0.1, -0.25, 0.05, True), (-0.01, -0.015, -0.005, True)],
+)
+def test_a_loss_on_judged_queries_counts_where_it_is_large_and_no_chance(
+    change: float, low: float, high: float, passed: bool
+) -> None:
+    judged = JudgedQuality(queries=50, ndcg=0.7, before=0.8, change=change, low=low, high=high)
+    assert (refused(GOOD.model_copy(update={"judged": judged})) == []) is passed
+
+
+def test_what_a_condition_tells_is_which_share_and_what_for() -> None:
+    found = finding(
+        "segments.text", "is what was written", Scope.OLD, looked_at=100, wrong=20, rows=1000,
+        allowed=0.01, examples=["v1 at 0"], harm="searches find other moments",
+    )  # fmt: skip
+    told = found.as_check().told
+    assert "segments.text, old rows" in told
+    assert "20 of 100 looked at (1000 there are)" in told
+    assert "e.g. v1 at 0; searches find other moments" in told
