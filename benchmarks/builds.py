@@ -5,6 +5,8 @@ for models; frames and texts have IVF-PQ indexes.
 """
 
 import hashlib
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ from reelshelf.indexer.store.rows import vector_array, vector_matrix
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store, among
 from reelshelf.jobs.engines.local import LocalEngine
-from reelshelf.models.protocols import ModelSet, Transcript
+from reelshelf.models.protocols import ImageEncoder, ModelSet, TextEncoder, Transcript
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.gate import GateCheck
@@ -51,7 +53,7 @@ from reelshelf.schemas.media import (
 )
 from reelshelf.schemas.outcomes import Failed, Tally, VideoJob
 from reelshelf.schemas.quantizer import Quantizer
-from reelshelf.schemas.release import Release, VectorIndex
+from reelshelf.schemas.release import ModelRef, Release, VectorIndex
 from reelshelf.schemas.run import Ending
 from reelshelf.schemas.segments import Utterance
 from tests.support.fakes import IMAGE_DIM, FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
@@ -73,6 +75,8 @@ def config_of(**sections: dict[str, object]) -> Config:
 
 
 CONFIG = config_of()
+# Where it does not matter how vectors are searched.
+FLAT = config_of(index={"kind": "flat"})
 
 
 def noise(*seed: int) -> Vectors:
@@ -131,6 +135,44 @@ def load(config: Config) -> ModelSet:
     return ModelSet(GridImages(), FakeTexts(), NumberedSpeech(), FakeReader(), None)
 
 
+class OtherImages(GridImages):
+    """Another space of images, as good as the base's."""
+
+    ref = ModelRef(name="other-grid", revision="1", sha256="1", dim=IMAGE_DIM, space="other-grid")
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        """Encode n images."""
+        return np.ascontiguousarray(super().encode_images(images)[:, ::-1])
+
+
+class OtherTexts(FakeTexts):
+    """Another space of texts, as good as the base's."""
+
+    ref = ModelRef(name="other-texts", revision="1", sha256="1", dim=32, space="other-texts")
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Encode n texts."""
+        return np.ascontiguousarray(super().encode_texts(texts)[:, ::-1])
+
+
+def load_others(config: Config) -> ModelSet:
+    """Models of a new generation."""
+    del config
+    return ModelSet(OtherImages(), OtherTexts(), NumberedSpeech(), FakeReader(), None)
+
+
+def models_of(images: ImageEncoder | None = None, texts: TextEncoder | None = None) -> ModelLoader:
+    """A loader of the base's models but for these."""
+
+    def load_some(config: Config) -> ModelSet:
+        del config
+        return ModelSet(
+            images or GridImages(), texts or FakeTexts(), NumberedSpeech(), FakeReader(), None
+        )
+
+    return load_some
+
+
 def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
     """Make up a video from the number in its file; every fifth is silent."""
     del config
@@ -175,9 +217,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Shop:
-    """The shop of all cases: lists are written anew for each, videos lie there."""
+    """The shop of all cases: videos lie there, and lists of each process that tries some."""
 
     root: Path
+
+    def list_of(self, what: str) -> Path:
+        """Where this process lists its products, or its videos."""
+        return self.root / f"{what}-{os.getpid()}.jsonl"
 
     def write_video(self, name: str, content: str) -> None:
         """Put a video there."""
@@ -190,10 +236,42 @@ class Shop:
         for number in range(PRODUCTS):
             kind = picture(number % KINDS, 10_000 + number, 0)
             Image.fromarray(kind).save(self.root / "images" / f"{number}.png")
-        for number in range(VIDEOS + VIDEOS // 10):
+        for number in range(4 * VIDEOS):
             self.write_video(f"v{number}", str(number))
         for number in range(VIDEOS // 2):
             self.write_video(f"broken{number}", f"broken {number}")
+
+    def make_bases(self, folder: Path) -> None:
+        """The stores that builds start from, by name, below a folder.
+
+        `base` is published; `grown` holds a night with a tenth more of all that was not published,
+        and `again` a generation with other encoders.
+        """
+        self.make()
+        self.write_lists()
+        run(self, str(folder / "base"), CONFIG).or_raise()
+        run(self, str(folder / "flat"), FLAT).or_raise()
+        for name in ("grown", "again"):
+            shutil.copytree(folder / "flat", folder / name)
+        anew = ReindexRequest(everything=True)
+        run(self, str(folder / "again"), _held(), anew, load_others)
+        self.write_lists(VIDEOS // 10, PRODUCTS // 10)
+        run(self, str(folder / "grown"), _held())
+
+    def write_lists(self, videos: int = 0, products: int = 0) -> None:
+        """Write the lists of the base, with so many more of each."""
+        rows = self.products()
+        rows += [
+            row | {"sku": f"{row['sku']}-more", "title": f"{row['title']} more"}
+            for row in rows[:products]
+        ]
+        write_lines(self.list_of("catalog"), rows)
+        names = [f"v{i}" for i in range(VIDEOS + videos)]
+        write_lines(self.list_of("videos"), self.videos(names))
+
+    def write_videos(self, rows: Sequence[dict[str, object]]) -> None:
+        """List these videos."""
+        write_lines(self.list_of("videos"), list(rows))
 
     def products(self) -> list[dict[str, object]]:
         """The rows of the base's catalog."""
@@ -266,7 +344,7 @@ class Copy:
             "videos": videos or self.shop.videos(),
         }
         for name, rows in lists.items():
-            write_lines(self.shop.root / f"{name}.jsonl", rows)
+            write_lines(self.shop.list_of(name), rows)
         return ended(run(self.shop, self.uri, config, reindex))
 
     def judged(self, indexes: Sequence[VectorIndex] | None = None) -> Verdict:
@@ -333,7 +411,7 @@ def run(
     allow_shrink: bool = False,
 ) -> IngestResult:
     """One run on the shop's lists as they are."""
-    catalog, videos = (str(shop.root / f"{name}.jsonl") for name in ("catalog", "videos"))
+    catalog, videos = (str(shop.list_of(name)) for name in ("catalog", "videos"))
     request = IngestRequest(catalog, videos, uri, allow_shrink=allow_shrink)
     return ingest(request, config, lambda c: LocalEngine(c, models, decode), NoProgress(), reindex)
 
@@ -346,6 +424,11 @@ def ended(result: IngestResult) -> Verdict:
         return Verdict(Outcome.UNCHANGED)
     message = (result.message or "").removeprefix("not published, the last release stays. ")
     return Verdict(Outcome.REFUSED, message)
+
+
+def _held() -> Config:
+    """Leaves what a run made in the tables, and publishes nothing."""
+    return config_of(index={"kind": "flat"}, gate={"min_videos": 10**6})
 
 
 Case = Callable[[Copy], Verdict]

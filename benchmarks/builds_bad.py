@@ -239,13 +239,6 @@ def _missing(copy: Copy) -> Verdict:
     return copy.published()
 
 
-@case(BAD, "missing index file")
-def _missing_index(copy: Copy) -> Verdict:
-    copy.touch()
-    copy.file("_indices").unlink()
-    return copy.published()
-
-
 @case(BAD, "more than half of the videos gone from the tables")
 def _half(copy: Copy) -> Verdict:
     keys = [video_key(CONFIG.shop_id, f"v{i}") for i in range(VIDEOS * 11 // 20)]
@@ -262,6 +255,19 @@ def _half_source(copy: Copy) -> Verdict:
 def _half_products(copy: Copy) -> Verdict:
     keys = copy.store.scan("products", ["product_key"])["product_key"].to_pylist()
     copy.store.writable("products").delete(among("product_key", keys[: PRODUCTS * 11 // 20]))
+    return copy.published()
+
+
+@case(BAD, "one link in twenty gone")
+def _fewer_links(copy: Copy) -> Verdict:
+    keys = copy.store.scan("links", ["link_key"])["link_key"].to_pylist()
+    copy.store.writable("links").delete(among("link_key", keys[::20]))
+    return copy.published()
+
+
+@case(BAD, "one video in twenty gone from the tables")
+def _deleted(copy: Copy) -> Verdict:
+    copy.store.delete_videos([video_key(CONFIG.shop_id, f"v{i}") for i in range(VIDEOS // 20)])
     return copy.published()
 
 

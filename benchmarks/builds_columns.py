@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.builds import CONFIG, Copy, Outcome, Verdict
+from benchmarks.builds import FLAT, Copy, Outcome, Verdict
 from reelshelf.indexer.quality.declared import DECLARED
 from reelshelf.indexer.store.seals import column_digests
 from reelshelf.indexer.store.tables import TABLE_KEYS, Store, among, parts
@@ -170,10 +170,13 @@ class ColumnBuild:
         if self.column == "*":
             changed = self._whole_rows(store, rows, chosen)
         else:
-            changed = self._cells(store, rows, own, chosen, rng)
+            try:
+                changed = self._cells(store, rows, own, chosen, rng)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, OSError) as error:
+                return Verdict(Outcome.UNCHANGED, f"no table takes it: {error}"[:200])
         if changed <= 0.01 * len(own):
             return Verdict(Outcome.UNCHANGED, f"{changed} of {len(own)} cells are others now")
-        return copy.published()
+        return copy.published(FLAT)
 
     def _scope(self, copy: Copy, rows: pa.Table) -> Places:
         served = copy.release
@@ -246,12 +249,3 @@ def column_builds() -> Iterator[ColumnBuild]:
                 for share in SHARES:
                     generation = next(turns)[2]
                     yield ColumnBuild(table, "*", harm, scope, share, generation)
-
-
-def refused(build: ColumnBuild, verdict: Verdict) -> bool:
-    """Whether a build ended as it had to: one that changes nothing may not be there at all."""
-    del build
-    return verdict.outcome in (Outcome.REFUSED, Outcome.UNCHANGED)
-
-
-__all__ = ["CONFIG", "ColumnBuild", "column_builds", "refused"]

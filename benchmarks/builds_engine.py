@@ -20,11 +20,11 @@ from benchmarks.builds import (
     Case,
     Copy,
     GridImages,
-    NumberedSpeech,
     Verdict,
     case,
     config_of,
     ended,
+    models_of,
     run,
 )
 from reelshelf.indexer.extract import segments as cutting
@@ -32,12 +32,10 @@ from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.pipeline.engine import ModelLoader
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.store.tables import among
-from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.release import ModelRef
-from tests.support.fakes import FakeReader, FakeTexts, unit
-from tests.support.shops import write_lines
+from tests.support.fakes import FakeTexts, unit
 
 ENGINE_BAD: dict[str, Case] = {}
 EVERYTHING = ReindexRequest(everything=True)
@@ -148,25 +146,9 @@ class Night:
     def verdict(self) -> Verdict:
         """How it ended."""
         shop = self.copy.shop
-        more = [f"v{i}" for i in range(VIDEOS + VIDEOS // 10)]
-        write_lines(shop.root / "videos.jsonl", shop.videos(more))
-        products = shop.products()
-        new = [p | {"sku": f"{p['sku']}-new", "title": f"{p['title']} new"} for p in products[::10]]
-        write_lines(shop.root / "catalog.jsonl", [*products, *new])
+        shop.write_lists(VIDEOS // 10, PRODUCTS // 10)
         with self.within:
             return ended(run(shop, self.copy.uri, self.config, self.reindex, self.models))
-
-
-def models_of(images: GridImages | None = None, texts: FakeTexts | None = None) -> ModelLoader:
-    """A loader of the base's models but for these."""
-
-    def load(config: Config) -> ModelSet:
-        del config
-        return ModelSet(
-            images or GridImages(), texts or FakeTexts(), NumberedSpeech(), FakeReader(), None
-        )
-
-    return load
 
 
 def _declare_encoders() -> None:

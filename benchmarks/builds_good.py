@@ -1,16 +1,40 @@
 """Builds that must pass, by name: each changes a copy of a published store as life does."""
 
 import datetime as dt
+from collections.abc import Sequence
 
-from benchmarks.builds import CONFIG, VIDEOS, Case, Copy, Outcome, Verdict, case, config_of
+import numpy as np
+
+from benchmarks.builds import (
+    CONFIG,
+    FLAT,
+    PRODUCTS,
+    VIDEOS,
+    Case,
+    Copy,
+    GridImages,
+    Outcome,
+    Verdict,
+    case,
+    config_of,
+    ended,
+    load_others,
+    models_of,
+    run,
+)
 from benchmarks.vectors import in_turn
 from reelshelf.indexer.index import encode
 from reelshelf.indexer.index.build import Builder, build_indexes
+from reelshelf.indexer.pipeline.erasing import erase, lift_erased
+from reelshelf.indexer.pipeline.products_only import ingest_products
+from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.pipeline.upkeep import prune_store
 from reelshelf.indexer.store import releases
-from reelshelf.indexer.store.tables import DATA_TABLES, among
-from reelshelf.schemas.keys import video_key
+from reelshelf.indexer.store.tables import DATA_TABLES
+from reelshelf.schemas.media import Pixels, Vectors
+from tests.support.fakes import unit
+from tests.support.shops import write_lines
 
 GOOD: dict[str, Case] = {}
 
@@ -117,22 +141,35 @@ def _compacted(copy: Copy) -> Verdict:
     return copy.published()
 
 
-@case(GOOD, "some videos deleted by hand")
-def _deleted(copy: Copy) -> Verdict:
-    copy.store.delete_videos([video_key(CONFIG.shop_id, f"v{i}") for i in range(10)])
+@case(GOOD, "some videos taken down")
+def _taken_down(copy: Copy) -> Verdict:
+    erase(copy.uri, CONFIG, videos=[f"v{i}" for i in range(10)])
     return copy.published()
 
 
-@case(GOOD, "a few failures")
+@case(GOOD, "some products taken down, then a night")
+def _products_taken_down(copy: Copy) -> Verdict:
+    erase(copy.uri, CONFIG, skus=[f"SKU-{i}" for i in range(5)])
+    return copy.ingested()
+
+
+@case(GOOD, "what was taken down is let in again")
+def _let_in_again(copy: Copy) -> Verdict:
+    erase(copy.uri, CONFIG, videos=["v1", "v2"])
+    lift_erased(copy.uri, CONFIG, videos=["v1", "v2"])
+    return copy.ingested()
+
+
+@case(GOOD, "a few failures among new videos")
 def _few_failures(copy: Copy) -> Verdict:
-    broken = [f"broken{i}" for i in range(VIDEOS // 20)]
-    return copy.ingested(videos=copy.shop.videos() + copy.shop.videos(broken))
+    names = [f"v{VIDEOS + i}" for i in range(12)] + ["broken0", "broken1"]
+    return copy.ingested(videos=copy.shop.videos() + copy.shop.videos(names))
 
 
-@case(GOOD, "a few links less")
-def _fewer_links(copy: Copy) -> Verdict:
-    keys = copy.store.scan("links", ["link_key"])["link_key"].to_pylist()
-    copy.store.writable("links").delete(among("link_key", keys[::20]))
+@case(GOOD, "an index file that is missing is built anew")
+def _index_file(copy: Copy) -> Verdict:
+    copy.touch()
+    copy.file("_indices").unlink()
     return copy.published()
 
 
@@ -195,3 +232,176 @@ def _after_rollback(copy: Copy) -> Verdict:
     copy.published()
     releases.rollback(copy.store)
     return copy.published()
+
+
+def _more_videos(copy: Copy, count: int) -> list[dict[str, object]]:
+    return copy.shop.videos([f"v{i}" for i in range(VIDEOS + count)])
+
+
+def _declare_growth() -> None:
+    for percent in (1, 3, 30, 100, 300):
+
+        def grown(copy: Copy, percent: int = percent) -> Verdict:
+            return copy.ingested(videos=_more_videos(copy, VIDEOS * percent // 100))
+
+        def flat(copy: Copy, percent: int = percent) -> Verdict:
+            return copy.ingested(videos=_more_videos(copy, VIDEOS * percent // 100), config=FLAT)
+
+        case(GOOD, f"{percent} % more videos")(grown)
+        case(GOOD, f"{percent} % more videos, flat")(flat)
+
+
+_declare_growth()
+
+
+def _new_products(copy: Copy, **cells: object) -> list[dict[str, object]]:
+    """A quarter more products, with some cells of their own."""
+    rows = copy.shop.products()
+    new = [
+        row | {"sku": f"{row['sku']}-more", "title": f"{row['title']} more"} | cells
+        for row in rows[: PRODUCTS // 4]
+    ]
+    return [*rows, *new]
+
+
+@case(GOOD, "a quarter more products")
+def _more_products(copy: Copy) -> Verdict:
+    return copy.ingested(_new_products(copy))
+
+
+@case(GOOD, "a new category")
+def _category(copy: Copy) -> Verdict:
+    return copy.ingested(_new_products(copy, category=["Garden", "Tools"]))
+
+
+@case(GOOD, "all products in another category")
+def _categories(copy: Copy) -> Verdict:
+    return copy.ingested([row | {"category": ["Sale"]} for row in copy.shop.products()])
+
+
+@case(GOOD, "new products in another language")
+def _language(copy: Copy) -> Verdict:
+    return copy.ingested(_new_products(copy, title="Зимняя куртка с капюшоном", language="ru"))
+
+
+@case(GOOD, "new products of another merchant, in another currency")
+def _currency(copy: Copy) -> Verdict:
+    return copy.ingested(_new_products(copy, merchant_id="other", currency="JPY", price=1200))
+
+
+@case(GOOD, "new products without pictures")
+def _without_pictures(copy: Copy) -> Verdict:
+    return copy.ingested(_new_products(copy, images=[]))
+
+
+@case(GOOD, "a season: a third of videos and products replaced")
+def _season(copy: Copy) -> Verdict:
+    products = _new_products(copy)[PRODUCTS // 4 :]
+    return copy.ingested(products, _more_videos(copy, VIDEOS // 3)[VIDEOS // 3 :])
+
+
+@case(GOOD, "a merchant leaves")
+def _merchant_leaves(copy: Copy) -> Verdict:
+    products = copy.shop.products()[PRODUCTS // 4 :]
+    return copy.ingested(products, copy.shop.videos()[VIDEOS // 4 :])
+
+
+@case(GOOD, "more than half leaves, and somebody has said so")
+def _allowed(copy: Copy) -> Verdict:
+    copy.shop.write_lists()
+    rows = copy.shop.videos()[VIDEOS * 6 // 10 :]
+    copy.shop.write_videos(rows)
+    return ended(run(copy.shop, copy.uri, CONFIG, allow_shrink=True))
+
+
+@case(GOOD, "a merchant comes back")
+def _comes_back(copy: Copy) -> Verdict:
+    copy.ingested(videos=copy.shop.videos()[VIDEOS // 4 :])
+    return copy.ingested()
+
+
+@case(GOOD, "encoded again by equal encoders")
+def _equal(copy: Copy) -> Verdict:
+    again = ReindexRequest(everything=True)
+    return ended(run(copy.shop, copy.uri, CONFIG, again, load_others))
+
+
+class _BetterImages(GridImages):
+    """Another space, without the way in which all vectors of the base lean."""
+
+    ref = GridImages.ref.model_copy(update={"name": "better", "space": "better"})
+
+    def encode_images(self, images: Sequence[Pixels]) -> Vectors:
+        return unit(super().encode_images(images) - np.float32(0.1))
+
+
+@case(GOOD, "encoded again by a better encoder")
+def _better(copy: Copy) -> Verdict:
+    again = ReindexRequest(everything=True)
+    return ended(run(copy.shop, copy.uri, CONFIG, again, models_of(images=_BetterImages())))
+
+
+@case(GOOD, "encoded again by the same encoders")
+def _same(copy: Copy) -> Verdict:
+    return copy.ingested(reindex=ReindexRequest(everything=True))
+
+
+@case(GOOD, "frames encoded again")
+def _frames(copy: Copy) -> Verdict:
+    return copy.ingested(reindex=ReindexRequest(stages=("visual",)))
+
+
+@case(GOOD, "texts encoded again")
+def _texts(copy: Copy) -> Verdict:
+    return copy.ingested(reindex=ReindexRequest(stages=("text",)))
+
+
+@case(GOOD, "links made again")
+def _links(copy: Copy) -> Verdict:
+    return copy.ingested(reindex=ReindexRequest(stages=("links",)))
+
+
+@case(GOOD, "other prices by products only")
+def _products_only(copy: Copy) -> Verdict:
+    rows = [row | {"price": 7} for row in copy.shop.products()]
+    write_lines(copy.shop.list_of("catalog"), rows)
+    catalog = str(copy.shop.list_of("catalog"))
+    return ended(ingest_products(catalog, copy.uri, CONFIG, NoProgress()))
+
+
+@case(GOOD, "all products described anew")
+def _descriptions(copy: Copy) -> Verdict:
+    return copy.ingested([row | {"description": "new words"} for row in copy.shop.products()])
+
+
+@case(GOOD, "attributes, ratings and sales come")
+def _ratings(copy: Copy) -> Verdict:
+    more = {"rating": 4.5, "sales": 9, "attributes": {"color": "red"}}
+    return copy.ingested([row | more for row in copy.shop.products()])
+
+
+@case(GOOD, "all videos get titles and dates")
+def _dated(copy: Copy) -> Verdict:
+    more = {"title": "Seen tonight", "published_at": "2026-01-01T00:00:00Z"}
+    return copy.ingested(videos=[row | more for row in copy.shop.videos()])
+
+
+@case(GOOD, "merchants declare what their videos sell")
+def _declared(copy: Copy) -> Verdict:
+    rows = copy.shop.videos()
+    told = [row | {"skus": [f"SKU-{i % PRODUCTS}"]} for i, row in enumerate(rows)]
+    return copy.ingested(videos=told)
+
+
+@case(GOOD, "copies of videos that are there")
+def _copies(copy: Copy) -> Verdict:
+    rows = copy.shop.videos()
+    rows += [row | {"video_id": f"copy{i}"} for i, row in enumerate(rows[:20])]
+    return copy.ingested(videos=rows)
+
+
+@case(GOOD, "pictures of some products changed")
+def _pictures(copy: Copy) -> Verdict:
+    rows = copy.shop.products()
+    moved = [row | {"images": [f"images/{(i + 1) % 80}.png"]} for i, row in enumerate(rows[:10])]
+    return copy.ingested([*moved, *rows[10:]])

@@ -85,7 +85,7 @@ def measure(
     return Quality(
         recall_at_10={name: least[name].recall if name in least else 0.0 for name in recalls},
         recall_error={name: least[name].error if name in least else 0.0 for name in recalls},
-        recall_queries={name: sum(k.queries for k in found) for name, found in recalls.items()},
+        recall_queries={name: least[name].queries if name in least else 0 for name in recalls},
         recalls=recalls,
         videos=pinned.count("videos"),
         videos_linked=len(set(strong["video_key"].to_pylist())),

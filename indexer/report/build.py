@@ -119,6 +119,7 @@ def build_report(
         figures=now,
         before=earlier,
         gate=tuple(release.gate),
+        looked_at=tuple(release.quality.findings),
         columns=column_facts(snapshot),
         coverage=supply,
         demand=given.demand,

@@ -40,6 +40,7 @@ def _facts(snapshot: ReleaseSnapshot, index: VectorIndex) -> ColumnFacts:
         bad_vectors=quality.bad_vectors.get(name, 0),
         moved=quality.health.moved.get(name),
         cosine=quality.health.centers.get(name),
+        kinds=tuple(quality.recalls.get(name, ())),
     )
 
 

@@ -8,8 +8,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from reelshelf.schemas.gate import GateCheck
-from reelshelf.schemas.release import VectorIndex
+from reelshelf.schemas.gate import Finding, GateCheck
+from reelshelf.schemas.release import KindRecall, VectorIndex
 from reelshelf.schemas.run import Ending
 
 Row = TypeVar("Row")
@@ -95,7 +95,8 @@ class ColumnFacts:
     """One vector column: how it is searched, how well, and how far it has drifted.
 
     `low` and `high` bound the recall with 95 % confidence; None where nothing was measured, as in
-    an empty column. `cosine` is between the mean vectors of this and the last release.
+    an empty column. `cosine` is between the mean vectors of this and the last release. `kinds` are
+    recalls by kind of query, of which the least is `recall`.
     """
 
     name: str
@@ -110,6 +111,7 @@ class ColumnFacts:
     bad_vectors: int
     moved: int | None
     cosine: float | None
+    kinds: tuple[KindRecall, ...] = ()
 
     @property
     def tuned(self) -> bool:
@@ -523,6 +525,7 @@ class ReportFacts:
     figures: dict[str, float]
     before: dict[str, float] | None
     gate: tuple[GateCheck, ...]
+    looked_at: tuple[Finding, ...]
     columns: tuple[ColumnFacts, ...]
     coverage: Coverage
     demand: Demand | None

@@ -52,6 +52,34 @@ def columns(found: Sequence[ColumnFacts]) -> Table:
     )
 
 
+def kinds(found: Sequence[ColumnFacts]) -> Table:
+    """Recall of every kind of query: the least counts."""
+    return table(
+        "kinds",
+        "Recall@10 by kind of query",
+        [
+            choice("column"),
+            "queries",
+            num("asked"),
+            num("recall@10"),
+            num("standard error"),
+            num("worst tenth"),
+        ],
+        [
+            [
+                column.name,
+                kind.kind,
+                kind.queries,
+                score_cell(kind.recall),
+                _exact(kind.error),
+                score_cell(kind.worst),
+            ]
+            for column in found
+            for kind in column.kinds
+        ],
+    )
+
+
 def curve(column: ColumnFacts) -> Table:
     """Every setting that was tried, and which was taken."""
     index = column.index

@@ -6,8 +6,16 @@ from reelshelf.indexer.report.changes import Changes, RowChanges
 from reelshelf.indexer.report.compare import Comparison
 from reelshelf.indexer.report.facts import ReportFacts, TrendPoint
 from reelshelf.indexer.report.figures import FIGURES
-from reelshelf.indexer.report.tables.table import Cell, Table, choice, instant_cell, num, table
-from reelshelf.schemas.gate import GateCheck
+from reelshelf.indexer.report.tables.table import (
+    Cell,
+    Table,
+    choice,
+    instant_cell,
+    num,
+    share_cell,
+    table,
+)
+from reelshelf.schemas.gate import Finding, GateCheck
 
 
 def gate(name: str, caption: str, checks: Sequence[GateCheck]) -> Table:
@@ -16,10 +24,56 @@ def gate(name: str, caption: str, checks: Sequence[GateCheck]) -> Table:
     return table(
         name,
         caption,
-        ["condition", "wanted", "found", num("missed by"), choice("verdict")],
         [
-            [c.name, c.wanted, c.found, c.missed_by or None, "met" if c.passed else "not met"]
+            "condition",
+            "wanted",
+            "found",
+            num("missed by"),
+            choice("verdict"),
+            "what it does to searchers",
+        ],
+        [
+            [
+                c.name,
+                c.wanted,
+                c.found,
+                c.missed_by or None,
+                "met" if c.passed else "not met",
+                None if c.passed else c.harm or None,
+            ]
             for c in ordered
+        ],
+    )
+
+
+def looked_at(found: Sequence[Finding]) -> Table:
+    """Everything that the gate looked at, what is wrong first."""
+    ordered = sorted(found, key=lambda item: (item.passed, -item.wrong, not item.skipped))
+    return table(
+        "looked-at",
+        "What the gate looked at, column by column",
+        [
+            "column",
+            "what must hold",
+            choice("rows"),
+            num("there are"),
+            num("looked at"),
+            num("wrong"),
+            num("likely at most"),
+            "e.g.",
+        ],
+        [
+            [
+                item.column,
+                item.claim,
+                item.scope.value,
+                None if item.skipped else item.rows,
+                None if item.skipped else item.looked_at,
+                None if item.skipped else item.wrong,
+                None if item.skipped else share_cell(item.share),
+                f"not looked at: {item.skipped}" if item.skipped else ", ".join(item.examples),
+            ]
+            for item in ordered
         ],
     )
 
