@@ -125,8 +125,8 @@ class Tries:
 
     @property
     def failure_rate(self) -> float:
-        """The larger of both shares."""
-        return max(self.share_failed, self.share_away)
+        """The largest of these shares."""
+        return max(self.share_failed, self.share_new_failed, self.share_away)
 
     @property
     def share_new_failed(self) -> float:

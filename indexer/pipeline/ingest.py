@@ -319,7 +319,10 @@ def too_many(outcomes: Outcomes, config: Config) -> str:
     failed = tries.failed
     kinds = Counter(item.kind.value for item in failed)
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    return (
+    told = (
         f"{len(failed)} of {tries.indexed + len(failed)} videos failed ({listed}), of those "
-        f"that were tried; {limit} First: {failed[0].video_id}: {failed[0].message}"
+        "that were tried"
     )
+    if tries.share_new_failed > tries.share_failed:
+        told += f", {tries.new_failed} of {tries.new} new and changed ones"
+    return f"{told}; {limit} First: {failed[0].video_id}: {failed[0].message}"

@@ -7,7 +7,6 @@ from reelshelf.schemas.release import Quality
 # In a shop of a handful, one video more or less is no trend.
 _ENOUGH = 50
 FAILURE_RATE = "failure rate"
-FAILURE_RATE_NEW = "failure rate of new and changed videos"
 # By how much things that belong together may be nearer less often than before.
 _MAX_DISORDER = 0.05
 # The share of the links, and of the answers to titles, that a new generation keeps at least.
@@ -34,9 +33,6 @@ def check_release(
     for name, bad in quality.bad_vectors.items():
         checks.append(at_most(f"bad vectors in {name}", bad, 0, "searches miss these rows"))
     checks += _health_checks(quality, config)
-    if quality.failure_rate_new is not None:
-        rate = quality.failure_rate_new
-        checks.append(at_most(FAILURE_RATE_NEW, rate, config.max_failure_rate))
     checks += [found.as_check() for found in quality.findings if not found.passed]
     checks += _comparisons(quality, config)
     if previous is not None:

@@ -63,7 +63,6 @@ def test_a_good_release_passes() -> None:
             {"recalls": recalled(0.95, 0.5)},
             "recall@10 of segments.frame_vector, catalog pictures, worst tenth",
         ),
-        ({"failure_rate_new": 0.9}, "failure rate of new and changed videos"),
         (
             {
                 "findings": [
