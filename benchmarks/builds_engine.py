@@ -6,7 +6,7 @@ store, with something in its models or its code that does not do what it should.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -139,7 +139,7 @@ class Night:
 
     copy: Copy
     models: ModelLoader
-    within: AbstractContextManager[Any] = nullcontext()
+    within: AbstractContextManager[Any] = field(default_factory=nullcontext)
     reindex: ReindexRequest | None = None
     config: Config = CONFIG
 
