@@ -186,24 +186,24 @@ def _links(copy: Copy) -> Verdict:
     return Night(copy, models_of(), within).verdict()
 
 
-def _cut_wrongly(change: Callable[[Any, int], Any]) -> AbstractContextManager[Any]:
+def _cut_wrongly(change: Callable[[Any], Any]) -> AbstractContextManager[Any]:
     right = cutting.cut_moments
 
     def wrong(*args: Any) -> Any:
-        return tuple(change(moment, n) for n, moment in enumerate(right(*args)))
+        return tuple(change(moment) for moment in right(*args))
 
     return patch.object(cutting, "cut_moments", wrong)
 
 
 @case(ENGINE_BAD, "all moments of tonight begin at 0")
 def _starts(copy: Copy) -> Verdict:
-    within = _cut_wrongly(lambda moment, n: replace(moment, start_ms=0))
+    within = _cut_wrongly(lambda moment: replace(moment, start_ms=0))
     return Night(copy, models_of(), within).verdict()
 
 
 @case(ENGINE_BAD, "moments of tonight end before they begin")
 def _ends(copy: Copy) -> Verdict:
-    within = _cut_wrongly(lambda m, n: replace(m, start_ms=m.end_ms, end_ms=m.start_ms))
+    within = _cut_wrongly(lambda m: replace(m, start_ms=m.end_ms, end_ms=m.start_ms))
     return Night(copy, models_of(), within).verdict()
 
 

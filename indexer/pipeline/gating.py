@@ -15,7 +15,7 @@ from reelshelf.indexer.quality.asking import answers_of, judged_quality, titles_
 from reelshelf.indexer.quality.encoders import known_answers, orderings
 from reelshelf.indexer.quality.gate import check_release
 from reelshelf.indexer.quality.generations import links_kept, same_moments
-from reelshelf.indexer.quality.presence import listed_inputs, rows_left
+from reelshelf.indexer.quality.presence import listed_inputs, rows_still_there
 from reelshelf.indexer.quality.rederiving import (
     Samples,
     Sources,
@@ -78,7 +78,7 @@ def gated(
     if at_hand.listed is not None:
         findings += listed_inputs(snapshot, at_hand.listed)
     if at_hand.left is not None:
-        findings += rows_left(snapshot, at_hand.left)
+        findings += rows_still_there(snapshot, at_hand.left)
     quality = draft.quality.model_copy(
         update={"orderings": orderings(snapshot, config.index.seed), "findings": findings}
     )

@@ -40,7 +40,7 @@ def listed_inputs(pinned: PinnedTables, listed: Mapping[str, Sequence[str]]) -> 
         )
 
 
-def rows_left(pinned: PinnedTables, left: Mapping[str, int]) -> Iterator[Finding]:
+def rows_still_there(pinned: PinnedTables, left: Mapping[str, int]) -> Iterator[Finding]:
     """How many rows the last run left in each table: they are still there."""
     for name, rows in left.items():
         if name not in pinned.versions:

@@ -21,7 +21,7 @@ from reelshelf.indexer.quality.inspection import ALLOWED
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.quality.sampling import Looked, example, finding, looked_at
 from reelshelf.indexer.sources.files import Files
-from reelshelf.indexer.store import rows as records
+from reelshelf.indexer.store.rows import encoded_products, stored_videos
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import among, parts
 from reelshelf.schemas.catalog import (
@@ -225,7 +225,7 @@ def encoded_again(samples: Samples, sources: Sources) -> Iterator[Finding]:
     if not own.num_rows:
         return
     pictures = samples.pinned.dataset("product_images").schema.empty_table()
-    encoded = records.encoded_products(own, pictures)
+    encoded = encoded_products(own, pictures)
     # They come in order of SKUs, as they are read from a store; here the order is the rows'.
     by_sku = {item.product.sku: item.product for item in encoded}
     named = [by_sku[sku] for sku in own["sku"].to_pylist()]
@@ -361,7 +361,7 @@ def _videos_to_decode(
             stamp = shop.files.stamp(source.path)
         except MediaError:
             continue
-        stored = records.stored_videos(videos, segments)[key]
+        stored = stored_videos(videos, segments)[key]
         moments += len(stored.segments)
         yield VideoJob(key, source, stamp, frozenset([Stage.VISUAL]), stored)
 
