@@ -1,7 +1,7 @@
 """Vector indexes: trained by FAISS, kept by Lance, measured, grown; duplicates found with them."""
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes
-from reelshelf.indexer.index.duplicates import cluster_duplicates
+from reelshelf.indexer.index.duplicates import cluster_duplicates, clusters_of
 from reelshelf.indexer.index.inspect import IndexFacts, index_facts, index_names, indexed_ids
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.index.queries import QuerySet, query_sets
@@ -24,6 +24,7 @@ __all__ = [
     "agreement",
     "build_indexes",
     "cluster_duplicates",
+    "clusters_of",
     "exact_searches",
     "index_facts",
     "index_names",

@@ -144,13 +144,13 @@ def _judged(
     if not queries:
         return None
     try:
-        now = answers_of(snapshot, queries)
+        now = answers_of(snapshot, queries, load_picture)
     except (ModelUnavailable, SpaceMismatch):
         if required:
             raise
         return None
     try:
-        before = answers_of(served, queries) if served is not None else None
+        before = answers_of(served, queries, load_picture) if served is not None else None
     except (ModelUnavailable, SpaceMismatch):
         before = None
     return judged_quality(now, before)

@@ -1,7 +1,16 @@
 """What a release is worth: measures, health, the gate, judged queries, labels, explanations."""
 
+from reelshelf.indexer.quality.asking import (
+    answers_of,
+    ask_of,
+    judged_quality,
+    released_encoders,
+    titles_asked,
+)
+from reelshelf.indexer.quality.encoders import known_answers, orderings
 from reelshelf.indexer.quality.explain import Explanation, explain
 from reelshelf.indexer.quality.gate import FAILURE_RATE, check_release, failure_rate
+from reelshelf.indexer.quality.generations import links_kept, same_moments
 from reelshelf.indexer.quality.judged import RESULTS, Answer, Ask, answer_all
 from reelshelf.indexer.quality.labeled import (
     Labeled,
@@ -12,9 +21,21 @@ from reelshelf.indexer.quality.labeled import (
     read_labels,
     unseen_quality,
 )
-from reelshelf.indexer.quality.measures import measure
+from reelshelf.indexer.quality.measures import Candidate, measure
+from reelshelf.indexer.quality.presence import listed_inputs, rows_still_there
+from reelshelf.indexer.quality.rederiving import (
+    Samples,
+    ShopFiles,
+    Sources,
+    clustered_again,
+    encoded_again,
+    frames_again,
+    joined_again,
+    linked_again,
+    pictures_again,
+)
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error, reliability
-from reelshelf.indexer.quality.relinking import copies_of
+from reelshelf.indexer.quality.relinking import copies_of, released_linker
 
 __all__ = [
     "FAILURE_RATE",
@@ -22,20 +43,42 @@ __all__ = [
     "SCORED",
     "Answer",
     "Ask",
+    "Candidate",
     "Explanation",
     "Labeled",
+    "Samples",
+    "ShopFiles",
+    "Sources",
     "UnseenQuality",
     "answer_all",
+    "answers_of",
     "as_stored",
+    "ask_of",
     "calibrate",
     "calibration_error",
     "check_release",
+    "clustered_again",
     "copies_of",
+    "encoded_again",
     "explain",
     "failure_rate",
+    "frames_again",
+    "joined_again",
+    "judged_quality",
+    "known_answers",
     "labeled_pairs",
+    "linked_again",
+    "links_kept",
+    "listed_inputs",
     "measure",
+    "orderings",
+    "pictures_again",
     "read_labels",
+    "released_encoders",
+    "released_linker",
     "reliability",
+    "rows_still_there",
+    "same_moments",
+    "titles_asked",
     "unseen_quality",
 ]

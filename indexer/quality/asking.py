@@ -1,12 +1,13 @@
 """Asking releases queries whose answers are known: a new one, and the one that is served."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import fmean
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow.compute as pc
 
-from reelshelf.indexer.extract.products import load_picture
 from reelshelf.indexer.quality.judged import RESULTS, Answer, Ask, answer_all
 from reelshelf.indexer.search.results import SearchHit
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
@@ -15,7 +16,10 @@ from reelshelf.indexer.store.releases import config_of
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
 from reelshelf.schemas.errors import ConfigError
+from reelshelf.schemas.media import Pixels
 from reelshelf.schemas.release import JudgedQuality, Release
+
+ReadPicture: TypeAlias = Callable[[Path], Pixels]
 
 _RESAMPLES = 2000
 _INTERVAL = (2.5, 97.5)
@@ -31,15 +35,18 @@ def released_encoders(release: Release, *, pictures: bool) -> QueryEncoders:
     )
 
 
-def ask_of(searcher: Searcher) -> Ask:
-    """How a judged query is asked: by its text, or else by its picture."""
+def ask_of(searcher: Searcher, read_picture: ReadPicture) -> Ask:
+    """How a judged query is asked: by its text, or else by its picture.
+
+    `read_picture` raises ValueError or OSError for what is none.
+    """
 
     def ask(query: JudgedQuery) -> list[SearchHit]:
         if query.text is not None:
             return list(searcher.search_text(query.text, k=RESULTS).ranked)
         assert query.image is not None
         try:
-            pixels = load_picture(query.image)
+            pixels = read_picture(query.image)
         except (OSError, ValueError) as error:
             raise ConfigError(f"judged queries: {query.image}: {error}") from error
         return list(searcher.search_image(pixels, k=RESULTS).ranked)
@@ -47,11 +54,13 @@ def ask_of(searcher: Searcher) -> Ask:
     return ask
 
 
-def answers_of(snapshot: ReleaseSnapshot, queries: Sequence[JudgedQuery]) -> list[Answer]:
+def answers_of(
+    snapshot: ReleaseSnapshot, queries: Sequence[JudgedQuery], read_picture: ReadPicture
+) -> list[Answer]:
     """Ask a release all queries. Raises ModelUnavailable or SpaceMismatch without its encoders."""
     pictures = any(query.image is not None for query in queries)
     encoders = released_encoders(snapshot.release, pictures=pictures)
-    return answer_all(queries, ask_of(Searcher(snapshot, encoders)))
+    return answer_all(queries, ask_of(Searcher(snapshot, encoders), read_picture))
 
 
 def judged_quality(now: Sequence[Answer], before: Sequence[Answer] | None) -> JudgedQuality:

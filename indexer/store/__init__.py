@@ -62,18 +62,28 @@ from reelshelf.indexer.store.releases import (
     served_release,
 )
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
-from reelshelf.indexer.store.rows import Cells, RunContext, links_from, now, vector_matrix
+from reelshelf.indexer.store.rows import (
+    Cells,
+    RunContext,
+    encoded_products,
+    links_from,
+    now,
+    vector_matrix,
+)
 from reelshelf.indexer.store.runs import (
     RunEnd,
     RunRecord,
     all_runs,
     close_dead_runs,
     end_run,
+    forget_rows,
     last_indexing,
     note_stage,
+    rows_left,
     run_records,
 )
-from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.seals import broken_cells, column_digests, sealed_columns
+from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.sources import FileState, forget_seen, note_seen, seen_files
 from reelshelf.indexer.store.stepping import as_released, restore_tables
 from reelshelf.indexer.store.tables import (
@@ -83,6 +93,7 @@ from reelshelf.indexer.store.tables import (
     VideoFrames,
     VideoState,
     among,
+    parts,
     unguarded,
 )
 from reelshelf.indexer.store.torn import drop_torn, torn_videos
@@ -117,6 +128,7 @@ __all__ = [
     "Lease",
     "Listed",
     "PictureState",
+    "PinnedTables",
     "ProductState",
     "Pruned",
     "ReleaseSnapshot",
@@ -131,11 +143,13 @@ __all__ = [
     "among",
     "as_released",
     "bring_back",
+    "broken_cells",
     "calibration_of",
     "check_conditional_writes",
     "check_writable",
     "clear_head",
     "close_dead_runs",
+    "column_digests",
     "config_of",
     "damage",
     "damaged_elsewhere",
@@ -143,10 +157,12 @@ __all__ = [
     "delete_erased",
     "delete_items",
     "drop_torn",
+    "encoded_products",
     "end_run",
     "erased_items",
     "find_release",
     "fingerprint_names",
+    "forget_rows",
     "forget_seen",
     "forget_vanished",
     "held_back",
@@ -173,6 +189,7 @@ __all__ = [
     "note_stage",
     "nothing_published",
     "now",
+    "parts",
     "picture_states",
     "product_states",
     "product_titles",
@@ -190,10 +207,12 @@ __all__ = [
     "restore_table",
     "restore_tables",
     "rollback",
+    "rows_left",
     "run_records",
     "save_calibration",
     "save_quantizer",
     "save_visual_stats",
+    "sealed_columns",
     "seen_files",
     "served_release",
     "stored_skus",

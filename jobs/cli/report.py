@@ -235,7 +235,7 @@ def _given(
     if logged is not None:
         wanted = demand(snapshot, logged, searcher.wanted, settings.log_queries)
     if judged is not None:
-        now = answer_all(queries, ask_of(searcher))
+        now = answer_all(queries, ask_of(searcher, load_picture))
         # One release in memory at a time.
         del searcher
         asked = search_section(
@@ -252,6 +252,7 @@ def _before(
     queries: "Sequence[JudgedQuery]",
 ) -> "Before":
     """Ask the release before, with the same encoders where it has the same."""
+    from reelshelf.indexer.extract.products import load_picture
     from reelshelf.indexer.quality.asking import ask_of, released_encoders
     from reelshelf.indexer.quality.judged import answer_all
     from reelshelf.indexer.report.search_section import Before
@@ -267,7 +268,7 @@ def _before(
     except (ModelUnavailable, SpaceMismatch) as error:
         why = f"{before.release_id} was made with models that are not here: {error}"
         return Before(before.release_id, None, why)
-    return Before(before.release_id, answer_all(queries, ask_of(searcher)))
+    return Before(before.release_id, answer_all(queries, ask_of(searcher, load_picture)))
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:
