@@ -59,7 +59,7 @@ from reelshelf.schemas.segments import Utterance
 from tests.support.fakes import IMAGE_DIM, FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
 from tests.support.shops import small_config, write_lines
 
-_INDEX: dict[str, object] = {"flat_below": 1000, "partitions": 24}
+_INDEX: dict[str, object] = {"flat_below": 1000, "partitions": 24, "tune_queries": 100}
 VIDEOS, PRODUCTS, MOMENTS, KINDS = 240, 80, 12, 30
 _SIDE, _CELLS = 64, 8
 _WORDS = [f"{a}{b}" for a in ("ka", "lo", "mi", "nu", "pe", "ri") for b in ("ton", "sel", "var")]
@@ -70,7 +70,7 @@ Answer = TypeVar("Answer")
 def config_of(**sections: dict[str, object]) -> Config:
     """The settings of all cases, with what one of them changes."""
     index = _INDEX | sections.pop("index", {})
-    gate = {"recheck": 300} | sections.pop("gate", {})
+    gate = {"recheck": 300, "recall_queries": 100} | sections.pop("gate", {})
     return small_config(index=index, gate=gate, **sections)
 
 
