@@ -14,6 +14,7 @@ from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.pipeline.engine import ThisProcess
 from reelshelf.indexer.pipeline.erasing import without_erased
+from reelshelf.indexer.pipeline.gating import AtHand
 from reelshelf.indexer.pipeline.indexing import drop_gone_products, index_products
 from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult, refused_rate
 from reelshelf.indexer.pipeline.plan import (
@@ -27,6 +28,7 @@ from reelshelf.indexer.pipeline.planning import no_usable_product
 from reelshelf.indexer.pipeline.progress import Progress
 from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context
 from reelshelf.indexer.pipeline.scope import PRODUCTS
+from reelshelf.indexer.quality.rederiving import Sources
 from reelshelf.indexer.sources.catalog import VideosRead, read_catalog
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.store import releases
@@ -43,7 +45,9 @@ from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.catalog import Product, ProductVectors, RejectedText
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch, TooManyFailures
+from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.logs import log_context
+from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.run import Ending
 
 _PER_BATCH = 64
@@ -74,6 +78,12 @@ class _Texts:
         for start in range(0, len(products), _PER_BATCH):
             batch = products[start : start + _PER_BATCH]
             yield work.encode_or_reject_texts(batch, self._encoder, self.meter)
+
+    def encode_probes(self, probes: Sequence[Probe]) -> Iterator[Probed]:
+        """Encode texts to check what the encoder does."""
+        texts = [str(probe.text) for probe in probes]
+        for probe, vector in zip(probes, self._encoder.encode_texts(texts), strict=True):
+            yield Probed(probe.number, vector)
 
 
 def ingest_products(
@@ -131,4 +141,9 @@ def ingest_products(
             except TooManyFailures as error:
                 return ending.refused(Ending.TOO_MANY_FAILURES, str(error))
             drop_gone_products(run, plan)
-            return ending.publish(ThisProcess())
+            keys = {i.sku: product_key(config.shop_id, i.sku) for i in read.products}
+            listed = [key for sku, key in keys.items() if sku not in outcomes.refused_products]
+            # An encoder that nothing was asked of need not be loaded to be asked again.
+            sources = Sources(texts) if plan.texts else None
+            at_hand = AtHand(sources, {"products": listed})
+            return ending.publish(ThisProcess(), at_hand=at_hand)

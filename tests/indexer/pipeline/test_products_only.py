@@ -1,7 +1,9 @@
 """A catalog brought up to date without a look at videos."""
 
+from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import pytest
 
 from reelshelf.indexer.pipeline import products_only
@@ -15,8 +17,10 @@ from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import TABLE_KEYS, Store
 from reelshelf.indexer.store.torn import torn_videos
 from reelshelf.schemas.errors import GateRefused, InputError, SpaceMismatch, StoreError
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.run import Ending
 from tests.support.clips import BLUE, GREEN, write_clip
-from tests.support.fakes import FakeTexts, decode_never, load_fakes
+from tests.support.fakes import FakeTexts, decode_never, load_fakes, unit
 from tests.support.shops import Shop, product_row, small_config
 
 
@@ -144,3 +148,21 @@ def test_what_a_night_left_unfinished_is_not_published_by_it(
     result = shop.ingest(decode=decode_never)
     assert result.published
     assert torn_videos(Store.open(shop.request.store)) == []
+
+
+def test_an_encoder_that_gives_noise_is_found_out(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Noise(FakeTexts):
+        rng = np.random.default_rng(0)
+
+        def encode_texts(self, texts: Sequence[str]) -> Vectors:
+            return unit(self.rng.normal(size=(len(texts), 32)).astype(np.float32))
+
+    shop.ingest()
+    shop.set_products([row | {"title": f"New {row['title']}"} for row in rows()])
+    monkeypatch.setattr(products_only, "load_text_encoder", lambda config: Noise())
+    checked = small_config(gate={"recheck": 50})
+    result = ingest_products(shop.request.catalog, shop.request.store, checked, NoProgress())
+    assert result.ending is Ending.GATE_REFUSED
+    assert "text encoder" in str(result.message)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,8 +17,10 @@ from reelshelf.schemas.config import Config, parse_config
 from reelshelf.schemas.errors import FailureKind, ModelUnavailable
 from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.outcomes import Failed, Indexed, Outcome, VideoJob
+from reelshelf.schemas.probes import Probe
 from tests.support.clips import BLUE, GREEN, RED, textured, write_clip
 from tests.support.fakes import (
+    FakeTexts,
     decode_or_misbehave,
     decode_slowly,
     load_all_sick,
@@ -113,6 +116,23 @@ def test_a_product_whose_text_cannot_be_encoded_costs_no_other(kind: str, ray_no
     (refused,) = [made for made in answers.values() if isinstance(made, RejectedText)]
     assert refused.sku == "S7"
     assert "its text cannot be encoded: RuntimeError: no such token" in refused.reason
+
+
+@pytest.mark.parametrize("kind", ["local", "ray"])
+def test_probes_are_encoded_each_once_and_one_that_fails_costs_no_other(
+    kind: str, ray_node: None
+) -> None:
+    probes = [Probe(i, text="Unspeakable" if i == 7 else f"Lamp {i}") for i in range(12)]
+    probes += [Probe(12 + i, image=np.full((8, 8, 3), 20 * i, np.uint8)) for i in range(8)]
+    with ENGINES[kind](config(), load_choosy) as engine:
+        found = {item.number: item for item in engine.encode_probes(probes)}
+    assert sorted(found) == list(range(20))
+    assert [n for n, item in found.items() if item.vector is None] == [7]
+    assert "no such token" in found[7].why
+    expected = FakeTexts().encode_texts(["Lamp 3"])[0]
+    vector = found[3].vector
+    assert vector is not None
+    assert vector.tolist() == expected.tolist()
 
 
 def test_no_videos_are_no_work(engine: Engine) -> None:
