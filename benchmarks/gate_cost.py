@@ -22,8 +22,9 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.harness import Bar, Count, conclude, parse, parser_of
-from benchmarks.vectors import Cloud, in_turn
+from benchmarks.vectors import Cloud
 from reelshelf.indexer.index.build import Builder, build_indexes
+from reelshelf.indexer.index.encode import in_turn
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, gated
 from reelshelf.indexer.pipeline.progress import NoProgress

@@ -24,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.harness import Bar, Count, conclude, parse, parser_of
-from benchmarks.vectors import Cloud, append, in_turn, vector_store
+from benchmarks.vectors import Cloud, append, vector_store
 from reelshelf.indexer.index import encode
+from reelshelf.indexer.index.encode import in_turn
 from reelshelf.indexer.index.inspect import index_facts
 from reelshelf.indexer.index.quantizer import (
     IndexSizes,

@@ -5,9 +5,8 @@ broad noise in 24 directions that all clusters share, plus a little noise in eve
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,17 +20,9 @@ from reelshelf.schemas.release import ModelRef, ModelRefs
 # at it when it is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-
 _DIRECTIONS = 24
 _FINE = 0.1
 _ROWS_PER_PIECE = 16_384
-
-
-def in_turn(function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterable[Answer]:
-    """Work in this process, one item after the other: CPU and memory are then all of it."""
-    return map(function, items)
 
 
 class Cloud:

@@ -2,6 +2,7 @@
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes
 from reelshelf.indexer.index.duplicates import cluster_duplicates, clusters_of
+from reelshelf.indexer.index.encode import TaskMapper, in_turn
 from reelshelf.indexer.index.inspect import IndexFacts, index_facts, index_names, indexed_ids
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.index.queries import QuerySet, query_sets
@@ -12,6 +13,7 @@ from reelshelf.indexer.index.recall import (
     exact_searches,
     measure_recall,
     search,
+    spread_searches,
 )
 
 __all__ = [
@@ -21,11 +23,13 @@ __all__ = [
     "IndexFacts",
     "Measured",
     "QuerySet",
+    "TaskMapper",
     "agreement",
     "build_indexes",
     "cluster_duplicates",
     "clusters_of",
     "exact_searches",
+    "in_turn",
     "index_facts",
     "index_names",
     "indexed_ids",
@@ -33,4 +37,5 @@ __all__ = [
     "query_sets",
     "sample_vectors",
     "search",
+    "spread_searches",
 ]

@@ -31,8 +31,8 @@ from reelshelf.indexer.index.queries import ROWS, QuerySet, nearest_centroids, q
 from reelshelf.indexer.index.recall import (
     GroundTruth,
     bytes_read,
-    exact_searches,
     measure_recall,
+    spread_searches,
     tune,
     widest,
 )
@@ -263,7 +263,9 @@ def _truths(
         typed=builder.query_vectors,
         centroids=centroids,
     )
-    return exact_searches(store.dataset(recipe.table), recipe.column, [*grouped, *others])
+    sets = [*grouped, *others]
+    table, column = recipe.table, recipe.column
+    return spread_searches(newest, table, column, sets, builder.map_tasks, builder.workers)
 
 
 def _encode(store: Store, quantizer: Quantizer, fragments: list[int], builder: Builder) -> None:

@@ -42,6 +42,11 @@ class TaskMapper(Protocol):
         ...
 
 
+def in_turn(function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterable[Answer]:
+    """Work in this process, one item after the other."""
+    return map(function, items)
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Some fragments of one version of a table, for whoever encodes them to find."""

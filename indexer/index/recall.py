@@ -12,9 +12,13 @@ import lance
 import numpy as np
 import numpy.typing as npt
 
+from reelshelf.indexer.index.encode import TaskMapper
 from reelshelf.indexer.index.quantizer import decoded
 from reelshelf.indexer.index.queries import QuerySet
 from reelshelf.indexer.store.rows import vector_matrix
+from reelshelf.indexer.store.snapshot import PinnedTables
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import StorageConfig
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.quantizer import Quantizer
 from reelshelf.schemas.release import SearchPoint, VectorIndex
@@ -61,16 +65,103 @@ def exact_searches(
     dataset: lance.LanceDataset, column: str, sets: Sequence[QuerySet]
 ) -> list[GroundTruth]:
     """The same for several sets of queries, reading the column once."""
-    queries = np.concatenate([own.vectors for own in sets])
+    return _truths_of(sets, _nearest(dataset, column, _all_of(sets)))
+
+
+def spread_searches(
+    pinned: PinnedTables,
+    table: str,
+    column: str,
+    sets: Sequence[QuerySet],
+    map_tasks: TaskMapper,
+    workers: int,
+) -> list[GroundTruth]:
+    """The same in tasks, each over some pieces of the table."""
+    numbers = [piece.fragment_id for piece in pinned.dataset(table).get_fragments()]
+    shares = np.array_split(np.array(numbers, np.int64), max(1, min(workers, len(numbers))))
+    store = pinned.store
+    parts = [
+        _Part(
+            store.uri,
+            store.storage,
+            store.generation,
+            table,
+            pinned.versions[table],
+            column,
+            tuple(share.tolist()),
+            _all_of(sets),
+        )
+        for share in shares
+    ]
+    together: _Nearest | None = None
+    for found in map_tasks(_search_part, parts):
+        together = found if together is None else together.beside(found)
+    assert together is not None
+    return _truths_of(sets, together)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Some pieces of a column for one task, and all queries."""
+
+    uri: str
+    storage: StorageConfig | None
+    generation: int
+    table: str
+    version: int
+    column: str
+    fragments: tuple[int, ...]
+    queries: Vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Nearest:
+    """The ten smallest distances of each query, `(q, 10)`, copies of it, and rows looked at."""
+
+    distances: Vectors
+    copies: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+    rows: int
+
+    def beside(self, other: "_Nearest") -> "_Nearest":
+        """Of both together."""
+        both = np.sort(np.hstack([self.distances, other.distances]), axis=1)[:, :K]
+        return _Nearest(both, self.copies + other.copies, self.rows + other.rows)
+
+
+def _search_part(part: _Part) -> _Nearest:
+    store = Store(part.uri, part.storage, part.generation)
+    dataset = store.dataset(part.table, part.version)
+    return _nearest(dataset, part.column, part.queries, part.fragments)
+
+
+def _all_of(sets: Sequence[QuerySet]) -> Vectors:
+    return np.concatenate([own.vectors for own in sets])
+
+
+def _nearest(
+    dataset: lance.LanceDataset,
+    column: str,
+    queries: Vectors,
+    fragments: Sequence[int] | None = None,
+) -> _Nearest:
+    """Look at all rows of a column, or at those of some pieces, a batch at a time."""
     nearest = np.full((len(queries), K), np.inf, np.float32)
     copies = np.zeros(len(queries), np.int64)
     rows = 0
-    scanner = dataset.scanner(columns=[column], filter=f"{column} IS NOT NULL", batch_size=8192)
-    for batch in scanner.to_batches() if len(queries) else ():
+    pieces = None if fragments is None else [dataset.get_fragment(n) for n in fragments]
+    scanner = dataset.scanner(
+        columns=[column], filter=f"{column} IS NOT NULL", batch_size=8192, fragments=pieces
+    )
+    for batch in scanner.to_batches() if len(queries) and pieces != [] else ():
         vectors = vector_matrix(batch[column])
         rows += len(vectors)
         nearest, same = _nearer(nearest, queries, vectors)
         copies += same
+    return _Nearest(nearest, copies, rows)
+
+
+def _truths_of(sets: Sequence[QuerySet], found_all: _Nearest) -> list[GroundTruth]:
+    nearest, copies, rows = found_all.distances, found_all.copies, found_all.rows
     found = np.isfinite(nearest)
     limits = np.where(found, nearest, -np.inf).max(axis=1)
     ends = np.cumsum([len(own.vectors) for own in sets])

@@ -115,7 +115,9 @@ def _release(
     hold = read_head(run.store).hold
     if hold and not how.asked:
         raise GateRefused(held_back(hold))
-    made = _build_release(run, baseline, outcomes, indexes, linked, typed, how.forced, at_hand)
+    made = _build_release(
+        run, baseline, outcomes, indexes, linked, typed, how.forced, at_hand, tasks
+    )
     refused = [check for check in made.gate if not check.passed]
     if refused and not how.forced:
         raise GateRefused(_told(refused), refused)
@@ -293,6 +295,7 @@ def _build_release(
     typed: _TypedQueries,
     forced: str | None,
     at_hand: AtHand,
+    tasks: TaskRunner,
 ) -> Release:
     served = baseline.readable
     snapshot = ReleaseSnapshot.of(run.store, served) if served is not None else None
@@ -300,7 +303,9 @@ def _build_release(
     with run.stage("quality", 1) as stage:
         tables = releases.pin_tables(run.store)
         pinned = PinnedTables.at(run.store, tables)
-        candidate = Candidate(pinned, tables, indexes, typed.vectors if searched else None)
+        asked = typed.vectors if searched else None
+        workers = tasks.index_workers
+        candidate = Candidate(pinned, tables, indexes, asked, tasks.map_tasks, workers)
         tally, rate = outcomes.released_tally, outcomes.failure_rate
         quality = measure(candidate, snapshot, run.config, tally, rate)
         if outcomes.counted is None and outcomes.tries.new:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS
+from reelshelf.indexer.index.encode import TaskMapper, in_turn
 from reelshelf.indexer.index.queries import query_sets
-from reelshelf.indexer.index.recall import exact_searches, measure_recall
+from reelshelf.indexer.index.recall import measure_recall, spread_searches
 from reelshelf.indexer.quality.health import bad_vectors, check_health
 from reelshelf.indexer.quality.indexes import ColumnFacts, inspect_answers
 from reelshelf.indexer.quality.inspection import inspect_rows
@@ -27,13 +28,16 @@ _FLAT_QUERIES = 10
 class Candidate:
     """What a release is to be made of: tables at versions, and how they are searched.
 
-    `typed` are vectors of what shoppers typed, `(n, text_dim)`, where a log is given.
+    `typed` are vectors of what shoppers typed, `(n, text_dim)`, where a log is given. Whole columns
+    are read by `map_tasks`, in as many pieces as `workers`.
     """
 
     pinned: PinnedTables
     tables: Sequence[TableVersion]
     indexes: Sequence[VectorIndex]
     typed: Vectors | None = None
+    map_tasks: TaskMapper = in_turn
+    workers: int = 1
 
 
 def measure(
@@ -128,7 +132,15 @@ def recalls_of(candidate: Candidate, index: VectorIndex, most: int, seed: int) -
         centroids=quantizer.centroids if quantizer else None,
     )
     found = []
-    for truth in exact_searches(dataset, index.column, sets[:1] if flat else sets):
+    truths = spread_searches(
+        candidate.pinned,
+        index.table,
+        index.column,
+        sets[:1] if flat else sets,
+        candidate.map_tasks,
+        candidate.workers,
+    )
+    for truth in truths:
         measured = measure_recall(dataset, index, truth)
         if measured.queries:
             found.append(

@@ -17,8 +17,17 @@ import pytest
 
 from reelshelf.indexer.index import encode
 from reelshelf.indexer.index.build import Builder, build_indexes, update_index
+from reelshelf.indexer.index.encode import in_turn
 from reelshelf.indexer.index.inspect import fragments_without, index_facts, index_names
-from reelshelf.indexer.index.recall import bytes_read, exact_search, measure_recall, search
+from reelshelf.indexer.index.queries import QuerySet
+from reelshelf.indexer.index.recall import (
+    bytes_read,
+    exact_search,
+    exact_searches,
+    measure_recall,
+    search,
+    spread_searches,
+)
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.upkeep import publish
 from reelshelf.indexer.quality.measures import Candidate, recalls_of
@@ -389,3 +398,22 @@ def test_the_file_of_queries_that_a_config_names_is_read(
         publish(uri, config, NoProgress())
     queries.write_text('{"text": "retro television"}\n')
     assert publish(uri, config, NoProgress()).published
+
+
+def test_exact_search_in_pieces_finds_what_it_finds_at_once(store: Store) -> None:
+    for start in range(0, 900, 300):
+        add(store, clustered(300, start), 10**6 + start)
+    pinned = PinnedTables.newest(store)
+    queries = np.concatenate(
+        [clustered(20, 77), vector_matrix(store.scan(TABLE, [COLUMN])[COLUMN])[:5]]
+    )
+    sets = [QuerySet("a", queries[:10]), QuerySet("b", queries[10:])]
+    at_once = exact_searches(store.dataset(TABLE), COLUMN, sets)
+    in_pieces = spread_searches(pinned, TABLE, COLUMN, sets, in_turn, 3)
+    for one, other in zip(at_once, in_pieces, strict=True):
+        assert one.limits.tolist() == other.limits.tolist()
+        assert one.copies.tolist() == other.copies.tolist()
+        assert (one.kind, one.wanted) == (other.kind, other.wanted)
+    everything = vector_matrix(store.scan(TABLE, [COLUMN])[COLUMN])
+    distances = np.sort(1 - queries[:10] @ everything.T, axis=1)
+    assert np.allclose(at_once[0].limits, distances[:, 9], atol=1e-5)

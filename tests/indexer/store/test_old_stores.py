@@ -23,6 +23,8 @@ from reelshelf.schemas.config import load_config
 from reelshelf.schemas.errors import ExitCode
 from reelshelf.schemas.tables import ADDED, SCHEMA_VERSION
 from tests.support.commands import ROOT
+from tests.support.fakes import decode_never
+from tests.support.shops import Shop
 
 pytestmark = pytest.mark.integration
 
@@ -213,3 +215,23 @@ def test_a_run_that_died_before_the_upgrade_left_rows_that_count(tmp_path: Path)
     done = upgrade_store(old.store, config)
     assert done.renamed["videos"] == 3
     assert os.path.isdir(old.store)  # noqa: PTH112
+
+
+def test_a_store_of_schema_7_keeps_what_vanishes(shop: Shop) -> None:
+    """Its tables of vanished rows get new columns behind the time at which they vanished."""
+    shop.ingest()
+    store = Store.open(shop.request.store)
+    for name, columns in ADDED.items():
+        added = [field.name for field in columns if field.name in ("seal", "link_count", "rows")]
+        if added:
+            store.writable(name).drop_columns(added)
+        if "seal" in added and store.count(name):
+            store.writable(name).update({"schema_version": "CAST(7 AS INT)"})
+    store.change_generation(1, schema_version=7)
+    listed = shop.rows()
+    shop.set_videos([row for row in listed if row["video_id"] != "a"])
+    assert shop.ingest(decode=decode_never).published
+    shop.set_videos(listed)
+    assert shop.ingest(decode=decode_never).published
+    assert store.count("videos") == 3
+    assert store.dataset("vanished_videos").schema.names[-2:] == ["link_count", "seal"]
