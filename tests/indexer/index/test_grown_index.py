@@ -404,9 +404,8 @@ def test_exact_search_in_pieces_finds_what_it_finds_at_once(store: Store) -> Non
     for start in range(0, 900, 300):
         add(store, clustered(300, start), 10**6 + start)
     pinned = PinnedTables.newest(store)
-    queries = np.concatenate(
-        [clustered(20, 77), vector_matrix(store.scan(TABLE, [COLUMN])[COLUMN])[:5]]
-    )
+    everything = vector_matrix(store.scan(TABLE, [COLUMN])[COLUMN])
+    queries = np.concatenate([clustered(20, 77), everything[:5]])
     sets = [QuerySet("a", queries[:10]), QuerySet("b", queries[10:])]
     at_once = exact_searches(store.dataset(TABLE), COLUMN, sets)
     in_pieces = spread_searches(pinned, TABLE, COLUMN, sets, in_turn, 3)
