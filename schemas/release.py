@@ -150,6 +150,13 @@ class JudgedQuality(_Record):
     high: float = 0.0
 
 
+class Ordering(_Record):
+    """How often what belongs together is nearer than strangers, with its standard error."""
+
+    share: float
+    error: float
+
+
 class Quality(_Record):
     """The first quality figures of a release.
 
@@ -188,8 +195,8 @@ class Quality(_Record):
     failure_rate_new: float | None = None
     judged: JudgedQuality | None = None
     titles: JudgedQuality | None = None
-    orderings: dict[str, float] = {}
-    orderings_before: dict[str, float] = {}
+    orderings: dict[str, Ordering] = {}
+    orderings_before: dict[str, Ordering] = {}
     links_kept: float | None = None
 
     @property

@@ -29,6 +29,7 @@ from reelshelf.indexer.quality.rederiving import (
 from reelshelf.indexer.quality.relinking import released_linker
 from reelshelf.indexer.sources.queries import JudgedQuery, read_judged
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ModelUnavailable, SpaceMismatch
 from reelshelf.schemas.gate import Finding, GateCheck
 from reelshelf.schemas.release import JudgedQuality, Release
@@ -54,6 +55,12 @@ class AtHand:
 
 
 NOTHING_AT_HAND = AtHand()
+
+
+def check_files(config: Config) -> None:
+    """Raise InputError where a file that the gate needs is of no use, before any work."""
+    if config.gate.judged is not None:
+        read_judged(Path(config.gate.judged), load_picture)
 
 
 def gated(

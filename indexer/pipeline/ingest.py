@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from reelshelf.indexer.pipeline.engine import Engine, TaskRunner
-from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand
+from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, check_files
 from reelshelf.indexer.pipeline.indexing import (
     drop_gone_products,
     index_pictures,
@@ -117,6 +117,7 @@ def ingest(
     if config.media.backend == "decord":
         require("decord", extra="decord", what='media.backend = "decord"')
     source = read_source(request, config)
+    check_files(config)
     # Before the models: what cannot be written need not be computed.
     check_writable(request.store)
     run_id, began, clock = str(uuid.uuid4()), now(), Clock()

@@ -14,7 +14,7 @@ from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.pipeline.engine import ThisProcess
 from reelshelf.indexer.pipeline.erasing import without_erased
-from reelshelf.indexer.pipeline.gating import AtHand
+from reelshelf.indexer.pipeline.gating import AtHand, check_files
 from reelshelf.indexer.pipeline.indexing import drop_gone_products, index_products
 from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult, refused_rate
 from reelshelf.indexer.pipeline.plan import (
@@ -94,6 +94,7 @@ def ingest_products(
     Raises StoreError where nothing was published yet, InputError for a catalog without products.
     """
     check_writable(uri)
+    check_files(config)
     stored = Store.open(uri, config.storage)
     read = read_catalog(catalog, files := Files(config.storage))
     if not read.products:

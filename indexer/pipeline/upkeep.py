@@ -5,7 +5,7 @@ import uuid
 from dataclasses import replace
 
 from reelshelf.indexer.pipeline.engine import ThisProcess
-from reelshelf.indexer.pipeline.gating import AtHand
+from reelshelf.indexer.pipeline.gating import AtHand, check_files
 from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult, refused_rate
 from reelshelf.indexer.pipeline.progress import Progress
 from reelshelf.indexer.pipeline.releasing import Publication
@@ -47,6 +47,7 @@ def publish(
     stored = Store.open(uri, config.storage if config else None)
     last = last_indexing(stored)
     settings = config or last.config
+    check_files(settings)
     assert last.models is not None
     number = stored.generation_of(last.models)
     if number is None:

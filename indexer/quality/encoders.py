@@ -22,6 +22,7 @@ from reelshelf.indexer.store.tables import among, parts
 from reelshelf.schemas.gate import Finding, Scope
 from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.probes import Probe
+from reelshelf.schemas.release import Ordering
 
 _TEXTS = (
     ("red leather shoes for women", "women's shoes, red leather"),
@@ -116,7 +117,7 @@ def _picture(number: int, variant: int) -> Pixels:
     return np.clip(fields + 12 * variant + grain * variant, 0, 255).astype(np.uint8)
 
 
-def orderings(pinned: PinnedTables, seed: int) -> dict[str, float]:
+def orderings(pinned: PinnedTables, seed: int) -> dict[str, Ordering]:
     """How often things that belong together are nearer than things that do not, by kind.
 
     The area under the ROC curve, over pairs of a sample; kinds with few pairs are left out.
@@ -175,11 +176,12 @@ def _by_row(
     return one, other
 
 
-def _area(firsts: Vectors, seconds: Vectors, seed: int) -> float:
+def _area(firsts: Vectors, seconds: Vectors, seed: int) -> Ordering:
     """The share of strangers that are further away than what belongs together."""
     rng = np.random.default_rng(seed)
     strangers = (np.arange(len(firsts)) + rng.integers(1, len(firsts), len(firsts))) % len(firsts)
     same: npt.NDArray[np.float32] = (firsts * seconds).sum(axis=1)
     other: npt.NDArray[np.float32] = (firsts * seconds[strangers]).sum(axis=1)
     nearer = np.where(np.isfinite(same) & np.isfinite(other), same > other, False)
-    return float(np.where(same == other, 0.5, nearer).mean())
+    won = np.where(same == other, 0.5, nearer)
+    return Ordering(share=float(won.mean()), error=float(won.std() / np.sqrt(len(won))))

@@ -39,6 +39,7 @@ class _Source:
 _SOURCES = (
     _Source("segments", "frame_vector", "segment_key", "video_key", (), "frames_fingerprint"),
     _Source("segments", "text_vector", "segment_key", "video_key", ("text",), "text_fingerprint"),
+    _Source("products", "text_vector", "product_key", "product_key", ("text_fingerprint",)),
     _Source("products", "facts_vector", "product_key", "product_key", ("text_fingerprint",)),
     _Source(
         "product_images",

@@ -4,7 +4,7 @@ from reelshelf.indexer.quality.gate import check_release
 from reelshelf.indexer.quality.sampling import finding
 from reelshelf.schemas.config import GateConfig
 from reelshelf.schemas.gate import Scope
-from reelshelf.schemas.release import Health, JudgedQuality, KindRecall, Quality
+from reelshelf.schemas.release import Health, JudgedQuality, KindRecall, Ordering, Quality
 
 HEALTHY = Health(
     unindexed={"segments.frame_vector": 0},
@@ -72,7 +72,10 @@ def test_a_good_release_passes() -> None:
             "links.sku, new rows: is right",
         ),
         (
-            {"orderings": {"moments": 0.6}, "orderings_before": {"moments": 0.9}},
+            {
+                "orderings": {"moments": Ordering(share=0.6, error=0.02)},
+                "orderings_before": {"moments": Ordering(share=0.9, error=0.02)},
+            },
             "moments: nearer than strangers",
         ),
         ({"links_kept": 0.4}, "links kept of the served generation"),

@@ -17,10 +17,18 @@ from reelshelf.indexer.sources.queries import JudgedQuery
 from reelshelf.indexer.store.tables import Store
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.run import Ending
 from tests.support.clips import BLUE, GREEN, RED, write_clip
-from tests.support.fakes import FakeImages, FakeReader, FakeSpeech, FakeTexts, unit
+from tests.support.fakes import (
+    FakeImages,
+    FakeReader,
+    FakeSpeech,
+    FakeTexts,
+    decode_never,
+    unit,
+)
 from tests.support.shops import Shop, product_row, small_config
 
 CHECKED = small_config(gate={"recheck": 50})
@@ -206,3 +214,15 @@ def test_the_interval_of_a_change_is_of_the_differences() -> None:
     assert found.change == pytest.approx(-0.1)
     assert (found.low, found.high) == (pytest.approx(-0.1), pytest.approx(-0.1))
     assert judged_quality(worse, None).before is None
+
+
+def test_a_judged_file_that_is_of_no_use_is_told_before_any_work(served: Shop) -> None:
+    path = served.root / "judged.jsonl"
+    path.write_text("{}\n")
+    settings = small_config(gate={"judged": str(path)})
+    for act in (
+        lambda: served.run(settings, decode=decode_never),
+        lambda: publish(served.request.store, settings, NoProgress()),
+    ):
+        with pytest.raises(InputError, match="holds no judged query"):
+            act()
