@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.commands import ingest
 from tests.support.shops import Shop, make_shop
@@ -15,6 +16,9 @@ from tests.support.shops import Shop, make_shop
 # Tests never reach for a network; a model that would be downloaded is a failure.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# No clocks in assertions: a machine that does something else is no failure.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 # Ray joins a cluster that it finds in its folder: each process of the suite has its own.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["RAY_TMPDIR"] = f"/tmp/ray-tests-{worker}-{os.getpid()}"

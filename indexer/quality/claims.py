@@ -106,13 +106,19 @@ class KeyOf:
     def broken(self, rows: pa.Table, column: str) -> Mask:
         """Rows that break it."""
         cells = [rows[name].to_pylist() for name in self.parts]
-        made = [
-            None if any(part is None for part in own) else self.make(*own)
-            for own in zip(*cells, strict=True)
-        ]
+        made = [self._made(*own) for own in zip(*cells, strict=True)]
         return np.array(
             [k != m for k, m in zip(rows[column].to_pylist(), made, strict=True)], np.bool_
         )
+
+    def _made(self, *parts: str | None) -> str | None:
+        """The key that the cells give; None where they give none."""
+        if any(part is None for part in parts):
+            return None
+        try:
+            return self.make(*parts)
+        except ValueError:
+            return None  # it is made of another key, which is none
 
 
 CellClaim: TypeAlias = Given | Within | Shaped | Unit | NotBefore | KeyOf

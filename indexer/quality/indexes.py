@@ -16,7 +16,7 @@ from reelshelf.indexer.quality.sampling import Looked, finding, looked_at
 from reelshelf.indexer.store.quantizers import read_quantizer
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.snapshot import PinnedTables
-from reelshelf.indexer.store.tables import TABLE_KEYS
+from reelshelf.indexer.store.tables import TABLE_KEYS, is_key
 from reelshelf.indexer.text.analyzer import words
 from reelshelf.schemas.gate import Finding, Scope
 from reelshelf.schemas.release import VectorIndex
@@ -194,7 +194,7 @@ def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Ite
                 rows["text"].to_pylist(), strict=True)  # fmt: skip
     for place, (video, segment, said) in enumerate(cells):
         own = sorted({word for word in words(said) if len(word) >= _LONG})
-        if not own:
+        if not own or not is_key(video):
             continue
         word = own[int(rng.integers(len(own)))]
         found = dataset.to_table(

@@ -22,7 +22,7 @@ from reelshelf.indexer.quality.declared import DECLARED
 from reelshelf.indexer.quality.sampling import Looked, finding, looked_at
 from reelshelf.indexer.store.seals import broken_cells, column_digests, sealed_columns
 from reelshelf.indexer.store.snapshot import PinnedTables
-from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, among, parts
+from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, among, is_key, parts
 from reelshelf.schemas.gate import Finding, Scope
 
 # The share of a scope that may be wrong before searchers are kept from it.
@@ -165,7 +165,7 @@ def _out_of_order(
     owners = looked.rows["video_key"]
     for scope, own in ((Scope.NEW, looked.new), (Scope.OLD, ~looked.new)):
         keys = pc.unique(owners.filter(pa.array(own))).to_pylist()[:_VIDEOS_IN_ORDER]
-        sound = [key for key in keys if key and set(key) <= set("0123456789abcdef-")]
+        sound = [key for key in keys if is_key(key)]
         columns = ["video_key", "video_id", "start_ms", "end_ms", "shot_index"]
         found = [pinned.scan("segments", columns, among("video_key", p)) for p in parts(sound)]
         if not found:

@@ -23,7 +23,7 @@ from reelshelf.indexer.quality.sampling import Looked, example, finding, looked_
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.store.rows import encoded_products, stored_videos
 from reelshelf.indexer.store.snapshot import PinnedTables
-from reelshelf.indexer.store.tables import among, parts
+from reelshelf.indexer.store.tables import among, is_key, parts
 from reelshelf.schemas.catalog import (
     EncodedPicture,
     PictureJob,
@@ -164,6 +164,7 @@ def linked_again(samples: Samples, linker: Linker, keep_above: float) -> Iterato
     """The links of some videos, by the linker that links the shop."""
     looked = samples.looked("videos")
     due = np.asarray(pc.is_valid(looked.rows["links_fingerprint"]).to_numpy(), np.bool_)
+    due &= [is_key(key) for key in looked.rows["video_key"].to_pylist()]
     few = replace(samples, most=min(samples.most, _LINKED))
     places = few.chosen(looked, due)
     keys = [looked.rows["video_key"][int(place)].as_py() for place in places]
@@ -349,7 +350,7 @@ def _videos_to_decode(
         if moments >= most:
             return
         source = shop.videos.get(key)
-        if source is None:
+        if source is None or not is_key(key):
             continue
         where = among("video_key", [key])
         videos, segments = (

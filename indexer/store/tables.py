@@ -938,9 +938,17 @@ def _grouped(groups: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
         yield batch
 
 
+def is_key(cell: str | None) -> bool:
+    """Whether a cell can be a derived key."""
+    return cell is not None and not set(cell) - set("0123456789abcdef-")
+
+
 def among(column: str, keys: Sequence[str]) -> str:
-    """A filter on derived keys. Refuses anything that could mean more than itself."""
+    """A filter on derived keys. Raises StoreError for what could mean more than itself."""
     for key in keys:
-        if not all(c in "0123456789abcdef-" for c in key):
-            raise ValueError(f"{key!r} is not a derived key")
+        if not is_key(key):
+            raise StoreError(
+                f"{column} {key!r} is no key that reelshelf makes: the rows of the store are not "
+                "what was written; `reelshelf restore` sets the tables back to a release"
+            )
     return f"{column} IN ({', '.join(repr(key) for key in keys)})"
