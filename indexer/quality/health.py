@@ -136,13 +136,32 @@ def _centers(pinned: PinnedTables, previous: ReleaseSnapshot | None, seed: int) 
         return {}
     centers = {}
     for table, column in VECTOR_COLUMNS:
-        means = [_mean(tables.dataset(table), column, seed) for tables in (previous, pinned)]
-        if means[0] is not None and means[1] is not None:
-            lengths = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
-            centers[f"{table}.{column}"] = float(means[0] @ means[1]) / max(lengths, 1e-12)
+        halves = [_halves(tables.dataset(table), column, seed) for tables in (previous, pinned)]
+        if halves[0] is not None and halves[1] is not None:
+            cosine = unbiased_cosine(halves[0], halves[1])
+            if cosine is not None:
+                centers[f"{table}.{column}"] = cosine
     return centers
 
 
-def _mean(dataset: lance.LanceDataset, column: str, seed: int) -> Vectors | None:
+def _halves(dataset: lance.LanceDataset, column: str, seed: int) -> tuple[Vectors, Vectors] | None:
+    """The means of two halves of a sample; None where there are too few vectors."""
     drawn = sample_vectors(dataset, column, _CENTER_ROWS, seed)
-    return drawn.mean(axis=0) if len(drawn) >= _LEAST_CENTER_ROWS else None
+    if len(drawn) < _LEAST_CENTER_ROWS:
+        return None
+    return drawn[::2].mean(axis=0), drawn[1::2].mean(axis=0)
+
+
+def unbiased_cosine(before: tuple[Vectors, Vectors], now: tuple[Vectors, Vectors]) -> float | None:
+    """The cosine between two means, of which only samples are known; None where they are about 0.
+
+    The length of a sample's mean is too large by chance, so that two samples of one column would
+    differ where its vectors point everywhere. The product of two halves' means is not.
+    """
+    lengths = float(before[0] @ before[1]) * float(now[0] @ now[1])
+    spread = float(np.linalg.norm(before[0] - before[1]) * np.linalg.norm(now[0] - now[1]))
+    # Means no longer than their own error point nowhere.
+    if not np.isfinite(lengths) or lengths <= spread**2:
+        return None if np.isfinite(lengths) else 0.0
+    cross = float((before[0] + before[1]) @ (now[0] + now[1])) / 4
+    return min(1.0, cross / float(np.sqrt(lengths)))

@@ -11,14 +11,16 @@ import pytest
 
 from reelshelf.indexer.index.recall import worst_tenth
 from reelshelf.indexer.quality.declared import DECLARED
+from reelshelf.indexer.quality.health import unbiased_cosine
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.sampling import likely_share
-from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.seals import broken_cells, sealed_columns
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store
 from reelshelf.schemas import tables
 from reelshelf.schemas.gate import Finding
+from reelshelf.schemas.media import Vectors
+from tests.support.fakes import unit
 from tests.support.shops import make_shop
 
 SCHEMAS = {
@@ -191,5 +193,18 @@ def test_the_worst_of_many_groups_is_not_bad_by_chance() -> None:
     assert worst_tenth(even[:40], groups[:40]) is None
 
 
-def test_what_is_served_is_compared_by_files(store: Store) -> None:
-    assert releases.require_served(store).quality.findings
+def test_vectors_that_point_everywhere_have_no_mean_to_compare_and_others_have() -> None:
+    rng = np.random.default_rng(0)
+
+    def halves(lean: float) -> tuple[Vectors, Vectors]:
+        drawn = unit(rng.normal(size=(4000, 64)).astype(np.float32) + np.float32(lean))
+        return drawn[::2].mean(axis=0), drawn[1::2].mean(axis=0)
+
+    assert unbiased_cosine(halves(0), halves(0)) is None
+    leaning = halves(0.5)
+    same = unbiased_cosine(leaning, halves(0.5))
+    assert same is not None
+    assert same > 0.99
+    turned = unbiased_cosine(leaning, halves(-0.5))
+    assert turned is not None
+    assert turned < -0.99
