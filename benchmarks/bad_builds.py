@@ -36,7 +36,7 @@ from benchmarks.harness import Bar, conclude, parse, parser_of
 from reelshelf.schemas.errors import ReelshelfError
 
 # Without --full one case in so many is tried.
-_PART = 15
+_PART = 6
 _LEAST_BAD, _LEAST_GOOD = 250, 60
 _PROCESSES = 2
 
