@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -146,6 +147,12 @@ def show(tried: Sequence[Tried]) -> None:
     Console(width=150).print(table)
 
 
+def _drawn(builds: Sequence[Build], every: int) -> list[Build]:
+    """One of so many, at random: what comes in turns would be drawn in step with them."""
+    order = np.random.default_rng(0).permutation(len(builds))
+    return [builds[int(place)] for place in sorted(order[: -(-len(builds) // every)])]
+
+
 def measure(only: Sequence[str], every: int) -> dict[str, float]:
     """Make the stores, try the cases that are meant or every n-th, print them."""
     builds = every_build()
@@ -156,7 +163,9 @@ def measure(only: Sequence[str], every: int) -> dict[str, float]:
         shop, stores = Shop(Path(folder) / "shop"), Path(folder) / "stores"
         shop.make_bases(stores)
         release = Copy(shop, str(stores / "base")).release
-        tried = attempt_all(chosen or [*bad[::every], *good[::every]], shop, stores)
+        if chosen is None:
+            chosen = [*_drawn(bad, every), *_drawn(good, every)]
+        tried = attempt_all(chosen, shop, stores)
     show(tried)
     counted = [item for item in tried if item.counts]
     found_bad, found_good = ([i for i in counted if i.bad is kind] for kind in (True, False))

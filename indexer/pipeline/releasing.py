@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
+
 from reelshelf.indexer.index.build import Builder, build_indexes
 from reelshelf.indexer.index.duplicates import cluster_duplicates
 from reelshelf.indexer.linking import link as linking
@@ -15,6 +17,7 @@ from reelshelf.indexer.linking.visual_stats import fit_visual_stats
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
+from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.measures import Candidate, measure
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.sources.queries import read_typed
@@ -40,6 +43,15 @@ from reelshelf.schemas.stages import LINK_SETTINGS, identity, picture_fingerprin
 from reelshelf.schemas.tables import SCHEMA_VERSION
 from reelshelf.schemas.visual_stats import VisualStats
 
+# What comes of rows and files that are not what was written, beside errors of ours.
+_OVER_WHAT_IS_STORED = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    pa.ArrowException,
+)
 # A message of more conditions than this is read by nobody.
 _MOST_TOLD = 6
 
@@ -84,12 +96,25 @@ def release(
     latest = baseline.latest_in_generation
     try:
         return _release(run, baseline, outcomes, tasks, how, at_hand)
-    except (OSError, RuntimeError, ValueError) as error:
+    except _OVER_WHAT_IS_STORED as error:
         # What Lance raises over a file that is cut off or gone says neither which nor what to do.
         wrong = damaged_files(run.store, latest.tables) if latest else []
-        if latest is None or not wrong:
+        if latest is not None and wrong:
+            raise damage(run.store.uri, latest.release_id, wrong) from error
+        # Nor does what our own code raises over rows that are not what was written.
+        broken = _broken_rows(run, baseline)
+        if not broken:
             raise
-        raise damage(run.store.uri, latest.release_id, wrong) from error
+        raise GateRefused(_told(broken), broken) from error
+
+
+def _broken_rows(run: Run, baseline: Baseline) -> list[GateCheck]:
+    """What rows of the tables are not as they are declared, where work on them has failed."""
+    served = baseline.latest_in_generation
+    before = ReleaseSnapshot.of(run.store, served) if served is not None else None
+    newest = PinnedTables.newest(run.store)
+    found = inspect_rows(newest, before, run.config.shop_id, run.config.index.seed)
+    return [finding.as_check() for finding in found if not finding.passed]
 
 
 def _release(

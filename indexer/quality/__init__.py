@@ -11,6 +11,7 @@ from reelshelf.indexer.quality.encoders import known_answers, orderings
 from reelshelf.indexer.quality.explain import Explanation, explain
 from reelshelf.indexer.quality.gate import FAILURE_RATE, check_release, failure_rate
 from reelshelf.indexer.quality.generations import links_kept, same_moments
+from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.judged import RESULTS, Answer, Ask, answer_all
 from reelshelf.indexer.quality.labeled import (
     Labeled,
@@ -63,6 +64,7 @@ __all__ = [
     "explain",
     "failure_rate",
     "frames_again",
+    "inspect_rows",
     "joined_again",
     "judged_quality",
     "known_answers",

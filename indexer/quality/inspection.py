@@ -94,6 +94,8 @@ def _unlike(
     wanted = list(dict.fromkeys([TABLE_KEYS[claim.table], claim.column]))
     others = pinned.scan(claim.table, wanted)
     places = pc.index_in(rows[claim.by], value_set=others[TABLE_KEYS[claim.table]])
+    # Of a column of nulls alone it has no type.
+    places = places.cast(pa.int64())
     cells = others[claim.column].combine_chunks().take(places.combine_chunks())
     mine = rows[column].combine_chunks()
     same = pc.or_(

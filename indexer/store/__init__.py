@@ -93,6 +93,7 @@ from reelshelf.indexer.store.tables import (
     VideoFrames,
     VideoState,
     among,
+    is_key,
     parts,
     unguarded,
 )
@@ -167,6 +168,7 @@ __all__ = [
     "forget_vanished",
     "held_back",
     "holding",
+    "is_key",
     "is_known",
     "keep_settings",
     "keep_vanished",

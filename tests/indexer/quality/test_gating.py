@@ -226,3 +226,11 @@ def test_a_judged_file_that_is_of_no_use_is_told_before_any_work(served: Shop) -
     ):
         with pytest.raises(InputError, match="holds no judged query"):
             act()
+
+
+def test_rows_over_which_the_work_breaks_are_told_as_what_they_are(served: Shop) -> None:
+    store = Store.open(served.request.store)
+    store.writable("products").delete("true")
+    result = publish(store.uri, small_config(), NoProgress())
+    assert result.ending is Ending.GATE_REFUSED
+    assert "product_images.product_key: names a row that exists" in str(result.message)
