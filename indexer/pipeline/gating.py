@@ -36,6 +36,11 @@ from reelshelf.schemas.release import JudgedQuality, Release
 
 # Titles that a new generation is asked for, where the served one sells something by them.
 _TITLES = 60
+_TITLES_NOT_ASKED = Finding(
+    column="titles of products",
+    claim="are answered as in the served generation",
+    skipped="nothing is sold by a title, or the encoders of a release are not on this machine",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +98,12 @@ def gated(
         before = served.release.quality.orderings or orderings(served, config.index.seed)
         quality = quality.model_copy(update={"orderings_before": before})
     if served is not None and served.release.generation != draft.generation:
-        quality = quality.model_copy(
-            update={
-                "findings": [*findings, *same_moments(snapshot, served)],
-                "links_kept": links_kept(snapshot, served),
-                "titles": _judged(snapshot, served, titles_asked(served, _TITLES, 0)),
-            }
-        )
+        findings += same_moments(snapshot, served)
+        titles = _judged(snapshot, served, titles_asked(served, _TITLES, 0))
+        if titles is None or titles.before is None:
+            findings.append(_TITLES_NOT_ASKED)
+        update = {"findings": findings, "links_kept": links_kept(snapshot, served)}
+        quality = quality.model_copy(update=update | {"titles": titles})
     if config.gate.judged is not None:
         read = read_judged(Path(config.gate.judged), load_picture)
         judged = _judged(snapshot, served, read.queries, required=True)
