@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from benchmarks.builds import FLAT, Copy, Outcome, Verdict
 from reelshelf.indexer.quality.declared import DECLARED
-from reelshelf.indexer.store.seals import column_digests
+from reelshelf.indexer.store.row_checksums import column_digests
 from reelshelf.indexer.store.tables import TABLE_KEYS, Store, among, parts
 
 Places = npt.NDArray[np.intp]

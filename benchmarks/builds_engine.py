@@ -1,7 +1,7 @@
 """Builds that go wrong on the way to the tables: encoders, batches, linkers, settings, other shops.
 
-What is stored is what was written, so no seal tells. Each runs `ingest` on a copy of the published
-store, with something in its models or its code that does not do what it should.
+What is stored is what was written, so no checksum tells. Each runs `ingest` on a copy of the
+published store, with something in its models or its code that does not do what it should.
 """
 
 from collections.abc import Callable, Sequence

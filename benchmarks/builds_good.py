@@ -24,7 +24,7 @@ from benchmarks.builds import (
 )
 from reelshelf.indexer.index import encode
 from reelshelf.indexer.index.build import Builder, build_indexes
-from reelshelf.indexer.index.encode import in_turn
+from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.pipeline.erasing import erase, lift_erased
 from reelshelf.indexer.pipeline.products_only import ingest_products
 from reelshelf.indexer.pipeline.progress import NoProgress

@@ -1,7 +1,7 @@
 """What the gate costs: CPU and memory at a million segments of which one in a hundred is new.
 
 A store is made of rows that are whole: keys that are derived, references that lead somewhere,
-seals, made vectors. Its indexes are built as a run builds them, and it is published by the gate.
+checksums, made vectors. Its indexes are built as a run builds them, and the gate publishes it.
 Then videos are added, and the gate is asked again, in a process of its own that does nothing else.
 A smaller store is asked again as it is. Models are not asked: what they cost is what encoding the
 sample costs (`gate.recheck`), whatever the store holds.
@@ -24,15 +24,15 @@ import pyarrow as pa
 from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.vectors import Cloud
 from reelshelf.indexer.index.build import Builder, build_indexes
-from reelshelf.indexer.index.encode import in_turn
+from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, gated
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run, row_context
 from reelshelf.indexer.quality.measures import Candidate, measure
 from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.row_checksums import with_checksums
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.seals import sealed
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.writing import writing
@@ -150,7 +150,7 @@ class Made:
             else _filler(field, rows, common)
             for field in schema
         ]
-        return sealed(name, pa.Table.from_arrays(arrays, schema=schema))
+        return with_checksums(name, pa.Table.from_arrays(arrays, schema=schema))
 
 
 def _array(field: pa.Field, cells: object, rows: int) -> pa.Array:

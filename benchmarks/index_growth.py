@@ -24,8 +24,8 @@ from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.vectors import Cloud, append, vector_store
 from reelshelf.indexer.index import encode
 from reelshelf.indexer.index.build import Builder, update_index
-from reelshelf.indexer.index.encode import in_turn
 from reelshelf.indexer.index.inspect import fragments_without
+from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.index.recall import GroundTruth, bytes_read, exact_search, measure_recall
 from reelshelf.indexer.store.quantizers import read_quantizer

@@ -26,8 +26,8 @@ import numpy.typing as npt
 from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.vectors import Cloud, append, vector_store
 from reelshelf.indexer.index import encode
-from reelshelf.indexer.index.encode import in_turn
 from reelshelf.indexer.index.inspect import index_facts
+from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.index.quantizer import (
     IndexSizes,
     Origin,

@@ -12,7 +12,7 @@ from unittest.mock import patch
 from benchmarks.vectors import Cloud, append, vector_store
 from reelshelf.indexer.index import build
 from reelshelf.indexer.index.build import Builder, update_index
-from reelshelf.indexer.index.encode import in_turn
+from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.index.quantizer import index_sizes, null_free, sample_vectors
 from reelshelf.indexer.index.recall import exact_search, measure_recall
 from reelshelf.indexer.store.tables import Store

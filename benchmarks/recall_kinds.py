@@ -16,7 +16,7 @@ import pyarrow as pa
 from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.vectors import Cloud, append, vector_store
 from reelshelf.indexer.index.build import Builder, update_index
-from reelshelf.indexer.index.encode import in_turn
+from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.index.queries import QuerySet
 from reelshelf.indexer.index.recall import GroundTruth, exact_searches, measure_recall, tune

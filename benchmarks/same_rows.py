@@ -18,7 +18,7 @@ import pyarrow as pa
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store
 
-_OF_THE_RUN = ("run_id", "first_seen_at", "at", "path", "source", "seal")
+_OF_THE_RUN = ("run_id", "first_seen_at", "at", "path", "source", "cell_checksums")
 _LEAST_COSINE = 0.9999
 _NOTES = ("duplicates", "duplicates_fingerprint", "links_fingerprint")
 

@@ -157,6 +157,17 @@ class Ordering(_Record):
     error: float
 
 
+class LinkChange(_Record):
+    """Links of videos and products that the served release has as they are.
+
+    `before` and `now` are how many there are, `kept` how many are in both.
+    """
+
+    before: int
+    kept: int
+    now: int
+
+
 class Quality(_Record):
     """The first quality figures of a release.
 
@@ -166,8 +177,8 @@ class Quality(_Record):
     tried, `failure_rate_new` of those that were new or changed; releases that were made before it
     was counted do not have it. `findings` are what the gate looked at and what it found, `judged`
     how queries with known answers are answered. `orderings` say how often things that belong
-    together are nearer than strangers, now and in the served release. Beside another generation,
-    `titles` are answers to titles of products, and `links_kept` is the share of its links.
+    together are nearer than strangers, now and in the served release; `link_change` compares its
+    links. Beside another generation, `titles` are answers to titles of products.
     """
 
     recall_at_10: dict[str, float]
@@ -197,7 +208,7 @@ class Quality(_Record):
     titles: JudgedQuality | None = None
     orderings: dict[str, Ordering] = {}
     orderings_before: dict[str, Ordering] = {}
-    links_kept: float | None = None
+    link_change: LinkChange | None = None
 
     @property
     def share_failed(self) -> float:

@@ -63,8 +63,8 @@ PUBLISHED = pa.struct([("run_id", pa.string()), ("left_at", INSTANT)])
 ATTRIBUTE = pa.struct([("name", pa.string()), ("value", pa.string())])
 STAGE_VERSION = pa.struct([("stage", pa.string()), ("version", pa.int32())])
 
-# Schema 8. Digests of a row's cells, made with the row (`reelshelf.indexer.store.seals`).
-_SEAL = pa.field("seal", pa.binary())
+# Schema 8. Digests of a row's cells, made with the row (`reelshelf.indexer.store.row_checksums`).
+_CELL_CHECKSUMS = pa.field("cell_checksums", pa.binary())
 # Schema 8. How many links a video was given when it was last linked.
 _LINK_COUNT = pa.field("link_count", pa.int32())
 
@@ -80,16 +80,16 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         pa.field("rows", pa.string()),
     ),
     # Schema 6. Versions of the code that made each stage's output; null: as of schema 5.
-    "videos": (pa.field("stage_versions", pa.list_(STAGE_VERSION)), _LINK_COUNT, _SEAL),
-    "products": (pa.field("stage_version", pa.int32()), _SEAL),
-    "product_images": (pa.field("stage_version", pa.int32()), _SEAL),
-    "segments": (_SEAL,),
-    "links": (_SEAL,),
+    "videos": (pa.field("stage_versions", pa.list_(STAGE_VERSION)), _LINK_COUNT, _CELL_CHECKSUMS),
+    "products": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
+    "product_images": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
+    "segments": (_CELL_CHECKSUMS,),
+    "links": (_CELL_CHECKSUMS,),
     # What was kept of vanished videos before schema 8 has these after `vanished_at`.
-    "vanished_videos": (_LINK_COUNT, _SEAL),
-    "vanished_segments": (_SEAL,),
+    "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS),
+    "vanished_segments": (_CELL_CHECKSUMS,),
     # Schema 6. The traceback of an error that nobody expects of an input.
-    "failures": (pa.field("trace", pa.string()), _SEAL),
+    "failures": (pa.field("trace", pa.string()), _CELL_CHECKSUMS),
     # Schema 6. What a store keeps of the config that its rows were made with.
     "store": (pa.field("settings", pa.string()),),
     "head": (

@@ -1,9 +1,20 @@
 """Vector indexes: trained by FAISS, kept by Lance, measured, grown; duplicates found with them."""
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes
-from reelshelf.indexer.index.duplicates import cluster_duplicates, clusters_of
-from reelshelf.indexer.index.encode import TaskMapper, in_turn
-from reelshelf.indexer.index.inspect import IndexFacts, index_facts, index_names, indexed_ids
+from reelshelf.indexer.index.duplicates import (
+    cluster_duplicates,
+    clusters_of,
+    duplicates_of,
+    mean_frame,
+)
+from reelshelf.indexer.index.inspect import (
+    IndexFacts,
+    index_facts,
+    index_names,
+    index_segments,
+    indexed_ids,
+)
+from reelshelf.indexer.index.parts import ColumnPart, TaskMapper, column_parts, in_turn
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.index.queries import QuerySet, query_sets
 from reelshelf.indexer.index.recall import (
@@ -11,14 +22,15 @@ from reelshelf.indexer.index.recall import (
     Measured,
     agreement,
     exact_searches,
+    map_exact_searches,
     measure_recall,
     search,
-    spread_searches,
 )
 
 __all__ = [
     "VECTOR_COLUMNS",
     "Builder",
+    "ColumnPart",
     "GroundTruth",
     "IndexFacts",
     "Measured",
@@ -28,14 +40,18 @@ __all__ = [
     "build_indexes",
     "cluster_duplicates",
     "clusters_of",
+    "column_parts",
+    "duplicates_of",
     "exact_searches",
     "in_turn",
     "index_facts",
     "index_names",
+    "index_segments",
     "indexed_ids",
+    "map_exact_searches",
+    "mean_frame",
     "measure_recall",
     "query_sets",
     "sample_vectors",
     "search",
-    "spread_searches",
 ]

@@ -17,8 +17,8 @@ import lance
 import numpy as np
 
 from reelshelf.indexer.index import encode
-from reelshelf.indexer.index.encode import TaskMapper
 from reelshelf.indexer.index.inspect import fragments_without, index_facts, index_names
+from reelshelf.indexer.index.parts import TaskMapper
 from reelshelf.indexer.index.quantizer import (
     Origin,
     code_error,
@@ -31,8 +31,8 @@ from reelshelf.indexer.index.queries import ROWS, QuerySet, nearest_centroids, q
 from reelshelf.indexer.index.recall import (
     GroundTruth,
     bytes_read,
+    map_exact_searches,
     measure_recall,
-    spread_searches,
     tune,
     widest,
 )
@@ -269,7 +269,7 @@ def _truths(
     )
     sets = [*grouped, *others]
     table, column = recipe.table, recipe.column
-    return spread_searches(newest, table, column, sets, builder.map_tasks, builder.workers)
+    return map_exact_searches(newest, table, column, sets, builder.map_tasks, builder.workers)
 
 
 def _encode(store: Store, quantizer: Quantizer, fragments: list[int], builder: Builder) -> None:
@@ -331,18 +331,19 @@ def _watch(
     def well(found: dict[str, float]) -> bool:
         return all(found[truth.kind] >= least for truth, least in truths)
 
-    def noted(way: VectorIndex, found: dict[str, float]) -> VectorIndex:
-        # Nothing new with a vector, or only copies of each other: then old rows tell.
-        fixed = found.get(ROWS, index.drift.recall_trained if index.drift else 0.0)
-        known = {"recall_fixed": fixed, "recall_fresh": found.get(NEW_ROWS, fixed)}
-        return way.model_copy(update={"drift": drift.model_copy(update=known)})
-
     drift = index.drift.model_copy(
         update={
             "imbalance": index_facts(dataset, index.name).imbalance,
             "error": code_error(quantizer, fresh) if len(fresh) else index.drift.error,
         }
     )
+
+    def noted(way: VectorIndex, found: dict[str, float]) -> VectorIndex:
+        # Nothing new with a vector, or only copies of each other: then old rows tell.
+        fixed = found.get(ROWS, drift.recall_trained)
+        known = {"recall_fixed": fixed, "recall_fresh": found.get(NEW_ROWS, fixed)}
+        return way.model_copy(update={"drift": drift.model_copy(update=known)})
+
     found = recalls(index)
     watched = noted(index, found)
     if well(found):

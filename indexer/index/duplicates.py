@@ -74,22 +74,24 @@ def cluster_duplicates(
     # Statistics are fitted anew only when the shop has doubled: then all are compared again.
     space = stats.stats_id if stats else None
     settings = fingerprint([VERSION, config.model_dump(mode="json"), space])
-    # A shop without pictures has none; its mean is that of its frames tonight.
-    mean = stats.frame_mean if stats else _mean_frame(store)
+    mean = mean_frame(store, stats)
     for batch in store.videos_to_compare(settings):
-        found = {key: _duplicates(store, key, batch[key], index, mean, config) for key in batch}
+        found = {key: duplicates_of(store, key, batch[key], index, mean, config) for key in batch}
         store.write_duplicates(found, settings)
     store.write_clusters(clusters_of(store.duplicate_edges()))
 
 
-def _mean_frame(store: Store) -> Vectors:
+def mean_frame(store: Store, stats: VisualStats | None) -> Vectors:
+    """What frames are centered on: a shop without pictures has its mean of today, `(dim,)`."""
+    if stats is not None:
+        return stats.frame_mean
     if not store.count("segments"):
         return np.zeros(1, np.float32)
     frames, _ = store.frame_sample(_SAMPLE)
     return np.asarray(frames.mean(axis=0), np.float32)
 
 
-def _duplicates(
+def duplicates_of(
     store: Store,
     key: str,
     frames: VideoFrames,

@@ -7,68 +7,46 @@ it in one commit. (The way onto a GPU was written against FAISS's API and has no
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import lance
 import numpy as np
 import pyarrow as pa
 
+from reelshelf.indexer.index.parts import ColumnPart, TaskMapper, column_parts
 from reelshelf.indexer.index.quantizer import all_cores, faiss_index, gpu_count, null_free
 from reelshelf.indexer.store.quantizers import read_quantizer
+from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
-from reelshelf.schemas.config import IndexConfig, StorageConfig
+from reelshelf.schemas.config import IndexConfig
 from reelshelf.schemas.errors import StoreError
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.quantizer import Quantizer
 
 # What Lance calls one part of an index. Only Lance looks inside.
 Segment: TypeAlias = Any
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
 
 _ROWS_PER_BATCH = 32_768
 
 
-class TaskMapper(Protocol):
-    """Calls a function on items, wherever there is room, in any order."""
-
-    def __call__(
-        self, function: Callable[[Item], Answer], items: Sequence[Item]
-    ) -> Iterable[Answer]:
-        """The answers."""
-        ...
-
-
-def in_turn(function: Callable[[Item], Answer], items: Sequence[Item]) -> Iterable[Answer]:
-    """Work in this process, one item after the other."""
-    return map(function, items)
-
-
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some fragments of one version of a table, for whoever encodes them to find."""
+    """Some fragments for whoever encodes them, and the quantizer to do it with."""
 
-    uri: str
-    storage: StorageConfig | None
-    generation: int
-    table: str
-    version: int
-    column: str
-    fragments: tuple[int, ...]
+    part: ColumnPart
     quantizer_sha256: str
 
 
 def encode_piece(piece: Piece) -> Segment:
     """Have Lance encode the rows of a piece: a segment that is not part of the index yet."""
-    store = Store(piece.uri, piece.storage, piece.generation)
-    quantizer = read_quantizer(store, piece.quantizer_sha256)
+    part = piece.part
+    quantizer = read_quantizer(part.store, piece.quantizer_sha256)
     if quantizer is None:
-        raise StoreError(f"{piece.uri}: quantizer {piece.quantizer_sha256[:12]} is not kept")
-    dataset = store.dataset(piece.table, piece.version)
-    return _uncommitted(dataset, quantizer, list(piece.fragments))
+        raise StoreError(f"{part.uri}: quantizer {piece.quantizer_sha256[:12]} is not kept")
+    return _uncommitted(part.dataset, quantizer, list(part.fragments))
 
 
 def encode_fragments(
@@ -84,20 +62,9 @@ def encode_fragments(
     dataset = store.dataset(recipe.table)
     if way_of(config, workers) == "buffers":
         return [_with_buffers(dataset, quantizer, fragments)]
-    parts = np.array_split(np.array(fragments), max(1, min(workers, len(fragments))))
-    pieces = [
-        Piece(
-            store.uri,
-            store.storage,
-            store.generation,
-            recipe.table,
-            dataset.version,
-            recipe.column,
-            tuple(part.tolist()),
-            quantizer.sha256,
-        )
-        for part in parts
-    ]
+    newest = PinnedTables(store, {recipe.table: dataset.version})
+    parts = column_parts(newest, recipe.table, recipe.column, fragments, workers)
+    pieces = [Piece(part, quantizer.sha256) for part in parts]
     return list(map_tasks(encode_piece, pieces))
 
 

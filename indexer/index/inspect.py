@@ -67,20 +67,23 @@ def fragments_without(dataset: lance.LanceDataset, name: str) -> list[int]:
     return sorted({piece.fragment_id for piece in dataset.get_fragments()} - covered)
 
 
-def indexed_ids(
-    dataset: lance.LanceDataset, name: str, options: dict[str, str] | None
-) -> npt.NDArray[np.uint64]:
-    """The ids of all rows that an index holds, deleted ones too, and twice what it holds twice.
+def index_segments(dataset: lance.LanceDataset, name: str) -> list[tuple[str, frozenset[int]]]:
+    """The segments of an index: the id of each, and the fragments whose rows it holds."""
+    found = [index for index in dataset.describe_indices() if index.name == name]
+    return [(str(s.uuid), frozenset(s.fragment_ids)) for index in found for s in index.segments]
 
-    Read from the index's own files: what it says of itself is a count. `options` are those that the
+
+def indexed_ids(
+    dataset: lance.LanceDataset, segment: str, options: dict[str, str] | None
+) -> npt.NDArray[np.uint64]:
+    """The ids of all rows that a segment holds, deleted ones too, and twice what it holds twice.
+
+    Read from its own file: what an index says of itself is a count. `options` are those that the
     dataset was opened with.
     """
-    found = [np.zeros(0, np.uint64)]
-    for index in dataset.describe_indices():
-        if index.name != name:
-            continue
-        for segment in index.segments:
-            path = f"{dataset.uri.rstrip('/')}/_indices/{segment.uuid}/{_ROWS_FILE}"
-            reader = LanceFileReader(path, storage_options=options, columns=[_ROW_ID])
-            found += [batch.column(_ROW_ID).to_numpy() for batch in reader.read_all().to_batches()]
-    return np.concatenate(found)
+    path = f"{dataset.uri.rstrip('/')}/_indices/{segment}/{_ROWS_FILE}"
+    reader = LanceFileReader(path, storage_options=options, columns=[_ROW_ID])
+    batches = reader.read_all().to_batches()
+    return np.concatenate(
+        [np.zeros(0, np.uint64), *(batch.column(_ROW_ID).to_numpy() for batch in batches)]
+    )

@@ -7,18 +7,17 @@ both sides: a stored vector finds itself in any index and would flatter it.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import lance
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.index.encode import TaskMapper
+from reelshelf.indexer.index.parts import ColumnPart, TaskMapper, column_parts
 from reelshelf.indexer.index.quantizer import decoded
 from reelshelf.indexer.index.queries import QuerySet
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.snapshot import PinnedTables
-from reelshelf.indexer.store.tables import Store
-from reelshelf.schemas.config import StorageConfig
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.quantizer import Quantizer
 from reelshelf.schemas.release import SearchPoint, VectorIndex
@@ -68,7 +67,7 @@ def exact_searches(
     return _truths_of(sets, _nearest(dataset, column, _all_of(sets)))
 
 
-def spread_searches(
+def map_exact_searches(
     pinned: PinnedTables,
     table: str,
     column: str,
@@ -76,41 +75,19 @@ def spread_searches(
     map_tasks: TaskMapper,
     workers: int,
 ) -> list[GroundTruth]:
-    """The same in tasks, each over some pieces of the table."""
+    """The same in tasks, each over some fragments of the table."""
     numbers = [piece.fragment_id for piece in pinned.dataset(table).get_fragments()]
-    shares = np.array_split(np.array(numbers, np.int64), max(1, min(workers, len(numbers))))
-    store = pinned.store
-    parts = [
-        _Part(
-            store.uri,
-            store.storage,
-            store.generation,
-            table,
-            pinned.versions[table],
-            column,
-            tuple(share.tolist()),
-            _all_of(sets),
-        )
-        for share in shares
-    ]
-    together: _Nearest | None = None
-    for found in map_tasks(_search_part, parts):
-        together = found if together is None else together.beside(found)
-    assert together is not None
+    queries = _all_of(sets)
+    parts = [_Part(part, queries) for part in column_parts(pinned, table, column, numbers, workers)]
+    together = reduce(_Nearest.beside, map_tasks(_search_part, parts))
     return _truths_of(sets, together)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Some pieces of a column for one task, and all queries."""
+    """Some fragments of a column for one task, and all queries."""
 
-    uri: str
-    storage: StorageConfig | None
-    generation: int
-    table: str
-    version: int
-    column: str
-    fragments: tuple[int, ...]
+    part: ColumnPart
     queries: Vectors
 
 
@@ -129,9 +106,7 @@ class _Nearest:
 
 
 def _search_part(part: _Part) -> _Nearest:
-    store = Store(part.uri, part.storage, part.generation)
-    dataset = store.dataset(part.table, part.version)
-    return _nearest(dataset, part.column, part.queries, part.fragments)
+    return _nearest(part.part.dataset, part.part.column, part.queries, part.part.fragments)
 
 
 def _all_of(sets: Sequence[QuerySet]) -> Vectors:

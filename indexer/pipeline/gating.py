@@ -14,12 +14,13 @@ from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.asking import answers_of, judged_quality, titles_asked
 from reelshelf.indexer.quality.encoders import known_answers, orderings
 from reelshelf.indexer.quality.gate import check_release
-from reelshelf.indexer.quality.generations import links_kept, same_moments
+from reelshelf.indexer.quality.generations import changed_links, same_moments
 from reelshelf.indexer.quality.presence import listed_inputs, rows_still_there
 from reelshelf.indexer.quality.rederiving import (
     Samples,
     Sources,
     clustered_again,
+    compared_again,
     encoded_again,
     frames_again,
     joined_again,
@@ -29,13 +30,19 @@ from reelshelf.indexer.quality.rederiving import (
 from reelshelf.indexer.quality.relinking import released_linker
 from reelshelf.indexer.sources.queries import JudgedQuery, read_judged
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.schemas.config import Config
+from reelshelf.indexer.store.visual_stats import read_visual_stats
+from reelshelf.schemas.config import Config, LinkingConfig
 from reelshelf.schemas.errors import ModelUnavailable, SpaceMismatch
-from reelshelf.schemas.gate import Finding, GateCheck
+from reelshelf.schemas.gate import Finding, GateCheck, at_most
 from reelshelf.schemas.release import JudgedQuality, Release
 
 # Titles that a new generation is asked for, where the served one sells something by them.
 _TITLES = 60
+_NOT_COMPARED = Finding(
+    column="judged queries",
+    claim="are answered as well as by the served release",
+    skipped="nothing is served, or its encoders are not on this machine",
+)
 _TITLES_NOT_ASKED = Finding(
     column="titles of products",
     claim="are answered as in the served generation",
@@ -80,6 +87,9 @@ def gated(
     findings += joined_again(samples)
     findings += clustered_again(samples)
     if not run.scope.products_only:
+        frames = draft.index_of("segments", "frame_vector")
+        stats = read_visual_stats(store, draft.visual_stats_id)
+        findings += compared_again(samples, frames, stats, config.duplicates)
         linker = released_linker(snapshot)
         findings += linked_again(samples, linker, config.linking.keep_above)
     if at_hand.sources is not None and config.gate.recheck:
@@ -96,25 +106,34 @@ def gated(
     )
     if served is not None:
         before = served.release.quality.orderings or orderings(served, config.index.seed)
-        quality = quality.model_copy(update={"orderings_before": before})
+        links = changed_links(snapshot, served, snapshot.link_above)
+        quality = quality.model_copy(update={"orderings_before": before, "link_change": links})
     if served is not None and served.release.generation != draft.generation:
         findings += same_moments(snapshot, served)
         titles = _judged(snapshot, served, titles_asked(served, _TITLES, 0))
         if titles is None or titles.before is None:
             findings.append(_TITLES_NOT_ASKED)
-        update = {"findings": findings, "links_kept": links_kept(snapshot, served)}
-        quality = quality.model_copy(update=update | {"titles": titles})
+        quality = quality.model_copy(update={"findings": findings, "titles": titles})
     if config.gate.judged is not None:
         read = read_judged(Path(config.gate.judged), load_picture)
         judged = _judged(snapshot, served, read.queries, required=True)
-        quality = quality.model_copy(update={"judged": judged})
+        if judged is not None and judged.before is None:
+            findings.append(_NOT_COMPARED)
+        quality = quality.model_copy(update={"findings": findings, "judged": judged})
     gate = config.gate
     if run.allow_shrink:
         gate = gate.model_copy(update={"max_shrink": 1.0})
     before_quality = baseline.served.quality if baseline.served else None
     checks = check_release(quality, before_quality, gate, tried=outcomes.failure_rate is not None)
+    checks.append(_bars_in_order(config.linking))
     checks += at_hand.standing
     return draft.model_copy(update={"quality": quality, "gate": checks})
+
+
+def _bars_in_order(linking: LinkingConfig) -> GateCheck:
+    """Links that are shown must be among those that are kept."""
+    harm = "weak links are shown, and nothing is kept for a look"
+    return at_most("linking.keep_above", linking.keep_above, linking.link_above, harm)
 
 
 def _samples(run: Run, snapshot: ReleaseSnapshot, served: ReleaseSnapshot | None) -> Samples:

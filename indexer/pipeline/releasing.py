@@ -1,5 +1,6 @@
 """The part of a run that makes a release of what the tables hold: indexes, copies, links, gate."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,6 +44,7 @@ from reelshelf.schemas.stages import LINK_SETTINGS, identity, picture_fingerprin
 from reelshelf.schemas.tables import SCHEMA_VERSION
 from reelshelf.schemas.visual_stats import VisualStats
 
+_LOG = logging.getLogger(__name__)
 # What comes of rows and files that are not what was written, beside errors of ours.
 _OVER_WHAT_IS_STORED = (
     OSError,
@@ -105,6 +107,7 @@ def release(
         broken = _broken_rows(run, baseline)
         if not broken:
             raise
+        _LOG.warning("work on rows that are not what was written failed", exc_info=error)
         raise GateRefused(_told(broken), broken) from error
 
 

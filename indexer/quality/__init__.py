@@ -10,7 +10,7 @@ from reelshelf.indexer.quality.asking import (
 from reelshelf.indexer.quality.encoders import known_answers, orderings
 from reelshelf.indexer.quality.explain import Explanation, explain
 from reelshelf.indexer.quality.gate import FAILURE_RATE, check_release, failure_rate
-from reelshelf.indexer.quality.generations import links_kept, same_moments
+from reelshelf.indexer.quality.generations import changed_links, same_moments
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.judged import RESULTS, Answer, Ask, answer_all
 from reelshelf.indexer.quality.labeled import (
@@ -29,6 +29,7 @@ from reelshelf.indexer.quality.rederiving import (
     ShopFiles,
     Sources,
     clustered_again,
+    compared_again,
     encoded_again,
     frames_again,
     joined_again,
@@ -57,8 +58,10 @@ __all__ = [
     "ask_of",
     "calibrate",
     "calibration_error",
+    "changed_links",
     "check_release",
     "clustered_again",
+    "compared_again",
     "copies_of",
     "encoded_again",
     "explain",
@@ -70,7 +73,6 @@ __all__ = [
     "known_answers",
     "labeled_pairs",
     "linked_again",
-    "links_kept",
     "listed_inputs",
     "measure",
     "orderings",

@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelshelf.indexer.quality.judged import RESULTS, Answer, Ask, answer_all
@@ -91,14 +92,14 @@ def titles_asked(served: ReleaseSnapshot, most: int, seed: int) -> list[JudgedQu
     links = served.strong_links(["product_key", "video_id"])
     keys = pc.unique(links["product_key"]).to_pylist()
     order = np.random.default_rng(seed).permutation(len(keys))[:most]
-    chosen = {keys[int(place)] for place in order}
+    chosen = pa.array([keys[int(place)] for place in order], pa.string())
     sold: dict[str, set[str]] = {}
-    for row in links.to_pylist():
-        if row["product_key"] in chosen:
-            sold.setdefault(row["product_key"], set()).add(row["video_id"])
-    titles = served.scan("products", ["product_key", "title"]).to_pylist()
+    for row in links.filter(pc.is_in(links["product_key"], value_set=chosen)).to_pylist():
+        sold.setdefault(row["product_key"], set()).add(row["video_id"])
+    titles = served.scan("products", ["product_key", "title"])
+    titles = titles.filter(pc.is_in(titles["product_key"], value_set=chosen))
     return [
         JudgedQuery(key, "title", row["title"], None, frozenset(sold[key]))
-        for row in titles
+        for row in titles.to_pylist()
         if (key := row["product_key"]) in sold and row["title"]
     ]

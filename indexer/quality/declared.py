@@ -1,7 +1,7 @@
 """What must hold of every column of every table that a release pins.
 
-A column that is not declared here fails a test. Beside what stands here, the seal of every row is
-checked, column by column (`reelshelf.indexer.store.seals`).
+A column that is not declared here fails a test. Beside what stands here, the checksums of
+every row are compared, column by column (`reelshelf.indexer.store.row_checksums`).
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def _common() -> dict[str, Column]:
         "shop_id": column("another shop's rows are shown", Given(), OneOwner()),
         "schema_version": column(_UNSEEN, Given(), Within(OLDEST_SCHEMA, SCHEMA_VERSION)),
         "run_id": column(_UNSEEN, Given()),
-        "seal": column(_UNSEEN),
+        "cell_checksums": column(_UNSEEN),
     }
 
 

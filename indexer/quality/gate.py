@@ -9,10 +9,13 @@ _ENOUGH = 50
 FAILURE_RATE = "failure rate"
 # By how much things that belong together may be nearer less often than before.
 _MAX_DISORDER = 0.05
-# The share of the links, and of the answers to titles, that a new generation keeps at least.
+# The share of links, and of answers to titles, that is kept at least; and how many times as many
+# links the same videos and products may have.
 _LEAST_KEPT = 0.5
+_MOST_GROWN = 3.0
 _MEANINGLESS = "what is alike is no longer found beside each other"
 _UNSOLD = "videos no longer show what they sell"
+_OVERSOLD = "videos show what they do not sell"
 _WORSE = "queries are answered worse than now"
 _MISSED = "searchers miss what is nearest to what they ask for"
 
@@ -51,9 +54,12 @@ def _comparisons(quality: Quality, config: GateConfig) -> list[GateCheck]:
             least = before.share - _MAX_DISORDER - chance
             title = f"{name}: nearer than strangers"
             checks.append(at_least(title, now.share, least, _MEANINGLESS))
-    if quality.links_kept is not None:
-        title = "links kept of the served generation"
-        checks.append(at_least(title, quality.links_kept, _LEAST_KEPT, _UNSOLD))
+    links = quality.link_change
+    if links is not None and links.before >= _ENOUGH:
+        title = f"links kept of {links.before} of what has not changed"
+        checks.append(at_least(title, links.kept, _LEAST_KEPT * links.before, _UNSOLD))
+        title = f"links of what has not changed, {links.before} before"
+        checks.append(at_most(title, links.now, _MOST_GROWN * links.before, _OVERSOLD))
     titles, judged = quality.titles, quality.judged
     if titles is not None and titles.before is not None:
         least = _LEAST_KEPT * titles.before

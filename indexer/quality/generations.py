@@ -1,4 +1,4 @@
-"""Comparing a new generation with the served one: other vectors, of the same shop."""
+"""Comparing a release with the served one: links, and moments where vectors are others."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,13 @@ import pyarrow.compute as pc
 from reelshelf.indexer.quality.inspection import ALLOWED
 from reelshelf.indexer.quality.sampling import finding
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
-from reelshelf.indexer.store.tables import among, parts
+from reelshelf.indexer.store.tables import TABLE_KEYS, among, parts
 from reelshelf.schemas.gate import Finding, Scope
+from reelshelf.schemas.release import LinkChange
 
 _VIDEOS = 300
 _CUT_BY = ["video_key", "video_id", "content_sha256", "media_fingerprint"]
+_PAIR = ["video_key", "product_key"]
 _READ_BY = ["ocr_fingerprint", "asr_fingerprint"]
 
 
@@ -65,17 +67,18 @@ def _moments(tables: PinnedTables, keys: list[str]) -> dict[str, list[tuple[int,
     return {key: sorted(moments) for key, moments in found.items()}
 
 
-def links_kept(pinned: PinnedTables, served: ReleaseSnapshot) -> float | None:
-    """The share of the served release's links that are still there.
+def changed_links(pinned: PinnedTables, served: ReleaseSnapshot, link_above: float) -> LinkChange:
+    """Links of the served release beside those of today.
 
-    Of videos and products that are; None where there are none to compare.
+    Of videos whose bytes are the same and products of the same title. `link_above` is today's.
     """
-    names = ["video_key", "product_key"]
-    before = served.strong_links(names)
-    for name, table in zip(names, ("videos", "products"), strict=True):
-        there = pinned.scan(table, [name])[name]
-        before = before.filter(pc.is_in(before[name], value_set=there))
-    if not before.num_rows:
-        return None
-    now = pinned.scan("links", names, f"score >= {served.link_above}")
-    return float(before.join(now, names, join_type="inner").num_rows / before.num_rows)
+    before, now = served.strong_links(_PAIR), pinned.scan("links", _PAIR, f"score >= {link_above}")
+    for name, same in (("videos", "content_sha256"), ("products", "title")):
+        key = TABLE_KEYS[name]
+        ours, theirs = (tables.scan(name, [key, same]) for tables in (pinned, served))
+        known = ours.join(theirs, [key, same], join_type="inner")[key]
+        before, now = (
+            links.filter(pc.is_in(links[key], value_set=known)) for links in (before, now)
+        )
+    kept = before.join(now, _PAIR, join_type="inner").num_rows
+    return LinkChange(before=before.num_rows, kept=kept, now=now.num_rows)

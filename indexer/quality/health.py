@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS
+from reelshelf.indexer.index.parts import ColumnPart
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.quality.claims import Unit
 from reelshelf.indexer.quality.indexes import ColumnFacts
@@ -56,6 +57,8 @@ _SAME = 0.98
 _CENTER_ROWS = 4096
 # The mean of few vectors says little of where their model points.
 _LEAST_CENTER_ROWS = 256
+# So far beyond its error a mean is no chance, and its like is not lost by chance.
+_CLEARLY = 4.0
 
 
 def check_health(
@@ -68,7 +71,7 @@ def check_health(
     """Look at tables at the versions that `tables` name, and at what is known of their indexes."""
     return Health(
         unindexed={column.name: column.unindexed for column in columns},
-        missing={column.name: len(column.missing) for column in columns},
+        missing={column.name: column.ids.missing for column in columns},
         wrong_indexes=[wrong for column in columns for wrong in column.wrong],
         centers=_centers(pinned, previous, config.index.seed),
         moved=_moved(pinned, previous, config.index.seed),
@@ -76,13 +79,13 @@ def check_health(
     )
 
 
-def bad_vectors(pieces: Sequence[lance.LanceFragment], column: str) -> int:
-    """How many vectors of some pieces of a table are not finite or not of unit length."""
-    bad = 0
-    for piece in pieces:
-        for batch in piece.to_batches(columns=[column]):
-            bad += int(Unit().broken(pa.table(batch), column).sum())
-    return bad
+def bad_vectors(part: ColumnPart) -> int:
+    """How many vectors of some fragments are not finite or not of unit length."""
+    return sum(
+        int(Unit().broken(pa.table(batch), part.column).sum())
+        for piece in part.fragments_of(part.dataset)
+        for batch in piece.to_batches(columns=[part.column])
+    )
 
 
 def _moved(pinned: PinnedTables, previous: ReleaseSnapshot | None, seed: int) -> dict[str, int]:
@@ -153,15 +156,21 @@ def _halves(dataset: lance.LanceDataset, column: str, seed: int) -> tuple[Vector
 
 
 def unbiased_cosine(before: tuple[Vectors, Vectors], now: tuple[Vectors, Vectors]) -> float | None:
-    """The cosine between two means, of which only samples are known; None where they are about 0.
+    """The cosine between two means, of which only samples are known; None where the first is 0.
 
     The length of a sample's mean is too large by chance, so that two samples of one column would
     differ where its vectors point everywhere. The product of two halves' means is not.
     """
+    if not _points_somewhere(before, _CLEARLY):
+        return None
+    if not _points_somewhere(now, 1.0):
+        return 0.0
     lengths = float(before[0] @ before[1]) * float(now[0] @ now[1])
-    spread = float(np.linalg.norm(before[0] - before[1]) * np.linalg.norm(now[0] - now[1]))
-    # Means no longer than their own error point nowhere.
-    if not np.isfinite(lengths) or lengths <= spread**2:
-        return None if np.isfinite(lengths) else 0.0
     cross = float((before[0] + before[1]) @ (now[0] + now[1])) / 4
     return min(1.0, cross / float(np.sqrt(lengths)))
+
+
+def _points_somewhere(halves: tuple[Vectors, Vectors], times: float) -> bool:
+    """Whether the square of a mean's length is so many times that of its error. NaN is not."""
+    first, second = halves
+    return float(first @ second) > times * float(((first - second) ** 2).sum())

@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from lance.query import MatchQuery
 
-from reelshelf.indexer.index.inspect import IndexFacts, index_facts, index_names, indexed_ids
+from reelshelf.indexer.index.inspect import (
+    IndexFacts,
+    index_facts,
+    index_names,
+    index_segments,
+    indexed_ids,
+)
+from reelshelf.indexer.index.parts import ColumnPart, TaskMapper, column_parts
 from reelshelf.indexer.index.recall import agreement, search
 from reelshelf.indexer.quality.sampling import Looked, finding, looked_at
 from reelshelf.indexer.store.quantizers import read_quantizer
@@ -27,10 +34,37 @@ _ASKED = 200
 # How many rows a row may have beside it that are as near.
 _MOST_COPIES = 20
 _SAME = 1e-5
+_SHOWN = 3
 _LONG = 4
 # IVF-PQ finds nearly every row by itself: codes are not exact, and neighbors may be in its place.
 _ALLOWED = 0.05
 _NOT_FOUND = "moments are not found, or other ones are"
+
+
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """Segments of an index that hold rows of the same fragments, for one task."""
+
+    part: ColumnPart
+    segments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """How many rows are in no segment, and in more than one place; a few of each."""
+
+    missing: int = 0
+    doubled: int = 0
+    some_missing: tuple[int, ...] = ()
+    some_doubled: tuple[int, ...] = ()
+
+    def __add__(self, other: "_Ids") -> "_Ids":
+        return _Ids(
+            self.missing + other.missing,
+            self.doubled + other.doubled,
+            (self.some_missing + other.some_missing)[:_SHOWN],
+            (self.some_doubled + other.some_doubled)[:_SHOWN],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +74,7 @@ class ColumnFacts:
     index: VectorIndex
     facts: IndexFacts | None
     rows: int
-    missing: tuple[int, ...]
-    doubled: tuple[int, ...]
+    ids: _Ids
     wrong: tuple[str, ...]
 
     @property
@@ -55,50 +88,82 @@ class ColumnFacts:
         return self.facts.unindexed if self.facts else self.rows
 
     @classmethod
-    def of(cls, pinned: PinnedTables, index: VectorIndex) -> "ColumnFacts":
-        """Look at an index, and at every id in it."""
+    def of(cls, pinned: PinnedTables, index: VectorIndex, map_tasks: TaskMapper) -> "ColumnFacts":
+        """Look at an index, and at every id in it: a task for each segment."""
         dataset = pinned.dataset(index.table)
         there = index.name in index_names(dataset, index.column)
         facts = index_facts(dataset, index.name) if there else None
-        missing, doubled = _missed(pinned, dataset, index) if there else ([], [])
+        work = list(_segments_of(pinned, dataset, index)) if there else []
         return cls(
             index,
             facts,
             dataset.count_rows(),
-            tuple(missing),
-            tuple(doubled),
+            sum(map_tasks(_compare_ids, work), _Ids()),
             tuple(_wrong(pinned, dataset, index, facts)),
         )
 
     def findings(self, pinned: PinnedTables) -> Iterator[Finding]:
         """What is wrong with the ids, if anything is."""
-        for claim, ids in (
-            ("every row is in its index", self.missing),
-            ("no row is in its index twice", self.doubled),
+        found = self.ids
+        for claim, wrong, some in (
+            ("every row is in its index", found.missing, found.some_missing),
+            ("no row is in its index twice", found.doubled, found.some_doubled),
         ):
             yield finding(
                 f"index of {self.name}",
                 claim,
                 Scope.ALL,
                 looked_at=self.rows,
-                wrong=len(ids),
+                wrong=wrong,
                 rows=self.rows,
-                examples=_named(pinned, self.index.table, ids[:3]),
+                examples=_named(pinned, self.index.table, some),
                 harm=_NOT_FOUND,
             )
 
 
-def _missed(
+def _segments_of(
     pinned: PinnedTables, dataset: lance.LanceDataset, index: VectorIndex
-) -> tuple[list[int], list[int]]:
-    """Ids of rows with a vector that are in no partition, and of those that are in it twice."""
-    alive = dataset.to_table(columns=[], filter=f"{index.column} IS NOT NULL", with_row_id=True)
-    there = alive["_rowid"].to_numpy()
-    held = indexed_ids(dataset, index.name, pinned.store.connection.storage_options)
-    ids, counts = np.unique(held, return_counts=True)
-    missing = np.setdiff1d(there, ids)
-    doubled = np.intersect1d(ids[counts > 1], there)
-    return missing.tolist(), doubled.tolist()
+) -> Iterator[_Segments]:
+    """The work of comparing ids: segment by segment, and last the fragments that are in none."""
+    rest = {piece.fragment_id for piece in dataset.get_fragments()}
+    segments = index_segments(dataset, index.name)
+    together = frozenset[int]().union(*(own for _, own in segments))
+    apart = sum(len(own) for _, own in segments) == len(together)
+    groups = (
+        [((name,), own) for name, own in segments]
+        if apart
+        else [(tuple(name for name, _ in segments), together)]
+    )
+    for names, own in [*groups, ((), rest - together)]:
+        fragments = sorted(own & rest)
+        (part,) = column_parts(pinned, index.table, index.column, fragments, 1)
+        yield _Segments(part, names)
+
+
+def _compare_ids(work: _Segments) -> _Ids:
+    """Ids of living rows of some fragments beside those that segments hold."""
+    dataset, part = work.part.dataset, work.part
+    if not part.fragments:
+        return _Ids()
+    alive = (
+        dataset.scanner(
+            columns=[],
+            filter=f"{part.column} IS NOT NULL",
+            with_row_id=True,
+            fragments=part.fragments_of(dataset),
+        )
+        .to_table()["_rowid"]
+        .to_numpy()
+    )
+    options = part.store.connection.storage_options
+    held = [indexed_ids(dataset, segment, options) for segment in work.segments]
+    ids, counts = np.unique(np.concatenate([np.zeros(0, np.uint64), *held]), return_counts=True)
+    missing = np.setdiff1d(alive, ids)
+    doubled = np.intersect1d(ids[counts > 1], alive)
+    return _Ids(
+        len(missing), len(doubled), tuple(missing[:_SHOWN].tolist()),
+        tuple(doubled[:_SHOWN].tolist()),
+    )  # fmt: skip
 
 
 def _named(pinned: PinnedTables, table: str, ids: Sequence[int]) -> list[str]:
@@ -184,7 +249,14 @@ def _finding_themselves(
 
 def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Iterator[Finding]:
     dataset = pinned.dataset("segments")
-    if not index_names(dataset, "text"):
+    if not dataset.count_rows():
+        return
+    there = index_names(dataset, "text")
+    yield finding(
+        "index of segments.text", "there is a full-text index", Scope.ALL, looked_at=1,
+        wrong=not there, rows=1, harm="searches by words find nothing",
+    )  # fmt: skip
+    if not there:
         return
     text = looked.rows["text"]
     rows, new = _thinned(looked, pc.and_(pc.is_valid(text), pc.not_equal(text, "")))

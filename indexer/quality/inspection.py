@@ -20,42 +20,44 @@ from reelshelf.indexer.quality.claims import (
 )
 from reelshelf.indexer.quality.declared import DECLARED
 from reelshelf.indexer.quality.sampling import Looked, finding, looked_at
-from reelshelf.indexer.store.seals import broken_cells, column_digests, sealed_columns
+from reelshelf.indexer.store.row_checksums import broken_cells, checksummed_columns, column_digests
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, among, is_key, parts
 from reelshelf.schemas.gate import Finding, Scope
 
 # The share of a scope that may be wrong before searchers are kept from it.
 ALLOWED = 0.01
-_SEALED = "is what was written"
+_AS_WRITTEN = "is what was written"
 # From so many new rows on, that all have one value is no chance.
 _ENOUGH = 30
 _ONE_VALUE, _SOME_VALUES = 0.9, 0.5
 _VIDEOS_IN_ORDER = 500
+_KEYS_AT_ONCE = 10_000_000
+_SHOWN = 3
 
 
 def inspect_rows(
     pinned: PinnedTables, served: PinnedTables | None, shop_id: str, seed: int
 ) -> Iterator[Finding]:
-    """Everything that is declared of rows, and every seal, on the rows of each table.
+    """Everything that is declared of rows, and all checksums, on rows of each table.
 
     `served` are the tables of the served release, None where it cannot be compared with.
     """
     for name in DATA_TABLES:
         looked = looked_at(name, pinned, served, seed)
-        yield from _seals(looked)
+        yield from _as_written(looked)
         for column, declared in DECLARED[name].items():
             for claim in declared.claims:
                 yield from _tested(pinned, looked, column, claim, declared.harm, shop_id)
 
 
-def _seals(looked: Looked) -> Iterator[Finding]:
+def _as_written(looked: Looked) -> Iterator[Finding]:
     if not looked.rows.num_rows:
         return
     broken = broken_cells(looked.name, looked.rows)
-    for place, column in enumerate(sealed_columns(looked.name, looked.rows.schema)):
+    for place, column in enumerate(checksummed_columns(looked.name, looked.rows.schema)):
         harm = DECLARED[looked.name][column].harm
-        yield from looked.found(column, _SEALED, broken[:, place], harm, ALLOWED)
+        yield from looked.found(column, _AS_WRITTEN, broken[:, place], harm, ALLOWED)
 
 
 def _tested(
@@ -105,14 +107,19 @@ def _unlike(
 
 
 def _doubled(pinned: PinnedTables, name: str, column: str, claim: Unique, harm: str) -> Finding:
-    cells = pinned.scan(name, [column])[column]
-    wrong = len(cells) - int(pc.count_distinct(cells).as_py())
-    examples = []
-    if wrong:
-        counted = pc.value_counts(cells)
-        twice = counted.filter(pc.greater(counted.field("counts"), 1))
-        examples = [f"{v['values']} is there {v['counts']} times" for v in twice[:3].to_pylist()]
-    return _of_all(f"{name}.{column}", claim.says, len(cells), wrong, examples, harm)
+    rows, wrong, examples = pinned.count(name), 0, list[str]()
+    # Many keys are looked at by their last digit, so that they need not all be held at once.
+    in_parts = rows > _KEYS_AT_ONCE and column == TABLE_KEYS[name]
+    filters = [f"{column} LIKE '%{digit}'" for digit in "0123456789abcdef"] if in_parts else [None]
+    for where in filters:
+        cells = pinned.scan(name, [column], where)[column]
+        more = len(cells) - int(pc.count_distinct(cells).as_py())
+        if more and len(examples) < _SHOWN:
+            counted = pc.value_counts(cells)
+            twice = counted.filter(pc.greater(counted.field("counts"), 1))[:_SHOWN].to_pylist()
+            examples += [f"{found['values']} is there {found['counts']} times" for found in twice]
+        wrong += more
+    return _of_all(f"{name}.{column}", claim.says, rows, wrong, examples[:_SHOWN], harm)
 
 
 def _dangling(pinned: PinnedTables, name: str, column: str, claim: Refers, harm: str) -> Finding:

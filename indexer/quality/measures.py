@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS
-from reelshelf.indexer.index.encode import TaskMapper, in_turn
+from reelshelf.indexer.index.parts import TaskMapper, column_parts, in_turn
 from reelshelf.indexer.index.queries import query_sets
-from reelshelf.indexer.index.recall import measure_recall, spread_searches
+from reelshelf.indexer.index.recall import map_exact_searches, measure_recall
 from reelshelf.indexer.quality.health import bad_vectors, check_health
 from reelshelf.indexer.quality.indexes import ColumnFacts, inspect_answers
 from reelshelf.indexer.quality.inspection import inspect_rows
@@ -54,10 +54,7 @@ def measure(
     pinned, seed = candidate.pinned, config.index.seed + 1
     beside = previous if previous is not None and _same_generation(previous, pinned) else None
     bad = {
-        f"{table}.{column}": bad_vectors(
-            fresh_fragments(pinned.dataset(table), beside.dataset(table) if beside else None),
-            column,
-        )
+        f"{table}.{column}": _bad_vectors(candidate, beside, table, column)
         for table, column in VECTOR_COLUMNS
     }
     recalls: dict[str, list[KindRecall]] = {}
@@ -70,7 +67,11 @@ def measure(
             # In a column of a row or two, or of copies, no query tells anything: flat is exact.
             if found or index.kind != "flat":
                 recalls[name] = found
-    columns = [ColumnFacts.of(pinned, i) for i in candidate.indexes if i.kind != "flat"]
+    columns = [
+        ColumnFacts.of(pinned, index, candidate.map_tasks)
+        for index in candidate.indexes
+        if index.kind != "flat"
+    ]
     findings: list[Finding] = [
         *inspect_rows(pinned, beside, config.shop_id, seed),
         *(found for column in columns for found in column.findings(pinned)),
@@ -132,7 +133,7 @@ def recalls_of(candidate: Candidate, index: VectorIndex, most: int, seed: int) -
         centroids=quantizer.centroids if quantizer else None,
     )
     found = []
-    truths = spread_searches(
+    truths = map_exact_searches(
         candidate.pinned,
         index.table,
         index.column,
@@ -154,6 +155,15 @@ def recalls_of(candidate: Candidate, index: VectorIndex, most: int, seed: int) -
                 )
             )
     return found
+
+
+def _bad_vectors(candidate: Candidate, served: PinnedTables | None, table: str, column: str) -> int:
+    """How many there are in files that the served release does not have."""
+    before = served.dataset(table) if served is not None else None
+    fresh = fresh_fragments(candidate.pinned.dataset(table), before)
+    numbers = [piece.fragment_id for piece in fresh]
+    parts = column_parts(candidate.pinned, table, column, numbers, candidate.workers)
+    return sum(candidate.map_tasks(bad_vectors, list(parts)))
 
 
 def _known_recalls(

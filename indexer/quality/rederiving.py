@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reelshelf.indexer.index.duplicates import clusters_of
+from reelshelf.indexer.index.duplicates import clusters_of, duplicates_of, mean_frame
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.quality.declared import DECLARED
 from reelshelf.indexer.quality.inspection import ALLOWED
@@ -30,13 +30,16 @@ from reelshelf.schemas.catalog import (
     RejectedPicture,
     VideoSource,
 )
+from reelshelf.schemas.config import DuplicatesConfig
 from reelshelf.schemas.errors import MediaError
 from reelshelf.schemas.gate import Finding, Scope
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.outcomes import Indexed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
+from reelshelf.schemas.release import VectorIndex
 from reelshelf.schemas.run import Stage
 from reelshelf.schemas.segments import moment_text
+from reelshelf.schemas.visual_stats import VisualStats
 
 # Another machine's arithmetic, and another batch, move a vector less than this.
 _SAME = 0.98
@@ -45,6 +48,8 @@ _SAME_SCORE = 1e-3
 _OLD_SHARE = 5
 # Videos whose links are computed again, of each scope.
 _LINKED = 100
+# Videos that are compared with others again, of each scope, and moments that are enough.
+_COMPARED, _COMPARED_MOMENTS = 20, 400
 _AGAIN = "is what is made of its source again"
 
 
@@ -104,16 +109,12 @@ class Samples:
     seed: int
 
     def looked(self, name: str, scale: int = 1) -> Looked:
-        """Rows of a table, of which as many are new as are asked for."""
-        return looked_at(name, self.pinned, self.served, self.seed, self.most * scale)
+        """Rows of a table; none of one that is as the served release has it."""
+        most = self.most * scale
+        return looked_at(name, self.pinned, self.served, self.seed, most, whole=False)
 
     def chosen(self, looked: Looked, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-        """Places of rows to make again, of those that have something to make again.
-
-        None of a table that is as the served release has it: that was seen to then.
-        """
-        if not looked.touched:
-            return np.zeros(0, np.intp)
+        """Places of rows to make again, of those that have something to make again."""
         rng = np.random.default_rng(self.seed)
         found = []
         for own, most in ((looked.new, self.most), (~looked.new, self.most // _OLD_SHARE)):
@@ -160,11 +161,49 @@ def clustered_again(samples: Samples) -> Iterator[Finding]:
     )
 
 
+def compared_again(
+    samples: Samples, index: VectorIndex, stats: VisualStats | None, config: DuplicatesConfig
+) -> Iterator[Finding]:
+    """The duplicates of some videos, compared with their nearest as when they came.
+
+    One of two videos is enough to say that they are duplicates: the one that came later.
+    """
+    store = samples.pinned.store
+    looked = samples.looked("videos")
+    done = np.asarray(pc.is_valid(looked.rows["duplicates_fingerprint"]).to_numpy(), np.bool_)
+    done &= _with_key(looked)
+    places, moments = [], 0
+    for place in replace(samples, most=min(samples.most, _COMPARED)).chosen(looked, done).tolist():
+        if moments < _COMPARED_MOMENTS:
+            places.append(place)
+            moments += looked.rows["segment_count"][place].as_py() or 0
+    keys = looked.rows["video_key"].take(pa.array(places, pa.int64())).to_pylist()
+    edges = store.duplicate_edges()
+    mean, frames = mean_frame(store, stats), store.video_frames(keys)
+    wrong = []
+    for place, key in zip(places, keys, strict=True):
+        content = looked.rows["content_sha256"][place].as_py()
+        said = set(looked.rows["duplicates"][place].as_py() or ()) & edges.keys()
+        found = (
+            set(duplicates_of(store, key, frames[key], index, mean, config))
+            if key in frames
+            else set()
+        )
+        missed = {other for other in found - said if content not in edges.get(other, ())}
+        wrong.append(bool(said - found or missed - {content}))
+    yield from _compared(looked, np.array(places, np.intp), np.array(wrong, np.bool_), "duplicates")
+
+
+def _with_key(looked: Looked) -> npt.NDArray[np.bool_]:
+    """Which videos have a key that can be asked for."""
+    return np.array([is_key(key) for key in looked.rows["video_key"].to_pylist()], np.bool_)
+
+
 def linked_again(samples: Samples, linker: Linker, keep_above: float) -> Iterator[Finding]:
     """The links of some videos, by the linker that links the shop."""
     looked = samples.looked("videos")
     due = np.asarray(pc.is_valid(looked.rows["links_fingerprint"]).to_numpy(), np.bool_)
-    due &= [is_key(key) for key in looked.rows["video_key"].to_pylist()]
+    due &= _with_key(looked)
     few = replace(samples, most=min(samples.most, _LINKED))
     places = few.chosen(looked, due)
     keys = [looked.rows["video_key"][int(place)].as_py() for place in places]
@@ -248,12 +287,34 @@ def _texts_again(
     texts: pa.Array | pa.ChunkedArray,
     sources: Sources,
 ) -> Iterator[Finding]:
-    words = texts.to_pylist()
-    made = _encoded(sources, [Probe(n, text=str(text)) for n, text in enumerate(words)])
-    told = [n for n in range(len(words)) if made.get(n) is not None]
-    cells = looked.rows[column].take(pa.array(places))
-    wrong = np.array([_differs(cells[n].as_py(), made[n]) for n in told], np.bool_)
+    cells = looked.rows[column].take(pa.array(places)).to_pylist()
+    words = [str(text) for text in texts.to_pylist()]
+    yield from _vectors_again(looked, places, column, words, cells, sources)
+
+
+def _vectors_again(
+    looked: Looked,
+    places: npt.NDArray[np.intp],
+    column: str,
+    words: Sequence[str],
+    cells: Sequence[Sequence[float] | None],
+    sources: Sources,
+) -> Iterator[Finding]:
+    """Vectors of some cells beside those of the words that they are of."""
+    asked = [Probe(n, text=text) for n, text in enumerate(words)]
+    answers = list(sources.encoder.encode_probes(asked)) if asked else []
+    made = {item.number: item.vector for item in answers if item.vector is not None}
+    told = sorted(made)
+    wrong = np.array([_differs(cells[n], made[n]) for n in told], np.bool_)
     yield from _compared(looked, places[told], wrong, column)
+    yield from _not_looked_at(looked.name, column, [i.why for i in answers if i.vector is None])
+
+
+def _not_looked_at(name: str, column: str, why: Sequence[str]) -> Iterator[Finding]:
+    """That some rows could not be made again, and why, if there are any."""
+    if why:
+        told = f"{len(why)} could not be made again; first: {why[0]}"
+        yield Finding(column=f"{name}.{column}", claim=_AGAIN, skipped=told)
 
 
 def _sentences_again(samples: Samples, looked: Looked, sources: Sources) -> Iterator[Finding]:
@@ -261,19 +322,17 @@ def _sentences_again(samples: Samples, looked: Looked, sources: Sources) -> Iter
     spoken = pc.fill_null(pc.list_value_length(looked.rows["utterances"]), 0).to_numpy()
     places = samples.chosen(looked, np.asarray(spoken > 0, np.bool_))
     rng = np.random.default_rng(samples.seed)
-    texts, cells = [], []
+    texts: list[str] = []
+    cells: list[Sequence[float] | None] = []
     dim = looked.rows.schema.field("text_vector").type.list_size
     for place in places.tolist():
         said = looked.rows["utterances"][place].as_py()
-        vectors = np.array(looked.rows["utterance_vectors"][place].as_py() or (), np.float32)
+        numbers = looked.rows["utterance_vectors"][place].as_py() or []
         chosen = int(rng.integers(len(said)))
-        texts.append(said[chosen]["text"])
-        whole = len(vectors) == dim * len(said)
-        cells.append(vectors.reshape(-1, dim)[chosen] if whole else None)
-    made = _encoded(sources, [Probe(n, text=text) for n, text in enumerate(texts)])
-    told = [n for n in range(len(texts)) if made.get(n) is not None]
-    wrong = np.array([_differs(cells[n], made[n]) for n in told], np.bool_)
-    yield from _compared(looked, places[told], wrong, "utterance_vectors")
+        texts.append(str(said[chosen]["text"]))
+        whole = len(numbers) == dim * len(said)
+        cells.append(numbers[chosen * dim : (chosen + 1) * dim] if whole else None)
+    yield from _vectors_again(looked, places, "utterance_vectors", texts, cells, sources)
 
 
 def pictures_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
@@ -288,24 +347,25 @@ def pictures_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
         if location is not None and key is not None:
             jobs.append(PictureJob(key, product, sku, uri, location, read=False))
             of[key] = place
-    told, wrong = [], []
+    told, wrong, away = [], [], []
     for item in shop.remaker.encode_pictures(jobs):
-        # A picture that has changed since, or is away, says nothing.
-        if isinstance(item, EncodedPicture):
-            place = of[item.job.image_key]
-            if looked.rows["content_sha256"][place].as_py() == item.image.content_sha256:
-                told.append(place)
-                cell = looked.rows["image_vector"][place].as_py()
-                wrong.append(_differs(cell, item.image.vector))
+        if isinstance(item, RejectedPicture):
+            away.append(f"{item.sku}: {item.reason}")
+            continue
+        place = of[item.job.image_key]
+        if looked.rows["content_sha256"][place].as_py() != item.image.content_sha256:
+            away.append(f"{item.job.sku}: {item.job.uri} has changed since")
+            continue
+        told.append(place)
+        wrong.append(_differs(looked.rows["image_vector"][place].as_py(), item.image.vector))
     found = np.array(told, np.intp)
     yield from _compared(looked, found, np.array(wrong, np.bool_), "image_vector")
+    yield from _not_looked_at("product_images", "image_vector", away)
 
 
 def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
     """Whole videos of some moments, decoded and encoded again from their files."""
     looked = samples.looked("segments")
-    if not looked.touched:
-        return
     owners = looked.rows["video_key"].to_pylist()
     jobs: list[VideoJob] = []
     for own, most in ((looked.new, samples.most), (~looked.new, samples.most // _OLD_SHARE)):
@@ -314,9 +374,11 @@ def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
     new = {key for key, fresh in zip(owners, looked.new, strict=True) if fresh}
     wrong: dict[Scope, list[str]] = {Scope.NEW: [], Scope.OLD: []}
     seen = {Scope.NEW: 0, Scope.OLD: 0}
+    away = []
     for outcome in shop.remaker.index_videos(jobs):
         if not isinstance(outcome, Indexed):
-            continue  # it has changed since, or is away: it says nothing
+            away.append(f"{outcome.video_id}: {outcome.message}")
+            continue
         stored = keys[outcome.job.key].stored
         assert stored is not None
         scope = Scope.NEW if outcome.job.key in new else Scope.OLD
@@ -339,6 +401,7 @@ def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
                 examples=wrong[scope][:3],
                 harm=DECLARED["segments"]["frame_vector"].harm,
             )
+    yield from _not_looked_at("segments", "frame_vector", away)
 
 
 def _videos_to_decode(
@@ -365,11 +428,6 @@ def _videos_to_decode(
         stored = stored_videos(videos, segments)[key]
         moments += len(stored.segments)
         yield VideoJob(key, source, stamp, frozenset([Stage.VISUAL]), stored)
-
-
-def _encoded(sources: Sources, probes: Sequence[Probe]) -> dict[int, Vectors]:
-    found = sources.encoder.encode_probes(probes) if probes else ()
-    return {item.number: item.vector for item in found if item.vector is not None}
 
 
 def _differs(cell: Sequence[float] | Vectors | None, made: Vectors) -> bool:

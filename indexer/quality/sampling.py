@@ -24,6 +24,8 @@ from reelshelf.schemas.tables import ADDED
 _SMALL = 20_000
 # Of so many rows of each kind, one wrong in a hundred is as good as certain to be seen.
 _SAMPLE = 4_000
+# Of so many files that are not new old rows are taken too, where they are made again.
+_OTHERS = 8
 # How sure a sample has to be that no more is wrong.
 _SURE = 0.95
 
@@ -33,7 +35,6 @@ class Looked:
     """Rows of one table that are looked at: `new` says which are of runs since the served release.
 
     `written` and `total` are how many rows of each scope were drawn from, and how many there are.
-    `touched`: there are files that the served release does not have.
     """
 
     name: str
@@ -41,7 +42,6 @@ class Looked:
     new: npt.NDArray[np.bool_]
     written: dict[Scope, int]
     total: dict[Scope, int]
-    touched: bool
 
     def found(
         self,
@@ -140,41 +140,75 @@ def likely_share(wrong: int, looked_at: int, drawn_from: int) -> float:
 
 
 def looked_at(
-    name: str, pinned: PinnedTables, served: PinnedTables | None, seed: int, most: int = _SAMPLE
+    name: str,
+    pinned: PinnedTables,
+    served: PinnedTables | None,
+    seed: int,
+    most: int = _SAMPLE,
+    *,
+    whole: bool = True,
 ) -> Looked:
-    """The rows of a table to look at, with all columns.
+    """The rows of a table to look at, with all columns: at most so many of each scope.
 
-    `served` is None where there is nothing to compare with: then all rows are new.
+    They are of files that the served release does not have. `whole`: a small table is looked
+    through whole. Otherwise old rows are of some other files too, where any file is new. `served`
+    is None where there is nothing to compare with: then all rows are new.
     """
     dataset = pinned.dataset(name)
     count = dataset.count_rows()
     before = served.dataset(name) if served is not None else None
-    pieces = fresh_fragments(dataset, before)
-    touched = bool(pieces)
-    if count <= _SMALL:
-        pieces = dataset.get_fragments()
-    known = _runs(before)
+    fresh = fresh_fragments(dataset, before)
     rng = np.random.default_rng(seed)
-    scopes = [_is_new(piece, known) for piece in pieces]
-    written = {Scope.NEW: sum(int(s.sum()) for s in scopes), Scope.OLD: 0}
-    written[Scope.OLD] = sum(map(len, scopes)) - written[Scope.NEW]
-    picked = _picked(scopes, rng, _SMALL if count <= _SMALL else most)
-    columns = dataset.schema.names
-    parts = [
-        piece.take(places.tolist(), columns=columns)
-        for piece, places in zip(pieces, picked, strict=True)
-        if len(places)
-    ]
+    if whole and count <= _SMALL:
+        pieces, most = dataset.get_fragments(), _SMALL
+    elif whole or not fresh:
+        pieces = fresh
+    else:
+        pieces = [*fresh, *_some_others(dataset, fresh, rng)]
+    known = _runs(before)
+    new = [int(_is_new(piece, known).sum()) for piece in pieces]
+    old = [piece.count_rows() - own for piece, own in zip(pieces, new, strict=True)]
+    picked = [_spread(counts, most, rng) for counts in (new, old)]
+    parts, scopes = [], [np.zeros(0, np.bool_)]
+    for piece, nth_new, nth_old in zip(pieces, *picked, strict=True):
+        if not len(nth_new) and not len(nth_old):
+            continue
+        is_new = _is_new(piece, known)
+        places = np.concatenate([np.flatnonzero(is_new)[nth_new], np.flatnonzero(~is_new)[nth_old]])
+        places.sort()
+        parts.append(piece.take(places.tolist(), columns=dataset.schema.names))
+        scopes.append(is_new[places])
     rows = pa.concat_tables(parts) if parts else dataset.schema.empty_table()
-    new = [scope[places] for scope, places in zip(scopes, picked, strict=True)]
     return Looked(
         name,
         _with_added(name, rows),
-        np.concatenate(new) if new else np.zeros(0, np.bool_),
-        written,
-        {Scope.NEW: written[Scope.NEW], Scope.OLD: count - written[Scope.NEW]},
-        touched,
+        np.concatenate(scopes),
+        {Scope.NEW: sum(new), Scope.OLD: sum(old) if whole else count - sum(new)},
+        {Scope.NEW: sum(new), Scope.OLD: count - sum(new)},
     )
+
+
+def _some_others(
+    dataset: lance.LanceDataset, fresh: Sequence[lance.LanceFragment], rng: np.random.Generator
+) -> list[lance.LanceFragment]:
+    """A few pieces that are not among the fresh ones."""
+    known = {piece.fragment_id for piece in fresh}
+    others = [piece for piece in dataset.get_fragments() if piece.fragment_id not in known]
+    order = rng.permutation(len(others))[:_OTHERS]
+    return [others[int(place)] for place in order]
+
+
+def _spread(
+    counts: Sequence[int], most: int, rng: np.random.Generator
+) -> list[npt.NDArray[np.int64]]:
+    """Which of the rows of each piece, by their number, make a sample of all pieces together."""
+    total = sum(counts)
+    drawn = np.sort(rng.choice(total, min(total, most), replace=False, shuffle=False))
+    ends = np.cumsum(counts)
+    return [
+        drawn[(drawn >= end - own) & (drawn < end)] - (end - own)
+        for end, own in zip(ends.tolist(), counts, strict=True)
+    ]
 
 
 def _with_added(name: str, rows: pa.Table) -> pa.Table:
@@ -213,23 +247,3 @@ def _runs(dataset: lance.LanceDataset | None) -> pa.Array:
 def _is_new(piece: lance.LanceFragment, known: pa.Array) -> npt.NDArray[np.bool_]:
     runs = piece.to_table(columns=["run_id"])["run_id"]
     return np.asarray(pc.invert(pc.is_in(runs, known)).to_numpy(), np.bool_)
-
-
-def _picked(
-    scopes: Sequence[npt.NDArray[np.bool_]], rng: np.random.Generator, most: int
-) -> list[npt.NDArray[np.intp]]:
-    """Places in each piece: at most so many of new rows, and of old ones."""
-    if not scopes:
-        return []
-    flat = np.concatenate(scopes)
-    chosen: list[npt.NDArray[np.intp]] = []
-    for own in (np.flatnonzero(flat), np.flatnonzero(~flat)):
-        few = own if len(own) <= most else rng.choice(own, most, replace=False)
-        chosen.append(few)
-    places = np.sort(np.concatenate(chosen))
-    ends = np.cumsum([len(scope) for scope in scopes])
-    starts = ends - [len(scope) for scope in scopes]
-    return [
-        places[(places >= start) & (places < end)] - start
-        for start, end in zip(starts, ends, strict=True)
-    ]

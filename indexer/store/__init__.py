@@ -62,6 +62,7 @@ from reelshelf.indexer.store.releases import (
     served_release,
 )
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
+from reelshelf.indexer.store.row_checksums import broken_cells, checksummed_columns, column_digests
 from reelshelf.indexer.store.rows import (
     Cells,
     RunContext,
@@ -82,7 +83,6 @@ from reelshelf.indexer.store.runs import (
     rows_left,
     run_records,
 )
-from reelshelf.indexer.store.seals import broken_cells, column_digests, sealed_columns
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.sources import FileState, forget_seen, note_seen, seen_files
 from reelshelf.indexer.store.stepping import as_released, restore_tables
@@ -148,6 +148,7 @@ __all__ = [
     "calibration_of",
     "check_conditional_writes",
     "check_writable",
+    "checksummed_columns",
     "clear_head",
     "close_dead_runs",
     "column_digests",
@@ -214,7 +215,6 @@ __all__ = [
     "save_calibration",
     "save_quantizer",
     "save_visual_stats",
-    "sealed_columns",
     "seen_files",
     "served_release",
     "stored_skus",

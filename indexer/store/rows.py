@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from reelshelf.indexer.store.seals import sealed, sealed_again
+from reelshelf.indexer.store.row_checksums import with_checksums, with_checksums_again
 from reelshelf.indexer.text.clean import printable
 from reelshelf.schemas import tables
 from reelshelf.schemas.catalog import (
@@ -112,7 +112,7 @@ def video_rows(
                 "links_fingerprint": None,
             }
         )
-    return sealed("videos", pa.Table.from_pylist(rows, schema=tables.videos_schema()))
+    return with_checksums("videos", pa.Table.from_pylist(rows, schema=tables.videos_schema()))
 
 
 def calls_cells(calls: ModelCalls) -> Cells:
@@ -153,7 +153,7 @@ def with_sources(
     due = {"links_fingerprint": None}
     before = pa.Table.from_pylist([stored[key] for key, _ in changed], schema=schema)
     rows = [stored[key] | run.common | _source_columns(source) | due for key, source in changed]
-    return sealed_again("videos", before, pa.Table.from_pylist(rows, schema=schema))
+    return with_checksums_again("videos", before, pa.Table.from_pylist(rows, schema=schema))
 
 
 def _source_columns(source: VideoSource) -> Cells:
@@ -199,7 +199,7 @@ def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
         "frame_vector": vector_array(frames, run.refs.image.dim),
         "text_vector": vector_array(texts, run.refs.text.dim),
     }
-    return sealed("segments", _with_vectors(rows, columns, schema))
+    return with_checksums("segments", _with_vectors(rows, columns, schema))
 
 
 def product_rows(
@@ -231,7 +231,7 @@ def product_rows(
         "text_vector": vector_array([vector.text for vector in own], dim),
         "facts_vector": vector_array([vector.facts for vector in own], dim),
     }
-    return sealed("products", _with_vectors(rows, columns, tables.products_schema(dim)))
+    return with_checksums("products", _with_vectors(rows, columns, tables.products_schema(dim)))
 
 
 def product_image_rows(
@@ -256,7 +256,7 @@ def product_image_rows(
     dim = run.refs.image.dim
     columns = {"image_vector": vector_array([item.image.vector for item in pictures], dim)}
     table = _with_vectors(rows, columns, tables.product_images_schema(dim))
-    return sealed("product_images", table)
+    return with_checksums("product_images", table)
 
 
 def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.Table:
@@ -277,7 +277,7 @@ def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.T
         }
         for video_id, link in links
     ]
-    return sealed("links", pa.Table.from_pylist(rows, schema=tables.links_schema()))
+    return with_checksums("links", pa.Table.from_pylist(rows, schema=tables.links_schema()))
 
 
 def failure_rows(
@@ -342,7 +342,7 @@ def failure_rows(
         )
     unique = {row["failure_key"]: row for row in rows}
     made = pa.Table.from_pylist(list(unique.values()), schema=tables.failures_schema())
-    return sealed("failures", made)
+    return with_checksums("failures", made)
 
 
 def free_head() -> pa.Table:

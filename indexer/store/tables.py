@@ -70,6 +70,8 @@ TABLE_KEYS = {
     "failures": "failure_key",
 }
 DATA_TABLES = tuple(TABLE_KEYS)
+# Those whose rows only change when the source or the models do.
+INPUT_TABLES = ("products", "product_images", "videos", "segments")
 # Tables that there are once for each generation: what they hold depends on the encoders.
 GENERATION_TABLES = (
     *DATA_TABLES,
@@ -789,8 +791,11 @@ class Store:
         return int(self.dataset(name).count_rows(where))
 
     def row_counts(self) -> dict[str, int]:
-        """How many rows each table has that a release pins."""
-        return {name: self.count(name) for name in DATA_TABLES}
+        """How many rows there are of what a run takes from its source.
+
+        Links are not among it: whoever publishes may make them again.
+        """
+        return {name: self.count(name) for name in INPUT_TABLES}
 
     def merge(self, name: str, key: str) -> MergeInsertBuilder:
         """A merge into a table, matching rows by `key`. Asks for the lease."""

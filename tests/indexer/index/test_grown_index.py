@@ -17,16 +17,16 @@ import pytest
 
 from reelshelf.indexer.index import encode
 from reelshelf.indexer.index.build import Builder, build_indexes, update_index
-from reelshelf.indexer.index.encode import in_turn
 from reelshelf.indexer.index.inspect import fragments_without, index_facts, index_names
+from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.index.queries import QuerySet
 from reelshelf.indexer.index.recall import (
     bytes_read,
     exact_search,
     exact_searches,
+    map_exact_searches,
     measure_recall,
     search,
-    spread_searches,
 )
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.upkeep import publish
@@ -408,7 +408,7 @@ def test_exact_search_in_pieces_finds_what_it_finds_at_once(store: Store) -> Non
     queries = np.concatenate([clustered(20, 77), everything[:5]])
     sets = [QuerySet("a", queries[:10]), QuerySet("b", queries[10:])]
     at_once = exact_searches(store.dataset(TABLE), COLUMN, sets)
-    in_pieces = spread_searches(pinned, TABLE, COLUMN, sets, in_turn, 3)
+    in_pieces = map_exact_searches(pinned, TABLE, COLUMN, sets, in_turn, 3)
     for one, other in zip(at_once, in_pieces, strict=True):
         assert np.allclose(one.limits, other.limits, atol=1e-5)
         assert one.copies.tolist() == other.copies.tolist()

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from reelshelf.indexer.quality.measures import bad_vectors
+from reelshelf.indexer.index.parts import column_parts
+from reelshelf.indexer.quality.health import bad_vectors
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.links import released_links
 from reelshelf.indexer.store.releases import list_releases, require_served
-from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.config import Config
@@ -237,10 +238,16 @@ def test_a_vector_that_is_no_number_costs_its_video_and_no_other(shop: Shop) -> 
 
 def test_bad_vectors_in_a_table_are_counted(shop: Shop) -> None:
     shop.ingest()
-    table = store_of(shop).table("segments")
-    assert bad_vectors(table.to_lance().get_fragments(), "frame_vector") == 0
-    table.update(where="video_id = 'b'", values={"frame_vector": [3.0] * 32})
-    assert bad_vectors(table.to_lance().get_fragments(), "frame_vector") == 1
+    store = store_of(shop)
+
+    def bad() -> int:
+        numbers = [piece.fragment_id for piece in store.dataset("segments").get_fragments()]
+        pinned = PinnedTables.newest(store)
+        return sum(map(bad_vectors, column_parts(pinned, "segments", "frame_vector", numbers, 2)))
+
+    assert bad() == 0
+    store.table("segments").update(where="video_id = 'b'", values={"frame_vector": [3.0] * 32})
+    assert bad() == 1
 
 
 def test_a_missing_model_fails_before_any_video_is_touched(shop: Shop) -> None:

@@ -4,7 +4,14 @@ from reelshelf.indexer.quality.gate import check_release
 from reelshelf.indexer.quality.sampling import finding
 from reelshelf.schemas.config import GateConfig
 from reelshelf.schemas.gate import Scope
-from reelshelf.schemas.release import Health, JudgedQuality, KindRecall, Ordering, Quality
+from reelshelf.schemas.release import (
+    Health,
+    JudgedQuality,
+    KindRecall,
+    LinkChange,
+    Ordering,
+    Quality,
+)
 
 HEALTHY = Health(
     unindexed={"segments.frame_vector": 0},
@@ -78,7 +85,14 @@ def test_a_good_release_passes() -> None:
             },
             "moments: nearer than strangers",
         ),
-        ({"links_kept": 0.4}, "links kept of the served generation"),
+        (
+            {"link_change": LinkChange(before=100, kept=40, now=100)},
+            "links kept of 100 of what has not changed",
+        ),
+        (
+            {"link_change": LinkChange(before=100, kept=100, now=400)},
+            "links of what has not changed, 100 before",
+        ),
         (
             {"titles": JudgedQuality(queries=9, ndcg=0.3, before=0.9)},
             "nDCG@10 of titles of products",

@@ -133,7 +133,9 @@ def test_a_new_generation_of_noise_is_found_out(
     assert result.ending is Ending.GATE_REFUSED
     well = served.run(CHECKED, loader(Images(lambda v: v, "well")), reindex=everything)
     assert well.published, well.message
-    assert well.newest.quality.links_kept == 1.0
+    links = well.newest.quality.link_change
+    assert links is not None
+    assert links.kept == links.before == links.now > 0
 
 
 def test_what_models_found_wrong_stands_until_they_are_asked_again(served: Shop) -> None:

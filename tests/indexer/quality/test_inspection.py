@@ -1,4 +1,4 @@
-"""What is declared of columns, and what seals tell."""
+"""What is declared of columns, and what checksums tell."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from reelshelf.indexer.quality.declared import DECLARED
 from reelshelf.indexer.quality.health import unbiased_cosine
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.sampling import likely_share
-from reelshelf.indexer.store.seals import broken_cells, sealed_columns
+from reelshelf.indexer.store.row_checksums import broken_cells, checksummed_columns
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import DATA_TABLES, TABLE_KEYS, Store
 from reelshelf.schemas import tables
@@ -31,11 +31,11 @@ SCHEMAS = {
     "links": tables.links_schema(),
     "failures": tables.failures_schema(),
 }
-SEALED = [
+CHECKSUMMED = [
     (name, column)
     for name in DATA_TABLES
     if name != "failures"
-    for column in sealed_columns(name, SCHEMAS[name])
+    for column in checksummed_columns(name, SCHEMAS[name])
 ]
 
 
@@ -67,10 +67,10 @@ def wrong(store: Store) -> Iterator[Finding]:
 def test_what_a_run_wrote_is_as_it_is_declared(store: Store) -> None:
     assert list(wrong(store)) == []
     looked = inspect_rows(PinnedTables.newest(store), None, "shop", 0)
-    assert {f"{name}.{column}" for name, column in SEALED} <= {f.column for f in looked}
+    assert {f"{name}.{column}" for name, column in CHECKSUMMED} <= {f.column for f in looked}
 
 
-@pytest.mark.parametrize(("name", "column"), SEALED)
+@pytest.mark.parametrize(("name", "column"), CHECKSUMMED)
 def test_a_cell_that_is_not_what_was_written_names_its_column(
     published: Path, name: str, column: str
 ) -> None:
@@ -80,7 +80,7 @@ def test_a_cell_that_is_not_what_was_written_names_its_column(
     place = rows.schema.get_field_index(column)
     harmed = rows.set_column(place, rows.schema.field(place), other_cells(rows[column]))
     broken = broken_cells(name, harmed)
-    own = sealed_columns(name, rows.schema).index(column)
+    own = checksummed_columns(name, rows.schema).index(column)
     assert broken[:, own].all()
     assert not np.delete(broken, own, axis=1).any()
 
@@ -118,8 +118,12 @@ def _any(kind: pa.DataType) -> object:
     return 7777777.0 if pa.types.is_floating(kind) else 7777777
 
 
+@pytest.mark.parametrize("at_once", [10**7, 0])
 @pytest.mark.parametrize("name", [n for n in DATA_TABLES if n != "failures"])
-def test_rows_that_are_there_twice_are_found(store: Store, name: str) -> None:
+def test_rows_that_are_there_twice_are_found(
+    store: Store, name: str, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelshelf.indexer.quality.inspection._KEYS_AT_ONCE", at_once)
     store.writable(name).insert(store.scan(name, None).slice(0, 1))
     assert f"{name}.{TABLE_KEYS[name]}" in {finding.column for finding in wrong(store)}
 
@@ -159,12 +163,12 @@ def test_only_files_that_are_new_are_looked_at_in_a_large_table(
     assert [f.scope for f in again] == ["old"]
 
 
-def test_a_release_of_a_store_without_seals_is_looked_at_all_the_same(store: Store) -> None:
+def test_a_release_of_a_store_without_checksums_is_looked_at_all_the_same(store: Store) -> None:
     for name in DATA_TABLES:
-        cells = {"seal": "CAST(NULL AS BINARY)", "schema_version": "CAST(7 AS INT)"}
+        cells = {"cell_checksums": "CAST(NULL AS BINARY)", "schema_version": "CAST(7 AS INT)"}
         store.writable(name).update(cells)
     assert list(wrong(store)) == []
-    # A row of today without its seal is none.
+    # A row of today without its checksums is broken.
     store.writable("segments").update({"schema_version": "CAST(8 AS INT)"})
     assert "segments.text" in {finding.column for finding in wrong(store)}
 
@@ -201,6 +205,7 @@ def test_vectors_that_point_everywhere_have_no_mean_to_compare_and_others_have()
         return drawn[::2].mean(axis=0), drawn[1::2].mean(axis=0)
 
     assert unbiased_cosine(halves(0), halves(0)) is None
+    assert unbiased_cosine(halves(0.5), halves(0)) == 0
     leaning = halves(0.5)
     same = unbiased_cosine(leaning, halves(0.5))
     assert same is not None

@@ -1,12 +1,12 @@
-"""Seals: a digest of each cell of a row, made with the row and stored beside it.
+"""Checksums of the cells of a row, computed when the row is made and stored beside it.
 
-Rows are merged, moved, compacted and copied for years after they were made. A seal tells whether a
-cell is still what was written, whoever changed it, and which column it is in. It is no proof
-against a forger: it finds accidents.
+Rows are merged, moved, compacted and copied for years after they were made. Their checksums tell
+whether a cell is still what was written, whoever changed it, and which column it is in. They find
+accidents and are no protection against a forger.
 
-A seal is the digests of the sealed columns in the order of the schema, four bytes each. Columns
-that are added to a schema come last, so a seal that is older is a prefix of today's. An empty list,
-an empty struct and null are one: Arrow files do not keep them apart.
+The stored value has the checksums of the covered columns in the order of the schema, four bytes
+each. Columns that are added to a schema come last, so an older value is a prefix of today's. An
+empty list, an empty struct and null are one: Arrow files do not keep them apart.
 """
 
 import datetime as dt
@@ -20,9 +20,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-SEAL = "seal"
+CHECKSUMS = "cell_checksums"
 # Rows of older versions have none.
-SEALED_SINCE = 8
+CHECKSUMS_SINCE = 8
 _BYTES = 4
 
 Digests: TypeAlias = npt.NDArray[np.uint32]
@@ -32,7 +32,7 @@ _Cell: TypeAlias = (
 
 # What is written into a row after it was made: other tables, and the next run, say whether it is
 # right. Fingerprints of stages are taken away from videos that are being done again.
-LEFT_OPEN: dict[str, frozenset[str]] = {
+NOT_CHECKSUMMED: dict[str, frozenset[str]] = {
     "products": frozenset(),
     "product_images": frozenset(),
     "videos": frozenset(
@@ -55,51 +55,54 @@ LEFT_OPEN: dict[str, frozenset[str]] = {
 }
 
 
-def sealed_columns(name: str, schema: pa.Schema) -> list[str]:
-    """The columns of the table `name` that a seal covers, in its order."""
-    return [column for column in schema.names if column not in LEFT_OPEN[name] | {SEAL}]
+def checksummed_columns(name: str, schema: pa.Schema) -> list[str]:
+    """The columns of the table `name` that are covered, in the order of their checksums."""
+    return [column for column in schema.names if column not in NOT_CHECKSUMMED[name] | {CHECKSUMS}]
 
 
-def sealed(name: str, rows: pa.Table) -> pa.Table:
-    """Rows for the table `name` with their seals. `rows` has its whole schema."""
-    digests = _digests(rows, sealed_columns(name, rows.schema))
-    place = rows.schema.get_field_index(SEAL)
-    seals = pa.array([row.tobytes() for row in digests], pa.binary())
-    return rows.set_column(place, rows.schema.field(place), seals)
+def with_checksums(name: str, rows: pa.Table) -> pa.Table:
+    """Rows for the table `name` with their checksums. `rows` has its whole schema."""
+    digests = _digests(rows, checksummed_columns(name, rows.schema))
+    return _with_column(rows, [row.tobytes() for row in digests])
 
 
-def sealed_again(name: str, stored: pa.Table, changed: pa.Table) -> pa.Table:
-    """Rows that were changed on purpose, sealed anew; those whose seal was broken keep it so.
+def with_checksums_again(name: str, stored: pa.Table, changed: pa.Table) -> pa.Table:
+    """Rows that were changed on purpose, with new checksums; where one was broken, it stays so.
 
-    `stored` are the same rows, in the same order, as they were. Rows that had none get one.
+    `stored` are the same rows, in the same order, as they were. Rows that had none get some.
     """
-    anew = sealed(name, changed)
-    before = stored[SEAL].to_pylist()
+    anew = with_checksums(name, changed)
     whole = [not any(row) for row in broken_cells(name, stored)]
-    seals = [
+    before = stored[CHECKSUMS].to_pylist()
+    kept = [
         new if well or old is None else old
-        for old, new, well in zip(before, anew[SEAL].to_pylist(), whole, strict=True)
+        for old, new, well in zip(before, anew[CHECKSUMS].to_pylist(), whole, strict=True)
     ]
-    place = anew.schema.get_field_index(SEAL)
-    return anew.set_column(place, anew.schema.field(place), pa.array(seals, pa.binary()))
+    return _with_column(anew, kept)
+
+
+def _with_column(rows: pa.Table, checksums: list[bytes]) -> pa.Table:
+    place = rows.schema.get_field_index(CHECKSUMS)
+    return rows.set_column(place, rows.schema.field(place), pa.array(checksums, pa.binary()))
 
 
 def broken_cells(name: str, rows: pa.Table) -> npt.NDArray[np.bool_]:
-    """Which cells are not what was sealed, `(rows, sealed columns)`. False where there is no seal.
+    """Which cells are not what was written, `(rows, covered columns)`.
 
-    A row that must have a seal and has none, or one of another length, is broken throughout.
+    False where a row of an older schema has no checksums. A row that must have some and has none,
+    or of another length, is broken throughout.
     """
-    columns = sealed_columns(name, rows.schema)
+    columns = checksummed_columns(name, rows.schema)
     found = _digests(rows, columns)
     broken = np.zeros(found.shape, np.bool_)
-    versions = rows["schema_version"].to_pylist()
-    for place, (seal, version) in enumerate(zip(rows[SEAL].to_pylist(), versions, strict=True)):
-        if seal is None:
-            broken[place] = version is None or version >= SEALED_SINCE
-        elif len(seal) % _BYTES or len(seal) > found.shape[1] * _BYTES:
+    cells = zip(rows[CHECKSUMS].to_pylist(), rows["schema_version"].to_pylist(), strict=True)
+    for place, (checksums, version) in enumerate(cells):
+        if checksums is None:
+            broken[place] = version is None or version >= CHECKSUMS_SINCE
+        elif len(checksums) % _BYTES or len(checksums) > found.shape[1] * _BYTES:
             broken[place] = True
         else:
-            stored = np.frombuffer(seal, "<u4")
+            stored = np.frombuffer(checksums, "<u4")
             broken[place, : len(stored)] = stored != found[place, : len(stored)]
     return broken
 
