@@ -38,6 +38,8 @@ from reelshelf.schemas.release import JudgedQuality, Release
 
 # Titles that a new generation is asked for, where the served one sells something by them.
 _TITLES = 60
+# Rows that are made again without models, where `gate.recheck` has none made with them.
+_REMADE = 300
 _NOT_COMPARED = Finding(
     column="judged queries",
     claim="are answered as well as by the served release",
@@ -140,7 +142,8 @@ def _samples(run: Run, snapshot: ReleaseSnapshot, served: ReleaseSnapshot | None
     beside = served
     if served is not None and served.release.generation != snapshot.release.generation:
         beside = None
-    most = max(1, run.config.gate.recheck)
+    # What asks no model is made again in any case.
+    most = run.config.gate.recheck or _REMADE
     return Samples(snapshot, beside, most, run.config.index.seed + 1)
 
 

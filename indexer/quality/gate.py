@@ -6,6 +6,7 @@ from reelshelf.schemas.release import Quality
 
 # In a shop of a handful, one video more or less is no trend.
 _ENOUGH = 50
+_ENOUGH_LINKS = 10
 FAILURE_RATE = "failure rate"
 # By how much things that belong together may be nearer less often than before.
 _MAX_DISORDER = 0.05
@@ -55,7 +56,7 @@ def _comparisons(quality: Quality, config: GateConfig) -> list[GateCheck]:
             title = f"{name}: nearer than strangers"
             checks.append(at_least(title, now.share, least, _MEANINGLESS))
     links = quality.link_change
-    if links is not None and links.before >= _ENOUGH:
+    if links is not None and links.before >= _ENOUGH_LINKS:
         title = f"links kept of {links.before} of what has not changed"
         checks.append(at_least(title, links.kept, _LEAST_KEPT * links.before, _UNSOLD))
         title = f"links of what has not changed, {links.before} before"

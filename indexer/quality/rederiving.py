@@ -50,7 +50,7 @@ _OLD_SHARE = 5
 _LINKED = 100
 # Videos that are compared with others again, of each scope, and moments that are enough.
 _COMPARED, _COMPARED_MOMENTS = 20, 400
-_AGAIN = "is what is made of its source again"
+AGAIN = "is what is made of its source again"
 
 
 class Encoder(Protocol):
@@ -150,7 +150,7 @@ def clustered_again(samples: Samples) -> Iterator[Finding]:
     wrong = [row for row in rows if row["duplicate_cluster"] != clusters[row["content_sha256"]]]
     yield finding(
         "videos.duplicate_cluster",
-        _AGAIN,
+        AGAIN,
         Scope.ALL,
         looked_at=len(rows),
         wrong=len(wrong),
@@ -314,7 +314,7 @@ def _not_looked_at(name: str, column: str, why: Sequence[str]) -> Iterator[Findi
     """That some rows could not be made again, and why, if there are any."""
     if why:
         told = f"{len(why)} could not be made again; first: {why[0]}"
-        yield Finding(column=f"{name}.{column}", claim=_AGAIN, skipped=told)
+        yield Finding(column=f"{name}.{column}", claim=AGAIN, skipped=told)
 
 
 def _sentences_again(samples: Samples, looked: Looked, sources: Sources) -> Iterator[Finding]:
@@ -392,7 +392,7 @@ def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
         if seen[scope]:
             yield finding(
                 "segments.frame_vector",
-                _AGAIN,
+                AGAIN,
                 scope,
                 looked_at=seen[scope],
                 wrong=len(wrong[scope]),
@@ -452,7 +452,7 @@ def _compared(
         bad = places[wrong & mine]
         yield finding(
             f"{looked.name}.{column}",
-            _AGAIN,
+            AGAIN,
             scope,
             looked_at=int(mine.sum()),
             wrong=len(bad),

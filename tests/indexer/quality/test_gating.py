@@ -7,13 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reelshelf.indexer.index.inspect import index_names
 from reelshelf.indexer.pipeline.ingest import IngestResult
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.scope import ReindexRequest
-from reelshelf.indexer.pipeline.upkeep import publish
+from reelshelf.indexer.pipeline.upkeep import keep_calibration, publish
 from reelshelf.indexer.quality.asking import judged_quality
+from reelshelf.indexer.quality.claims import Derived
+from reelshelf.indexer.quality.declared import DECLARED
+from reelshelf.indexer.quality.indexes import inspect_answers
 from reelshelf.indexer.quality.judged import Answer
+from reelshelf.indexer.quality.rederiving import AGAIN
 from reelshelf.indexer.sources.queries import JudgedQuery
+from reelshelf.indexer.store.releases import require_served
+from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.config import Config
@@ -236,3 +243,57 @@ def test_rows_over_which_the_work_breaks_are_told_as_what_they_are(served: Shop)
     result = publish(store.uri, small_config(), NoProgress())
     assert result.ending is Ending.GATE_REFUSED
     assert "product_images.product_key: names a row that exists" in str(result.message)
+
+
+def test_all_that_is_said_to_be_made_again_is(served: Shop) -> None:
+    result = night(served, loader())
+    found = {f.column for f in result.newest.quality.findings if f.claim == AGAIN and f.looked_at}
+    declared = {
+        f"{table}.{column}": claim.by
+        for table, columns in DECLARED.items()
+        for column, own in columns.items()
+        for claim in own.claims
+        if isinstance(claim, Derived)
+    }
+    # Links are made again by the video.
+    told = {"videos.links" if by == "links" else column for column, by in declared.items()}
+    # The bytes of pictures are compared before their vectors are.
+    assert told - {"product_images.content_sha256"} == found
+
+
+def test_a_calibration_is_published_without_a_run(served: Shop) -> None:
+    """Links are made again then, and may be more or fewer than the last run left."""
+    store, config = served.request.store, small_config()
+    own = require_served(Store.open(store)).calibration
+    keep_calibration(store, config, own.model_copy(update={"bias": own.bias - 6.0}))
+    before = Store.open(store).count("links")
+    result = publish(store, config, NoProgress())
+    assert result.published, result.message
+    assert Store.open(store).count("links") != before
+
+
+def test_duplicates_that_are_none_are_found_out(served: Shop) -> None:
+    store = Store.open(served.request.store)
+    rows = store.scan("videos", ["video_id", "content_sha256"]).to_pylist()
+    contents = {row["video_id"]: row["content_sha256"] for row in rows}
+    told = f"['{contents['b']}']"
+    store.writable("videos").update({"duplicates": told}, where="video_id = 'a'")
+    refused = publish(store.uri, small_config(), NoProgress())
+    assert refused.ending is Ending.GATE_REFUSED
+    assert "videos.duplicates" in str(refused.message)
+
+
+def test_links_that_are_shown_must_be_kept(served: Shop) -> None:
+    swapped = small_config(linking={"keep_above": 0.5, "link_above": 0.02})
+    refused = publish(served.request.store, swapped, NoProgress())
+    assert refused.ending is Ending.GATE_REFUSED
+    assert "linking.keep_above" in str(refused.message)
+
+
+def test_a_release_without_a_full_text_index_is_refused(served: Shop) -> None:
+    store = Store.open(served.request.store)
+    served_now = ReleaseSnapshot.served(store)
+    for name in index_names(store.dataset("segments"), "text"):
+        store.writable("segments").drop_index(name)
+    found = inspect_answers(PinnedTables.newest(store), served_now, (), 0)
+    assert [f.claim for f in found if not f.passed] == ["there is a full-text index"]
