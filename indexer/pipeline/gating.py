@@ -17,6 +17,8 @@ from reelshelf.indexer.quality.gate import check_release
 from reelshelf.indexer.quality.generations import changed_links, same_moments
 from reelshelf.indexer.quality.presence import listed_inputs, rows_still_there
 from reelshelf.indexer.quality.rederiving import (
+    AGAIN,
+    MADE_BY_MODELS,
     Samples,
     Sources,
     clustered_again,
@@ -94,11 +96,12 @@ def gated(
         findings += compared_again(samples, frames, stats, config.duplicates)
         linker = released_linker(snapshot)
         findings += linked_again(samples, linker, config.linking.keep_above)
-    if at_hand.sources is not None and config.gate.recheck:
+    why_not = _why_no_model(samples, at_hand, config)
+    if at_hand.sources is not None and not why_not:
         asked = _asked(samples, at_hand.sources)
         findings += [found.model_copy(update={"asked_models": True}) for found in asked]
     else:
-        findings.append(_not_asked(config.gate.recheck))
+        findings.append(Finding(column="vectors", claim=AGAIN, skipped=why_not))
     if at_hand.listed is not None:
         findings += listed_inputs(snapshot, at_hand.listed)
     if at_hand.left is not None:
@@ -156,11 +159,15 @@ def _asked(samples: Samples, sources: Sources) -> Iterator[Finding]:
         yield from frames_again(samples, sources.files)
 
 
-def _not_asked(recheck: int) -> Finding:
-    why = "this command asks no model; the next ingest does" if recheck else "gate.recheck is 0"
-    return Finding(
-        column="vectors", claim="are what encoders make of their sources again", skipped=why
-    )
+def _why_no_model(samples: Samples, at_hand: AtHand, config: Config) -> str:
+    """Why models are not asked; "" where they are. An upgrade or another setting never asks any."""
+    if not config.gate.recheck:
+        return "gate.recheck is 0"
+    if at_hand.sources is None:
+        return "this command asks no model; the next ingest that makes something new does"
+    if not any(samples.made_by_models(name).new.any() for name in MADE_BY_MODELS):
+        return "models have made nothing since the served release"
+    return ""
 
 
 def _judged(

@@ -25,6 +25,8 @@ from reelshelf.indexer.quality.labeled import (
 from reelshelf.indexer.quality.measures import Candidate, measure
 from reelshelf.indexer.quality.presence import listed_inputs, rows_still_there
 from reelshelf.indexer.quality.rederiving import (
+    AGAIN,
+    MADE_BY_MODELS,
     Samples,
     ShopFiles,
     Sources,
@@ -40,7 +42,9 @@ from reelshelf.indexer.quality.reliability import SCORED, calibration_error, rel
 from reelshelf.indexer.quality.relinking import copies_of, released_linker
 
 __all__ = [
+    "AGAIN",
     "FAILURE_RATE",
+    "MADE_BY_MODELS",
     "RESULTS",
     "SCORED",
     "Answer",

@@ -50,6 +50,8 @@ _OLD_SHARE = 5
 _LINKED = 100
 # Videos that are compared with others again, of each scope, and moments that are enough.
 _COMPARED, _COMPARED_MOMENTS = 20, 400
+# Tables with what encoders make.
+MADE_BY_MODELS = ("segments", "products", "product_images")
 AGAIN = "is what is made of its source again"
 
 
@@ -112,6 +114,11 @@ class Samples:
         """Rows of a table; none of one that is as the served release has it."""
         most = self.most * scale
         return looked_at(name, self.pinned, self.served, self.seed, most, whole=False)
+
+    def made_by_models(self, name: str) -> Looked:
+        """The same; none where no row is new either, so that an upgrade never asks a model."""
+        looked = self.looked(name)
+        return looked if looked.new.any() else looked.none()
 
     def chosen(self, looked: Looked, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
         """Places of rows to make again, of those that have something to make again."""
@@ -249,7 +256,7 @@ def _links_differ(
 
 def encoded_again(samples: Samples, sources: Sources) -> Iterator[Finding]:
     """Texts of moments, sentences and products, by the text encoder."""
-    looked = samples.looked("segments")
+    looked = samples.made_by_models("segments")
     text = looked.rows["text"]
     said = np.asarray(
         pc.and_(pc.is_valid(text), pc.not_equal(text, "")).to_numpy(zero_copy_only=False), np.bool_
@@ -257,7 +264,7 @@ def encoded_again(samples: Samples, sources: Sources) -> Iterator[Finding]:
     places = samples.chosen(looked, said)
     yield from _texts_again(looked, places, "text_vector", text.take(pa.array(places)), sources)
     yield from _sentences_again(samples, looked, sources)
-    products = samples.looked("products")
+    products = samples.made_by_models("products")
     places = samples.chosen(products, np.ones(products.rows.num_rows, np.bool_))
     own = products.rows.take(pa.array(places))
     sound = [_has_vectors(own, name) for name in ("text_vector", "facts_vector")]
@@ -337,7 +344,7 @@ def _sentences_again(samples: Samples, looked: Looked, sources: Sources) -> Iter
 
 def pictures_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
     """Product pictures, from their files."""
-    looked = samples.looked("product_images")
+    looked = samples.made_by_models("product_images")
     places = samples.chosen(looked, np.ones(looked.rows.num_rows, np.bool_))
     jobs, of = [], {}
     columns = ("image_key", "product_key", "sku", "uri")
@@ -365,7 +372,7 @@ def pictures_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
 
 def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
     """Whole videos of some moments, decoded and encoded again from their files."""
-    looked = samples.looked("segments")
+    looked = samples.made_by_models("segments")
     owners = looked.rows["video_key"].to_pylist()
     jobs: list[VideoJob] = []
     for own, most in ((looked.new, samples.most), (~looked.new, samples.most // _OLD_SHARE)):

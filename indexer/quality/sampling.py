@@ -7,7 +7,7 @@ looked through whole. Among the rows of new files, those of runs that the served
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lance
 import numpy as np
@@ -42,6 +42,10 @@ class Looked:
     new: npt.NDArray[np.bool_]
     written: dict[Scope, int]
     total: dict[Scope, int]
+
+    def none(self) -> "Looked":
+        """The same table, with no row looked at."""
+        return replace(self, rows=self.rows.slice(0, 0), new=self.new[:0])
 
     def found(
         self,

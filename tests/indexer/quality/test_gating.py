@@ -283,6 +283,17 @@ def test_duplicates_that_are_none_are_found_out(served: Shop) -> None:
     assert "videos.duplicates" in str(refused.message)
 
 
+def test_no_model_is_asked_where_models_have_made_nothing(served: Shop) -> None:
+    def never(vectors: Vectors) -> Vectors:
+        raise AssertionError("was asked")
+
+    other = small_config(gate={"recheck": 50}, search={"lexical": 0.4})
+    models = loader(Images(never), Texts(never))
+    result = served.ingest(other, models, decode=decode_never)
+    (skipped,) = [f.skipped for f in result.newest.quality.findings if f.column == "vectors"]
+    assert skipped == "models have made nothing since the served release"
+
+
 def test_links_that_are_shown_must_be_kept(served: Shop) -> None:
     swapped = small_config(linking={"keep_above": 0.5, "link_above": 0.02})
     refused = publish(served.request.store, swapped, NoProgress())
