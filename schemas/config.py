@@ -214,7 +214,9 @@ class GateConfig(Section):
     texts and pictures as `recheck` says vectors are made again from their sources, and of a fifth
     as many old ones; 0 trusts the encoders. `judged` names a file of judged queries, as
     `report.judged` does: nDCG@10 on them may fall by `max_judged_loss` beside the served release,
-    unless that may be chance.
+    unless that may be chance. Videos and products that have not changed must keep the share
+    `min_links_kept` of their links, and may have `max_links_growth` times as many: a calibration
+    that is meant to change more than that needs other values for one run.
     """
 
     max_failure_rate: Fraction = 0.2
@@ -229,6 +231,8 @@ class GateConfig(Section):
     recheck: int = Field(default=300, ge=0)
     judged: str | None = None
     max_judged_loss: Fraction = 0.02
+    min_links_kept: Fraction = 0.5
+    max_links_growth: Annotated[float, Field(ge=1)] = 3.0
 
 
 class ReleaseConfig(Section):

@@ -10,13 +10,11 @@ _ENOUGH_LINKS = 10
 FAILURE_RATE = "failure rate"
 # By how much things that belong together may be nearer less often than before.
 _MAX_DISORDER = 0.05
-# The share of links, and of answers to titles, that is kept at least; and how many times as many
-# links the same videos and products may have.
+# The share of answers to titles that is kept at least.
 _LEAST_KEPT = 0.5
-_MOST_GROWN = 3.0
 _MEANINGLESS = "what is alike is no longer found beside each other"
-_UNSOLD = "videos no longer show what they sell"
-_OVERSOLD = "videos show what they do not sell"
+_UNSOLD = "videos no longer show what they sell; gate.min_links_kept, where that is meant"
+_OVERSOLD = "videos show what they do not sell; gate.max_links_growth, where that is meant"
 _WORSE = "queries are answered worse than now"
 _MISSED = "searchers miss what is nearest to what they ask for"
 
@@ -58,9 +56,11 @@ def _comparisons(quality: Quality, config: GateConfig) -> list[GateCheck]:
     links = quality.link_change
     if links is not None and links.before >= _ENOUGH_LINKS:
         title = f"links kept of {links.before} of what has not changed"
-        checks.append(at_least(title, links.kept, _LEAST_KEPT * links.before, _UNSOLD))
+        least = config.min_links_kept * links.before
+        checks.append(at_least(title, links.kept, least, _UNSOLD))
         title = f"links of what has not changed, {links.before} before"
-        checks.append(at_most(title, links.now, _MOST_GROWN * links.before, _OVERSOLD))
+        most = config.max_links_growth * links.before
+        checks.append(at_most(title, links.now, most, _OVERSOLD))
     titles, judged = quality.titles, quality.judged
     if titles is not None and titles.before is not None:
         least = _LEAST_KEPT * titles.before

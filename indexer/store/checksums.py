@@ -16,6 +16,7 @@ from pyarrow import fs
 
 from reelshelf.indexer.store.connection import filesystem
 from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.shadow import manifest_name
 from reelshelf.indexer.store.tables import UNREADABLE, Store, parts
 from reelshelf.schemas import tables
 from reelshelf.schemas.errors import CorruptFile
@@ -100,7 +101,8 @@ def damaged_files(store: Store, pinned: Sequence[TableVersion]) -> list[str]:
         try:
             paths = store.files_of(table.name, table.version)
         except UNREADABLE as error:
-            wrong.append(f"{table.table}: version {table.version} cannot be opened: {error}")
+            manifest = f"{table.table}.lance/_versions/{manifest_name(table.version)}"
+            wrong.append(f"{manifest}: cannot be opened: {error}")
             continue
         unknown = [path for path in paths if path not in known]
         wrong += [f"{path}: no checksum was kept of it" for path in unknown]
@@ -132,7 +134,7 @@ def damaged_elsewhere(store: Store, release: Release) -> list[str]:
                 for _ in seen.dataset(name).to_batches():
                     pass
         except UNREADABLE as error:
-            wrong.append(f"{seen.table_name(name)}: its newest version cannot be read: {error}")
+            wrong.append(f"{seen.table_name(name)}.lance: newest version cannot be read: {error}")
         else:
             wanted |= paths & known.keys()
     pinned = {p for t in release.tables for p in _files_or_none(store, t)}

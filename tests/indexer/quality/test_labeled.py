@@ -99,11 +99,13 @@ def test_the_next_run_links_with_weights_fitted_on_labels(
 ) -> None:
     videos: list[dict[str, object]] = []
     judged: list[dict[str, object]] = []
-    for number, colors in enumerate(permutations([RED, GREEN, BLUE], 2)):
+    names = {RED: "red", GREEN: "green", BLUE: "blue"}
+    for number, colors in enumerate(permutations(names, 2)):
         name = f"v{number}"
         write_clip(shop.root / "videos" / f"{name}.mp4", colors)
         videos.append({"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": []})
-        judged.append({"video_id": name, "links": [{"sku": "SKU-blue"}] * (BLUE in colors)})
+        shown = [f"SKU-{names[color]}" for color in colors if number or color == BLUE]
+        judged.append({"video_id": name, "links": [{"sku": sku} for sku in shown]})
     shop.set_videos(videos)
     write_lines(labels, judged)
     before = shop.ingest().release.calibration
