@@ -72,7 +72,8 @@ class Tried:
     @property
     def counts(self) -> bool:
         """Whether anything was there to be refused."""
-        return not self.bad or self.verdict.outcome is not Outcome.UNCHANGED
+        harmless = {Outcome.UNCHANGED, Outcome.MENDED}
+        return not self.bad or self.verdict.outcome not in harmless
 
     @property
     def right(self) -> bool:

@@ -199,9 +199,13 @@ def made_video(content: bytes, number: int, moments: int) -> DecodedVideo:
 
 
 class Outcome(StrEnum):
-    """How a build ended."""
+    """How a build ended.
+
+    Mended: published, and the release holds what was there before the harm.
+    """
 
     PASSED = "passed"
+    MENDED = "mended"
     UNCHANGED = "nothing new"
     REFUSED = "refused"
     CRASHED = "crashed"

@@ -176,7 +176,24 @@ class ColumnBuild:
                 return Verdict(Outcome.UNCHANGED, f"no table takes it: {error}"[:200])
         if changed <= 0.01 * len(own):
             return Verdict(Outcome.UNCHANGED, f"{changed} of {len(own)} cells are others now")
-        return copy.published(FLAT)
+        verdict = copy.published(FLAT)
+        if verdict.outcome is Outcome.PASSED and self._is_mended(copy, rows):
+            return Verdict(Outcome.MENDED, "the run wrote these cells anew")
+        return verdict
+
+    def _is_mended(self, copy: Copy, before: pa.Table) -> bool:
+        """Whether the release holds the cells that were there before the harm."""
+        if self.column in ("*", TABLE_KEYS[self.table]):
+            return False
+        released, key = copy.release, TABLE_KEYS[self.table]
+        seen = copy.store.of(released.generation)
+        version = released.table_version(self.table)
+        after = seen.scan(self.table, [key, self.column], version=version).sort_by(key)
+        before = before.sort_by(key)
+        if before[key].to_pylist() != after[key].to_pylist():
+            return False
+        own, kept = (column_digests(rows[self.column]) for rows in (before, after))
+        return bool(np.array_equal(own, kept))
 
     def _scope(self, copy: Copy, rows: pa.Table) -> Places:
         served = copy.release
