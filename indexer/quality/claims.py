@@ -151,10 +151,14 @@ class SameAs:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many rows of another table name this row; only where `unless_null` is set, if given."""
+    """How many rows of another table name this row; only where `unless_null` is set, if given.
+
+    Rows that were made before schema `since` may say nothing.
+    """
 
     table: str
     unless_null: str = ""
+    since: int = 0
     says: str = "counts the rows that belong to it"
 
 

@@ -131,7 +131,7 @@ _VIDEOS: dict[str, Column] = {
     "stage_versions": column(_UNSEEN),
     "link_count": column(
         "products that a video sells are not shown",
-        Counts("links", unless_null="links_fingerprint"),
+        Counts("links", unless_null="links_fingerprint", since=8),
     ),
 }
 

@@ -135,19 +135,21 @@ def _dangling(pinned: PinnedTables, name: str, column: str, claim: Refers, harm:
 
 
 def _miscounted(pinned: PinnedTables, name: str, column: str, claim: Counts, harm: str) -> Finding:
-    """Where a row says nothing, or its count is not due, it cannot be wrong."""
+    """Where the count is not due, or an old row says nothing, it cannot be wrong."""
     key = TABLE_KEYS[name]
-    columns = list(
-        dict.fromkeys([key, column, *([claim.unless_null] if claim.unless_null else [])])
-    )
-    rows = pinned.scan(name, columns)
+    columns = [key, column, "schema_version"]
+    if claim.unless_null:
+        columns.append(claim.unless_null)
+    rows = pinned.scan(name, list(dict.fromkeys(columns)))
     if claim.unless_null:
         rows = rows.filter(pc.is_valid(rows[claim.unless_null]))
-    rows = rows.filter(pc.is_valid(rows[column]))
+    is_old = pc.less(rows["schema_version"], claim.since)
+    rows = rows.filter(pc.or_(pc.is_valid(rows[column]), pc.invert(is_old)))
     counted = _counts(pinned, claim.table, key)
     both = rows.join(counted, key, join_type="left outer")
     found = pc.fill_null(both["rows_found"], 0)
-    wrong = both.filter(pc.not_equal(found, both[column].cast(pa.int64())))
+    same = pc.equal(found, both[column].cast(pa.int64()))
+    wrong = both.filter(pc.invert(pc.fill_null(same, False)))
     examples = [
         f"{row[key]} says {row[column]}, there are {row['rows_found'] or 0}"
         for row in wrong.slice(0, 3).to_pylist()

@@ -213,3 +213,11 @@ def test_vectors_that_point_everywhere_have_no_mean_to_compare_and_others_have()
     turned = unbiased_cosine(leaning, halves(-0.5))
     assert turned is not None
     assert turned < -0.99
+
+
+def test_a_count_may_be_missing_in_rows_of_old_versions_only(store: Store) -> None:
+    store.writable("videos").update({"link_count": "NULL"}, where="video_id = 'a'")
+    (found,) = [f for f in wrong(store) if f.column == "videos.link_count"]
+    assert found.wrong == 1
+    store.writable("videos").update({"schema_version": "7"}, where="video_id = 'a'")
+    assert not [f for f in wrong(store) if f.column == "videos.link_count"]
