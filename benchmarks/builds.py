@@ -36,7 +36,14 @@ from reelshelf.indexer.store.rows import vector_array, vector_matrix
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store, among
 from reelshelf.jobs.engines.local import LocalEngine
-from reelshelf.models.protocols import ImageEncoder, ModelSet, TextEncoder, Transcript
+from reelshelf.models.protocols import (
+    ImageEncoder,
+    ModelSet,
+    Sound,
+    TextDetector,
+    TextEncoder,
+    Transcript,
+)
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.gate import GateCheck
@@ -70,7 +77,7 @@ Answer = TypeVar("Answer")
 def config_of(**sections: dict[str, object]) -> Config:
     """The settings of all cases, with what one of them changes."""
     index = _INDEX | sections.pop("index", {})
-    gate = {"recheck": 300, "recall_queries": 100} | sections.pop("gate", {})
+    gate = {"recheck": 300, "recheck_share": 1.0, "recall_queries": 100} | sections.pop("gate", {})
     return small_config(index=index, gate=gate, **sections)
 
 
@@ -112,8 +119,11 @@ class GridImages(FakeImages):
 class NumberedSpeech(FakeSpeech):
     """Hears a number, and says one sentence for each second that is a function of it."""
 
-    def transcribe(self, audio: Samples) -> Transcript:
+    def transcribe(self, sounds: Sequence[Sound]) -> list[Transcript]:
         """Recognize."""
+        return [self._hear(sound.samples) for sound in sounds]
+
+    def _hear(self, audio: Samples) -> Transcript:
         rng = np.random.default_rng(int(audio[0]))
         said = [" ".join(rng.choice(_WORDS, 6)) for _ in range(MOMENTS)]
         said[3] = f"look at the {title_of(int(audio[0]) % PRODUCTS)}"
@@ -173,7 +183,9 @@ def models_of(images: ImageEncoder | None = None, texts: TextEncoder | None = No
     return load_some
 
 
-def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+def decode(
+    job: VideoJob, config: Config, _detector: TextDetector | None = None
+) -> DecodedVideo | Failed:
     """Make up a video from the number in its file; every fifth is silent."""
     del config
     content = Path(job.source.path).read_bytes()

@@ -114,7 +114,7 @@ def run_schedule(schedule: Schedule, base: Path, scratch: Path) -> Found:
         print(f"{schedule}: {error}", file=sys.stderr)
         found.broken += 1
         return found
-    found.stale += len(torn_videos(store))
+    found.stale += len(torn_videos(store).videos)
     found.stale += _differs(schedule, shop, scratch)
     return found
 

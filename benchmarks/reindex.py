@@ -37,12 +37,12 @@ from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
-from reelshelf.models.protocols import ModelSet, TextLine, Transcript
+from reelshelf.models.protocols import ModelSet, TextDetector, Transcript
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.keys import video_key
-from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, Vectors
-from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, TextLine, Vectors
+from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
 from reelshelf.schemas.release import ModelRef, Release
 from reelshelf.schemas.run import Ending
 from tests.support.clips import WHITE, write_clip
@@ -103,10 +103,10 @@ class CountedSpeech(FakeSpeech):
     def __init__(self, calls: Counter[str]) -> None:
         self._calls = calls
 
-    def transcribe(self, audio: Samples) -> Transcript:
+    def hear(self, audio: Samples) -> Transcript:
         """Recognize."""
         self._calls["audio_ms_heard"] += len(audio) // 16
-        return super().transcribe(audio)
+        return super().hear(audio)
 
 
 class CountedReader(FakeReader):
@@ -154,13 +154,15 @@ class Counted:
             None,
         )
 
-    def decode(self, job: VideoJob, config: Config) -> DecodedVideo | Failed:
+    def decode(
+        self, job: VideoJob, config: Config, detector: TextDetector | None = None
+    ) -> DecodedVideo | Divided | Failed:
         """The real decoder."""
         if Store.exists(self.uri):
             self.served.add(read_head(Store.open(self.uri)).serving)
         if job.source.video_id in self.fails:
             return failed(job, "decode", FailureKind.CRASHED, "crashed")
-        video = work.decode(job, config)
+        video = work.decode(job, config, detector)
         if isinstance(video, DecodedVideo):
             self.frames_decoded += len(video.frames)
             self.calls["video_ms_decoded"] += video.end_ms if video.frames else 0

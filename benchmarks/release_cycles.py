@@ -37,6 +37,7 @@ from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.nearest import query_for
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.tables import Store, among
+from reelshelf.models.protocols import TextDetector
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import GateRefused
 from reelshelf.schemas.media import DecodedVideo
@@ -78,7 +79,9 @@ class Driven:
     wrong: list[str] = field(default_factory=list)
 
 
-def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+def decode(
+    job: VideoJob, config: Config, _detector: TextDetector | None = None
+) -> DecodedVideo | Failed:
     """Make up a long video from the number in its file."""
     del config
     content = Path(job.source.path).read_bytes()

@@ -30,7 +30,7 @@ from reelshelf.indexer.store.releases import list_releases
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.models.minilm import MiniLM
-from reelshelf.models.protocols import ModelSet, Transcript
+from reelshelf.models.protocols import ModelSet, Sound, TextDetector, Transcript
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.media import DecodedVideo, Samples, Vectors
@@ -88,8 +88,11 @@ class RememberingTexts:
 class ChattingSpeech(FakeSpeech):
     """Hears a number, and says a product's name among sentences that many videos share."""
 
-    def transcribe(self, audio: Samples) -> Transcript:
+    def transcribe(self, sounds: Sequence[Sound]) -> list[Transcript]:
         """Recognize."""
+        return [self._hear(sound.samples) for sound in sounds]
+
+    def _hear(self, audio: Samples) -> Transcript:
         number = int(audio[0])
         said = [f"this is sentence {(number * 7 + i) % _CHATTER} of many" for i in range(MOMENTS)]
         said[1] = f"look at the {title_of(number % PRODUCTS)}"
@@ -97,7 +100,9 @@ class ChattingSpeech(FakeSpeech):
         return Transcript(tuple(pieces), "en")
 
 
-def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+def decode(
+    job: VideoJob, config: Config, _detector: TextDetector | None = None
+) -> DecodedVideo | Failed:
     """Make up a video from the number behind the clip in its file."""
     del config
     content = Path(job.source.path).read_bytes()

@@ -4,11 +4,14 @@ open_clip gives random weights and only a warning where none are named; here tha
 Checkpoints are `.safetensors` or torch files, both read without unpickling code.
 """
 
+import hashlib
+import json
+import logging
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import open_clip
@@ -22,41 +25,66 @@ from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.release import ModelRef
 
 Item = TypeVar("Item")
+Tokenizer: TypeAlias = Callable[[Sequence[str]], torch.Tensor]
 
+_LOG = logging.getLogger(__name__)
+_BRINGS_WEIGHTS = ("hf-hub:", "local-dir:")
+_OPENAI: Mapping[str, Any] = {
+    "mean": open_clip.OPENAI_DATASET_MEAN,
+    "std": open_clip.OPENAI_DATASET_STD,
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
 _BATCH = {"cpu": 8, "cuda": 256}
 
 
 class OpenClip:
-    """Both towers of one CLIP model. Not run on a GPU yet; the same code runs on both."""
+    """Both towers of one CLIP model. Not run on a GPU yet; the same code runs on both.
 
-    def __init__(self, architecture: str, weights: str | None, *, device: str) -> None:
-        if architecture not in open_clip.list_models():
+    `name` is an architecture that open_clip knows, `hf-hub:org/repo` or `local-dir:/folder`; the
+    last two bring their weights.
+    """
+
+    def __init__(self, name: str, weights: str | None, *, device: str) -> None:
+        is_whole = name.startswith(_BRINGS_WEIGHTS)
+        if not is_whole and name not in open_clip.list_models():
             known = ", ".join(open_clip.list_models())
-            raise ModelUnavailable(f"open_clip has no model {architecture!r}; it has {known}")
-        path = _checkpoint(architecture, weights)
+            raise ModelUnavailable(
+                f"open_clip has no model {name!r}; it has hf-hub:org/repo, local-dir:/folder and "
+                f"{known}"
+            )
+        if is_whole and weights:
+            raise ModelUnavailable(f"open_clip:{name} brings its weights: name no `weights` beside")
+        path = None if is_whole else _checkpoint(name, weights)
+        given = _preprocessing(name, path, weights)
         self._device = torch_device(device)
         try:
             model, _, self._preprocess = open_clip.create_model_and_transforms(
-                architecture,
-                pretrained=_source(path, weights),
+                name,
+                pretrained=None if path is None else _source(path, weights),
                 device=self._device,
                 weights_only=True,
+                **given,
             )
-        except (RuntimeError, ValueError, OSError, pickle.UnpicklingError) as error:
+        except (RuntimeError, ValueError, OSError, TypeError, pickle.UnpicklingError) as error:
             raise ModelUnavailable(
-                f"checkpoint {path} does not fit {architecture}: {error}"
+                f"checkpoint {path or name} does not fit {name}: {error}"
             ) from error
         self._model = model.eval()
-        self._tokenizer = open_clip.get_tokenizer(architecture)
-        digest = file_sha256(path)
-        # The weights' hash is the space: another checkpoint of one name is another space.
+        self._tokenizer = _tokenizer(name)
+        digest = _state_sha256(model) if path is None else file_sha256(path)
+        told = _told(model.visual.preprocess_cfg)
+        # Vectors of pictures that were prepared in another way are of another space. The way of
+        # OpenAI's models needs no word: before there was another, all were prepared so.
+        plain = told == _told(_OPENAI) or (path is not None and not _is_own(weights))
         self.ref = ModelRef(
-            name=f"open_clip:{architecture}",
+            name=f"open_clip:{name}",
             revision=weights or "",
             sha256=digest,
             dim=int(self.encode_texts(["x"]).shape[1]),
-            preprocessing="open_clip",
-            space=f"open_clip:{architecture}:{digest[:16]}",
+            preprocessing="open_clip" if plain else f"open_clip {told}",
+            # The weights' hash is the space: another checkpoint of one name is another space.
+            space=f"open_clip:{name}:{digest[:16]}" + ("" if plain else f":{_short(told)}"),
         )
 
     @torch.inference_mode()
@@ -101,9 +129,88 @@ def load_openclip(architecture: str, weights: str | None, device: str) -> OpenCl
     return OpenClip(architecture, weights, device=device)
 
 
+def _is_own(weights: str | None) -> bool:
+    """Whether a checkpoint is a file of one's own, and not what a tag stands for."""
+    return weights is None or Path(weights).is_file()
+
+
 def _source(path: Path, weights: str | None) -> str:
     """A path for a checkpoint of one's own; a tag by its name, which brings its preprocessing."""
-    return str(path) if weights is None or Path(weights).is_file() else weights
+    return str(path) if weights is None or _is_own(weights) else weights
+
+
+def _preprocessing(name: str, path: Path | None, weights: str | None) -> dict[str, Any]:
+    """How pictures are prepared for a checkpoint of one's own, where open_clip does not know it.
+
+    As the `open_clip_config.json` beside it says, or else as for all tags of its architecture.
+    """
+    if path is None or not _is_own(weights):
+        return {}
+    beside = path.with_name("open_clip_config.json")
+    try:
+        found = json.loads(beside.read_text()).get("preprocess_cfg") if beside.is_file() else None
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelUnavailable(f"{beside}: cannot be read: {error}") from error
+    if found is None:
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        ways = [open_clip.get_pretrained_cfg(name, tag) for tag in tags]
+        if len({_told(way) for way in ways}) > 1:
+            _LOG.warning(
+                "open_clip:%s: its checkpoints are prepared for in several ways, and there is no "
+                "open_clip_config.json beside %s: pictures are prepared as for OpenAI's",
+                name,
+                path,
+            )
+            return {}
+        found = ways[0] if ways else {}
+    names = {
+        "mean": "image_mean",
+        "std": "image_std",
+        "interpolation": "image_interpolation",
+        "resize_mode": "image_resize_mode",
+    }
+    return {
+        argument: tuple(found[key]) if key in ("mean", "std") else found[key]
+        for key, argument in names.items()
+        if found.get(key) is not None
+    }
+
+
+def _told(way: Mapping[str, Any]) -> str:
+    """A way of preparing pictures in words, as it stands in records."""
+    mean, std = (",".join(f"{value:g}" for value in way[key]) for key in ("mean", "std"))
+    return f"mean {mean} std {std} {way['interpolation']} {way['resize_mode']}"
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _state_sha256(model: torch.nn.Module) -> str:
+    """Of the weights themselves, where nobody says which file they came from."""
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        # As bytes, for numpy has not every type that tensors have.
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _tokenizer(name: str) -> "Tokenizer":
+    try:
+        made: Tokenizer = open_clip.get_tokenizer(name)
+    except ImportError as error:
+        raise ModelUnavailable(
+            f"open_clip:{name}: its tokenizer needs the package transformers: run "
+            "`pip install 'reelshelf[clip]'`"
+        ) from error
+    except Exception as error:  # the hub client raises its own, requests' and the system's errors
+        raise ModelUnavailable(
+            f"open_clip:{name}: its tokenizer is not in the local cache and cannot be downloaded "
+            f"({type(error).__name__}): download it where there is a network, or name a folder "
+            "with weights, config and tokenizer as local-dir:/folder"
+        ) from error
+    return made
 
 
 def _checkpoint(architecture: str, weights: str | None) -> Path:

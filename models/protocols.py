@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reelshelf.schemas.media import Pixels, Samples, Vectors
+from reelshelf.schemas.media import Pixels, Samples, TextLine, Vectors
 from reelshelf.schemas.release import ModelRef, ModelRefs
-from reelshelf.schemas.segments import Box, Utterance
+from reelshelf.schemas.segments import Utterance
 
 
 class ImageEncoder(Protocol):
@@ -51,6 +51,18 @@ class Transcript:
     language: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """16 kHz mono int16 samples of one video, and what is known of what is said there.
+
+    `language` is BCP-47, `hotwords` are names that are likely to be said; both may be unknown.
+    """
+
+    samples: Samples
+    language: str | None = None
+    hotwords: tuple[str, ...] = ()
+
+
 class SpeechRecognizer(Protocol):
     """Sound to words."""
 
@@ -59,29 +71,25 @@ class SpeechRecognizer(Protocol):
         """Which model this is."""
         ...
 
-    def transcribe(self, audio: Samples) -> Transcript:
-        """Recognize speech in 16 kHz mono int16 samples."""
+    def transcribe(self, sounds: Sequence[Sound]) -> list[Transcript]:
+        """Recognize speech in several pieces of sound at once; one transcript for each."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TextLine:
-    """A line of text found but not read: where it is, and its pixels turned upright."""
+class TextDetector(Protocol):
+    """Finds where something is written."""
 
-    box: Box
-    crop: Pixels
+    def detect(self, image: Pixels) -> tuple[TextLine, ...]:
+        """Find lines of text, top to bottom."""
+        ...
 
 
-class TextReader(Protocol):
+class TextReader(TextDetector, Protocol):
     """Pictures to the words written on them, in two steps so that a line is read only once."""
 
     @property
     def ref(self) -> ModelRef:
         """Which model this is."""
-        ...
-
-    def detect(self, image: Pixels) -> tuple[TextLine, ...]:
-        """Find lines of text, top to bottom."""
         ...
 
     def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:

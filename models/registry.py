@@ -11,6 +11,7 @@ from reelshelf.models.protocols import (
     ImageEncoder,
     ModelSet,
     SpeechRecognizer,
+    TextDetector,
     TextEncoder,
     TextReader,
 )
@@ -75,17 +76,28 @@ def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
 def _rapidocr(choice: ModelChoice, config: Config) -> TextReader:
     _fixed(choice)
     require("rapidocr", extra="cpu", what="reading on-screen text")
-    from reelshelf.models.ocr import RapidReader
+    from reelshelf.models.ocr import load_rapidocr
 
     models = config.models
-    return RapidReader(config.ocr, device=models.device, threads=models.threads)
+    return load_rapidocr(config.ocr, device=models.device, threads=models.threads)
+
+
+def _ppocr(choice: ModelChoice, config: Config) -> TextReader:
+    _fixed(choice)
+    require("rapidocr", extra="cpu", what="reading on-screen text")
+    from reelshelf.models.ocr import load_ppocr
+
+    models = config.models
+    return load_ppocr(config.ocr, device=models.device, threads=models.threads)
 
 
 IMAGE_ENCODERS: Mapping[str, Factory[ImageEncoder]] = {
     "efficientnet-lite0": _offline_visual,
+    "hf-hub": _openclip_image,
     "open_clip": _openclip_image,
 }
 TEXT_ENCODERS: Mapping[str, Factory[TextEncoder]] = {
+    "hf-hub": _openclip_text,
     "minilm": _minilm,
     "open_clip": _openclip_text,
 }
@@ -93,7 +105,7 @@ SPEECH_RECOGNIZERS: Mapping[str, Factory[SpeechRecognizer]] = {
     "whisper-tiny.en-wheel": _wheel_whisper,
     "whisper": _named_whisper,
 }
-TEXT_READERS: Mapping[str, Factory[TextReader]] = {"rapidocr": _rapidocr}
+TEXT_READERS: Mapping[str, Factory[TextReader]] = {"ppocr-v6": _ppocr, "rapidocr": _rapidocr}
 
 
 def load_models(config: Config) -> ModelSet:
@@ -111,7 +123,7 @@ def load_models(config: Config) -> ModelSet:
         image=image,
         text=load_text_encoder(config),
         asr=_pick(SPEECH_RECOGNIZERS, models.asr, "asr")(models.asr, config),
-        ocr=_pick(TEXT_READERS, models.ocr, "ocr")(models.ocr, config),
+        ocr=load_text_reader(config),
         joint_text=joint,
     )
 
@@ -126,6 +138,18 @@ def load_text_encoder(config: Config) -> TextEncoder:
     """Only the sentence encoder, for a searcher."""
     choice = config.models.text
     return _pick(TEXT_ENCODERS, choice, "text")(choice, config)
+
+
+def load_text_reader(config: Config) -> TextReader:
+    """Only what reads on-screen text; each of its networks is loaded when it is first asked."""
+    choice = config.models.ocr
+    return _pick(TEXT_READERS, choice, "ocr")(choice, config)
+
+
+def load_text_detector(config: Config) -> TextDetector:
+    """What finds text on frames, for a process that decodes: on the CPU, where frames are."""
+    models = config.models.model_copy(update={"device": "cpu"})
+    return load_text_reader(config.model_copy(update={"models": models}))
 
 
 def load_joint_text(config: Config) -> TextEncoder | None:
@@ -160,7 +184,9 @@ def _unpinned(choice: ModelChoice) -> None:
 
 
 def _variant(choice: ModelChoice) -> str:
-    variant = choice.name.partition(":")[2]
+    family, _, variant = choice.name.partition(":")
+    if family == "hf-hub" and variant:
+        return choice.name
     if not variant:
         raise ConfigError(f"models: {choice.name!r} needs a variant, such as open_clip:ViT-B-32")
     return variant

@@ -1,21 +1,28 @@
 """Whisper through faster-whisper, with guards against words nobody said.
 
 Whisper was trained to always write something: on silence it writes "you", on music "Thanks for
-watching". A voice-activity filter removes what is not speech, and an utterance is believed only if
-the model itself was sure enough and did not repeat itself (the thresholds of Radford et al.,
+watching". A voice-activity filter removes what is not speech, and a sentence is believed only if
+the model itself was sure enough of its words and did not repeat itself (after Radford et al.,
 "Robust Speech Recognition via Large-Scale Weak Supervision", 2022, section 4.5). Temperature is 0:
 the default's sampling gave other words from run to run.
+
+Whisper always hears 30 seconds. Stretches of speech, of one video or of several in the same
+language, are packed into such windows with silence between them (`reelshelf.models.packing`), and
+each word goes back to the stretch that it was heard in: so a clip of five seconds pays for five,
+silence is never heard, and a word has the time at which it was said.
 """
 
-from collections.abc import Iterable
-from itertools import pairwise
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from faster_whisper import WhisperModel, download_model
-from faster_whisper.transcribe import Segment
+from faster_whisper.transcribe import Segment, Word
+from faster_whisper.vad import VadOptions, get_speech_timestamps
 
-from reelshelf.models.protocols import Transcript
+from reelshelf.models.packing import LONGEST_S, Stretch, Window, pack
+from reelshelf.models.protocols import Sound, Transcript
 from reelshelf.models.weights import checked_file, package_dir, tree_sha256
 from reelshelf.schemas.config import AsrConfig
 from reelshelf.schemas.errors import ModelUnavailable
@@ -24,8 +31,10 @@ from reelshelf.schemas.release import ModelRef
 from reelshelf.schemas.segments import Utterance
 
 _BEAM, _NO_REPEAT = 5, 3
-# Whisper itself hears 30 s at a time; the spectra of a whole long video would fill the memory.
-_WINDOW_S, _SEEK_QUIET_S, _QUIET_S = 60, 15, 0.2
+_SILENCE_MS, _PAD_MS = 300, 200
+# Titles that a window's videos may name, in all: a prompt takes from what may be written.
+_MOST_HOTWORDS = 300
+_ENDS = (".", "!", "?", "…", "。", "！", "？")
 _WHEEL_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 
 
@@ -59,60 +68,128 @@ class Whisper:
             name=name,
             revision=sha256[:12],
             sha256=sha256,
+            # As the first stores named it: how speech is cut is the stage's version, and no
+            # other model.
             preprocessing=f"16 kHz mono, {compute}, beam {_BEAM}, no repeated {_NO_REPEAT}-gram, "
-            f"vad, windows of {_WINDOW_S} s",
+            "vad, windows of 60 s",
         )
 
-    def transcribe(self, audio: Samples) -> Transcript:
-        """Recognize speech in 16 kHz mono int16 samples, window after window of bounded length."""
-        utterances: list[Utterance] = []
-        language = self._config.language or (None if self._model.model.is_multilingual else "en")
-        for start, end in windows(audio):
-            segments, info = self._model.transcribe(
-                audio[start:end].astype(np.float32) / 32768.0,
-                language=language,
-                beam_size=_BEAM,
-                temperature=0.0,
-                # Under noise the decoder falls into loops ("thank you very much" 28 times).
-                no_repeat_ngram_size=_NO_REPEAT,
-                condition_on_previous_text=False,
-                vad_filter=True,
-                vad_parameters={"min_silence_duration_ms": 300},
-            )
-            spoken = list(_utterances(segments, self._config, start * 1000 // SAMPLE_RATE))
-            # The first window in which somebody speaks says in which language.
-            language = language or (info.language if spoken else None)
-            utterances += spoken
-        return Transcript(tuple(utterances), language if utterances else None)
+    def transcribe(self, sounds: Sequence[Sound]) -> list[Transcript]:
+        """Recognize speech in several pieces of sound at once; one transcript for each."""
+        stretches: list[Stretch] = []
+        languages: list[str | None] = []
+        for number, sound in enumerate(sounds):
+            found = _speech(sound.samples)
+            languages.append(self._language_of(sound, found) if found else None)
+            stretches += [Stretch(number, start, end) for start, end in found]
+        said: list[list[Utterance]] = [[] for _ in sounds]
+        for language in dict.fromkeys(languages):
+            own = [part for part in stretches if languages[part.sound] == language]
+            for window in pack(own):
+                for number, utterance in self._hear(window, sounds, language):
+                    said[number].append(utterance)
+        return [
+            Transcript(tuple(utterances), language if utterances else None)
+            for utterances, language in zip(said, languages, strict=True)
+        ]
+
+    def _language_of(self, sound: Sound, speech: Sequence[tuple[int, int]]) -> str | None:
+        wanted = self._config.language or sound.language
+        if not self._model.model.is_multilingual:
+            return "en"
+        if wanted is not None:
+            # Whisper knows languages and no regions.
+            primary = wanted.lower().replace("_", "-").partition("-")[0]
+            if primary in self._model.supported_languages:
+                return primary
+        start, end = speech[0][0], speech[-1][1]
+        heard = sound.samples[start : min(end, start + LONGEST_S * SAMPLE_RATE)]
+        return str(self._model.detect_language(_as_floats(heard))[0])
+
+    def _hear(
+        self, window: Window, sounds: Sequence[Sound], language: str | None
+    ) -> Iterator[tuple[int, Utterance]]:
+        """The sentences of a window, each with the number of the sound that it is from."""
+        samples = window.samples([sound.samples for sound in sounds])
+        segments, _ = self._model.transcribe(
+            _as_floats(samples),
+            language=language,
+            beam_size=_BEAM,
+            temperature=0.0,
+            # Under noise the decoder falls into loops ("thank you very much" 28 times).
+            no_repeat_ngram_size=_NO_REPEAT,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+            hotwords=_hotwords([sounds[number] for number in window.sounds]),
+        )
+        for segment in segments:
+            if segment.compression_ratio > self._config.max_compression_ratio:
+                continue
+            for words in _sentences(segment, window):
+                utterance = _utterance(words, segment, window, self._config)
+                if utterance is not None:
+                    yield utterance
 
 
-def windows(audio: Samples) -> list[tuple[int, int]]:
-    """Cut sound into windows of at most a minute, where it is quietest near their ends."""
-    size, seek, quiet = (int(s * SAMPLE_RATE) for s in (_WINDOW_S, _SEEK_QUIET_S, _QUIET_S))
-    bounds = [0]
-    while len(audio) - bounds[-1] > size:
-        tail = audio[bounds[-1] + size - seek : bounds[-1] + size]
-        loudness = np.abs(tail.astype(np.float32)).reshape(-1, quiet).sum(axis=1)
-        middle = int(loudness.argmin()) * quiet + quiet // 2
-        bounds.append(bounds[-1] + size - seek + middle)
-    return list(pairwise([*bounds, len(audio)]))
+def _speech(samples: Samples) -> list[tuple[int, int]]:
+    """Where somebody speaks, as (start, end) in samples; none longer than a window."""
+    if not len(samples):
+        return []
+    options = VadOptions(
+        min_silence_duration_ms=_SILENCE_MS,
+        speech_pad_ms=_PAD_MS,
+        max_speech_duration_s=LONGEST_S - 1,
+    )
+    found = get_speech_timestamps(_as_floats(samples), options)
+    return [(int(part["start"]), int(part["end"])) for part in found]
 
 
-def _utterances(
-    segments: Iterable[Segment], config: AsrConfig, offset_ms: int
-) -> Iterable[Utterance]:
-    for segment in segments:
-        unsure = segment.avg_logprob < config.min_log_probability
-        silent = segment.no_speech_prob > config.max_no_speech and segment.avg_logprob < -0.5
-        repeats = segment.compression_ratio > config.max_compression_ratio
-        text = segment.text.strip()
-        if text and not (unsure or silent or repeats):
-            yield Utterance(
-                text=text,
-                start_ms=offset_ms + round(segment.start * 1000),
-                end_ms=offset_ms + round(segment.end * 1000),
-                log_probability=segment.avg_logprob,
-            )
+def _as_floats(samples: Samples) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+    return samples.astype(np.float32) / 32768.0
+
+
+def _hotwords(sounds: Sequence[Sound]) -> str | None:
+    """What the videos of a window may name, once each, for as long as there is room."""
+    chosen: list[str] = []
+    length = 0
+    for word in dict.fromkeys(word for sound in sounds for word in sound.hotwords):
+        length += len(word) + 2
+        if length > _MOST_HOTWORDS:
+            break
+        chosen.append(word)
+    return ", ".join(chosen) or None
+
+
+def _sentences(segment: Segment, window: Window) -> Iterator[list[Word]]:
+    """The words of a segment by sentence; a sentence lies in one stretch of speech."""
+    sentence: list[Word] = []
+    for word in segment.words or ():
+        if sentence and window.stretch_at(word.start) is not window.stretch_at(sentence[0].start):
+            yield sentence
+            sentence = []
+        sentence.append(word)
+        if word.word.rstrip().endswith(_ENDS):
+            yield sentence
+            sentence = []
+    if sentence:
+        yield sentence
+
+
+def _utterance(
+    words: Sequence[Word], segment: Segment, window: Window, config: AsrConfig
+) -> tuple[int, Utterance] | None:
+    """Words as a sentence at its place in its video; None where the model was not sure of them."""
+    text = "".join(word.word for word in words).strip()
+    # The average of a window says little of one sentence in it, and probabilities of words are low
+    # where it is cut into rare pieces.
+    by_word = sum(math.log(max(word.probability, 1e-6)) for word in words) / len(words)
+    sure = (by_word + segment.avg_logprob) / 2
+    silent = segment.no_speech_prob > config.max_no_speech and sure < -0.5
+    if not text or silent or sure < config.min_log_probability:
+        return None
+    stretch = window.stretch_at(words[0].start)
+    start, end = window.time_ms(stretch, words[0].start), window.time_ms(stretch, words[-1].end)
+    return stretch.sound, Utterance(text, start, max(end, start + 1), sure)
 
 
 def load_wheel_whisper(config: AsrConfig, *, device: str, threads: int) -> Whisper:

@@ -24,6 +24,7 @@ class Signal(StrEnum):
     ASR_TITLE = "asr_title"
     ASR_PHONETIC = "asr_phonetic"
     ASR_SEMANTIC = "asr_semantic"
+    POST_TITLE = "post_title"
     MERCHANT = "merchant"
     MERCHANT_BACKED = "merchant_backed"
 
@@ -32,6 +33,7 @@ SIGNALS_OF: dict[Modality, tuple[Signal, ...]] = {
     Modality.VISUAL: (Signal.VISUAL_SIMILARITY, Signal.VISUAL_MARGIN),
     Modality.OCR: (Signal.PACKAGING_TEXT, Signal.OCR_TITLE, Signal.OCR_PRICE),
     Modality.ASR: (Signal.ASR_TITLE, Signal.ASR_PHONETIC, Signal.ASR_SEMANTIC),
+    Modality.POST_TEXT: (Signal.POST_TITLE,),
     Modality.MERCHANT: (Signal.MERCHANT, Signal.MERCHANT_BACKED),
 }
 

@@ -132,8 +132,19 @@ class EncodedProduct:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A stretch of a video with a name; it ends where the next one begins."""
+
+    start_ms: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class VideoSource:
-    """One video that the shop hands over. `path` is where its bytes are: a path or an s3:// URL."""
+    """One video that the shop hands over. `path` is where its bytes are: a path or an s3:// URL.
+
+    `subtitles` is where a file of subtitles is, if there is one. `kind` is "video" or "live".
+    """
 
     video_id: str
     path: str
@@ -142,6 +153,20 @@ class VideoSource:
     title: str | None = None
     language: str | None = None
     published_at: dt.datetime | None = None
+    description: str | None = None
+    hashtags: tuple[str, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    subtitles: str | None = None
+    kind: str | None = None
+    started_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+
+    @property
+    def own_text(self) -> str:
+        """What the shop says of it in words."""
+        titles = (chapter.title for chapter in self.chapters)
+        parts = (self.title, self.description, " ".join(self.hashtags), *titles)
+        return "\n".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,35 +78,61 @@ class ModelsConfig(Section):
 
 
 class MediaConfig(Section):
-    """How a video is decoded and which of its frames are looked at."""
+    """How a video is decoded and which of its frames are looked at.
+
+    Each shot gets a frame, and a long shot one in `sample_ms`, as far as the budget goes: on
+    average `frames_per_minute`, `max_frames_per_hour` in videos that would have more, and
+    `max_frames` in all where that is not 0. A frame is dropped that differs from the last one of
+    its shot by less than `near_duplicate` everywhere. Frames leave the decoder with a long side of
+    at most `frame_side`; text is found on them before, in their own resolution.
+
+    A video longer than `chunk_s` is worked on in chunks of about that length, which are decoded,
+    stored and resumed one by one. One that its header says is longer than `max_duration_s`, or has
+    frames of more than `max_side` or `max_pixels`, is refused before it is decoded.
+    """
 
     backend: Literal["pyav", "decord"] = "pyav"
-    sample_ms: PositiveInt = 1000
-    max_frames: PositiveInt = 120
+    sample_ms: PositiveInt = 2000
+    max_frames: int = Field(default=0, ge=0)
+    frames_per_minute: PositiveInt = 60
+    max_frames_per_hour: PositiveInt = 3600
+    chunk_s: PositiveInt = 300
     frame_side: PositiveInt = 640
     cut_threshold: Fraction = 0.16
     near_duplicate: Fraction = 0.02
     segment_ms: PositiveInt = 4000
-    max_duration_s: PositiveInt = 3600
+    max_duration_s: PositiveInt = 6 * 3600
     max_side: PositiveInt = 8192
-    max_bytes: PositiveInt = 8 * 1024**3
+    max_pixels: PositiveInt = 7680 * 4320
+    max_bytes: PositiveInt = 32 * 1024**3
 
 
 class AsrConfig(Section):
-    """How speech is recognized, and which recognized words are dropped."""
+    """How speech is recognized, and which recognized words are dropped.
+
+    `language` is BCP-47; without it that of the manifest counts, and else what is heard. A video
+    that has subtitles is heard all the same, unless `when_subtitled` says "skip".
+    """
 
     language: str | None = None
+    when_subtitled: Literal["run", "skip"] = "run"
     min_log_probability: float = -1.3
     max_no_speech: Fraction = 0.6
     max_compression_ratio: float = 2.4
 
 
 class OcrConfig(Section):
-    """How on-screen text is found and followed from frame to frame."""
+    """How on-screen text is found and followed from frame to frame.
+
+    Frames are searched with a long side of `detect_side`, and lines are read in the resolution of
+    the video. A frame with hard edges in less than `min_edge_density` of it is not searched; 0
+    searches all, since a caption on a calm picture is few of them. A line that looks like one that
+    stood there to at least `same_text` is not read again.
+    """
 
     detect_side: PositiveInt = 480
     min_confidence: Fraction = 0.6
-    min_edge_density: Fraction = 0.01
+    min_edge_density: Fraction = 0.0
     same_text: Fraction = 0.9
 
 
@@ -210,13 +236,13 @@ class GateConfig(Section):
     the candidate and compares their checksums with those of the day they were written.
 
     `recall_queries` are asked of each column of each kind: between its rows, of the catalog, and of
-    `index.queries`; the kind that is found worst must reach `min_recall`. Of so many new moments,
-    texts and pictures as `recheck` says vectors are made again from their sources, and of a fifth
-    as many old ones; 0 trusts the encoders. `judged` names a file of judged queries, as
-    `report.judged` does: nDCG@10 on them may fall by `max_judged_loss` beside the served release,
-    unless that may be chance. Videos and products that have not changed must keep the share
-    `min_links_kept` of their links, and may have `max_links_growth` times as many: a calibration
-    that is meant to change more than that needs other values for one run.
+    `index.queries`; the kind that is found worst must reach `min_recall`. Of `recheck` new moments,
+    texts and pictures, but of no more than `recheck_share` of them or 20, vectors are made again
+    from their sources, and of a fifth as many old ones; 0 trusts the encoders. `judged` names a
+    file of judged queries, as `report.judged` does: nDCG@10 on them may fall by `max_judged_loss`
+    beside the served release, unless that may be chance. Videos and products that have not changed
+    must keep the share `min_links_kept` of their links, and may have `max_links_growth` times as
+    many: a calibration that is meant to change more than that needs other values for one run.
     """
 
     max_failure_rate: Fraction = 0.2
@@ -229,6 +255,7 @@ class GateConfig(Section):
     verify_files: bool = True
     recall_queries: PositiveInt = 200
     recheck: int = Field(default=300, ge=0)
+    recheck_share: Fraction = 0.1
     judged: str | None = None
     max_judged_loss: Fraction = 0.02
     min_links_kept: Fraction = 0.5
@@ -273,7 +300,7 @@ class EngineConfig(Section):
     model_cpus: Annotated[float, Field(gt=0)] = 0.6
     model_gpus: Annotated[float, Field(gt=0, le=1)] = 1.0
     model_memory_gb: Annotated[float, Field(ge=0)] = 0.0
-    videos_per_batch: PositiveInt = 4
+    videos_per_batch: PositiveInt = 8
     videos_per_commit: PositiveInt = 32
     attempts: PositiveInt = 2
     quarantine_after_runs: PositiveInt = 3
@@ -285,9 +312,10 @@ class EngineConfig(Section):
 class StorageConfig(Section):
     """How `s3://` is reached. Credentials come from the environment or from the named profile.
 
-    A row of a catalog or manifest may name objects below the prefixes in `allow`, besides files
-    below its own folder. An object is copied to `spool_dir` (the system's folder for temporary
-    files) while it is decoded, one for each decode worker at a time.
+    A row of a catalog or manifest, and a playlist, may name what lies below the prefixes in `allow`
+    (`s3://bucket/prefix`, `https://host/prefix`), besides files below its own folder. Nothing else
+    is contacted, whoever names it. An object is copied to `spool_dir` (the system's folder for
+    temporary files) while it is decoded, one for each decode worker at a time.
     """
 
     profile: str | None = None
@@ -317,8 +345,9 @@ class StorageConfig(Section):
     @classmethod
     def _whole_prefixes(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
         for prefix in allow:
-            if not prefix.startswith("s3://") or not urlsplit(prefix).netloc or "@" in prefix:
-                raise ValueError(f"{prefix!r} is no s3://bucket/prefix")
+            known = prefix.startswith(("s3://", "https://"))
+            if not known or not urlsplit(prefix).netloc or "@" in prefix:
+                raise ValueError(f"{prefix!r} is no s3://bucket/prefix and no https://host/prefix")
         return allow
 
 
@@ -388,16 +417,41 @@ PROFILES: dict[Profile, ModelsConfig] = {
         image=ModelChoice(name="efficientnet-lite0"),
         text=ModelChoice(name="minilm"),
         asr=ModelChoice(name="whisper-tiny.en-wheel"),
-        ocr=ModelChoice(name="rapidocr"),
+        ocr=ModelChoice(name="ppocr-v6"),
     ),
     Profile.CLIP: ModelsConfig(
         image=ModelChoice(name="open_clip:ViT-B-32", weights="laion2b_s34b_b79k"),
         text=ModelChoice(name="minilm"),
         asr=ModelChoice(name="whisper", weights="base"),
-        ocr=ModelChoice(name="rapidocr"),
+        ocr=ModelChoice(name="ppocr-v6"),
         joint_text=ModelChoice(name="open_clip:ViT-B-32", weights="laion2b_s34b_b79k"),
     ),
 }
+
+
+# Defaults that were others when the first stores were made, as they were. A store keeps its
+# settings since schema 6; of one that is older, and that no run has told of, these are taken.
+_FIRST_DEFAULTS: Json = {
+    "media": {
+        "sample_ms": 1000,
+        "max_frames": 120,
+        "max_duration_s": 3600,
+        "max_bytes": 8 * 1024**3,
+    },
+    "ocr": {"min_edge_density": 0.01},
+    "models": {"ocr": ModelChoice(name="rapidocr")},
+}
+
+
+def with_first_defaults(config: Config) -> Config:
+    """A config with the defaults of the first stores, wherever it has today's."""
+    today = GivenConfig({"profile": config.profile.value}).resolve()
+    changed = {}
+    for name, section in _FIRST_DEFAULTS.items():
+        given, default = getattr(config, name), getattr(today, name)
+        first = {k: v for k, v in section.items() if getattr(given, k) == getattr(default, k)}
+        changed[name] = given.model_copy(update=first)
+    return config.model_copy(update=changed)
 
 
 # What a store keeps of the config it was made with. The rest (who runs where, limits of the gate,

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reelshelf.schemas.segments import Box, Segment
+from reelshelf.schemas.media import Box
+from reelshelf.schemas.segments import Segment
 
 
 class Modality(StrEnum):
     """Where evidence for a link can come from.
 
-    `OCR` is on-screen text, `ASR` the transcript, `POST_TEXT` the title, description and hashtags
-    of a video, which no matcher reads yet; `MERCHANT` is what the merchant declares.
+    `OCR` is on-screen text, `ASR` the transcript, `POST_TEXT` what comes with a video as text: its
+    title, description, hashtags, chapters and subtitles; `MERCHANT` is what the merchant declares.
     """
 
     VISUAL = "visual"

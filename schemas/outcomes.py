@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from reelshelf.schemas.catalog import VideoSource
 from reelshelf.schemas.errors import FailureKind, ReelshelfError
+from reelshelf.schemas.media import Chunk, VideoInfo
 from reelshelf.schemas.run import VIDEO_STAGES, StageFingerprints
 from reelshelf.schemas.segments import SegmentedVideo
 
@@ -29,7 +30,9 @@ class VideoJob:
     """One video to index: where it is, under which key, and how its file looked when planned.
 
     `stored` is what an earlier run made of the same bytes; then only `stages` are done again, and
-    the others keep the fingerprints in `kept`. Without it everything is done.
+    the others keep the fingerprints in `kept`. Without it everything is done. `hotwords` are titles
+    that are likely to be said in it. With a `chunk` no more of the video is meant, and `stored` is
+    what was made of that. `post_fingerprint` is of what the shop says of it in words.
     """
 
     key: str
@@ -38,6 +41,9 @@ class VideoJob:
     stages: frozenset[str] = VIDEO_STAGES
     stored: SegmentedVideo | None = None
     kept: StageFingerprints | None = None
+    hotwords: tuple[str, ...] = ()
+    chunk: Chunk | None = None
+    post_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,8 @@ class Failed:
     """The video has no rows of this run; stage, kind and message say why.
 
     `stamp` is None where not even the file's stamp could be had. `attempt` counts runs. `trace` is
-    the traceback of an error that nobody expects of an input.
+    the traceback of an error that nobody expects of an input. `chunk` is the number of the chunk
+    that failed, of a video that was divided.
     """
 
     video_id: str
@@ -72,9 +79,20 @@ class Failed:
     attempt: int
     stamp: SourceStamp | None = None
     trace: str | None = None
+    chunk: int | None = None
 
 
-Outcome: TypeAlias = Indexed | Failed
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The video is long, and nothing is made of it yet: each of its chunks is a job of its own."""
+
+    job: VideoJob
+    content_sha256: str
+    info: VideoInfo
+    chunks: tuple[Chunk, ...]
+
+
+Outcome: TypeAlias = Indexed | Failed | Divided
 
 
 @dataclass(frozen=True, slots=True)

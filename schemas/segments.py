@@ -2,19 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from enum import StrEnum
 
-from reelshelf.schemas.media import DecodeCounts, Vectors, VideoInfo
+from reelshelf.schemas.media import Box, DecodeCounts, Vectors, VideoInfo
 from reelshelf.schemas.run import Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """An upright rectangle as fractions of the frame, `0 <= left < right <= 1`."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +29,41 @@ class Utterance:
     log_probability: float
 
 
-def moment_text(lines: Sequence[str], said: Sequence[str]) -> str:
-    """What a reader of a moment would read: each line on the screen once, then what is said."""
-    return "\n".join(dict.fromkeys([*lines, *said]))
+class PostKind(StrEnum):
+    """What a shop, or the file itself, says of a video in words."""
+
+    TITLE = "title"
+    DESCRIPTION = "description"
+    HASHTAGS = "hashtags"
+    CHAPTER = "chapter"
+    SUBTITLE = "subtitle"
+
+
+@dataclass(frozen=True, slots=True)
+class PostText:
+    """A text that comes with a video: of all of it, or of a stretch, as subtitles are.
+
+    What is said of all of it belongs to its first moment. `inside`: it comes from the video's file.
+    """
+
+    kind: PostKind
+    text: str
+    start_ms: int = 0
+    end_ms: int = 1
+    inside: bool = False
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it is of a stretch of the video."""
+        return self.kind in (PostKind.CHAPTER, PostKind.SUBTITLE)
+
+
+def moment_text(lines: Sequence[str], said: Sequence[str], posted: Sequence[str] = ()) -> str:
+    """What a reader of a moment would read, each line once.
+
+    First what is on the screen, then what is said, then what was posted with it.
+    """
+    return "\n".join(dict.fromkeys([*lines, *said, *posted]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +87,7 @@ class Segment:
     utterance_vectors: Vectors
     text: str
     text_vector: Vectors | None
+    post_text: tuple[PostText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,14 +32,21 @@ FIRST_VERSIONS = {"decode": 3, "visual": 1, "asr": 1, "ocr": 1, "text": 1}
 class StageSpec:
     """One stage. `needs` are the stages whose output it reads, `settings` the keys it depends on.
 
-    `model` is the role of its model in ModelRefs, if it has one.
+    `later` are keys that came after the first rows were made, each with the value that changes
+    nothing of them: a fingerprint names such a key only where it has another value. `model` is the
+    role of its model in ModelRefs, if it has one.
     """
 
     name: str
     needs: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    later: tuple[tuple[str, Json], ...] = ()
     model: str | None = None
     version: int = 1
+
+    def depends_on(self, key: str) -> bool:
+        """Whether another value of a key of the config gives another output."""
+        return key in self.settings or key in dict(self.later)
 
 
 STAGES = (
@@ -54,7 +61,12 @@ STAGES = (
             "media.near_duplicate",
             "media.segment_ms",
         ),
-        version=3,
+        later=(
+            ("media.frames_per_minute", 60),
+            ("media.max_frames_per_hour", 3600),
+            ("media.chunk_s", 300),
+        ),
+        version=4,
     ),
     StageSpec(Stage.VISUAL, needs=(Stage.DECODE,), model="image"),
     StageSpec(
@@ -66,7 +78,9 @@ STAGES = (
             "asr.max_no_speech",
             "asr.max_compression_ratio",
         ),
+        later=(("asr.when_subtitled", "run"),),
         model="asr",
+        version=2,
     ),
     StageSpec(
         Stage.OCR,
@@ -78,8 +92,9 @@ STAGES = (
             "ocr.same_text",
         ),
         model="ocr",
+        version=2,
     ),
-    StageSpec(Stage.TEXT, needs=(Stage.ASR, Stage.OCR), model="text"),
+    StageSpec(Stage.TEXT, needs=(Stage.ASR, Stage.OCR), model="text", version=2),
 )
 # What reading the words on a product picture depends on, beside its model.
 PICTURE_SETTINGS = ("ocr.detect_side", "ocr.min_confidence")
@@ -87,6 +102,8 @@ PICTURE_SETTINGS = ("ocr.detect_side", "ocr.min_confidence")
 LINK_SETTINGS = ("linking.keep_above",)
 # A video that is refused for one of these is tried again when it changes; no other is.
 LIMITS = ("media.max_duration_s", "media.max_side", "media.max_bytes")
+# Limits that came later, each with the value that is not told.
+_LATER_LIMITS: Mapping[str, Json] = {"media.max_pixels": 7680 * 4320}
 
 
 def stage_fingerprints(
@@ -96,7 +113,7 @@ def stage_fingerprints(
     made: dict[str, StageFingerprint] = {}
     for stage in stages:
         parts: list[Json] = [stage.name, *(made[name].value for name in stage.needs)]
-        parts.append(settings_of(config, stage.settings))
+        parts.append(settings_of(config, stage.settings) | _changed(config, dict(stage.later)))
         if stage.model is not None:
             parts.append(identity(getattr(refs, stage.model)))
         made[stage.name] = StageFingerprint(fingerprint(parts), stage.version)
@@ -112,6 +129,12 @@ def picture_fingerprints(refs: ModelRefs, config: Config) -> tuple[str, str]:
 def picture_fingerprint(refs: ModelRefs, config: Config) -> str:
     """Fingerprint of both."""
     return fingerprint(list(picture_fingerprints(refs, config)))
+
+
+def _changed(config: Config, later: Mapping[str, Json]) -> dict[str, Json]:
+    """The keys that came later and have another value than the one that changes nothing."""
+    values = settings_of(config, tuple(later))
+    return {key: value for key, value in values.items() if value != later[key]}
 
 
 def settings_of(config: Config, keys: Sequence[str]) -> dict[str, Json]:
@@ -133,7 +156,8 @@ def identity(ref: ModelRef) -> dict[str, Json]:
 
 def failure_fingerprint(made: StageFingerprints, config: Config) -> str:
     """What decides whether a video that failed would fail again: all stages, and the limits."""
-    return fingerprint([fingerprint_of_all(made), settings_of(config, LIMITS)])
+    limits = settings_of(config, LIMITS) | _changed(config, _LATER_LIMITS)
+    return fingerprint([fingerprint_of_all(made), limits])
 
 
 def with_dependants(names: Collection[str], stages: Sequence[StageSpec] = STAGES) -> frozenset[str]:
@@ -149,7 +173,7 @@ def with_dependants(names: Collection[str], stages: Sequence[StageSpec] = STAGES
 _REDONE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(PICTURE_SETTINGS, ("pictures",)),
     **dict.fromkeys(LINK_SETTINGS, ("links",)),
-    **dict.fromkeys(LIMITS, ("failed videos",)),
+    **dict.fromkeys((*LIMITS, *_LATER_LIMITS), ("failed videos",)),
     "models.image": ("new generation",),
     "models.text": ("new generation",),
     "models.asr": (Stage.ASR, Stage.TEXT),
@@ -164,7 +188,7 @@ def redone_by(key: str, stages: Sequence[StageSpec] = STAGES) -> tuple[str, ...]
 
     A stage of videos takes along those that read its output; `decode` stands for a whole redo.
     """
-    own = [stage.name for stage in stages if key in stage.settings]
+    own = [stage.name for stage in stages if stage.depends_on(key)]
     if Stage.DECODE in own:
         return ("all stages",)
     found = with_dependants(own, stages) if own else frozenset()

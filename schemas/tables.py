@@ -10,7 +10,7 @@ Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 OLDEST_SCHEMA = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -68,6 +68,35 @@ _CELL_CHECKSUMS = pa.field("cell_checksums", pa.binary())
 # Schema 8. How many links a video was given when it was last linked.
 _LINK_COUNT = pa.field("link_count", pa.int32())
 
+CHAPTER = pa.struct([("start_ms", pa.int64()), ("title", pa.string())])
+POST_TEXT = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("start_ms", pa.int64()),
+        ("end_ms", pa.int64()),
+        ("inside", pa.bool_()),
+    ]
+)
+# Schema 9. How often a file's clock went back or jumped; the hashes of the chunks of a long video,
+# in order, null of one that was made in one piece.
+_OF_MEDIA = (
+    pa.field("clock_jumps", pa.int32()),
+    pa.field("chunks", pa.list_(pa.string())),
+    pa.field("description", pa.string()),
+    pa.field("hashtags", pa.list_(pa.string())),
+    pa.field("chapters", pa.list_(CHAPTER)),
+    pa.field("subtitles", pa.string()),
+    pa.field("kind", pa.string()),
+    pa.field("started_at", INSTANT),
+    pa.field("ended_at", INSTANT),
+    # Of what was said of it in words when its text was made; null of rows of before.
+    pa.field("post_fingerprint", pa.string()),
+)
+# Schema 9. What was posted with a video that belongs to a moment, and what it is worth to a link.
+_POSTED = pa.field("post_text", pa.list_(POST_TEXT))
+_POST_SCORE = pa.field("post_text_score", pa.float32())
+
 # Columns that tables were given after they were first made, in the order in which they were.
 ADDED: dict[str, tuple[pa.Field, ...]] = {
     "runs": (
@@ -80,14 +109,20 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         pa.field("rows", pa.string()),
     ),
     # Schema 6. Versions of the code that made each stage's output; null: as of schema 5.
-    "videos": (pa.field("stage_versions", pa.list_(STAGE_VERSION)), _LINK_COUNT, _CELL_CHECKSUMS),
+    "videos": (
+        pa.field("stage_versions", pa.list_(STAGE_VERSION)),
+        _LINK_COUNT,
+        _CELL_CHECKSUMS,
+        *_OF_MEDIA,
+    ),
     "products": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
     "product_images": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
-    "segments": (_CELL_CHECKSUMS,),
-    "links": (_CELL_CHECKSUMS,),
+    "segments": (_CELL_CHECKSUMS, _POSTED),
+    "links": (_CELL_CHECKSUMS, _POST_SCORE),
     # What was kept of vanished videos before schema 8 has these after `vanished_at`.
-    "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS),
-    "vanished_segments": (_CELL_CHECKSUMS,),
+    "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS, *_OF_MEDIA),
+    "vanished_segments": (_CELL_CHECKSUMS, _POSTED),
+    "chunk_segments": (),
     # Schema 6. The traceback of an error that nobody expects of an input.
     "failures": (pa.field("trace", pa.string()), _CELL_CHECKSUMS),
     # Schema 6. What a store keeps of the config that its rows were made with.
@@ -288,6 +323,45 @@ def segments_schema(image_dim: int, text_dim: int) -> pa.Schema:
 def vanished_videos_schema() -> pa.Schema:
     """One row for each video that left the source a short while ago, as it was in `videos`."""
     return videos_schema().append(pa.field("vanished_at", INSTANT))
+
+
+def chunks_schema() -> pa.Schema:
+    """One row for each chunk of a long video that is done. Written last, as that of a video is.
+
+    Not pinned by a release: `videos` lists the chunks that a video is made of. Its moments are in
+    `segments`, or in `chunk_segments` as long as others of the video are missing.
+    """
+    return pa.schema(
+        _required(
+            ("chunk_key", pa.string()),
+            ("video_key", pa.string()),
+            ("number", pa.int32()),
+            ("start_ms", pa.int64()),
+            ("end_ms", pa.int64()),
+            ("content_sha256", pa.string()),
+            ("start_pts", pa.int64()),
+            ("position", pa.int64()),
+        )
+        + _optional(("end_pts", pa.int64()), ("end_position", pa.int64()))
+        + _COMMON
+        + _required(
+            ("absent", pa.list_(pa.string())),
+            ("segment_count", pa.int32()),
+            ("frames_decoded", pa.int64()),
+            ("frames_sampled", pa.int32()),
+            ("near_duplicates", pa.int32()),
+            ("corrupt_packets", pa.int32()),
+            ("clock_jumps", pa.int32()),
+            ("calls", CALLS),
+            ("media_fingerprint", pa.string()),
+            ("frames_fingerprint", pa.string()),
+            ("asr_fingerprint", pa.string()),
+            ("ocr_fingerprint", pa.string()),
+            ("text_fingerprint", pa.string()),
+            ("stage_versions", pa.list_(STAGE_VERSION)),
+        )
+        + _optional(("language", pa.string()))
+    )
 
 
 def erased_schema() -> pa.Schema:

@@ -2,7 +2,9 @@
 
 from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.child import DecodeProcess
+from reelshelf.indexer.extract.hotwords import Hotwords
 from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.extract.post_text import post_fingerprint
 from reelshelf.indexer.extract.products import (
     encode_picture,
     encode_product_texts,
@@ -14,11 +16,13 @@ from reelshelf.indexer.extract.work import failed
 
 __all__ = [
     "DecodeProcess",
+    "Hotwords",
     "Meter",
     "encode_picture",
     "encode_product_texts",
     "failed",
     "load_picture",
+    "post_fingerprint",
     "row_fingerprint",
     "text_fingerprint",
     "work",

@@ -24,11 +24,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from reelshelf.models.protocols import TextDetector
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.logs import LogLine
 from reelshelf.schemas.media import DecodedVideo
-from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
 from reelshelf.schemas.run import Spent, Stage
 
 _PR_SET_PDEATHSIG = 1
@@ -41,20 +42,23 @@ _READY = "ready"
 class Decoded:
     """What became of one video in the child, with what it took and what was logged there."""
 
-    result: DecodedVideo | Failed
+    result: DecodedVideo | Divided | Failed
     spent: dict[Stage, Spent]
     logs: tuple[LogLine, ...]
 
 
 Message: TypeAlias = object
-Decode: TypeAlias = Callable[[VideoJob, Config], DecodedVideo | Failed]
+DetectorLoader: TypeAlias = Callable[[Config], TextDetector]
+Decode: TypeAlias = Callable[
+    [VideoJob, Config, TextDetector | None], DecodedVideo | Divided | Failed
+]
 
 
 class DecodeProcess:
     """The child of one worker. It is started at once, and again after it was lost.
 
-    `setup` is a pickle of `(decode, config, about)`: how to decode, with what settings, and what
-    the child's log is about.
+    `setup` is a pickle of `(decode, config, about, load_detector)`: how to decode, with what
+    settings, what the child's log is about, and what finds text on frames.
     """
 
     def __init__(self, setup: bytes, deadline_s: float) -> None:
@@ -119,7 +123,11 @@ class DecodeProcess:
         if message is None:
             message = _told(self._child.returncode if ended is None else ended)
         self._start()
-        failed = Failed(job.source.video_id, job.source.path, "decode", kind, message, 1, job.stamp)
+        number = job.chunk.number if job.chunk is not None else None
+        source = job.source
+        failed = Failed(
+            source.video_id, source.path, "decode", kind, message, 1, job.stamp, chunk=number
+        )
         return Decoded(failed, {}, ())
 
     def close(self) -> None:
@@ -216,7 +224,12 @@ def main() -> None:
 
 
 def _serve(
-    source: int, answers: int, decode: Decode, config: Config, about: Mapping[str, str]
+    source: int,
+    answers: int,
+    decode: Decode,
+    config: Config,
+    about: Mapping[str, str],
+    load_detector: DetectorLoader,
 ) -> None:
     from reelshelf.indexer.extract import work
     from reelshelf.indexer.extract.metering import Meter
@@ -224,11 +237,12 @@ def _serve(
 
     work.use_one_thread()
     kept, meter = keep_records(), Meter()
+    detector = load_detector(config)
     work.limit_memory(config.engine.decode_memory_gb)
     _send(answers, _READY)
     while isinstance(job := _receive(source, None), VideoJob):
         with log_context(**about), meter.stage(Stage.DECODE):
-            result = decode(job, config)
+            result = decode(job, config, detector)
         _send(answers, Decoded(result, meter.take(), kept.take()))
 
 

@@ -1,9 +1,9 @@
 """Reading what is written on screen, each line once.
 
 A caption usually stays for seconds while the picture moves behind it, so comparing whole frames
-saves nothing under a pan. Lines are followed instead: every frame that may bear text is searched
-for lines, and a line that stands where one stood before and looks as it did is the same line, with
-no need to read it again.
+saves nothing under a pan. Lines are followed instead: the decoder has every frame that it takes
+searched for lines, in the frame's own resolution, and a line that stands where one stood before and
+looks as it did is the same line, with no need to read it again.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from reelshelf.models.protocols import TextLine, TextReader
+from reelshelf.models.protocols import TextDetector, TextReader
 from reelshelf.schemas.config import OcrConfig
-from reelshelf.schemas.media import Pixels, TimedFrame, Vectors
-from reelshelf.schemas.segments import Box, ScreenText
+from reelshelf.schemas.media import Box, Pixels, TextLine, TimedFrame, Vectors
+from reelshelf.schemas.segments import ScreenText
 
 _PATCH = (96, 16)
 _PICTURE_SIDE = 640
@@ -54,19 +54,18 @@ def read_frames(
     detected = recognized = 0
     for frame in frames:
         seen: list[_Track] = []
-        if may_bear_text(frame.pixels, config.min_edge_density):
-            detected += 1
-            fresh: list[TextLine] = []
-            for line in reader.detect(frame.pixels):
-                track = _same_line(line, open_tracks, config.same_text)
-                if track is None:
-                    fresh.append(line)
-                    continue
-                open_tracks.remove(track)
-                track.last_ms = frame.time_ms
-                seen.append(track)
-            recognized += len(fresh)
-            seen += _new_tracks(fresh, reader, frame.time_ms)
+        fresh: list[TextLine] = []
+        detected += frame.lines is not None
+        for line in frame.lines or ():
+            track = _same_line(line, open_tracks, config.same_text)
+            if track is None:
+                fresh.append(line)
+                continue
+            open_tracks.remove(track)
+            track.last_ms = frame.time_ms
+            seen.append(track)
+        recognized += len(fresh)
+        seen += _new_tracks(fresh, reader, frame.time_ms)
         closed += [_closed(track, frame.time_ms) for track in open_tracks]
         open_tracks = seen
     closed += [_closed(track, end_ms) for track in open_tracks]
@@ -90,13 +89,21 @@ def read_picture(pixels: Pixels, reader: TextReader, config: OcrConfig) -> tuple
     return tuple(text for text, confidence in read if text and confidence >= config.min_confidence)
 
 
-def may_bear_text(pixels: Pixels, min_edge_density: float) -> bool:
-    """Whether enough of the picture has the hard edges that letters have; costs 1 ms or so."""
-    gray = cv2.cvtColor(
-        cv2.resize(pixels, (320, 320), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
-    )
-    edges = np.abs(cv2.Sobel(gray, cv2.CV_16S, 1, 0, ksize=3))
-    return float((edges > 120).mean()) >= min_edge_density
+@dataclass(frozen=True, slots=True)
+class EdgeGated:
+    """A detector that is asked only about pictures with enough of the hard edges letters have."""
+
+    detector: TextDetector
+    min_edge_density: float
+
+    def detect(self, image: Pixels) -> tuple[TextLine, ...]:
+        """Lines of text, none where there are too few edges for any."""
+        small = cv2.resize(image, (320, 320), interpolation=cv2.INTER_AREA)
+        gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        edges = np.abs(cv2.Sobel(gray, cv2.CV_16S, 1, 0, ksize=3))
+        if float((edges > 120).mean()) < self.min_edge_density:
+            return ()
+        return self.detector.detect(image)
 
 
 def _new_tracks(lines: Sequence[TextLine], reader: TextReader, time_ms: int) -> list[_Track]:

@@ -15,15 +15,17 @@ import numpy as np
 from reelshelf.indexer.extract import ocr as reading
 from reelshelf.indexer.extract import transcript
 from reelshelf.indexer.extract.metering import Meter
-from reelshelf.models.protocols import ModelSet, Transcript
-from reelshelf.schemas.config import Config
+from reelshelf.indexer.extract.post_text import cues_in, posted_with
+from reelshelf.models.protocols import ModelSet, Sound, SpeechRecognizer, Transcript
+from reelshelf.schemas.config import AsrConfig, Config
 from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.keys import segment_key
-from reelshelf.schemas.media import DecodedVideo, Shot, TimedFrame, Vectors
+from reelshelf.schemas.media import Chunk, DecodedVideo, Shot, TimedFrame, Vectors
 from reelshelf.schemas.outcomes import VideoJob
 from reelshelf.schemas.run import VIDEO_STAGES, Stage
 from reelshelf.schemas.segments import (
     ModelCalls,
+    PostText,
     ScreenText,
     Segment,
     SegmentedVideo,
@@ -32,7 +34,7 @@ from reelshelf.schemas.segments import (
 )
 from reelshelf.schemas.stages import stage_fingerprints
 
-Spanned = TypeVar("Spanned", ScreenText, Utterance)
+Spanned = TypeVar("Spanned", ScreenText, Utterance, PostText)
 Item = TypeVar("Item")
 
 
@@ -60,6 +62,7 @@ class _Draft:
     same_moments: bool
     lines: tuple[ScreenText, ...]
     sentences: tuple[Utterance, ...]
+    posted: tuple[PostText, ...]
     language: str | None
     texts: tuple[str, ...]
     asked: ModelCalls
@@ -87,7 +90,13 @@ def segment_videos(
     What other stages gave is taken from what the job holds. Where the frames fall into other
     moments than they did, everything that belongs to moments is made anew.
     """
-    drafts = [_draft(job, video, models, config, meter) for job, video in batch]
+    _check_bytes(batch)
+    with meter.stage(Stage.ASR):
+        heard = _hear(batch, models.asr, config.asr)
+    drafts = [
+        _draft(job, video, said, models, config, meter)
+        for (job, video), said in zip(batch, heard, strict=True)
+    ]
     pictures = [
         [frame.pixels for frame in d.decoded.frames] if Stage.VISUAL in d.stages else []
         for d in drafts
@@ -120,17 +129,64 @@ def _encoded(
     return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
 
 
+def _check_bytes(batch: Sequence[tuple[VideoJob, DecodedVideo]]) -> None:
+    for job, video in batch:
+        if job.stored is not None and job.stored.content_sha256 != video.content_sha256:
+            message = "holds other bytes than it did when it was planned"
+            raise MediaError(FailureKind.CHANGING, message)
+
+
+def _hear(
+    batch: Sequence[tuple[VideoJob, DecodedVideo]],
+    recognizer: SpeechRecognizer,
+    config: AsrConfig,
+) -> list[Transcript]:
+    """What is said in each video, all of them heard together; nothing where that is not asked."""
+    skip = config.when_subtitled == "skip"
+    sounds = {
+        number: Sound(video.audio, job.source.language, job.hotwords)
+        for number, (job, video) in enumerate(batch)
+        if Stage.ASR in job.stages
+        and video.audio is not None
+        and not (skip and any(not cue.is_chapter for cue in video.cues))
+    }
+    found = recognizer.transcribe(list(sounds.values())) if sounds else []
+    by_number = {
+        number: _in_the_video(transcript, batch[number][0].chunk)
+        for number, transcript in zip(sounds, found, strict=True)
+    }
+    return [by_number.get(number, Transcript((), None)) for number in range(len(batch))]
+
+
+def _in_the_video(transcript: Transcript, chunk: Chunk | None) -> Transcript:
+    """Words at their times in the whole video; the sound of a chunk begins with it."""
+    if chunk is None:
+        return transcript
+    start = chunk.start_ms
+    moved = tuple(
+        replace(said, start_ms=start + said.start_ms, end_ms=start + said.end_ms)
+        for said in transcript.utterances
+    )
+    return replace(transcript, utterances=moved)
+
+
 def _draft(
-    job: VideoJob, video: DecodedVideo, models: ModelSet, config: Config, meter: Meter
+    job: VideoJob,
+    video: DecodedVideo,
+    heard: Transcript,
+    models: ModelSet,
+    config: Config,
+    meter: Meter,
 ) -> _Draft:
     stored = job.stored
-    if stored is not None and stored.content_sha256 != video.content_sha256:
-        raise MediaError(FailureKind.CHANGING, "holds other bytes than it did when it was planned")
     if not video.frames:
         assert stored is not None
         moments, stages, same = _stored_moments(stored), job.stages, True
     else:
         moments = cut_moments(video.shots, video.frames, config.media.segment_ms)
+        if job.chunk is not None:
+            first = job.chunk.number * _SHOTS_OF_A_CHUNK
+            moments = tuple(replace(m, shot_index=first + m.shot_index) for m in moments)
         same = stored is not None and _same(moments, stored)
         stages = job.stages if same else job.stages | _OF_MOMENTS
     asked = ModelCalls(video_ms_decoded=video.end_ms if video.frames else 0)
@@ -143,24 +199,29 @@ def _draft(
             frames_detected=read.frames_detected, lines_recognized=read.lines_recognized
         )
     if Stage.ASR in stages:
-        sound = video.audio
-        with meter.stage(Stage.ASR):
-            heard = Transcript((), None) if sound is None else models.asr.transcribe(sound)
-        length = 0 if sound is None else len(sound) // 16
+        length = 0 if video.audio is None else len(video.audio) // 16
         asked += ModelCalls(audio_ms_decoded=length, audio_ms_heard=length)
         sentences, language = transcript.sentences_of(heard.utterances), heard.language
     # What is said in no moment, after the last picture, is nobody's.
     sentences = tuple(dict.fromkeys(s for m in moments for s in _overlapping(sentences, m)))
-    texts = tuple(
-        _text(_overlapping(lines, moment), _overlapping(sentences, moment)) for moment in moments
-    )
+    end_ms = moments[-1].end_ms if moments else video.end_ms
+    cues = video.cues
+    if stored is not None and not video.frames:
+        cues = (*cues_in(stored), *cues)
+    posted = posted_with(job.source, cues, job.chunk, end_ms)
+    texts = tuple(_text(moment, lines, sentences, posted) for moment in moments)
     if Stage.VISUAL in stages:
         asked += ModelCalls(frames_encoded=len(video.frames))
     if Stage.TEXT in stages:
         asked += ModelCalls(texts_encoded=sum(map(bool, texts)) + len(sentences))
-    return _Draft(job, video, stages, moments, same, lines, sentences, language, texts, asked)
+    return _Draft(
+        job, video, stages, moments, same, lines, sentences, posted, language, texts, asked
+    )
 
 
+# Shots of a chunk are numbered from here on, so that those of the next come after, however many
+# there are.
+_SHOTS_OF_A_CHUNK = 100_000
 # Their output is by moment.
 _OF_MOMENTS = frozenset([Stage.VISUAL, Stage.TEXT])
 
@@ -194,7 +255,7 @@ def cut_moments(
     before the first frame joins the one after, so no time of the video is lost.
     """
     moments: list[_Moment] = []
-    start_ms = 0
+    start_ms = shots[0].start_ms if shots else 0
     for index, shot in enumerate(shots):
         pieces = max(1, -(-(shot.end_ms - shot.start_ms) // segment_ms))
         bounds = np.linspace(shot.start_ms, shot.end_ms, pieces + 1).round().astype(int).tolist()
@@ -212,8 +273,17 @@ def _overlapping(items: Sequence[Spanned], moment: _Moment) -> tuple[Spanned, ..
     return tuple(i for i in items if i.start_ms < moment.end_ms and i.end_ms > moment.start_ms)
 
 
-def _text(lines: Sequence[ScreenText], spoken: Sequence[Utterance]) -> str:
-    return moment_text([line.text for line in lines], [sentence.text for sentence in spoken])
+def _text(
+    moment: _Moment,
+    lines: Sequence[ScreenText],
+    spoken: Sequence[Utterance],
+    posted: Sequence[PostText],
+) -> str:
+    return moment_text(
+        [line.text for line in _overlapping(lines, moment)],
+        [sentence.text for sentence in _overlapping(spoken, moment)],
+        [item.text for item in _overlapping(posted, moment)],
+    )
 
 
 def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVideo:
@@ -249,10 +319,12 @@ def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVid
                 utterance_vectors=said.reshape(len(sentences), vectors.sentences.shape[1]),
                 text=text,
                 text_vector=text_vectors[place],
+                post_text=_overlapping(draft.posted, moment),
             )
         )
     before = stored.calls.of(VIDEO_STAGES - stages) if stored else ModelCalls()
     silent = ("audio",) if video.audio is None else ()
+    missing = (stored.absent if stored and Stage.ASR not in stages else silent) + video.missing
     return SegmentedVideo(
         content_sha256=video.content_sha256,
         info=stored.info if stored and not video.frames else video.info,
@@ -262,7 +334,7 @@ def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVid
         language=draft.language,
         calls=draft.asked.of(stages).over(before),
         asked=draft.asked,
-        absent=stored.absent if stored and Stage.ASR not in stages else silent,
+        absent=tuple(dict.fromkeys(missing)),
     )
 
 

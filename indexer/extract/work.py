@@ -7,7 +7,8 @@ video never stops a run.
 import logging
 import resource
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +16,19 @@ from pathlib import Path
 import cv2
 
 from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.extract.ocr import EdgeGated
 from reelshelf.indexer.extract.products import encode_picture, encode_product_texts
 from reelshelf.indexer.extract.segments import segment_videos
+from reelshelf.indexer.media.backends import open_video
+from reelshelf.indexer.media.chunks import divided_if_long
+from reelshelf.indexer.media.container import Source
 from reelshelf.indexer.media.decode import decode_video
+from reelshelf.indexer.media.decoder import check_file
+from reelshelf.indexer.media.streams import divided_playlist, pieces_of
+from reelshelf.indexer.sources import subtitles
 from reelshelf.indexer.sources.files import Files
-from reelshelf.models.protocols import ModelSet, TextEncoder
+from reelshelf.indexer.sources.playlists import is_playlist
+from reelshelf.models.protocols import ModelSet, TextDetector, TextEncoder
 from reelshelf.schemas.catalog import (
     EncodedPicture,
     PictureJob,
@@ -30,9 +39,10 @@ from reelshelf.schemas.catalog import (
 )
 from reelshelf.schemas.config import Config, StorageConfig
 from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.keys import file_sha256
 from reelshelf.schemas.logs import log_context
-from reelshelf.schemas.media import DecodeCounts, DecodedVideo
-from reelshelf.schemas.outcomes import Failed, Indexed, Outcome, VideoJob
+from reelshelf.schemas.media import Chunk, Cue, DecodeCounts, DecodedVideo
+from reelshelf.schemas.outcomes import Divided, Failed, Indexed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.run import Stage
 from reelshelf.schemas.segments import SegmentedVideo
@@ -69,24 +79,88 @@ def files_of(storage: StorageConfig) -> Files:
     return Files(storage)
 
 
-def decode(job: VideoJob, config: Config) -> DecodedVideo | Failed:
-    """Decode one video, or say why not."""
+def decode(
+    job: VideoJob, config: Config, detector: TextDetector | None = None
+) -> DecodedVideo | Divided | Failed:
+    """Decode one video or a chunk of one, or say why not. A long video is divided into chunks.
+
+    `detector` finds text on its frames, where that is due.
+    """
     files, location = files_of(config.storage), job.source.path
     pictures = bool(job.stages & {Stage.VISUAL, Stage.OCR})
     sound = Stage.ASR in job.stages
+    cues, missing = _subtitles(job, files)
     if job.stored is not None and not pictures and not sound:
-        return _not_decoded(job.stored)
+        return replace(_not_decoded(job.stored), cues=cues, missing=missing)
     with log_context(video_id=job.source.video_id, stage="decode"):
         try:
-            with files.local(location, max_bytes=config.media.max_bytes) as path:
-                video = decode_video(path, config.media, pictures=pictures, sound=sound)
+            with _source(job, files, config) as source:
+                if isinstance(source, Divided):
+                    return source
+                video = decode_video(
+                    source,
+                    config.media,
+                    pictures=pictures,
+                    sound=sound,
+                    detector=_detector(detector, config) if Stage.OCR in job.stages else None,
+                    language=config.asr.language or job.source.language,
+                    chunk=job.chunk,
+                )
             if files.stamp(location) != job.stamp:
                 message = "was changed while it was being read; the next run tries it again"
                 raise MediaError(FailureKind.CHANGING, message)
         except Exception as error:
             return failure(job, "decode", error)
         _LOG.info("decoded: %d frames sampled, %d ms", len(video.frames), video.end_ms)
-        return video
+        return replace(video, cues=(*video.cues, *cues), missing=missing)
+
+
+def _subtitles(job: VideoJob, files: Files) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
+    """The subtitles beside a video; and that they are missing, where they cannot be read."""
+    if job.source.subtitles is None:
+        return (), ()
+    try:
+        with files.local(job.source.subtitles, max_bytes=subtitles.MOST_BYTES) as path:
+            return subtitles.read_subtitles(path), ()
+    except MediaError as error:
+        _LOG.warning("subtitles %s: %s", job.source.subtitles, error)
+        return (), ("subtitles",)
+
+
+@contextmanager
+def _source(job: VideoJob, files: Files, config: Config) -> Iterator[Source | Divided]:
+    """What is to be decoded for a job; or its video divided, where that comes first."""
+    location, media = job.source.path, config.media
+    if not is_playlist(location):
+        with files.local(location, max_bytes=media.max_bytes) as path:
+            check_file(path, media)
+            whole = job.chunk is None and job.stored is None
+            chunks = divided_if_long(path, media) if whole else ()
+            yield _divided(job, path, chunks, file_sha256(path), config) if chunks else path
+        return
+    if job.chunk is not None:
+        with pieces_of(location, job.chunk, files, media) as pieces:
+            yield pieces
+        return
+    chunks = divided_playlist(location, files, media)
+    sha256 = files.sha256(location, max_bytes=media.max_bytes)
+    with pieces_of(location, chunks[0], files, media) as pieces:
+        yield _divided(job, pieces, chunks, sha256, config)
+
+
+def _divided(
+    job: VideoJob, source: Source, chunks: tuple[Chunk, ...], sha256: str, config: Config
+) -> Divided:
+    with open_video(source, config.media, sound=False, chunk=chunks[0]) as video:
+        info = video.info
+    _LOG.info("divided into %d chunks, %d ms", len(chunks), chunks[-1].end_ms)
+    return Divided(job, sha256, info, chunks)
+
+
+def _detector(detector: TextDetector | None, config: Config) -> TextDetector | None:
+    if detector is None or not config.ocr.min_edge_density:
+        return detector
+    return EdgeGated(detector, config.ocr.min_edge_density)
 
 
 def _not_decoded(stored: SegmentedVideo) -> DecodedVideo:
@@ -200,4 +274,5 @@ def failed(job: VideoJob, stage: str, kind: FailureKind, message: str, attempt: 
     """The outcome of a video that has no rows."""
     source = job.source
     text = message[:2000]
-    return Failed(source.video_id, source.path, stage, kind, text, attempt, job.stamp)
+    number = job.chunk.number if job.chunk is not None else None
+    return Failed(source.video_id, source.path, stage, kind, text, attempt, job.stamp, chunk=number)

@@ -14,6 +14,7 @@ from reelshelf.indexer.linking.asr_title import title_matches
 from reelshelf.indexer.linking.calibration import modality_probabilities, probability
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.ocr import ocr_matches
+from reelshelf.indexer.linking.post_title import post_matches
 from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Calibration, Signal
@@ -23,7 +24,7 @@ from reelshelf.schemas.keys import Json
 from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
 
 # Raise when the same segments, catalog, calibration and config would give other links.
-VERSION = 2
+VERSION = 3
 
 # A match this much weaker than the best one of its link does not widen the link's spans.
 _SPAN_SHARE = 0.5
@@ -117,6 +118,7 @@ class Linker:
             yield from self._visual.matches(video.segments)
         yield from ocr_matches(video.segments, self._catalog)
         yield from title_matches(video.segments, self._catalog)
+        yield from post_matches(video.segments, self._catalog)
         yield from self._phonetic.matches(video.segments)
         yield from semantic_matches(video.segments, self._catalog)
         for sku in video.merchant_skus:

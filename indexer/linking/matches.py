@@ -8,8 +8,7 @@ from scipy.special import expit
 
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import Modality, Span
-from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.segments import Box
+from reelshelf.schemas.media import Box, Vectors
 
 
 @dataclass(frozen=True, slots=True)

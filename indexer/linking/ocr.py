@@ -20,8 +20,8 @@ from reelshelf.indexer.text.analyzer import words
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import Modality, Span
-from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.segments import Box, ScreenText, Segment
+from reelshelf.schemas.media import Box, Vectors
+from reelshelf.schemas.segments import ScreenText, Segment
 
 _FUZZY = 75.0  # of 100: print on a pack is bent, small and in strange letters
 _SHORTEST_FUZZY = 5

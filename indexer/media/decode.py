@@ -1,68 +1,130 @@
-"""Decode one video once: frames worth looking at, cuts, and sound."""
+"""Decode one video once: frames worth looking at, what may be read on them, cuts, and sound."""
 
 from pathlib import Path
 
-from reelshelf.indexer.media.audio import SoundTrack
+from reelshelf.indexer.media.audio import SoundTrack, is_silent
 from reelshelf.indexer.media.backends import open_video
-from reelshelf.indexer.media.decoder import OpenVideo
+from reelshelf.indexer.media.container import Source
+from reelshelf.indexer.media.decoder import Look, OpenVideo
 from reelshelf.indexer.media.sampling import FrameSampler
+from reelshelf.models.protocols import TextDetector
 from reelshelf.schemas.config import MediaConfig
 from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.keys import file_sha256
-from reelshelf.schemas.media import DecodeCounts, DecodedVideo, TimedFrame
+from reelshelf.schemas.media import Chunk, DecodeCounts, DecodedVideo, Samples, TimedFrame
+
+# Sound goes on a little after the last picture in many files; beyond this the picture holds.
+_HOLDS_AFTER_MS = 1000
 
 
 def decode_video(
-    path: Path, config: MediaConfig, *, pictures: bool = True, sound: bool = True
+    source: Source,
+    config: MediaConfig,
+    *,
+    pictures: bool = True,
+    sound: bool = True,
+    detector: TextDetector | None = None,
+    language: str | None = None,
+    chunk: Chunk | None = None,
 ) -> DecodedVideo:
-    """Decode the file at `path`. Raises MediaError with a kind and a reason.
+    """Decode a file, or the pieces of a chunk. Raises MediaError with a kind and a reason.
 
     Without `pictures` there are no frames, shots and end; without `sound` no sound, and nothing of
-    either is decoded.
+    either is decoded. `detector` finds lines of text on frames in their own resolution. `language`
+    is that of the sound which is wanted, where there are several tracks. Of a `chunk` all times are
+    those of the whole video, but for the samples of its sound, which begin with it.
     """
-    with open_video(path, config, sound=sound) as video:
+    with open_video(source, config, sound=sound, language=language, chunk=chunk) as video:
         # Here and not while planning: where the bytes are read, and by many workers at once.
-        content_sha256 = file_sha256(path)
+        content_sha256 = chunk.sha256 if chunk is not None else _sha256(source)
         if not pictures:
-            return _sound_only(video, content_sha256, config)
-        sampler = FrameSampler(config)
-        track = SoundTrack(config.max_duration_s * 1000)
-        for item in video.stream():
-            if isinstance(item, TimedFrame):
-                if item.time_ms > config.max_duration_s * 1000:
-                    raise MediaError(
-                        FailureKind.TOO_LONG,
-                        f"shows frames after {config.max_duration_s} s (media.max_duration_s)",
-                    )
-                sampler.add(item)
-            else:
-                track.add(item)
-        frames, shots = sampler.finish(video.end_ms)
-        if not frames:
-            damaged = video.corrupt_packets > 0
-            raise MediaError(
-                FailureKind.CORRUPT if damaged else FailureKind.NO_FRAMES,
-                f"no frame could be decoded ({video.corrupt_packets} damaged packets)",
-            )
-        return DecodedVideo(
-            content_sha256=content_sha256,
-            info=video.info,
-            frames=frames,
-            shots=shots,
-            audio=track.finish(),
-            end_ms=video.end_ms,
-            counts=DecodeCounts(
-                frames_decoded=video.frames_decoded,
-                frames_sampled=len(frames),
-                near_duplicates=sampler.near_duplicates,
-                corrupt_packets=video.corrupt_packets,
-            ),
+            heard = _heard(video, None, config, chunk)
+            nothing = DecodeCounts(0, 0, 0, video.corrupt_packets, video.clock_jumps)
+            return DecodedVideo(content_sha256, video.info, (), (), heard, 0, nothing)
+        return _whole(video, content_sha256, config, detector, chunk, sound=sound)
+
+
+def _sha256(source: Source) -> str:
+    assert isinstance(source, Path)
+    return file_sha256(source)
+
+
+def _whole(
+    video: OpenVideo,
+    content_sha256: str,
+    config: MediaConfig,
+    detector: TextDetector | None,
+    chunk: Chunk | None,
+    *,
+    sound: bool,
+) -> DecodedVideo:
+    def taken(look: Look) -> TimedFrame:
+        lines = detector.detect(look.picture(None)) if detector is not None else None
+        return TimedFrame(look.time_ms, look.picture(config.frame_side), lines)
+
+    length_ms = video.info.duration_ms if chunk is None else None
+    sampler = FrameSampler(config, taken, length_ms, chunk.start_ms if chunk is not None else 0)
+    track = _track(config, chunk)
+    for item in video.stream():
+        if isinstance(item, Look):
+            if item.time_ms > config.max_duration_s * 1000:
+                raise MediaError(
+                    FailureKind.TOO_LONG,
+                    f"shows frames after {config.max_duration_s} s (media.max_duration_s)",
+                )
+            sampler.add(item)
+        else:
+            track.add(item)
+    heard = _heard(video, track.finish(), config, chunk) if sound else None
+    end_ms = video.end_ms
+    if chunk is not None and chunk.end_pts is not None:
+        end_ms = chunk.end_ms
+    elif video.sound_end_ms > end_ms + _HOLDS_AFTER_MS:
+        end_ms = min(video.sound_end_ms, config.max_duration_s * 1000)
+    frames, shots = sampler.finish(end_ms)
+    if not frames:
+        damaged = video.corrupt_packets > 0
+        raise MediaError(
+            FailureKind.CORRUPT if damaged else FailureKind.NO_FRAMES,
+            f"no frame could be decoded ({video.corrupt_packets} damaged packets)",
         )
+    return DecodedVideo(
+        content_sha256=content_sha256,
+        info=video.info,
+        frames=frames,
+        shots=shots,
+        audio=heard,
+        end_ms=end_ms,
+        cues=tuple(video.cues),
+        counts=DecodeCounts(
+            frames_decoded=video.frames_decoded,
+            frames_sampled=len(frames),
+            near_duplicates=sampler.near_duplicates,
+            corrupt_packets=video.corrupt_packets,
+            clock_jumps=video.clock_jumps,
+        ),
+    )
 
 
-def _sound_only(video: OpenVideo, content_sha256: str, config: MediaConfig) -> DecodedVideo:
-    track = SoundTrack(config.max_duration_s * 1000)
-    for chunk in video.sound():
-        track.add(chunk)
-    nothing = DecodeCounts(0, 0, 0, video.corrupt_packets)
-    return DecodedVideo(content_sha256, video.info, (), (), track.finish(), 0, nothing)
+def _track(config: MediaConfig, chunk: Chunk | None) -> SoundTrack:
+    longest_ms = config.max_duration_s * 1000
+    return SoundTrack(longest_ms, chunk.start_ms if chunk is not None else 0)
+
+
+def _heard(
+    video: OpenVideo, first: Samples | None, config: MediaConfig, chunk: Chunk | None
+) -> Samples | None:
+    """The first track that sounds, where `first` is what was decoded of the first, if it was."""
+    tracks = range(1 if first is not None else 0, video.track_count)
+    if first is not None and not is_silent(first):
+        return first
+    heard = first
+    for number in tracks:
+        track = _track(config, chunk)
+        for part in video.sound(number):
+            track.add(part)
+        found = track.finish()
+        if not is_silent(found):
+            return found
+        heard = heard if heard is not None else found
+    return heard

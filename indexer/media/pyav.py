@@ -1,155 +1,190 @@
 """Decoding with PyAV: video and sound from one pass over the file's packets.
 
-What a player does and PyAV leaves to us: rotation metadata, non-square pixels, choosing among
-several streams, and going on after a damaged packet. Time is the frame's presentation time, counted
-from the start of the container.
+What a player does and PyAV leaves to us: the display matrix, non-square pixels, interlacing, a
+clock that starts anew, choosing among several streams, and going on after a damaged packet. Time
+is the frame's presentation time, counted from the start of the container.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from itertools import chain
-from pathlib import Path
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
-from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.filter import Graph
 from av.packet import Packet
 from av.stream import Stream
+from av.subtitles.subtitle import AssSubtitle
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
-from reelshelf.indexer.media.decoder import TICK_MS, StreamItem, check_size, scaled_size
+from reelshelf.indexer.media.clock import Clock
+from reelshelf.indexer.media.container import CLOCKED, Source, opened, packets_of, seek_to
+from reelshelf.indexer.media.decoder import (
+    LOOK_SIDE,
+    TICK_MS,
+    Look,
+    StreamItem,
+    check_length,
+    check_size,
+)
+from reelshelf.indexer.media.picture import Orientation, Renderer, display_width
+from reelshelf.indexer.media.tracks import audio_streams, subtitle_stream, video_stream
+from reelshelf.indexer.sources.subtitles import plain_line
 from reelshelf.schemas.config import MediaConfig
 from reelshelf.schemas.errors import FailureKind, MediaError
-from reelshelf.schemas.media import SAMPLE_RATE, AudioChunk, Pixels, TimedFrame, VideoInfo
-
-# Playlists and scripts (hls, concat) make the decoder open other files and hosts; image and pipe
-# formats are pictures. Only containers of video are let in.
-CONTAINERS = frozenset(
-    [
-        "mov",
-        "mp4",
-        "m4a",
-        "3gp",
-        "3g2",
-        "mj2",
-        "matroska",
-        "webm",
-        "avi",
-        "mpegts",
-        "mpeg",
-        "flv",
-        "asf",
-        "ogg",
-        "gif",
-        "m4v",
-        "h264",
-        "hevc",
-        "ivf",
-        "mxf",
-    ]
-)
+from reelshelf.schemas.media import SAMPLE_RATE, AudioChunk, Chunk, Cue, Pixels, VideoInfo
 
 # Frames of sound that are held while looking for the first picture: some minutes' worth.
 _MOST_BEFORE_PICTURE = 20_000
 # Frames that are decoded on the way from a key frame to a time: half a minute at 30 a second.
 _MOST_SOUGHT = 900
-# Streams without an index: FFmpeg seeks in them by guessing, and lands beyond the place.
-_UNSEEKABLE = frozenset(["mpegts", "mpeg"])
 # Frames that are decoded from the start of those: two minutes at 30 a second.
 _MOST_READ = 3600
+
+Decoded = VideoFrame | AudioFrame
 
 
 class PyavVideo:
     """One open container. Use `PyavVideo.open` as a context manager."""
 
     def __init__(
-        self, container: InputContainer, config: MediaConfig, *, sound: bool = True
+        self,
+        container: InputContainer,
+        config: MediaConfig,
+        *,
+        sound: bool = True,
+        language: str | None = None,
+        chunk: Chunk | None = None,
+        pieces: bool = False,
     ) -> None:
         self._container = container
         self._config = config
-        self._video = _video_stream(container)
-        self._audio = _audio_stream(container)
-        self._streams = [self._video] + ([self._audio] if self._audio and sound else [])
-        self._origin = _origin(container)
+        self._chunk = chunk
+        self._video = video_stream(container)
+        self._tracks = audio_streams(container, language)
+        self._with_sound = sound
+        self._subtitles = subtitle_stream(container, language)
+        self.cues = _chapters(container)
+        self._clocked = container.format.name in CLOCKED
+        self._origin = origin_of(container)
+        # Pieces are all there is of a chunk, and begin where they like.
+        self._is_all = chunk is None or pieces
+        if chunk is not None and pieces:
+            begins = Fraction(container.start_time or 0, av.time_base)
+            self._origin = begins - Fraction(chunk.start_ms, 1000)
+        elif chunk is not None and self._video.time_base is not None:
+            self._origin = chunk.start_pts * self._video.time_base - Fraction(chunk.start_ms, 1000)
+        # Segments of a playlist may each have a clock of their own.
+        self._clock = Clock(self._clocked or pieces)
+        self._renderer = Renderer(self._video.sample_aspect_ratio, config)
         self.corrupt_packets = 0
         self.frames_decoded = 0
-        self.end_ms = 0
+        self.end_ms = chunk.start_ms if chunk is not None else 0
+        self.sound_end_ms = 0
+        context = self._video.codec_context
         # One frame thread: many files want many processes of one thread, at the same CPU.
-        self._video.codec_context.thread_count = 1
-        check_size(self._video.codec_context.width, self._video.codec_context.height, config)
+        context.thread_count = 1
+        check_size(context.width, context.height, config)
+        if chunk is None:
+            check_length(length_ms(container), config)
         self._frames = self._decode_all()
         self._pending = self._until_first_picture()
+        first = self._pending[-1] if self._pending else None
+        # Only a decoded frame carries the display matrix.
+        self._orientation = (
+            Orientation.of(first) if isinstance(first, VideoFrame) else Orientation()
+        )
         self.info = self._describe()
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, config: MediaConfig, *, sound: bool = True) -> Iterator["PyavVideo"]:
-        """Open a file, or raise MediaError with the reason it is no video."""
-        try:
-            # The "file:" prefix keeps names like "-rf.mp4" or "%03d.mp4" from meaning anything.
-            container = av.open(
-                f"file:{path}", metadata_errors="replace", options={"protocol_whitelist": "file"}
+    def open(
+        cls,
+        source: Source,
+        config: MediaConfig,
+        *,
+        sound: bool = True,
+        language: str | None = None,
+        chunk: Chunk | None = None,
+    ) -> Iterator["PyavVideo"]:
+        """Open a file, or raise MediaError with the reason it is no video.
+
+        `language` is that of the sound which is wanted, where there are several. Of a `chunk` all
+        times are those of the whole video.
+        """
+        with opened(source, chunk) as container:
+            yield cls(
+                container,
+                config,
+                sound=sound,
+                language=language,
+                chunk=chunk,
+                pieces=isinstance(source, tuple),
             )
-        except (av.FFmpegError, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise MediaError(FailureKind.NOT_A_VIDEO, f"cannot be opened: {reason}") from error
-        with container:
-            yield cls(container, config, sound=sound)
+
+    @property
+    def clock_jumps(self) -> int:
+        """How often the file's clock went back, or jumped where clocks run on."""
+        return self._clock.jumps
+
+    @property
+    def track_count(self) -> int:
+        """How many tracks of sound there are."""
+        return len(self._tracks)
 
     def _describe(self) -> VideoInfo:
         context = self._video.codec_context
-        width = _display_width(context.width, self._video.sample_aspect_ratio)
+        width = display_width(context.width, self._video.sample_aspect_ratio)
         height = context.height
-        last = self._pending[-1] if self._pending else None
-        # Only a decoded frame carries the rotation matrix.
-        rotation = round(last.rotation / 90) * 90 % 360 if isinstance(last, VideoFrame) else 0
-        if rotation % 180:
+        if self._orientation.swapped:
             width, height = height, width
-        duration = self._container.duration
         return VideoInfo(
             width=width,
             height=height,
-            rotation=rotation,
+            rotation=self._orientation.rotation,
             codec=context.codec.canonical_name,
             container=self._container.format.name,
-            duration_ms=duration // 1000 if duration and duration > 0 else None,
-            has_audio=self._audio is not None,
+            duration_ms=length_ms(self._container),
+            has_audio=bool(self._tracks),
         )
 
     def stream(self) -> Iterator[StreamItem]:
-        """Frames at least TICK_MS apart, upright and scaled, and sound, as the packets come."""
-        sound = _Sound(self._origin)
+        """Looks at least TICK_MS apart, and sound, as the packets come."""
+        sound = _Sound()
         next_tick = 0
-        for frame in chain(self._pending, self._frames):
+        for frame in _deinterlaced(chain(self._pending, self._frames)):
             if isinstance(frame, AudioFrame):
-                yield from sound.chunks(frame)
+                yield from sound.chunks(frame, self._sound_ms(frame))
                 continue
-            if frame.pts is None or frame.time_base is None:
+            if self._comes_before(frame):
                 continue
             self.frames_decoded += 1
-            time_ms = _milliseconds(frame.pts * frame.time_base - self._origin)
-            length = _milliseconds((frame.duration or 0) * frame.time_base)
-            self.end_ms = max(self.end_ms, time_ms + max(length, 1))
+            time_ms = self._picture_ms(frame)
             # Timestamps of a damaged file may run backwards; looks at it must not.
             if time_ms >= next_tick:
                 next_tick = time_ms + TICK_MS
-                yield TimedFrame(time_ms, self._pixels(frame))
+                picture = partial(self._render, frame)
+                yield Look(time_ms, picture(LOOK_SIDE), picture)
 
-    def sound(self) -> Iterator[AudioChunk]:
-        """Only the sound, without decoding the pictures."""
-        if self._audio is None:
+    def sound(self, track: int = 0) -> Iterator[AudioChunk]:
+        """Only the sound of a track, without decoding the pictures."""
+        if track >= len(self._tracks):
             return
-        sound = _Sound(self._origin)
+        stream = self._tracks[track]
+        self._clock = Clock(self._clock.runs)
+        sound = _Sound()
+        # Pictures tell where a chunk begins and ends.
+        wanted: list[Stream] = [stream] if self._is_all else [self._video, stream]
         self._container.seek(0)
-        for packet in self._packets([self._audio]):
-            for frame in self._decode(packet):
+        for packet in self._packets(wanted):
+            for frame in self._decode(packet) if packet.stream is stream else ():
                 if isinstance(frame, AudioFrame):
-                    yield from sound.chunks(frame)
+                    yield from sound.chunks(frame, self._sound_ms(frame))
 
     def picture_at(self, time_ms: int) -> Pixels | None:
         """The picture shown at a time; the nearest one that was reached after many frames.
@@ -158,36 +193,104 @@ class PyavVideo:
         sought in. None without any picture. What is left of `stream` is lost. Raises MediaError
         where the file cannot be sought in though its format can.
         """
-        start = Fraction(time_ms, 1000) + self._origin
-        frames: Iterator[VideoFrame | AudioFrame] = chain(self._pending, self._frames)
+        frames: Iterator[Decoded] = chain(self._pending, self._frames)
         most = _MOST_READ
-        if self._container.format.name not in _UNSEEKABLE:
+        if not self._clocked:
+            start = Fraction(time_ms, 1000) + self._origin
             try:
                 self._container.seek(max(0, int(start * av.time_base)), backward=True)
             except av.FFmpegError as error:
                 raise MediaError(
                     FailureKind.CORRUPT, f"cannot be sought in: {error.strerror}"
                 ) from error
-            packets = self._packets([self._video])
+            packets = self._demuxed([self._video])
             frames = (frame for packet in packets for frame in self._decode(packet))
+            self._clock = Clock(runs=False)
+            self.end_ms = 0
             most = _MOST_SOUGHT
         shown: VideoFrame | None = None
         looked_at = 0
-        for frame in frames:
-            if not isinstance(frame, VideoFrame) or frame.pts is None or frame.time_base is None:
+        for frame in _deinterlaced(frames):
+            if not isinstance(frame, VideoFrame):
                 continue
             looked_at += 1
-            if shown is not None and (frame.pts * frame.time_base > start or looked_at > most):
+            if shown is not None and (self._picture_ms(frame) > time_ms or looked_at > most):
                 break
             shown = frame
-        return self._pixels(shown) if shown is not None else None
+        return self._render(shown, self._config.frame_side) if shown is not None else None
 
-    def _decode_all(self) -> Iterator[VideoFrame | AudioFrame]:
-        for packet in self._packets(self._streams):
-            yield from self._decode(packet)
+    def _picture_ms(self, frame: VideoFrame) -> int:
+        """When a frame is shown; one without a time of its own follows the one before."""
+        length = (frame.duration or 0) * (frame.time_base or Fraction(0))
+        length = length or 1 / (self._video.guessed_rate or Fraction(25))
+        given = frame.pts if frame.pts is not None else frame.dts
+        if given is None or frame.time_base is None:
+            time = Fraction(self.end_ms, 1000)
+        else:
+            at = given * frame.time_base - self._origin
+            time = self._clock.time_of(self._video.index, at, length)
+        time_ms = milliseconds(time)
+        shown_for = (frame.duration or 0) * (frame.time_base or Fraction(0))
+        self.end_ms = max(self.end_ms, time_ms + max(milliseconds(shown_for), 1))
+        return time_ms
 
-    def _until_first_picture(self) -> list[VideoFrame | AudioFrame]:
-        pending: list[VideoFrame | AudioFrame] = []
+    def _comes_before(self, frame: VideoFrame) -> bool:
+        """Whether a frame belongs to the chunk before, and was decoded without what it builds on.
+
+        It may follow the first picture of a chunk in the file, and precede it on the screen.
+        """
+        chunk = self._chunk
+        if self._is_all or chunk is None or frame.pts is None or self.frames_decoded:
+            return False
+        return frame.pts < chunk.start_pts
+
+    def _sound_ms(self, frame: AudioFrame) -> int | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        length = Fraction(frame.samples, frame.sample_rate or SAMPLE_RATE)
+        at = frame.pts * frame.time_base - self._origin
+        start = self._clock.time_of(self._tracks[0].index, at, length)
+        self._sounds_until(start + length)
+        return milliseconds(start)
+
+    def _sounds_until(self, end: Fraction) -> None:
+        self.sound_end_ms = max(self.sound_end_ms, milliseconds(end))
+
+    def _decode_all(self) -> Iterator[Decoded]:
+        streams: list[Stream] = [self._video, *self._tracks[:1]]
+        streams += [self._subtitles] if self._subtitles is not None else []
+        for packet in self._packets(streams):
+            if packet.stream is self._subtitles:
+                self._read_subtitle(packet)
+            elif packet.stream is self._video or self._with_sound:
+                yield from self._decode(packet)
+            else:
+                self._pass_sound(packet)
+
+    def _read_subtitle(self, packet: "Packet[Stream]") -> None:
+        if packet.pts is None or packet.time_base is None or not packet.size:
+            return
+        start = packet.pts * packet.time_base - self._origin
+        end = start + (packet.duration or 0) * packet.time_base
+        try:
+            rects = packet.decode()
+        except av.FFmpegError:
+            self.corrupt_packets += 1
+            return
+        for rect in rects:
+            text = _said(rect)
+            if text and end > start:
+                self.cues.append(Cue(text, milliseconds(start), milliseconds(end)))
+
+    def _pass_sound(self, packet: "Packet[Stream]") -> None:
+        """How long sound lasts that is not decoded: the picture may hold for it."""
+        if packet.pts is not None and packet.time_base is not None:
+            length = (packet.duration or 0) * packet.time_base
+            at = packet.pts * packet.time_base - self._origin
+            self._sounds_until(self._clock.time_of(packet.stream.index, at, length) + length)
+
+    def _until_first_picture(self) -> list[Decoded]:
+        pending: list[Decoded] = []
         for frame in self._frames:
             pending.append(frame)
             if isinstance(frame, VideoFrame) or len(pending) >= _MOST_BEFORE_PICTURE:
@@ -195,6 +298,21 @@ class PyavVideo:
         return pending
 
     def _packets(self, streams: Sequence[Stream]) -> Iterator["Packet[Stream]"]:
+        """The packets of the file, or of the chunk, with one that flushes each decoder."""
+        packets = self._demuxed(streams)
+        if self._is_all or self._chunk is None:
+            yield from packets
+            return
+        packets = packets_of(packets, self._chunk, self._video, clocked=self._clocked)
+        yield from packets
+        for stream in streams:
+            flush: Packet[Stream] = Packet()
+            flush.stream = stream
+            yield flush
+
+    def _demuxed(self, streams: Sequence[Stream]) -> Iterator["Packet[Stream]"]:
+        if self._chunk is not None and not (self._is_all or self._clocked):
+            seek_to(self._container, self._video, self._chunk)
         packets = self._container.demux(streams)
         while True:
             try:
@@ -206,11 +324,13 @@ class PyavVideo:
                 self.corrupt_packets += 1
                 return
 
-    def _decode(self, packet: "Packet[Stream]") -> list[VideoFrame | AudioFrame]:
+    def _decode(self, packet: "Packet[Stream]") -> list[Decoded]:
         try:
             frames = packet.decode()
         except MemoryError:
             raise  # of this process, not of the file
+        except av.EOFError:
+            return []  # it has been flushed already
         except av.FFmpegError:
             self.corrupt_packets += 1
             return []
@@ -219,90 +339,143 @@ class PyavVideo:
         self.corrupt_packets += len(media) - len(whole)
         return whole
 
-    def _pixels(self, frame: VideoFrame) -> Pixels:
-        # A stream may change its size on the way: each frame is measured anew.
-        check_size(frame.width, frame.height, self._config)
-        shown = _display_width(frame.width, self._video.sample_aspect_ratio)
-        width, height = scaled_size(shown, frame.height, self._config.frame_side)
-        pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
-        turned = np.rot90(pixels, self.info.rotation // 90)
-        return np.ascontiguousarray(turned, dtype=np.uint8)
+    def _render(self, frame: VideoFrame, side: int | None) -> Pixels:
+        return self._renderer.render(frame, side, self._orientation)
 
 
-def _video_stream(container: InputContainer) -> VideoStream:
-    names = set(container.format.name.split(","))
-    if not names & CONTAINERS:
-        kind = (
-            FailureKind.STILL_IMAGE
-            if any("image" in name or name.endswith("_pipe") for name in names)
-            else FailureKind.NOT_A_VIDEO
-        )
-        raise MediaError(kind, f"is {container.format.long_name}, not a video container")
-    moving = [
-        stream
-        for stream in container.streams.video
-        if "attached_pic" not in str(stream.disposition).lower()
-    ]
-    best = container.streams.best("video")
-    if not moving or best is None:
-        raise MediaError(FailureKind.NOT_A_VIDEO, "has no video stream")
-    chosen = best if best in moving else moving[0]
-    if chosen.codec_context is None:
-        raise MediaError(FailureKind.UNSUPPORTED, "its video codec is unknown to the decoder")
-    return chosen
+def length_ms(container: InputContainer) -> int | None:
+    """How long a container says that it is."""
+    duration = container.duration
+    return duration // 1000 if duration and duration > 0 else None
 
 
-def _audio_stream(container: InputContainer) -> AudioStream | None:
-    best = container.streams.best("audio")
-    return best if isinstance(best, AudioStream) and best.codec_context else None
+def _chapters(container: InputContainer) -> list[Cue]:
+    found = []
+    for chapter in container.chapters():
+        title = chapter["metadata"].get("title", "").strip()
+        base = chapter["time_base"]
+        if title and base is not None and chapter["end"] > chapter["start"]:
+            start, end = (milliseconds(at * base) for at in (chapter["start"], chapter["end"]))
+            found.append(Cue(plain_line(title), start, end, is_chapter=True))
+    return found
 
 
-def _origin(container: InputContainer) -> Fraction:
+def _said(rect: object) -> str:
+    """The words of a decoded subtitle; none of one that is a picture."""
+    if not isinstance(rect, AssSubtitle):
+        return ""
+    data = rect.dialogue or rect.text
+    return plain_line(data.decode("utf-8", "replace").replace("\\N", " "))
+
+
+def origin_of(container: InputContainer) -> Fraction:
     """Presentation time, in seconds, of what this project calls 0.
 
     MP4 and Matroska have a timeline of their own that starts at 0. Transport and program streams
     are cut out of a running clock, so their start is whatever that clock showed.
     """
-    cut_from_a_clock = container.format.name in ("mpegts", "mpeg")
-    if not cut_from_a_clock or container.start_time is None:
+    if container.format.name not in CLOCKED or container.start_time is None:
         return Fraction(0)
     return Fraction(container.start_time, av.time_base)
 
 
-def _display_width(width: int, aspect: Fraction | None) -> int:
-    """Width on a screen of square pixels."""
-    if not aspect or not Fraction(1, 4) <= aspect <= 4:
-        return width
-    return max(2, round(width * aspect))
+def _deinterlaced(frames: Iterator[Decoded]) -> Iterator[Decoded]:
+    """The same frames, with whole pictures in place of interlaced ones (bwdif).
+
+    From the first interlaced frame on; frames of the same size that are not pass unchanged.
+    """
+    filtering: _Deinterlacer | None = None
+    for frame in frames:
+        if isinstance(frame, AudioFrame) or (filtering is None and not frame.interlaced_frame):
+            yield frame
+            continue
+        if filtering is None or not filtering.takes(frame):
+            if filtering is not None:
+                yield from filtering.rest()
+            filtering = _Deinterlacer(frame)
+        yield from filtering.filtered(frame)
+    if filtering is not None:
+        yield from filtering.rest()
+
+
+class _Deinterlacer:
+    """A filter graph for frames of one size and format."""
+
+    def __init__(self, frame: VideoFrame) -> None:
+        self._shape = frame.width, frame.height, frame.format.name
+        self._graph = Graph()
+        source = self._graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=frame.time_base or Fraction(1, 1000),
+        )
+        bwdif = self._graph.add("bwdif", "mode=send_frame:deint=interlaced")
+        sink = self._graph.add("buffersink")
+        source.link_to(bwdif)
+        bwdif.link_to(sink)
+        self._graph.configure()
+
+    def takes(self, frame: VideoFrame) -> bool:
+        return self._shape == (frame.width, frame.height, frame.format.name)
+
+    def filtered(self, frame: VideoFrame) -> Iterator[VideoFrame]:
+        self._graph.push(frame)
+        yield from self._ready()
+
+    def rest(self) -> Iterator[VideoFrame]:
+        self._graph.push(None)
+        yield from self._ready()
+
+    def _ready(self) -> Iterator[VideoFrame]:
+        while True:
+            try:
+                frame = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            assert isinstance(frame, VideoFrame)
+            yield frame
 
 
 class _Sound:
-    """Frames of sound to 16 kHz mono, at their presentation times."""
+    """Frames of sound to 16 kHz samples of one or two channels, at their presentation times."""
 
-    def __init__(self, origin: Fraction) -> None:
-        self._origin = origin
-        self._resampler = _new_resampler()
+    def __init__(self) -> None:
+        self._resampler: AudioResampler | None = None
+        self._channels = 0
 
-    def chunks(self, frame: AudioFrame) -> Iterator[AudioChunk]:
-        """The frame as samples; none where it is beyond use."""
+    def chunks(self, frame: AudioFrame, start_ms: int | None) -> Iterator[AudioChunk]:
+        """The frame as samples; none where it is beyond use, or belongs to no time."""
+        if start_ms is None:
+            return
+        if self._resampler is None:
+            # The channels of the first frame are those of the track.
+            self._channels = 1 if frame.layout.nb_channels == 1 else 2
+            self._resampler = self._new_resampler()
+        given = frame.pts
         try:
             parts = self._resampler.resample(frame)
         except (av.FFmpegError, ValueError):
             # The format changed in mid stream; a resampler serves one format only.
-            self._resampler = _new_resampler()
+            self._resampler = self._new_resampler()
             try:
                 parts = self._resampler.resample(frame)
             except (av.FFmpegError, ValueError):
                 return
         for part in parts:
-            if part.pts is not None and part.time_base is not None:
-                start = _milliseconds(part.pts * part.time_base - self._origin)
-                yield AudioChunk(start, np.asarray(part.to_ndarray().reshape(-1), np.int16))
+            if part.pts is None or part.time_base is None or given is None:
+                continue
+            # What a resampler holds back comes with the next frame, and is that much earlier.
+            late = part.pts * part.time_base - given * (frame.time_base or Fraction(0))
+            samples = np.asarray(part.to_ndarray().reshape(-1, self._channels), np.int16)
+            flat = samples[:, 0] if self._channels == 1 else samples
+            yield AudioChunk(start_ms + milliseconds(late), flat)
+
+    def _new_resampler(self) -> AudioResampler:
+        layout = "mono" if self._channels == 1 else "stereo"
+        return AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE)
 
 
-def _new_resampler() -> AudioResampler:
-    return AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-
-
-def _milliseconds(seconds: Fraction) -> int:
+def milliseconds(seconds: Fraction) -> int:
+    """Seconds as whole milliseconds, the nearest ones."""
     return round(seconds * 1000)

@@ -1,91 +1,147 @@
 """Which frames of a stream are worth a model's time, and where the cuts are.
 
-One pass, bounded memory: each look at the stream leaves a thumbnail's worth of figures; full frames
-are kept only for the best look of the current window. Cuts are jumps in the HSV difference of two
-consecutive thumbnails. Within a window of a shot the sharpest frame wins, and a frame that shows
-what the last kept one of its shot showed is dropped. A video longer than the budget gets a window
-twice as long and every second frame is let go, so the frames stay spread over the whole video.
+One pass, bounded memory: each look at the stream leaves a small picture's worth of figures, and
+full frames are held only for the best look of the current window and for one that waits. Cuts are
+jumps in the HSV difference of two consecutive looks. Within a window of a shot the sharpest frame
+wins, and a frame that shows what the last kept one of its shot showed is dropped.
+
+The budget is a rate, so that it grows with the length of a video and is spent evenly over it: a
+token bucket, as networks shape their traffic with. Each shot and each `media.sample_ms` of a long
+one asks for a token. Where cuts come faster than tokens, the longest of the shots that wait gets
+the next one, and the others join their neighbors.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
 import numpy as np
 
+from reelshelf.indexer.media.decoder import Look
 from reelshelf.schemas.config import MediaConfig
-from reelshelf.schemas.media import Pixels, Shot, TimedFrame, Vectors
+from reelshelf.schemas.media import Pixels, Shot, TimedFrame
 
 _THUMB = (64, 36)
-_GRID = 6
+# Pixels of a side of the places in which two looks are compared, which a line of text fills.
+_CELL = 8
+# How many frames may come faster than the rate, after a while in which fewer did.
+_BURST = 4.0
+_MINUTE_MS = 60_000
 
 
 @dataclass(slots=True)
 class _Candidate:
-    frame: TimedFrame
+    look: Look
     shot: int
     sharpness: float
-    cells: Vectors
+    is_first: bool = False
+    length_ms: int = 0
+
+    @property
+    def claim(self) -> tuple[bool, int]:
+        """Which of two gets a token: a shot that has no frame yet, then the longer one."""
+        return self.is_first, self.length_ms
 
 
-@dataclass(slots=True)
 class FrameSampler:
-    """Feed it frames in order with `add`; take the result with `finish`."""
+    """Feed it looks in order with `add`; take the result with `finish`.
 
-    config: MediaConfig
-    near_duplicates: int = 0
-    _kept: list[_Candidate] = field(default_factory=list)
-    _cuts: list[int] = field(default_factory=list)
-    _best: _Candidate | None = None
-    _window_ms: int = 0
-    _window_end: int = 0
-    _last_thumb: Pixels | None = None
+    `take` makes a frame of a look that is kept, as soon as that is certain. `length_ms` is how long
+    the video claims to be, where it does; `start_ms` is where what is looked at of it begins.
+    """
 
-    def __post_init__(self) -> None:
-        self._window_ms = self.config.sample_ms
+    def __init__(
+        self,
+        config: MediaConfig,
+        take: Callable[[Look], TimedFrame],
+        length_ms: int | None = None,
+        start_ms: int = 0,
+    ) -> None:
+        self.near_duplicates = 0
+        self._config = config
+        self._take = take
+        self._frames: list[TimedFrame] = []
+        self._cuts: list[int] = []
+        self._best: _Candidate | None = None
+        self._waiting: _Candidate | None = None
+        self._kept: tuple[int, Pixels] | None = None
+        self._window_end = 0
+        self._last_thumb: Pixels | None = None
+        self._per_ms = frames_per_minute(config, length_ms) / _MINUTE_MS
+        self._start_ms = start_ms
+        self._most_tokens = min(_BURST, config.max_frames or _BURST)
+        self._tokens, self._counted_to = self._most_tokens, start_ms
 
-    def add(self, frame: TimedFrame) -> None:
+    def add(self, look: Look) -> None:
         """Look at one frame."""
-        thumb = cv2.resize(frame.pixels, _THUMB, interpolation=cv2.INTER_AREA)
+        now = look.time_ms
+        thumb = cv2.resize(look.small, _THUMB, interpolation=cv2.INTER_AREA)
         cut = self._last_thumb is not None and (
-            _hsv_difference(self._last_thumb, thumb) > self.config.cut_threshold
+            _hsv_difference(self._last_thumb, thumb) > self._config.cut_threshold
         )
         if self._last_thumb is None or cut:
-            self._keep_best()
-            self._cuts.append(frame.time_ms if cut else 0)
-            self._window_end = frame.time_ms + self._window_ms
-        elif frame.time_ms >= self._window_end:
-            self._keep_best()
-            self._window_end = frame.time_ms + self._window_ms
+            self._settle(now)
+            self._cuts.append(now if cut else self._start_ms)
+            self._window_end = now + self._config.sample_ms
+        elif now >= self._window_end:
+            self._settle(now)
+            self._window_end = now + self._config.sample_ms
         self._last_thumb = thumb
-        sharpness = _sharpness(frame.pixels)
+        sharpness = _sharpness(look.small)
         if self._best is None or sharpness > self._best.sharpness:
-            cells = _cells(frame.pixels)
-            self._best = _Candidate(frame, len(self._cuts) - 1, sharpness, cells)
+            self._best = _Candidate(look, len(self._cuts) - 1, sharpness)
 
     def finish(self, end_ms: int) -> tuple[tuple[TimedFrame, ...], tuple[Shot, ...]]:
         """The frames kept, and the shots of a video that ends at `end_ms`."""
-        self._keep_best()
+        self._settle(end_ms)
+        if self._waiting is not None and not self._frames:
+            self._keep(self._waiting)
         bounds = [*self._cuts, end_ms]
         shots = tuple(Shot(a, b) for a, b in pairwise(bounds))
-        return tuple(item.frame for item in self._kept), shots
+        return tuple(self._frames), shots
 
-    def _keep_best(self) -> None:
+    def _settle(self, now: int) -> None:
+        """A window ends: its best look gets a token, or waits for one."""
         best, self._best = self._best, None
+        earned = (now - self._counted_to) * self._per_ms
+        self._tokens = min(self._tokens + earned, self._most_tokens)
+        self._counted_to = now
+        if self._waiting is not None and self._tokens >= 1.0:
+            self._keep(self._waiting)
+            self._waiting = None
         if best is None:
             return
-        if self._kept and self._kept[-1].shot == best.shot:
-            change = float(np.abs(self._kept[-1].cells - best.cells).max())
-            if change < self.config.near_duplicate:
-                self.near_duplicates += 1
-                return
-        self._kept.append(best)
-        if len(self._kept) > self.config.max_frames:
-            self._thin()
+        if self._shows_the_same(best):
+            self.near_duplicates += 1
+            return
+        best.length_ms = now - best.look.time_ms
+        best.is_first = self._kept is None or self._kept[0] != best.shot
+        if self._tokens >= 1.0:
+            self._keep(best)
+        elif self._waiting is None or best.claim >= self._waiting.claim:
+            self._waiting = best
 
-    def _thin(self) -> None:
-        self._window_ms *= 2
-        self._kept = self._kept[::2]
+    def _keep(self, candidate: _Candidate) -> None:
+        self._tokens -= 1.0
+        self._frames.append(self._take(candidate.look))
+        self._kept = candidate.shot, _gray(candidate.look.small)
+
+    def _shows_the_same(self, candidate: _Candidate) -> bool:
+        if self._kept is None or self._kept[0] != candidate.shot:
+            return False
+        return _change(self._kept[1], _gray(candidate.look.small)) < self._config.near_duplicate
+
+
+def frames_per_minute(config: MediaConfig, length_ms: int | None) -> float:
+    """The rate at which a video of this length gets frames, on average over its time."""
+    rate = float(config.frames_per_minute)
+    minutes = max((length_ms or 0) / _MINUTE_MS, 1e-9)
+    if length_ms is None or minutes * rate > config.max_frames_per_hour:
+        rate = min(rate, config.max_frames_per_hour / 60)
+    if config.max_frames and length_ms is not None:
+        rate = min(rate, max(0.0, config.max_frames - _BURST) / minutes)
+    return rate
 
 
 def _hsv_difference(a: Pixels, b: Pixels) -> float:
@@ -101,16 +157,18 @@ def _hsv_difference(a: Pixels, b: Pixels) -> float:
 
 
 def _sharpness(pixels: Pixels) -> float:
-    small = cv2.resize(pixels, (160, 160), interpolation=cv2.INTER_AREA)
-    return float(cv2.Laplacian(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
+    return float(cv2.Laplacian(_gray(pixels), cv2.CV_16S).std())
 
 
-def _cells(pixels: Pixels) -> Vectors:
-    """Means and edge strengths over a grid: a new caption changes a cell, noise does not."""
-    side = _GRID * 16
-    gray = cv2.cvtColor(
-        cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
-    ).astype(np.float32)
-    edges = np.abs(np.diff(gray, axis=1, prepend=gray[:, :1]))
-    planes = np.stack([gray, edges * 2.0]).reshape(2, _GRID, 16, _GRID, 16) / 255.0
-    return np.asarray(planes.mean(axis=(2, 4)), np.float32)
+def _gray(pixels: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _change(a: Pixels, b: Pixels) -> float:
+    """By how much the place that changed most did, 0..1: what small print covers, and not more."""
+    if a.shape != b.shape:
+        return 1.0
+    difference = cv2.absdiff(a, b)
+    height, width = (max(1, -(-side // _CELL)) for side in difference.shape)
+    cells = cv2.resize(difference, (width, height), interpolation=cv2.INTER_AREA)
+    return float(cells.max()) / 255.0

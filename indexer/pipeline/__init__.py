@@ -3,7 +3,14 @@
 It knows no engine: `Engine` and `Progress` are protocols that jobs/ fulfils.
 """
 
-from reelshelf.indexer.pipeline.engine import Decode, Engine, ModelLoader, ThisProcess
+from reelshelf.indexer.pipeline.engine import (
+    MOST_BATCH_BYTES,
+    Decode,
+    DetectorLoader,
+    Engine,
+    ModelLoader,
+    ThisProcess,
+)
 from reelshelf.indexer.pipeline.erasing import erase, lift_erased
 from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.outdated import Outdated, outdated
@@ -26,7 +33,9 @@ from reelshelf.indexer.pipeline.upkeep import (
 )
 
 __all__ = [
+    "MOST_BATCH_BYTES",
     "Decode",
+    "DetectorLoader",
     "Engine",
     "IngestRequest",
     "IngestResult",

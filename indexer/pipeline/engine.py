@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias, TypeVar
 
-from reelshelf.models.protocols import ModelSet
+from reelshelf.models.protocols import ModelSet, TextDetector
 from reelshelf.schemas.catalog import (
     EncodedPicture,
     PictureJob,
@@ -20,7 +20,7 @@ from reelshelf.schemas.catalog import (
 )
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.media import DecodedVideo
-from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.outcomes import Divided, Failed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
@@ -29,11 +29,18 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 ModelLoader: TypeAlias = Callable[[Config], ModelSet]
-Decode: TypeAlias = Callable[[VideoJob, Config], DecodedVideo | Failed]
+DetectorLoader: TypeAlias = Callable[[Config], TextDetector]
+Decode: TypeAlias = Callable[
+    [VideoJob, Config, TextDetector | None], DecodedVideo | Divided | Failed
+]
 
 EncodeTexts: TypeAlias = Callable[
     [Sequence[Product]], Iterator[dict[str, ProductVectors | RejectedText]]
 ]
+
+
+# Of decoded videos that a model worker is given at once, beyond the first.
+MOST_BATCH_BYTES = 256 * 1024**2
 
 
 class TaskRunner(Protocol):

@@ -6,7 +6,7 @@ what could not be looked at says so.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelshelf.indexer.extract.products import load_picture
@@ -98,7 +98,7 @@ def gated(
         findings += linked_again(samples, linker, config.linking.keep_above)
     why_not = _why_no_model(samples, at_hand, config)
     if at_hand.sources is not None and not why_not:
-        asked = _asked(samples, at_hand.sources)
+        asked = _asked(samples, at_hand.sources, config.gate.recheck_share)
         findings += [found.model_copy(update={"asked_models": True}) for found in asked]
     else:
         findings.append(Finding(column="vectors", claim=AGAIN, skipped=why_not))
@@ -150,8 +150,9 @@ def _samples(run: Run, snapshot: ReleaseSnapshot, served: ReleaseSnapshot | None
     return Samples(snapshot, beside, most, run.config.index.seed + 1)
 
 
-def _asked(samples: Samples, sources: Sources) -> Iterator[Finding]:
+def _asked(samples: Samples, sources: Sources, share: float) -> Iterator[Finding]:
     """All that models are asked for."""
+    samples = replace(samples, share=share)
     yield from known_answers(sources)
     yield from encoded_again(samples, sources)
     if sources.files is not None:

@@ -2,31 +2,41 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
+from reelshelf.indexer.extract.hotwords import Hotwords
 from reelshelf.indexer.pipeline.engine import EncodeTexts, Engine
+from reelshelf.indexer.pipeline.long_videos import LongVideos
 from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, VideoPlan, Why
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.sources.catalog import VideosRead
 from reelshelf.indexer.store import products as product_rows
 from reelshelf.indexer.store.checksums import FileLog
+from reelshelf.indexer.store.chunks import begun_videos, forget_chunks
 from reelshelf.indexer.store.products import PictureState, ProductState
 from reelshelf.indexer.store.sources import FileState, note_seen
 from reelshelf.indexer.store.tables import Store, VideoState
-from reelshelf.indexer.store.vanished import KeptIn, bring_back, forget_vanished, keep_vanished
+from reelshelf.indexer.store.vanished import (
+    KeptIn,
+    bring_back,
+    forget_vanished,
+    keep_vanished,
+    kept_keys,
+)
 from reelshelf.schemas.catalog import (
     EncodedImage,
     EncodedPicture,
     FingerprintedProduct,
     PictureJob,
+    Product,
     ProductVectors,
     RejectedRow,
     RejectedText,
 )
 from reelshelf.schemas.errors import FailureKind, TooManyFailures
 from reelshelf.schemas.keys import product_key
-from reelshelf.schemas.outcomes import Failed, Indexed, Skipped, Tries, VideoJob
+from reelshelf.schemas.outcomes import Divided, Failed, Indexed, Skipped, Tries, VideoJob
 from reelshelf.schemas.run import VIDEO_STAGES
 from reelshelf.schemas.segments import SegmentedVideo
 from reelshelf.schemas.stages import picture_fingerprints
@@ -177,21 +187,36 @@ def _picture_jobs(
 
 
 def _video_jobs(
-    run: Run, baseline: Baseline, planned: Sequence[PlannedVideo], known: Stored
+    run: Run,
+    baseline: Baseline,
+    planned: Sequence[PlannedVideo],
+    known: Stored,
+    hotwords: Hotwords,
+    begun: Collection[str],
 ) -> Iterator[VideoJob]:
-    """Videos to index, with what is held of those that are done in part, a few at a time."""
+    """Videos to index, with what is held of those that are done in part, a few at a time.
+
+    Of long ones, of which chunks are noted in `begun`, each chunk has what is held of it.
+    """
     for start in range(0, len(planned), _VIDEOS_PER_READ):
         part = planned[start : start + _VIDEOS_PER_READ]
-        keys = [p.job.key for p in part if p.reusable is not None and p.job.stages != VIDEO_STAGES]
+        keys = [
+            item.job.key
+            for item in part
+            if item.reusable is not None
+            and item.job.stages != VIDEO_STAGES
+            and item.job.key not in begun
+        ]
         stored: dict[str, SegmentedVideo] = {}
         for place, own in _by_place(run, baseline, keys, known):
             stored |= place.stored_videos(own)
         for item in part:
-            found = stored.get(item.job.key)
+            job = replace(item.job, hotwords=hotwords.of(item.job.source))
+            found = stored.get(job.key)
             if found is not None:
-                yield replace(item.job, stored=found)
+                yield replace(job, stored=found)
             else:
-                yield replace(item.job, stages=VIDEO_STAGES, kept=None)
+                yield replace(job, stages=VIDEO_STAGES, kept=None)
 
 
 def _by_place(
@@ -217,8 +242,11 @@ def index_videos(
     read: VideosRead,
     plan: VideoPlan,
     known: Stored,
+    products: Sequence[Product],
 ) -> list[str]:
     """Index new and changed videos, remove those that left the source.
+
+    `products` are those of the catalog, whose titles may be said.
 
     Returns the keys of videos whose bytes have changed into something that cannot be indexed: what
     the store holds of them is stale.
@@ -237,9 +265,20 @@ def index_videos(
     failed: dict[str, Failed] = {}
     pending: list[Indexed] = []
     alike, why, log = Alike(), None, FileLog(run.store)
+    begun = begun_videos(run.store)
+    if baseline.served_store is not None:
+        begun |= begun_videos(baseline.served_store)
+    if run.scope.removes:
+        forget_chunks(run.store, sorted(begun - plan.keys - kept_keys(run.store)))
+    planned = {item.job.key: item for item in plan.todo}
+    long = LongVideos(run, baseline, planned, known.videos)
     with run.stage("videos", len(plan.todo)) as stage:
-        for outcome in engine.index_videos(_video_jobs(run, baseline, plan.todo, known)):
+        jobs = _video_jobs(run, baseline, plan.todo, known, Hotwords(products), begun)
+        for outcome in engine.index_videos(jobs):
             stage.advance()
+            if isinstance(outcome, Divided):
+                long.add(outcome)
+                continue
             if isinstance(outcome, Failed):
                 counted = replace(outcome, attempt=tries[outcome.video_id] + 1)
                 failed[outcome.video_id] = counted
@@ -249,9 +288,14 @@ def index_videos(
             alike.well += 1
             pending.append(outcome)
             if len(pending) >= run.config.engine.videos_per_commit:
-                _commit(run, outcomes, pending, known.videos, log)
+                _commit(run, outcomes, pending, known.videos, log, begun)
                 pending = []
-        _commit(run, outcomes, pending, known.videos, log)
+        _commit(run, outcomes, pending, known.videos, log, begun)
+    if why is None:
+        why = _index_chunks(run, engine, outcomes, long, alike)
+        for item in long.finish(outcomes):
+            failed[item.video_id] = replace(item, attempt=tries[item.video_id] + 1)
+        log.note(("segments", run.store), ("videos", run.store))
     outcomes.failed += failed.values()
     fresh = {p.job.source.video_id for p in plan.todo if p.why in (Why.NEW, Why.CHANGED)}
     unread = sum(item.video_id not in tries and item.attempt == 1 for item in plan.unread)
@@ -265,8 +309,34 @@ def index_videos(
     )
     if why is not None:
         raise TooManyFailures(why)
-    stale = {p.job.key for p in plan.todo if p.stale and p.job.source.video_id in failed}
+    # What is held of a long video that has grown is right as far as it goes.
+    stale = {
+        p.job.key
+        for p in plan.todo
+        if p.stale and p.job.source.video_id in failed and p.job.key not in long.keys
+    }
     return sorted(stale | plan.stale)
+
+
+def _index_chunks(
+    run: Run, engine: Engine, outcomes: Outcomes, long: LongVideos, alike: "Alike"
+) -> str | None:
+    """Do the chunks of long videos; why it was stopped, if it was."""
+    keys = {video.job.source.video_id: key for key, video in long.planned.items()}
+    with run.stage("chunks of long videos", long.count) as stage:
+        for outcome in engine.index_videos(long.jobs()):
+            stage.advance()
+            if isinstance(outcome, Failed):
+                long.failed(outcome, keys[outcome.video_id])
+                if (why := alike.after(outcome)) is not None:
+                    long.commit()
+                    return why
+            elif isinstance(outcome, Indexed):
+                alike.well += 1
+                outcomes.calls.update(asdict(outcome.video.asked))
+                long.done(outcome)
+        long.commit()
+    return None
 
 
 @dataclass(slots=True)
@@ -315,9 +385,12 @@ def _commit(
     batch: Sequence[Indexed],
     states: Mapping[str, VideoState],
     log: FileLog,
+    begun: Collection[str],
 ) -> None:
     run.store.write_videos(batch, run.context, states)
     if batch:
+        # What was long before is short now.
+        forget_chunks(run.store, sorted({done.job.key for done in batch} & set(begun)))
         # Now, and not hours later when a release names them.
         log.note(("segments", run.store), ("videos", run.store))
     note_seen(

@@ -188,7 +188,16 @@ def _run(
     index_pictures(run, engine, baseline, outcomes, products, stored.pictures)
     drop_gone_products(run, products)
     try:
-        stale = index_videos(run, engine, baseline, outcomes, source.videos, videos, stored)
+        stale = index_videos(
+            run,
+            engine,
+            baseline,
+            outcomes,
+            source.videos,
+            videos,
+            stored,
+            source.catalog.products,
+        )
     except TooManyFailures as error:
         note_failures(store, outcomes.failed, run.context)
         note_failed(run, outcomes, videos.todo, products)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from reelshelf.indexer.extract.post_text import post_fingerprint
 from reelshelf.indexer.extract.products import row_fingerprint, text_fingerprint
 from reelshelf.indexer.pipeline.scope import EVERYTHING, Scope
 from reelshelf.indexer.sources.catalog import CatalogRead
@@ -58,6 +59,7 @@ class Why(StrEnum):
     SETTINGS = "settings"
     AGAIN = "again"
     ASKED = "asked"
+    DESCRIBED = "described"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ def count_plan(videos: VideoPlan, products: ProductPlan) -> PlanCounts:
         videos_tried_again=why.count(Why.AGAIN),
         videos_asked_for=why.count(Why.ASKED),
         videos_touched=len(videos.touched),
-        videos_described_anew=len(videos.described_anew),
+        videos_described_anew=len(videos.described_anew) + why.count(Why.DESCRIBED),
         videos_unchanged=len(videos.unchanged),
         videos_failed_before=len(videos.failed),
         videos_gone=len(videos.gone),
@@ -242,6 +244,7 @@ def plan_videos(
     checks: list[HashCheck] = []
     due: dict[str, _Looked] = {}
     stamps = files.stamps([source.path for source in sources])
+    beside = _subtitle_stamps(sources, files)
     for source, stamp in zip(sources, stamps, strict=True):
         key = video_key(config.shop_id, source.video_id)
         plan.keys.add(key)
@@ -254,7 +257,9 @@ def plan_videos(
             _cannot_be_read(plan, key, source, stamp, stored)
             continue
         content = _believed(stored.seen.get(key), stamp, verify=verify)
-        looked = _Looked(key, source, stamp, content, stored.videos.get(key), stored.video(key))
+        post = post_fingerprint(source, beside.get(source.subtitles or ""))
+        state, reusable = stored.videos.get(key), stored.video(key)
+        looked = _Looked(key, source, stamp, content, state, reusable, post)
         if _settled(plan, looked, failure, fingerprints, scope, config):
             continue
         due[key] = looked
@@ -277,6 +282,7 @@ class _Looked:
     """A video that was looked at. `content` is the hash its bytes are believed to have.
 
     `state` is what the store knows of it, `reusable` that or what the served generation knows.
+    `post` is the fingerprint of what is said of it in words.
     """
 
     key: str
@@ -285,6 +291,7 @@ class _Looked:
     content: str | None
     state: VideoState | None
     reusable: VideoState | None
+    post: str = ""
 
 
 def _outside(
@@ -342,20 +349,22 @@ def _plan_video(
     reusable, content = looked.reusable, hashed or looked.content
     # Another file starts to count anew.
     tries = failure.attempt if failure and content is not None else 0
+    whole = VideoJob(key, source, stamp, post_fingerprint=looked.post)
     if reusable is None or fingerprints is None:
         why = Why.SETTINGS if state else Why.AGAIN if failure else Why.NEW
-        plan.todo.append(PlannedVideo(VideoJob(key, source, stamp), why, tries))
+        plan.todo.append(PlannedVideo(whole, why, tries))
         return
     if content != reusable.content_sha256:
-        job = VideoJob(key, source, stamp)
+        job = whole
         plan.todo.append(PlannedVideo(job, Why.CHANGED, stale=state is not None))
         return
     if hashed is not None:
         plan.touched[key] = FileState(stamp, hashed)
     changed = changed_stages(reusable.fingerprints, fingerprints, outdated=scope.outdated)
-    stages = with_dependants(changed | scope.stages)
+    described = _described_anew(reusable, looked)
+    stages = with_dependants(changed | scope.stages | described)
     if scope.only and not _cut_differently(reusable, fingerprints) and state is not None:
-        stages = scope.stages
+        stages = scope.stages | described
     if not stages and state is None:
         plan.returned.append((key, source))
         plan.touched[key] = FileState(stamp, reusable.content_sha256)
@@ -363,10 +372,31 @@ def _plan_video(
     if not stages:
         _unchanged(plan, key, source, reusable)
         return
-    why = Why.SETTINGS if changed & stages or state is None else Why.ASKED
+    why = Why.DESCRIBED if stages == described else Why.ASKED
+    if changed & stages or state is None:
+        why = Why.SETTINGS
     kept = after(reusable.fingerprints, fingerprints, stages)
-    job = VideoJob(key, source, stamp, stages, kept=kept)
+    job = replace(whole, stages=stages, kept=kept)
     plan.todo.append(PlannedVideo(job, why, tries, reusable=reusable))
+
+
+def _described_anew(state: VideoState, looked: _Looked) -> frozenset[str]:
+    """The stage that reads what is said of a video in words, where that is something else now.
+
+    Rows that were made before anything read it are left as they are while it says the same.
+    """
+    if state.post_fingerprint is None:
+        same = state.source.own_text == looked.source.own_text and not looked.source.subtitles
+    else:
+        same = state.post_fingerprint == looked.post
+    return frozenset() if same else frozenset([Stage.TEXT])
+
+
+def _subtitle_stamps(sources: Sequence[VideoSource], files: Files) -> dict[str, SourceStamp | None]:
+    """Stamps of the subtitles of videos that have some; None where they cannot be read."""
+    places = list(dict.fromkeys(s.subtitles for s in sources if s.subtitles is not None))
+    stamps = zip(places, files.stamps(places), strict=True)
+    return {place: None if isinstance(s, MediaError) else s for place, s in stamps}
 
 
 def _cut_differently(state: VideoState, wanted: StageFingerprints) -> bool:
@@ -556,7 +586,10 @@ def _unchanged(plan: VideoPlan, key: str, source: VideoSource, state: VideoState
 
 def _says_the_same(stored: VideoSource, given: VideoSource) -> bool:
     """Whether links and filters of a video would come out the same. Its path may change freely."""
-    names = ("merchant_skus", "merchant_id", "title", "language", "published_at")
+    names = (
+        *("merchant_skus", "merchant_id", "title", "language", "published_at", "kind"),
+        *("started_at", "ended_at"),
+    )
     return all(getattr(stored, name) == getattr(given, name) for name in names)
 
 

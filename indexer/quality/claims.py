@@ -150,6 +150,17 @@ class SameAs:
 
 
 @dataclass(frozen=True, slots=True)
+class AmongOf:
+    """The row of another table that `by` names has the same cell, or has it in a list."""
+
+    table: str
+    by: str
+    column: str
+    lists: str
+    says: str = "is what the row says that it belongs to"
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How many rows of another table name this row; only where `unless_null` is set, if given.
 
@@ -192,7 +203,7 @@ class Derived:
 
 
 Claim: TypeAlias = (
-    CellClaim | Unique | Refers | SameAs | Counts | OneOwner | InOrder | Varied | Derived
+    CellClaim | Unique | Refers | SameAs | AmongOf | Counts | OneOwner | InOrder | Varied | Derived
 )
 CELL_CLAIMS = (Given, Within, Shaped, Unit, NotBefore, KeyOf)
 

@@ -7,6 +7,7 @@ every row are compared, column by column (`reelshelf.indexer.store.row_checksums
 from collections.abc import Mapping
 
 from reelshelf.indexer.quality.claims import (
+    AmongOf,
     Column,
     Counts,
     Derived,
@@ -115,6 +116,16 @@ _VIDEOS: dict[str, Column] = {
     "frames_decoded": column(_UNSEEN, Within(0)),
     "frames_sampled": column(_UNSEEN, Within(0)),
     "near_duplicates": column(_UNSEEN, Within(0)),
+    "clock_jumps": column(_UNSEEN, Within(0)),
+    "chunks": column("moments of long videos are taken for those of no video"),
+    "description": column(_SHOWN),
+    "hashtags": column(_SHOWN),
+    "chapters": column(_SHOWN),
+    "subtitles": column(_UNSEEN),
+    "kind": column(_FILTERS),
+    "started_at": column(_RANKED),
+    "ended_at": column(_RANKED),
+    "post_fingerprint": column(_UNSEEN, Shaped(_HASH)),
     "corrupt_packets": column(_UNSEEN, Within(0)),
     "calls": column(_UNSEEN),
     "media_fingerprint": column(_UNSEEN, Shaped(_HASH)),
@@ -141,7 +152,7 @@ _SEGMENTS: dict[str, Column] = {
     "video_key": column(_WRONG_VIDEO, Given(), Refers("videos")),
     "video_id": column(_WRONG_VIDEO, Given(), SameAs("videos", "video_key", "video_id")),
     "content_sha256": column(
-        _WRONG_VIDEO, Given(), SameAs("videos", "video_key", "content_sha256")
+        _WRONG_VIDEO, Given(), AmongOf("videos", "video_key", "content_sha256", "chunks")
     ),
     "start_ms": column(_WRONG_MOMENT, Given(), Within(0), InOrder()),
     "end_ms": column(_WRONG_MOMENT, Given(), NotBefore("start_ms", strictly=True)),
@@ -151,6 +162,7 @@ _SEGMENTS: dict[str, Column] = {
     "text": column(_WORDS, Given(), Varied(), Derived("joined text")),
     "screen_text": column(_WORDS),
     "utterances": column(_WORDS),
+    "post_text": column(_WORDS),
     "utterance_vectors": column("links by what is said are wrong", Derived("texts of moments")),
     "frame_vector": column(_LOOKS, Given(), Unit(), Varied(), Derived("frames")),
     "text_vector": column(_MEANING, Unit(), Varied(), Derived("texts of moments")),
@@ -168,6 +180,7 @@ _LINKS: dict[str, Column] = {
     "sku": column(_WRONG_PRODUCT, Given(), SameAs("products", "product_key", "sku")),
     "score": column(_RANKED, Given(), Within(0, 1), Derived("links")),
     "scores": column(_RANKED, Given()),
+    "post_text_score": column(_RANKED, Within(0, 1)),
     "spans": column(_WRONG_MOMENT, Given(), Derived("links")),
     "evidence": column(_SHOWN, Given()),
     "merchant_id": column(_FILTERS),

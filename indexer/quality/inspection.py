@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from reelshelf.indexer.quality.claims import (
     CELL_CLAIMS,
+    AmongOf,
     Claim,
     Counts,
     InOrder,
@@ -76,6 +77,10 @@ def _tested(
             yield from looked.found(
                 column, claim.says, _unlike(pinned, rows, column, claim), harm, 0.0
             )
+    elif isinstance(claim, AmongOf):
+        if rows.num_rows:
+            others = _in_none(pinned, rows, column, claim)
+            yield from looked.found(column, claim.says, others, harm, 0.0)
     elif isinstance(claim, Unique):
         yield _doubled(pinned, looked.name, column, claim, harm)
     elif isinstance(claim, Refers):
@@ -104,6 +109,23 @@ def _unlike(
         pc.fill_null(pc.equal(mine, cells), False), pc.and_(pc.is_null(mine), pc.is_null(cells))
     )
     return ~_mask(pc.and_(same, pc.is_valid(places.combine_chunks())))
+
+
+def _in_none(
+    pinned: PinnedTables, rows: pa.Table, column: str, claim: AmongOf
+) -> npt.NDArray[np.bool_]:
+    """Rows whose cell is neither that of the row which they name, nor in its list."""
+    key = TABLE_KEYS[claim.table]
+    others = pinned.scan(claim.table, [key, claim.column, claim.lists])
+    whole = others.filter(pc.is_null(others[claim.lists])).select([key, claim.column])
+    listed = others.filter(pc.is_valid(others[claim.lists]))
+    cells = listed[claim.lists].combine_chunks()
+    owners = listed[key].combine_chunks().take(pc.list_parent_indices(cells))
+    pieces = pa.table({key: owners, claim.column: pc.list_flatten(cells)}).cast(whole.schema)
+    allowed = pa.concat_tables([whole, pieces])
+    both = pc.binary_join_element_wise(allowed[key], allowed[claim.column], "\0")
+    mine = pc.binary_join_element_wise(rows[claim.by], rows[column], "\0")
+    return ~_mask(pc.is_in(mine, value_set=both))
 
 
 def _doubled(pinned: PinnedTables, name: str, column: str, claim: Unique, harm: str) -> Finding:

@@ -21,7 +21,12 @@ from reelshelf.indexer.quality.inspection import ALLOWED
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.quality.sampling import Looked, example, finding, looked_at
 from reelshelf.indexer.sources.files import Files
-from reelshelf.indexer.store.rows import encoded_products, stored_videos
+from reelshelf.indexer.store.rows import (
+    chunk_from,
+    encoded_products,
+    stored_chunk,
+    stored_videos,
+)
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import among, is_key, parts
 from reelshelf.schemas.catalog import (
@@ -31,10 +36,10 @@ from reelshelf.schemas.catalog import (
     VideoSource,
 )
 from reelshelf.schemas.config import DuplicatesConfig
-from reelshelf.schemas.errors import MediaError
+from reelshelf.schemas.errors import MediaError, ReelshelfError
 from reelshelf.schemas.gate import Finding, Scope
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.outcomes import Indexed, Outcome, VideoJob
+from reelshelf.schemas.outcomes import Divided, Failed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.release import VectorIndex
 from reelshelf.schemas.run import Stage
@@ -46,6 +51,8 @@ _SAME = 0.98
 _SAME_SCORE = 1e-3
 # Rows that were there are looked at less: what makes them has not run.
 _OLD_SHARE = 5
+# However small the share that is made again, so many rows are.
+_FEW = 20
 # Videos whose links are computed again, of each scope.
 _LINKED = 100
 # Videos that are compared with others again, of each scope, and moments that are enough.
@@ -102,13 +109,20 @@ class Sources:
 class Samples:
     """How much of what is new is made again, and the rows to take it from.
 
-    `most` is of moments, texts and pictures each; a fifth of it is of what was there.
+    `most` is of moments, texts and pictures each; a fifth of it is of what was there. No more than
+    `share` of either is taken, or `_FEW` where that is less.
     """
 
     pinned: PinnedTables
     served: PinnedTables | None
     most: int
     seed: int
+    share: float = 1.0
+
+    def of(self, rows: int, *, new: bool) -> int:
+        """How many of so many rows are made again."""
+        most = self.most if new else self.most // _OLD_SHARE
+        return min(most, max(_FEW, int(self.share * rows)))
 
     def looked(self, name: str, scale: int = 1) -> Looked:
         """Rows of a table; none of one that is as the served release has it."""
@@ -124,8 +138,9 @@ class Samples:
         """Places of rows to make again, of those that have something to make again."""
         rng = np.random.default_rng(self.seed)
         found = []
-        for own, most in ((looked.new, self.most), (~looked.new, self.most // _OLD_SHARE)):
+        for own, is_new in ((looked.new, True), (~looked.new, False)):
             places = np.flatnonzero(own & there)
+            most = self.of(len(places), new=is_new)
             few = places if len(places) <= most else rng.choice(places, most, replace=False)
             found.append(np.sort(few))
         return np.concatenate(found)
@@ -135,12 +150,15 @@ def joined_again(samples: Samples) -> Iterator[Finding]:
     """The text of moments, from what is read and said in them."""
     looked = samples.looked("segments", 10)
     cells = zip(
-        *(looked.rows[name].to_pylist() for name in ("text", "screen_text", "utterances")),
+        *(
+            looked.rows[name].to_pylist()
+            for name in ("text", "screen_text", "utterances", "post_text")
+        ),
         strict=True,
     )
     wrong = [
-        text != moment_text([line["text"] for line in lines or ()], [s["text"] for s in said or ()])
-        for text, lines, said in cells
+        text != moment_text(*([item["text"] for item in items or ()] for items in parts))
+        for text, *parts in cells
     ]
     places = np.arange(len(wrong))
     yield from _compared(looked, places, np.array(wrong, np.bool_), "text")
@@ -373,22 +391,28 @@ def pictures_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
 def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
     """Whole videos of some moments, decoded and encoded again from their files."""
     looked = samples.made_by_models("segments")
-    owners = looked.rows["video_key"].to_pylist()
+    columns = (looked.rows[name].to_pylist() for name in ("video_key", "content_sha256"))
+    owners = list(zip(*columns, strict=True))
     jobs: list[VideoJob] = []
-    for own, most in ((looked.new, samples.most), (~looked.new, samples.most // _OLD_SHARE)):
-        jobs += _videos_to_decode(samples, shop, [owners[i] for i in np.flatnonzero(own)], most)
-    keys = {job.key: job for job in jobs}
-    new = {key for key, fresh in zip(owners, looked.new, strict=True) if fresh}
+    for own, is_new in ((looked.new, True), (~looked.new, False)):
+        places = np.flatnonzero(own)
+        most = samples.of(len(places), new=is_new)
+        jobs += _videos_to_decode(samples, shop, [owners[i] for i in places], most)
+    stored_as = {_content_of(job): job.stored for job in jobs}
+    new = {owner for owner, fresh in zip(owners, looked.new, strict=True) if fresh}
     wrong: dict[Scope, list[str]] = {Scope.NEW: [], Scope.OLD: []}
     seen = {Scope.NEW: 0, Scope.OLD: 0}
     away = []
     for outcome in shop.remaker.index_videos(jobs):
-        if not isinstance(outcome, Indexed):
+        if isinstance(outcome, Divided):
+            raise ReelshelfError(f"{outcome.job.source.video_id} was divided: this is a bug")
+        if isinstance(outcome, Failed):
             away.append(f"{outcome.video_id}: {outcome.message}")
             continue
-        stored = keys[outcome.job.key].stored
+        made_of = _content_of(outcome.job)
+        stored = stored_as[made_of]
         assert stored is not None
-        scope = Scope.NEW if outcome.job.key in new else Scope.OLD
+        scope = Scope.NEW if made_of in new else Scope.OLD
         again = {s.segment_key: s.frame_vector for s in outcome.video.segments}
         for segment in stored.segments:
             seen[scope] += 1
@@ -412,29 +436,43 @@ def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
 
 
 def _videos_to_decode(
-    samples: Samples, shop: ShopFiles, owners: Sequence[str], most: int
+    samples: Samples, shop: ShopFiles, owners: Sequence[tuple[str, str]], most: int
 ) -> Iterator[VideoJob]:
-    """Videos of some moments whose files are at hand, until they have as many moments."""
+    """Videos of some moments whose files are at hand, until they have as many moments.
+
+    `owners` are the key and the content of each moment. Of a long video its chunk is decoded.
+    """
     moments = 0
-    for key in dict.fromkeys(owners):
+    for key, content in dict.fromkeys(owners):
         if moments >= most:
             return
         source = shop.videos.get(key)
         if source is None or not is_key(key):
             continue
-        where = among("video_key", [key])
-        videos, segments = (
-            samples.pinned.scan(name, None, where) for name in ("videos", "segments")
-        )
-        if videos.num_rows != 1:
+        videos = samples.pinned.scan("videos", None, among("video_key", [key]))
+        if videos.num_rows != 1 or not is_key(content):
             continue
         try:
             stamp = shop.files.stamp(source.path)
         except MediaError:
             continue
+        where = f"{among('video_key', [key])} AND {among('content_sha256', [content])}"
+        segments = samples.pinned.scan("segments", None, where)
         stored = stored_videos(videos, segments)[key]
+        chunk = None
+        if videos["chunks"][0].is_valid:
+            notes = samples.pinned.store.scan("chunks", None, where).to_pylist()
+            if len(notes) != 1:
+                continue  # a run that came after has made others of it
+            chunk = chunk_from(notes[0])
+            stored = stored_chunk(notes[0], segments, stored.info)
         moments += len(stored.segments)
-        yield VideoJob(key, source, stamp, frozenset([Stage.VISUAL]), stored)
+        yield VideoJob(key, source, stamp, frozenset([Stage.VISUAL]), stored, chunk=chunk)
+
+
+def _content_of(job: VideoJob) -> tuple[str, str]:
+    assert job.stored is not None
+    return job.key, job.stored.content_sha256
 
 
 def _differs(cell: Sequence[float] | Vectors | None, made: Vectors) -> bool:

@@ -21,16 +21,15 @@ from reelshelf.indexer.report.facts import (
     SampledLink,
 )
 from reelshelf.indexer.store.products import product_titles
-from reelshelf.indexer.store.rows import links_from
+from reelshelf.indexer.store.rows import links_from, modality_scores
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import among
 from reelshelf.indexer.text.wording import describe
-from reelshelf.schemas.calibration import SIGNALS_OF
 from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.links import Modality, ProductLink
 
 _BINS = 20
-_CONTENT = (Modality.VISUAL, Modality.OCR, Modality.ASR)
+_CONTENT = (Modality.VISUAL, Modality.OCR, Modality.ASR, Modality.POST_TEXT)
 # A modality speaks for a link by itself from here on.
 _SPEAKS = 0.5
 _MOST_WORDS = 4
@@ -63,7 +62,7 @@ class _Video:
 
 def link_section(snapshot: ReleaseSnapshot, labels: Labels | None, sample: int) -> Links:
     """Links of a release. `sample` is how many are to be looked at, half of them strong."""
-    columns = ["link_key", "video_key", "video_id", "sku", "score", "scores"]
+    columns = ["link_key", "video_key", "video_id", "sku", "score", "scores", "post_text_score"]
     found = snapshot.scan("links", columns)
     scores = found["score"].to_numpy().astype(float)
     strong = scores >= snapshot.link_above
@@ -87,9 +86,10 @@ def link_section(snapshot: ReleaseSnapshot, labels: Labels | None, sample: int) 
 
 def _modalities(strong: pa.Table) -> tuple[ModalityCombination, ...]:
     """How many links each combination of modalities speaks for, the most frequent first."""
+    cells = zip(strong["scores"].to_pylist(), strong["post_text_score"].to_pylist(), strict=True)
     counts = Counter(
-        tuple(modality.value for modality in SIGNALS_OF if (row[modality.value] or 0.0) >= _SPEAKS)
-        for row in strong["scores"].to_pylist()
+        tuple(modality.value for modality, score in found.items() if score >= _SPEAKS)
+        for found in (modality_scores(*own) for own in cells)
     )
     return tuple(ModalityCombination(modalities, n) for modalities, n in counts.most_common())
 
@@ -137,7 +137,8 @@ def _declared(snapshot: ReleaseSnapshot, found: pa.Table) -> list[_Video]:
     keys = pa.array([row["video_key"] for row in rows], pa.string())
     content: dict[str, dict[str, float]] = defaultdict(dict)
     for row in found.filter(pc.is_in(found["video_key"], keys)).to_pylist():
-        best = max(row["scores"][modality.value] or 0.0 for modality in _CONTENT)
+        scores = modality_scores(row["scores"], row["post_text_score"])
+        best = max(scores[modality] for modality in _CONTENT)
         content[row["video_key"]][row["sku"]] = best
     return [
         _Video(

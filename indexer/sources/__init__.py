@@ -1,7 +1,15 @@
 """What the shop hands over: catalogs, manifests, folders, buckets, query logs, judged queries."""
 
+from reelshelf.indexer.sources import subtitles
 from reelshelf.indexer.sources.catalog import CatalogRead, VideosRead, read_catalog, read_videos
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.playlists import (
+    ByteRange,
+    Playlist,
+    PlaylistSegment,
+    is_playlist,
+    read_playlist,
+)
 from reelshelf.indexer.sources.queries import (
     Judged,
     JudgedQuery,
@@ -12,19 +20,27 @@ from reelshelf.indexer.sources.queries import (
     read_typed,
 )
 from reelshelf.indexer.sources.s3 import Bucket
+from reelshelf.indexer.sources.subtitles import plain_line
 
 __all__ = [
     "Bucket",
+    "ByteRange",
     "CatalogRead",
     "Files",
     "Judged",
     "JudgedQuery",
     "LoggedQuery",
+    "Playlist",
+    "PlaylistSegment",
     "QueryLog",
     "VideosRead",
+    "is_playlist",
+    "plain_line",
     "read_catalog",
     "read_judged",
     "read_log",
+    "read_playlist",
     "read_typed",
     "read_videos",
+    "subtitles",
 ]

@@ -10,17 +10,21 @@ import datetime as dt
 import decimal
 import json
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
+from reelshelf.indexer.sources import subtitles
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.sources.lists import Cell, GivenRow, Row, checked_rows, is_missing
+from reelshelf.indexer.sources.local import Listed
+from reelshelf.indexer.sources.playlists import is_playlist, segment_names
 from reelshelf.indexer.text.clean import clean_text, decode_entities, printable
-from reelshelf.schemas.catalog import Product, RejectedRow, VideoSource
+from reelshelf.schemas.catalog import Chapter, Product, RejectedRow, VideoSource
 from reelshelf.schemas.errors import InputError, MediaError
 from reelshelf.schemas.outcomes import Skipped
 
@@ -34,9 +38,11 @@ VIDEO_SUFFIXES = frozenset(
         ".mxf", ".ogm", ".ogv", ".psp", ".qt", ".tod", ".trp", ".ts", ".vob", ".webm", ".wmv",
     )
 )  # fmt: skip
+_CHAPTER = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{2})\s+(.+)")
 _PLACES = decimal.Decimal("0.0001")  # what the table's decimal column holds
 _LONGEST_TITLE, _LONGEST_TEXT = 2_000, 50_000
 _LARGEST_LIST = 64 * 1024**3
+_LARGEST_PLAYLIST = 16 * 1024**2
 
 
 def _as_text(value: Cell) -> Cell:
@@ -82,6 +88,41 @@ def _as_pairs(value: Cell) -> Cell:
         if not is_missing(item)
     )
     return tuple((_plain(name), _plain(item)) for name, item in texts)
+
+
+def _as_hashtags(value: Cell) -> Cell:
+    """A list, or one text: `#a #b`, `a|b`."""
+    if isinstance(value, str) and "|" not in value:
+        return tuple(value.split())
+    return value
+
+
+def _as_chapters(value: Cell) -> Cell:
+    """Objects with `start_ms` and `title`, or a text with a line for each: `1:20 Title`."""
+    if is_missing(value) or value == "":
+        return ()
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            value = json.loads(value)
+        else:
+            lines = [line.strip() for line in value.splitlines() if line.strip()]
+            return tuple(_chapter_line(line) for line in lines)
+    if not isinstance(value, list):
+        raise ValueError("must be a list of objects with start_ms and title, or lines of text")
+    found = []
+    for item in value:
+        if not isinstance(item, dict) or not {"start_ms", "title"} <= item.keys():
+            raise ValueError("each chapter must have start_ms and title")
+        found.append((int(item["start_ms"]), _plain(str(item["title"]))))
+    return tuple(found)
+
+
+def _chapter_line(line: str) -> tuple[int, str]:
+    found = _CHAPTER.fullmatch(line)
+    if found is None:
+        raise ValueError(f"{line[:80]!r} is no chapter such as '1:20 Title'")
+    hours, minutes, seconds, title = found.groups()
+    return ((int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)) * 1000, _plain(title)
 
 
 def _plain(text: str) -> str:
@@ -155,6 +196,11 @@ Rating = Annotated[
 ]
 
 
+Hashtags = Annotated[Labels, BeforeValidator(_as_hashtags)]
+Chapters = Annotated[tuple[tuple[int, str], ...], BeforeValidator(_as_chapters)]
+Kind = Annotated[Literal["video", "live"] | None, BeforeValidator(_none_if_empty)]
+
+
 class ProductRow(GivenRow):
     """One row of a catalog, as written."""
 
@@ -191,6 +237,13 @@ class VideoRow(GivenRow):
     title: Prose = None
     language: Text = None
     published_at: Instant = None
+    description: Prose = None
+    hashtags: Hashtags = ()
+    chapters: Chapters = ()
+    subtitles: Text = None
+    kind: Kind = None
+    started_at: Instant = None
+    ended_at: Instant = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +309,23 @@ def read_videos(uri: str, files: Files) -> VideosRead:
             title=item.title,
             language=item.language,
             published_at=item.published_at,
+            description=item.description,
+            hashtags=item.hashtags,
+            chapters=tuple(Chapter(start, title) for start, title in item.chapters),
+            subtitles=_beside(location, item.subtitles, root, files),
+            kind=item.kind,
+            started_at=item.started_at,
+            ended_at=item.ended_at,
         )
     return VideosRead(tuple(videos.values()), tuple(rejected), ())
+
+
+def _beside(location: str, given: str | None, root: str, files: Files) -> str | None:
+    """Where the subtitles of a video are: as a row says, or beside its file under its name."""
+    if given is not None:
+        # One that lies outside is told when it is read: the video is indexed without.
+        return files.resolve(root, given) or given
+    return files.beside(location, subtitles.SUFFIXES)
 
 
 def _read_folder(folder: str, files: Files) -> VideosRead:
@@ -268,7 +336,10 @@ def _read_folder(folder: str, files: Files) -> VideosRead:
     def refuse(name: str, reason: str) -> None:
         rejected.append(RejectedRow(PurePath(folder).name, 0, name, reason))
 
-    for item in files.walk(folder):
+    listed = list(files.walk(folder))
+    segments = _segments(listed, files)
+    by_name = {item.name: item.location for item in listed}
+    for item in listed:
         name = PurePath(item.name)
         suffix = name.suffix.lower()
         if any(part.startswith(".") and part != "." for part in name.parts):
@@ -276,16 +347,49 @@ def _read_folder(folder: str, files: Files) -> VideosRead:
             skipped.append(Skipped(item.name, "hidden folder" if hidden else "hidden file"))
         elif item.location is None:
             refuse(item.name, item.reason)
-        elif suffix and suffix not in VIDEO_SUFFIXES:
+        elif item.location in segments:
+            skipped.append(Skipped(item.name, f"a segment of {segments[item.location]}"))
+        elif suffix and suffix not in VIDEO_SUFFIXES and not is_playlist(item.name):
             skipped.append(Skipped(item.name, f"not a video by its name ({suffix})"))
         elif (known := videos.get(item.name)) is None:
-            videos[item.name] = VideoSource(video_id=item.name, path=item.location)
+            beside = next((s for s in _subtitle_names(item.name) if s in by_name), None)
+            videos[item.name] = VideoSource(
+                video_id=item.name,
+                path=item.location,
+                subtitles=by_name[beside] if beside is not None else None,
+            )
         else:
             # Bytes that are not UTF-8 are shown by their numbers, which another name may spell out.
             kept, other = sorted((known.path, item.location), key=_is_unprintable)
             videos[item.name] = VideoSource(video_id=item.name, path=kept)
             refuse(item.name, f"another file has this id already: rename {os.fsencode(other)!r}")
     return VideosRead(tuple(videos.values()), tuple(rejected), tuple(skipped))
+
+
+def _subtitle_names(name: str) -> Iterator[str]:
+    stem = name[: -len(PurePath(name).suffix)] if PurePath(name).suffix else name
+    yield from (f"{stem}{suffix}" for suffix in subtitles.SUFFIXES)
+
+
+def _segments(listed: Sequence[Listed], files: Files) -> dict[str, str]:
+    """The locations that playlists of a folder name, each with the name of the playlist.
+
+    Segments, and playlists of single renditions, are no videos of their own.
+    """
+    found: dict[str, str] = {}
+    for item in listed:
+        if item.location is None or not is_playlist(item.name):
+            continue
+        try:
+            with files.local(item.location, max_bytes=_LARGEST_PLAYLIST) as path:
+                text = path.read_text(encoding="utf-8-sig", errors="replace")
+        except (MediaError, OSError):
+            continue  # told when it is its turn to be decoded
+        for name in segment_names(text):
+            location = files.resolve(files.root_of(item.location), name) if name else None
+            if location is not None:
+                found.setdefault(location, item.name)
+    return found
 
 
 def _is_unprintable(path: str) -> bool:

@@ -1,7 +1,7 @@
 """One way to files, wherever they are: which they are, whether they changed, their bytes.
 
-A location is an absolute path or an s3:// URL. What a row of a stranger's list names becomes a
-location only below the list's own root, or below a prefix that the config allows.
+A location is an absolute path, or an s3:// or https:// URL. What a row of a stranger's list names
+becomes a location only below the list's own root, or below a prefix that the config allows.
 """
 
 import posixpath
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from reelshelf.indexer.sources import local, s3
+from reelshelf.indexer.sources import local, s3, web
 from reelshelf.indexer.sources.local import Listed
 from reelshelf.schemas.config import StorageConfig
 from reelshelf.schemas.errors import FailureKind, InputError, MediaError
@@ -28,10 +28,15 @@ class Files:
 
     def __init__(self, storage: StorageConfig) -> None:
         self._storage = storage
+        self._listed: tuple[Path, frozenset[str]] | None = None
 
     @cached_property
     def _bucket(self) -> s3.Bucket:
         return s3.Bucket(self._storage)
+
+    @cached_property
+    def _web(self) -> web.Web:
+        return web.Web(self._storage.allow)
 
     def is_folder(self, uri: str) -> bool:
         """Whether videos are to be listed below `uri`; otherwise it names a list."""
@@ -41,8 +46,9 @@ class Files:
 
     def root_of(self, uri: str) -> str:
         """The folder that a list's own names are below; a bucket's ends in a slash."""
-        if uri.startswith(s3.SCHEME):
-            return uri[: uri.rfind("/") + 1]
+        if uri.startswith((s3.SCHEME, web.SCHEME)):
+            path = uri.partition("?")[0]
+            return path[: path.rfind("/") + 1]
         return str(Path(uri).parent)
 
     def resolve(self, root: str, name: str) -> str | None:
@@ -55,8 +61,29 @@ class Files:
             )
         if root.startswith(s3.SCHEME):
             return _below(root, root + name)
+        if root.startswith(web.SCHEME):
+            return web.below(root, web.joined(root, name))
         path = local.inside(Path(root), name)
         return str(path) if path is not None else None
+
+    def beside(self, location: str, suffixes: Sequence[str]) -> str | None:
+        """A file with the same name and another suffix; of files in folders only."""
+        if location.startswith((s3.SCHEME, web.SCHEME)):
+            return None
+        path = Path(location)
+        names = self._names_in(path.parent)
+        found = (path.stem + suffix for suffix in suffixes)
+        return next((str(path.with_name(name)) for name in found if name in names), None)
+
+    def _names_in(self, folder: Path) -> frozenset[str]:
+        """Of the folder that was asked for last: the rows of a list name one after the other."""
+        if self._listed is None or self._listed[0] != folder:
+            try:
+                names = frozenset(item.name for item in folder.iterdir())
+            except OSError:
+                names = frozenset()
+            self._listed = folder, names
+        return self._listed[1]
 
     def walk(self, root: str) -> Iterator[Listed]:
         """Every file below `root`."""
@@ -74,6 +101,8 @@ class Files:
         """The stamp of a file. Raises MediaError where it is not there or no regular file."""
         if location.startswith(s3.SCHEME):
             return self._bucket.stamps([location]).get(location) or _not_there()
+        if location.startswith(web.SCHEME):
+            return self._web.stamp(location)
         return local.stamp_of(Path(location))
 
     def stamps(self, locations: Sequence[str]) -> Iterator[SourceStamp | MediaError]:
@@ -88,6 +117,8 @@ class Files:
             try:
                 if location.startswith(s3.SCHEME):
                     yield found.get(location) or _not_there()
+                elif location.startswith(web.SCHEME):
+                    yield self._web.stamp(location)
                 else:
                     yield local.stamp_of(Path(location))
             except MediaError as error:
@@ -96,7 +127,7 @@ class Files:
     @contextmanager
     def local(self, location: str, *, max_bytes: int) -> Iterator[Path]:
         """A file as a path: itself, or a copy that is gone afterwards. Raises MediaError."""
-        if not location.startswith(s3.SCHEME):
+        if not location.startswith((s3.SCHEME, web.SCHEME)):
             yield Path(location)
             return
         size = self.stamp(location).size
@@ -113,9 +144,13 @@ class Files:
                     "or name another storage.spool_dir",
                 )
             # The name is ours; a key's suffix only tells lists apart.
-            target = Path(folder) / f"copy{Path(location).suffix.lower()[:8]}"
+            suffix = Path(location.partition("?")[0]).suffix.lower()[:8]
+            target = Path(folder) / f"copy{suffix}"
             try:
-                self._bucket.download(location, target)
+                if location.startswith(web.SCHEME):
+                    self._web.download(location, target, max_bytes)
+                else:
+                    self._bucket.download(location, target)
             except OSError as error:
                 message = f"cannot be copied to {folder}: {error.strerror}"
                 raise MediaError(FailureKind.UNREADABLE, message) from error
@@ -137,6 +172,8 @@ def _not_there() -> SourceStamp:
 
 def _below(root: str, url: str) -> str | None:
     """`url`, tidied, if it lies below `root`."""
+    if root.startswith(web.SCHEME):
+        return web.below(root, url)
     if not url.startswith(s3.SCHEME):
         return None
     bucket, key = s3.split(url)

@@ -7,6 +7,14 @@ from reelshelf.indexer.store.calibrations import (
     save_calibration,
 )
 from reelshelf.indexer.store.checksums import FileLog, damage, damaged_elsewhere, damaged_files
+from reelshelf.indexer.store.chunks import (
+    ChunkState,
+    begun_videos,
+    chunk_states,
+    finish_video,
+    forget_chunks,
+    stage_chunks,
+)
 from reelshelf.indexer.store.connection import check_conditional_writes, check_writable
 from reelshelf.indexer.store.erased import (
     SKU,
@@ -66,9 +74,12 @@ from reelshelf.indexer.store.row_checksums import broken_cells, checksummed_colu
 from reelshelf.indexer.store.rows import (
     Cells,
     RunContext,
+    chunk_from,
     encoded_products,
     links_from,
+    modality_scores,
     now,
+    stored_chunk,
     vector_matrix,
 )
 from reelshelf.indexer.store.runs import (
@@ -104,6 +115,7 @@ from reelshelf.indexer.store.vanished import (
     bring_back,
     forget_vanished,
     keep_vanished,
+    kept_keys,
     kept_videos,
 )
 from reelshelf.indexer.store.visual_stats import (
@@ -119,6 +131,7 @@ __all__ = [
     "TABLE_KEYS",
     "VIDEO",
     "Cells",
+    "ChunkState",
     "ErasedItem",
     "FileLog",
     "FileState",
@@ -143,12 +156,15 @@ __all__ = [
     "all_runs",
     "among",
     "as_released",
+    "begun_videos",
     "bring_back",
     "broken_cells",
     "calibration_of",
     "check_conditional_writes",
     "check_writable",
     "checksummed_columns",
+    "chunk_from",
+    "chunk_states",
     "clear_head",
     "close_dead_runs",
     "column_digests",
@@ -164,6 +180,8 @@ __all__ = [
     "erased_items",
     "find_release",
     "fingerprint_names",
+    "finish_video",
+    "forget_chunks",
     "forget_rows",
     "forget_seen",
     "forget_vanished",
@@ -174,6 +192,7 @@ __all__ = [
     "keep_settings",
     "keep_vanished",
     "kept_config",
+    "kept_keys",
     "kept_videos",
     "known_failures",
     "known_visual_stats",
@@ -184,6 +203,7 @@ __all__ = [
     "list_releases",
     "listed_releases",
     "mark_holding",
+    "modality_scores",
     "nearest",
     "newest_calibration",
     "note_erased",
@@ -217,6 +237,8 @@ __all__ = [
     "save_visual_stats",
     "seen_files",
     "served_release",
+    "stage_chunks",
+    "stored_chunk",
     "stored_skus",
     "stored_videos",
     "taking",

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 import pyarrow as pa
 from lancedb.util import value_to_sql
 
+from reelshelf.indexer.store.chunks import forget_chunks
 from reelshelf.indexer.store.head import Lease, read_head
 from reelshelf.indexer.store.products import delete_products
 from reelshelf.indexer.store.releases import list_releases
@@ -29,7 +30,7 @@ _OWN_ROWS = (
 )
 _REWRITTEN = (
     *("videos", "segments", "links", "products", "product_images", "failures"),
-    *("vanished_videos", "vanished_segments"),
+    *("vanished_videos", "vanished_segments", "chunks", "chunk_segments"),
 )
 
 
@@ -116,6 +117,7 @@ def delete_items(store: Store, items: Sequence[ErasedItem]) -> None:
     store.delete_videos(videos)
     delete_products(store, products)
     forget_kept(store, videos)
+    forget_chunks(store, videos)
     for part in parts([item.item_id for item in items]):
         listed = ", ".join(value_to_sql(item_id) for item_id in part)
         store.writable("failures").delete(f"item_id IN ({listed})")

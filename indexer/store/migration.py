@@ -26,7 +26,13 @@ from reelshelf.indexer.store.tables import (
     missing_columns,
 )
 from reelshelf.schemas import tables
-from reelshelf.schemas.config import Config, kept_settings, parse_config, stored_config
+from reelshelf.schemas.config import (
+    Config,
+    kept_settings,
+    parse_config,
+    stored_config,
+    with_first_defaults,
+)
 from reelshelf.schemas.upgrades import Json
 
 _LAST_WITH_SECTIONS = 5
@@ -106,14 +112,15 @@ def fingerprint_names(store: Store, config: Config | None = None) -> dict[str, s
         return {}
     runs = [(run.config, run.models) for run in run_records(store) if run.models]
     made = [(releases.config_of(r), r.models) for r in releases.list_releases(store)]
-    begun = [(config or parse_config({}), generation.models) for generation in generations]
+    first = with_first_defaults(config or parse_config({}))
+    begun = [(first, generation.models) for generation in generations]
     return translations([*begun, *made, *runs])
 
 
 def kept_config(store: Store) -> Json | None:
     """What the store keeps of the config that it was made with: of what is served, if anything is.
 
-    An old store keeps the config of its served release. None where nothing is known.
+    An old store keeps the config of its served release, or else the first defaults.
     """
     served = releases.served_release(store)
     number = served.generation if served else store.generation
@@ -122,7 +129,9 @@ def kept_config(store: Store) -> Json | None:
         # Read as a record is: another version may have written it.
         kept = stored_config(json.dumps(generation.settings), where=f"settings of {store.uri}")
         return kept_settings(kept)
-    return kept_settings(releases.config_of(served)) if served else None
+    if served is not None:
+        return kept_settings(releases.config_of(served))
+    return kept_settings(with_first_defaults(parse_config({})))
 
 
 def keep_settings(store: Store, config: Config) -> None:
@@ -143,7 +152,8 @@ def _made_with(store: Store, generation: Generation, config: Config | None) -> C
         for record in run_records(store)
         if record.models is not None and record.models.image == generation.models.image
     ]
-    return runs[-1] if runs else config or parse_config({"shop_id": generation.shop_id})
+    given = config or parse_config({"shop_id": generation.shop_id})
+    return runs[-1] if runs else with_first_defaults(given)
 
 
 def _tables(generation: Generation) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ NOT_CHECKSUMMED: dict[str, frozenset[str]] = {
             "asr_fingerprint",
             "ocr_fingerprint",
             "text_fingerprint",
+            "post_fingerprint",
         ]
     ),
     "segments": frozenset(["merchant_id", "published_at"]),

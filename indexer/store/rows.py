@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from reelshelf.indexer.store.row_checksums import with_checksums, with_checksums
 from reelshelf.indexer.text.clean import printable
 from reelshelf.schemas import tables
 from reelshelf.schemas.catalog import (
+    Chapter,
     EncodedImage,
     EncodedPicture,
     EncodedProduct,
@@ -24,13 +25,14 @@ from reelshelf.schemas.catalog import (
 )
 from reelshelf.schemas.keys import child_key, link_key, product_key, video_key
 from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
-from reelshelf.schemas.media import DecodeCounts, Vectors, VideoInfo
-from reelshelf.schemas.outcomes import Failed, Indexed
+from reelshelf.schemas.media import Box, Chunk, DecodeCounts, Vectors, VideoInfo
+from reelshelf.schemas.outcomes import Divided, Failed, Indexed
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Stage, StageFingerprint, StageFingerprints
 from reelshelf.schemas.segments import (
-    Box,
     ModelCalls,
+    PostKind,
+    PostText,
     ScreenText,
     Segment,
     SegmentedVideo,
@@ -79,6 +81,72 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def chunk_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
+    """One row for each chunk that is done."""
+    rows = []
+    for done in batch:
+        job, video, chunk = done.job, done.video, done.job.chunk
+        assert chunk is not None
+        placed = asdict(chunk)
+        rows.append(
+            run.common
+            | placed
+            | {
+                "chunk_key": child_key(job.key, "chunk", chunk.sha256),
+                "video_key": job.key,
+                "content_sha256": chunk.sha256,
+                "absent": list(video.absent),
+                "segment_count": len(video.segments),
+                **asdict(video.counts),
+                "calls": calls_cells(video.calls),
+                **_stage_cells(job.kept or run.fingerprints),
+                "language": video.language,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=tables.chunks_schema())
+
+
+def chunk_from(row: Cells) -> Chunk:
+    """A chunk from its row."""
+    placed = {name: row[name] for name in Chunk.__dataclass_fields__ if name != "sha256"}
+    return Chunk(**placed, sha256=row["content_sha256"])
+
+
+def long_video_row(
+    divided: Divided, done: Sequence[Cells], run: RunContext, first_seen: dt.datetime | None
+) -> pa.Table:
+    """The row of a video that is made of chunks; `done` are the rows of these, in order."""
+    job, last = divided.job, done[-1]
+    calls = sum((calls_from(row["calls"]) for row in done), ModelCalls())
+    # A video is as old as the oldest of its chunks.
+    versions = [{item["stage"]: item["version"] for item in row["stage_versions"]} for row in done]
+    oldest = {stage: min(own[stage] for own in versions) for stage in versions[0]}
+    absent = [name for name in done[0]["absent"] if all(name in row["absent"] for row in done)]
+    counts = {name: sum(row[name] for row in done) for name in DecodeCounts.__dataclass_fields__}
+    cells = run.common | {
+        "video_key": job.key,
+        **_source_columns(job.source),
+        "first_seen_at": first_seen or run.started_at,
+        "content_sha256": divided.content_sha256,
+        "duration_ms": last["end_ms"],
+        "width": divided.info.width,
+        "height": divided.info.height,
+        "rotation": divided.info.rotation,
+        "codec": divided.info.codec,
+        "container": divided.info.container,
+        "absent": absent,
+        "segment_count": sum(row["segment_count"] for row in done),
+        **counts,
+        "calls": calls_cells(calls),
+        **{column: last[column] for column in STAGE_COLUMNS.values()},
+        "stage_versions": [{"stage": s, "version": v} for s, v in oldest.items()],
+        "duplicate_cluster": divided.content_sha256,
+        "post_fingerprint": job.post_fingerprint,
+        "chunks": [row["content_sha256"] for row in done],
+    }
+    return with_checksums("videos", pa.Table.from_pylist([cells], schema=tables.videos_schema()))
+
+
 def video_rows(
     batch: Sequence[Indexed], run: RunContext, first_seen: dict[str, dt.datetime]
 ) -> pa.Table:
@@ -105,6 +173,7 @@ def video_rows(
                 **asdict(video.counts),
                 "calls": calls_cells(video.calls),
                 **_stage_cells(stages),
+                "post_fingerprint": done.job.post_fingerprint,
                 # Exact copies are known now; near-duplicates join their clusters later.
                 "duplicates": None,
                 "duplicates_fingerprint": None,
@@ -160,7 +229,21 @@ def _source_columns(source: VideoSource) -> Cells:
     return asdict(source) | {
         "path": printable(source.path),
         "merchant_skus": list(source.merchant_skus),
+        "subtitles": None if source.subtitles is None else printable(source.subtitles),
     }
+
+
+def source_from(row: Cells) -> VideoSource:
+    """What the shop said of a video, from its row."""
+    given = {field.name: row[field.name] for field in fields(VideoSource)}
+    return VideoSource(
+        **given
+        | {
+            "merchant_skus": tuple(given["merchant_skus"] or ()),
+            "hashtags": tuple(given["hashtags"] or ()),
+            "chapters": tuple(Chapter(**chapter) for chapter in given["chapters"] or ()),
+        }
+    )
 
 
 def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
@@ -188,6 +271,7 @@ def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
                     "screen_text": [asdict(line) for line in segment.screen_text],
                     "utterances": [asdict(utterance) for utterance in segment.utterances],
                     "utterance_vectors": segment.utterance_vectors.ravel(),
+                    "post_text": [asdict(posted) for posted in segment.post_text],
                     "merchant_id": source.merchant_id,
                     "language": done.video.language,
                     "published_at": source.published_at,
@@ -271,6 +355,7 @@ def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.T
             "sku": link.sku,
             "score": link.score,
             "scores": {modality.value: score for modality, score in link.scores},
+            "post_text_score": dict(link.scores).get(Modality.POST_TEXT, 0.0),
             "spans": [asdict(span) for span in link.spans],
             "evidence": [_evidence_cells(piece) for piece in link.evidence],
             "merchant_id": None,
@@ -415,7 +500,10 @@ def stored_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVi
                 has_audio="audio" not in row["absent"],
             ),
             end_ms=row["duration_ms"],
-            counts=DecodeCounts(**{name: row[name] for name in DecodeCounts.__dataclass_fields__}),
+            counts=DecodeCounts(
+                # Rows of before schema 9 have no jumps.
+                **{name: row[name] or 0 for name in DecodeCounts.__dataclass_fields__}
+            ),
             segments=moments[row["video_key"]],
             language=spoken.get(row["video_key"]),
             calls=calls_from(row["calls"]),
@@ -424,6 +512,23 @@ def stored_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVi
         )
         for row in videos.to_pylist()
     }
+
+
+def stored_chunk(row: Cells, moments: pa.Table, info: VideoInfo) -> SegmentedVideo:
+    """A chunk as an earlier run made it. `info` is of the whole video."""
+    key = row["video_key"]
+    (found,) = linkable_videos(moments, {key: ()})
+    return SegmentedVideo(
+        content_sha256=row["content_sha256"],
+        info=info,
+        end_ms=row["end_ms"],
+        counts=DecodeCounts(**{name: row[name] for name in DecodeCounts.__dataclass_fields__}),
+        segments=found.segments,
+        language=row["language"],
+        calls=calls_from(row["calls"]),
+        asked=ModelCalls(),
+        absent=tuple(row["absent"]),
+    )
 
 
 def linkable_videos(
@@ -462,6 +567,10 @@ def _segment(row: Cells, frame: Vectors, text_dim: int) -> Segment:
         ),
         text=row["text"],
         text_vector=None if text_vector is None else np.array(text_vector, np.float32),
+        post_text=tuple(
+            PostText(**posted | {"kind": PostKind(posted["kind"])})
+            for posted in row.get("post_text") or ()
+        ),
     )
 
 
@@ -473,12 +582,19 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
             product_key=row["product_key"],
             sku=row["sku"],
             score=row["score"],
-            scores=tuple((Modality(name), value) for name, value in row["scores"].items()),
+            scores=tuple(modality_scores(row["scores"], row.get("post_text_score")).items()),
             spans=tuple(Span(**span) for span in row["spans"]),
             evidence=tuple(_evidence(piece) for piece in row["evidence"]),
         )
         for row in rows.to_pylist()
     ]
+
+
+def modality_scores(scores: Mapping[str, float], posted: float | None) -> dict[Modality, float]:
+    """What each modality makes of a link, from its cells: one came later, and has its own."""
+    known = {Modality(name): value or 0.0 for name, value in scores.items()}
+    known[Modality.POST_TEXT] = posted or 0.0
+    return {modality: known[modality] for modality in Modality if modality in known}
 
 
 def _evidence_cells(piece: Evidence) -> Cells:

@@ -80,6 +80,8 @@ GENERATION_TABLES = (
     "quantizers",
     "vanished_videos",
     "vanished_segments",
+    "chunks",
+    "chunk_segments",
 )
 # Tables that all generations share, beside `head`, which has a way of its own to be changed.
 SHARED_TABLES = ("runs", "sources", "releases", "files", "erased", "store")
@@ -93,6 +95,7 @@ class VideoState:
     fingerprints: StageFingerprints
     source: VideoSource
     first_seen_at: dt.datetime
+    post_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -694,7 +697,9 @@ class Store:
         """Frames by video key."""
         if not keys:
             return {}
-        columns = ["video_key", "content_sha256", "start_ms", "end_ms", "frame_vector"]
+        contents = self.scan("videos", ["video_key", "content_sha256"], among("video_key", keys))
+        content = dict(zip(*(column.to_pylist() for column in contents.columns), strict=True))
+        columns = ["video_key", "start_ms", "end_ms", "frame_vector"]
         found = self.scan("segments", columns, among("video_key", keys))
         found = found.sort_by([("video_key", "ascending"), ("start_ms", "ascending")])
         vectors = rows.vector_matrix(found["frame_vector"])
@@ -704,7 +709,7 @@ class Store:
             places.setdefault(row["video_key"], []).append(i)
         return {
             key: VideoFrames(
-                plain[own[0]]["content_sha256"],
+                content[key],
                 vectors[own],
                 np.array([plain[i]["end_ms"] - plain[i]["start_ms"] for i in own], np.float64),
             )
@@ -854,6 +859,8 @@ def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
         "quantizers": tables.quantizers_schema(),
         "vanished_videos": tables.vanished_videos_schema(),
         "vanished_segments": tables.segments_schema(image_dim, text_dim),
+        "chunks": tables.chunks_schema(),
+        "chunk_segments": tables.segments_schema(image_dim, text_dim),
     }
 
 
@@ -892,7 +899,7 @@ def read_columns(
 def video_state_columns() -> list[str]:
     """The columns of `videos` that planning needs."""
     source = [field.name for field in fields(VideoSource)]
-    columns = ["video_key", "content_sha256", "first_seen_at", "stage_versions"]
+    columns = ["video_key", "content_sha256", "first_seen_at", "stage_versions", "post_fingerprint"]
     return [*columns, *rows.STAGE_COLUMNS.values(), *source]
 
 
@@ -900,13 +907,12 @@ def video_states_of(videos: pa.Table, names: Mapping[str, str]) -> dict[str, Vid
     """The state of each video by its key, from its row. `names` as in `Store.video_states`."""
     states = {}
     for row in videos.to_pylist():
-        given = {field.name: row[field.name] for field in fields(VideoSource)}
-        given["merchant_skus"] = tuple(given["merchant_skus"] or ())
         states[row["video_key"]] = VideoState(
             row["content_sha256"],
             rows.stages_from(row, names),
-            VideoSource(**given),
+            rows.source_from(row),
             row["first_seen_at"],
+            row["post_fingerprint"],
         )
     return states
 

@@ -6,8 +6,10 @@ are left where two runs wrote, or where files were lost. All of it goes, and is 
 """
 
 import logging
+from dataclasses import dataclass
 
 import lance
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,36 +18,70 @@ from reelshelf.indexer.store.tables import Store, among, parts
 _LOG = logging.getLogger(__name__)
 
 
-def torn_videos(store: Store) -> list[str]:
-    """The keys of videos whose segments are not those that their row tells of."""
-    videos = store.scan("videos", ["video_key", "content_sha256", "segment_count"])
-    segments = _counted(store.dataset("segments"))
-    both = videos.join(segments, "video_key", right_suffix="_found", join_type="full outer")
-    known = pc.is_valid(both["content_sha256"])
-    agree = pc.and_(
-        pc.equal(both["content_sha256"], both["content_sha256_found"]),
-        pc.equal(both["segment_count"], both["rows"]),
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """Videos that are not whole, and of long ones that are the contents they do not list."""
+
+    videos: tuple[str, ...]
+    unlisted: tuple[tuple[str, str], ...]
+
+
+def torn_videos(store: Store) -> Torn:
+    """Videos whose moments are not those that their row tells of."""
+    columns = ["video_key", "content_sha256", "segment_count", "chunks"]
+    videos = store.scan("videos", columns)
+    pairs = _counted(store.dataset("segments")).join(
+        _contents(videos), ["video_key", "content_sha256"], join_type="left outer"
     )
-    empty = pc.and_(pc.is_null(both["rows"]), pc.equal(both["segment_count"], 0))
-    whole = pc.or_(pc.fill_null(agree, False), pc.fill_null(empty, False))
-    torn = both.filter(pc.and_(known, pc.invert(whole)))
-    return sorted(set(torn["video_key"].to_pylist()))
+    strange = pairs.filter(pc.is_null(pairs["listed"]))
+    long = videos.filter(pc.is_valid(videos["chunks"]))["video_key"]
+    is_long = pc.is_in(strange["video_key"], value_set=long)
+    own = pairs.filter(pc.is_valid(pairs["listed"])).group_by("video_key")
+    both = videos.select(["video_key", "segment_count"]).join(
+        own.aggregate([("rows", "sum")]), "video_key", join_type="left outer"
+    )
+    agree = pc.equal(both["segment_count"], pc.fill_null(both["rows_sum"], 0))
+    fewer = both.filter(pc.invert(pc.fill_null(agree, False)))["video_key"]
+    known = videos["video_key"]
+    others = strange.filter(pc.invert(is_long))["video_key"]
+    others = others.filter(pc.is_in(others, value_set=known))
+    unlisted = strange.filter(is_long).select(["video_key", "content_sha256"]).to_pylist()
+    return Torn(
+        videos=tuple(sorted({*others.to_pylist(), *fewer.to_pylist()})),
+        unlisted=tuple((row["video_key"], row["content_sha256"]) for row in unlisted),
+    )
 
 
 def drop_torn(store: Store) -> list[str]:
     """Remove what is no part of a whole video; the keys of the videos that are to be done again."""
-    torn = torn_videos(store)
+    found = torn_videos(store)
+    torn = list(found.videos)
     if torn:
         _LOG.warning(
             "%s: %d videos are not whole in the store and are done again", store.uri, len(torn)
         )
         store.delete_videos(torn)
+    # A long video had grown when a run died: its row still lists what it was made of before.
+    for key, content in found.unlisted:
+        where = f"{among('video_key', [key])} AND {among('content_sha256', [content])}"
+        store.writable("segments").delete(where)
     known = store.scan("videos", ["video_key"])["video_key"]
     for name in ("segments", "links"):
         orphans = _orphans(store.dataset(name), known)
         for part in parts(orphans):
             store.writable(name).delete(among("video_key", part))
     return torn
+
+
+def _contents(videos: pa.Table) -> pa.Table:
+    """Each content that moments of a video may be of: its own, or those of its chunks."""
+    whole = videos.filter(pc.is_null(videos["chunks"])).select(["video_key", "content_sha256"])
+    long = videos.filter(pc.is_valid(videos["chunks"]))
+    chunks = long["chunks"].combine_chunks()
+    owners = long["video_key"].combine_chunks().take(pc.list_parent_indices(chunks))
+    pieces = pa.table({"video_key": owners, "content_sha256": pc.list_flatten(chunks)})
+    both = pa.concat_tables([whole, pieces.cast(whole.schema)])
+    return both.append_column("listed", pa.array(np.ones(both.num_rows, np.bool_)))
 
 
 def _counted(segments: lance.LanceDataset) -> pa.Table:

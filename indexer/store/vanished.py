@@ -151,6 +151,11 @@ def _with_sources(segments: pa.Table, sources: Mapping[str, VideoSource]) -> pa.
     return segments
 
 
+def kept_keys(store: Store) -> set[str]:
+    """The keys of videos that vanished a short while ago."""
+    return set(store.scan("vanished_videos", ["video_key"])["video_key"].to_pylist())
+
+
 def forget_kept(store: Store, keys: Sequence[str]) -> None:
     """Delete what is kept of these videos in tables of its own."""
     if not keys or not (store.count("vanished_videos") or store.count("vanished_segments")):

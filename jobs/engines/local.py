@@ -6,7 +6,12 @@ from typing import Self, TypeVar
 
 from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
-from reelshelf.indexer.pipeline.engine import Decode, ModelLoader, ThisProcess
+from reelshelf.indexer.pipeline.engine import (
+    MOST_BATCH_BYTES,
+    Decode,
+    ModelLoader,
+    ThisProcess,
+)
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.catalog import (
     EncodedPicture,
@@ -17,7 +22,8 @@ from reelshelf.schemas.catalog import (
     RejectedText,
 )
 from reelshelf.schemas.config import Config
-from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.media import DecodedVideo
+from reelshelf.schemas.outcomes import Divided, Failed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
@@ -65,16 +71,24 @@ class LocalEngine(ThisProcess):
         yield from work.encode_or_lose_probes(probes, self._loaded, self._meter)
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
-        """Decode and run_models videos in the order they come."""
+        """Decode videos in the order they come, and run the models over a few at a time."""
+        batch: list[tuple[VideoJob, DecodedVideo]] = []
+        size = 0
         for job in jobs:
             with self._meter.stage(Stage.DECODE):
-                decoded = self._decode(job, self._config)
-            if isinstance(decoded, Failed):
+                decoded = self._decode(job, self._config, self._loaded.ocr)
+            if isinstance(decoded, Failed | Divided):
                 yield decoded
-            else:
-                yield from work.run_models(
-                    [(job, decoded)], self._loaded, self._config, self._meter
-                )
+                continue
+            batch.append((job, decoded))
+            size += decoded.nbytes
+            if len(batch) >= self._config.engine.videos_per_batch or size >= MOST_BATCH_BYTES:
+                yield from self._run_models(batch)
+                batch, size = [], 0
+        yield from self._run_models(batch)
+
+    def _run_models(self, batch: Sequence[tuple[VideoJob, DecodedVideo]]) -> list[Outcome]:
+        return work.run_models(batch, self._loaded, self._config, self._meter) if batch else []
 
     @property
     def _loaded(self) -> ModelSet:

@@ -13,7 +13,9 @@ from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.visual_stats import read_visual_stats
-from reelshelf.models.protocols import ModelSet
+from reelshelf.models import openclip
+from reelshelf.models.openclip import load_openclip
+from reelshelf.models.protocols import ImageEncoder, ModelSet, Sound
 from reelshelf.models.registry import load_image_encoder, load_joint_text, load_models
 from reelshelf.schemas.config import MediaConfig, load_config, parse_config
 from reelshelf.schemas.errors import ConfigError, ModelUnavailable
@@ -119,7 +121,7 @@ def test_speech_is_heard_with_its_time(models: ModelSet) -> None:
     path = EXAMPLE_SHOP / "videos" / f"{spoken['video_id']}.mp4"
     video = decode_video(path, MediaConfig())
     assert video.audio is not None
-    heard = models.asr.transcribe(video.audio)
+    (heard,) = models.asr.transcribe([Sound(video.audio)])
     assert heard.language == "en"
     assert "television" in " ".join(u.text for u in heard.utterances)
     assert all(0 <= u.start_ms < u.end_ms <= video.end_ms + 1000 for u in heard.utterances)
@@ -133,7 +135,7 @@ def test_no_words_are_invented_where_nobody_speaks(models: ModelSet, kind: str) 
         "noise": np.random.default_rng(0).normal(0, 0.3, len(t)).astype(np.float32),
         "music": 0.3 * np.sin(2 * np.pi * np.choose((t * 2).astype(int) % 3, (262, 330, 392)) * t),
     }
-    heard = models.asr.transcribe(sounds[kind].astype(np.float32))
+    (heard,) = models.asr.transcribe([Sound(sounds[kind].astype(np.int16))])
     assert heard.utterances == ()
     assert heard.language is None
 
@@ -166,6 +168,89 @@ def test_a_local_clip_checkpoint_puts_words_and_pictures_in_one_space(checkpoint
     vectors = np.concatenate([image.encode_images([picture] * 9), text.encode_texts(["a lamp"])])
     assert vectors.shape == (10, 512)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-4)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small CLIP with random weights, prepared for as SigLIP is: half, half, squashed."""
+    import open_clip
+    import torch
+
+    text = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
+    vision = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
+    told = {
+        "model_cfg": {"embed_dim": 48, "vision_cfg": vision, "text_cfg": text},
+        "preprocess_cfg": {
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+            "interpolation": "bicubic",
+            "resize_mode": "squash",
+        },
+    }
+    place = tmp_path / "own"
+    place.mkdir()
+    (place / "open_clip_config.json").write_text(json.dumps(told))
+    torch.manual_seed(0)
+    model = open_clip.create_model(f"local-dir:{place}", load_weights=False)
+    torch.save(model.state_dict(), place / "open_clip_pytorch_model.bin")
+    return place
+
+
+def test_a_folder_says_how_its_pictures_are_prepared(folder: Path) -> None:
+    import open_clip
+    import torch
+    from PIL import Image
+
+    def encoder() -> ImageEncoder:
+        load_openclip.cache_clear()
+        model = {"name": f"open_clip:local-dir:{folder}"}
+        return load_image_encoder(parse_config({"models": {"image": model}}))
+
+    own = encoder()
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (40, 100, 3), dtype=np.uint8)
+    model = open_clip.create_model(f"local-dir:{folder}", weights_only=True).eval()
+    small = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.BICUBIC))
+    pixels = torch.from_numpy((small.astype(np.float32) / 255 - 0.5) / 0.5).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        expected = model.encode_image(pixels, normalize=True).numpy()
+    assert (own.encode_images([picture]) @ expected.T).item() > 0.999
+    assert "mean 0.5,0.5,0.5" in own.ref.preprocessing
+    told = json.loads((folder / "open_clip_config.json").read_text())
+    del told["preprocess_cfg"]
+    (folder / "open_clip_config.json").write_text(json.dumps(told))
+    plain = encoder()
+    assert plain.ref.sha256 == own.ref.sha256
+    assert plain.ref.space != own.ref.space
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ViT-B-32", "mean 0.481455"),
+        ("ViT-B-16-SigLIP", "mean 0.5,0.5,0.5 std 0.5,0.5,0.5 bicubic squash"),
+        ("ViT-B-16-SigLIP2", "mean 0.5,0.5,0.5 std 0.5,0.5,0.5 bicubic squash"),
+        ("MobileCLIP2-S0", "mean 0,0,0 std 1,1,1 bilinear shortest"),
+        ("ViT-L-14", ""),
+    ],
+)
+def test_a_checkpoint_is_prepared_for_as_its_architecture_is(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    weights = tmp_path / "own.pt"
+    weights.touch()
+    given = openclip._preprocessing(name, weights, str(weights))
+    if not told:
+        assert given == {}
+        return
+    way = {key.removeprefix("image_"): value for key, value in given.items()}
+    assert openclip._told(way).startswith(told)
+
+
+def test_a_tokenizer_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelUnavailable, match="its tokenizer"):
+        openclip._tokenizer("ViT-B-16-SigLIP")
 
 
 def test_open_clip_without_weights_is_an_error_not_a_random_model() -> None:

@@ -34,7 +34,7 @@ def test_weights_that_were_changed_are_refused(tmp_path) -> None:
 def test_an_unknown_model_lists_the_known_ones() -> None:
     config = parse_config({"models": {"image": {"name": "resnet"}}})
     with pytest.raises(
-        ConfigError, match="got 'resnet'; allowed are efficientnet-lite0, open_clip"
+        ConfigError, match="got 'resnet'; allowed are efficientnet-lite0, hf-hub, open_clip"
     ):
         load_image_encoder(config)
 

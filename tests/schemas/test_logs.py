@@ -105,8 +105,8 @@ import reelshelf.jobs.engines as engines
 import reelshelf.jobs.nightly as nightly
 from reelshelf.jobs.cli import main
 from reelshelf.jobs.engines.ray.engine import RayEngine
-from tests.support.fakes import load_fakes
-nightly.make_engine = lambda config: RayEngine(config, load_fakes)
+from tests.support.fakes import load_fake_detector, load_fakes
+nightly.make_engine = lambda c: RayEngine(c, load_fakes, detector=load_fake_detector)
 log = ["--log-file", sys.argv[2], "--log-format", "json"]
 sys.exit(main(["nightly", "--config", sys.argv[1], *log]))
 """

@@ -38,7 +38,7 @@ def other(key: str) -> Config:
         value / 2 if isinstance(value, float) and value else None,
         value + 1.0 if isinstance(value, float) else None,
         0.5 if value == 0.0 else None,
-        "decord", "flat", "fragments", "local", "cpu", "s3://b/p", "http://host", "x",
+        "decord", "skip", "flat", "fragments", "local", "cpu", "s3://b/p", "http://host", "x",
         ["s3://b/p"],
     ]  # fmt: skip
     assert field is not None
@@ -126,5 +126,5 @@ def test_a_store_keeps_settings_and_no_resources() -> None:
 
 def test_settings_are_named_in_full() -> None:
     named = settings_of(CONFIG, ["media.sample_ms", "ocr.same_text"])
-    assert named == {"media.sample_ms": 1000, "ocr.same_text": 0.9}
+    assert named == {"media.sample_ms": 2000, "ocr.same_text": 0.9}
     assert isinstance(CONFIG, BaseModel)

@@ -18,6 +18,7 @@ RED, GREEN, BLUE, WHITE, BLACK = (
     (5, 5, 5),
 )
 RATE = 16_000
+TEN_COLORS = [RED, GREEN, BLUE, WHITE, GREEN, RED, WHITE, BLUE, GREEN, RED]
 
 
 def textured(color: Color, width: int, height: int, corner: Color | None = None) -> np.ndarray:
@@ -97,3 +98,26 @@ def _encode(
                 part.sample_rate, part.pts, part.time_base = RATE, start, Fraction(1, RATE)
                 out.mux(audio.encode(part))
             out.mux(audio.encode(None))
+
+
+def write_long(path: Path, colors: list[Color], *, key_frame_every: int = 10) -> Path:
+    """Two seconds of each color at 10 frames a second, and a tone that says which second it is."""
+    with av.open(str(path), "w") as out:
+        options = {"crf": "20", "g": str(key_frame_every), "bf": "2", "sc_threshold": "0"}
+        video = out.add_stream("libx264", rate=10, options=options)
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        audio = out.add_stream("aac", rate=RATE, layout="mono")
+        seconds = 2 * len(colors)
+        pitch = np.repeat(200.0 + 50 * np.arange(seconds), RATE)
+        tone = 0.4 * np.sin(2 * np.pi * np.cumsum(pitch) / RATE).astype(np.float32)
+        for number in range(10 * seconds):
+            frame = av.VideoFrame.from_ndarray(textured(colors[number // 20], 96, 64), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            out.mux(video.encode(frame))
+            at = number * RATE // 10
+            part = av.AudioFrame.from_ndarray(tone[None, at : at + RATE // 10], "flt", "mono")
+            part.sample_rate, part.pts, part.time_base = RATE, at, Fraction(1, RATE)
+            out.mux(audio.encode(part))
+        for stream in (video, audio):
+            out.mux(stream.encode(None))
+    return path

@@ -14,13 +14,13 @@ import numpy as np
 
 from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.work import failed, failure
-from reelshelf.models.protocols import ModelSet, TextLine, Transcript
+from reelshelf.models.protocols import ModelSet, Sound, TextDetector, Transcript
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import FailureKind, ModelUnavailable
-from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, Vectors
-from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.media import Box, DecodedVideo, Pixels, Samples, TextLine, Vectors
+from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
 from reelshelf.schemas.release import ModelRef
-from reelshelf.schemas.segments import Box, Utterance
+from reelshelf.schemas.segments import Utterance
 
 IMAGE_DIM, TEXT_DIM = 32, 32
 
@@ -68,7 +68,10 @@ class FakeSpeech:
 
     ref = ModelRef(name="fake-speech", revision="1", sha256="0")
 
-    def transcribe(self, audio: Samples) -> Transcript:
+    def transcribe(self, sounds: Sequence[Sound]) -> list[Transcript]:
+        return [self.hear(sound.samples) for sound in sounds]
+
+    def hear(self, audio: Samples) -> Transcript:
         if not np.abs(audio.astype(np.int32)).max() > 300:
             return Transcript((), None)
         return Transcript((Utterance("a crimson kettle", 0, len(audio) // 16, -0.1),), "en")
@@ -93,17 +96,17 @@ class FakeReader:
 class HangingSpeech(FakeSpeech):
     """Never comes back from sound."""
 
-    def transcribe(self, audio: Samples) -> Transcript:
+    def hear(self, audio: Samples) -> Transcript:
         time.sleep(3600)
-        return super().transcribe(audio)
+        return super().hear(audio)
 
 
 class CrashingSpeech(FakeSpeech):
     """Takes its process down on sound, as broken native code does."""
 
-    def transcribe(self, audio: Samples) -> Transcript:
+    def hear(self, audio: Samples) -> Transcript:
         os.kill(os.getpid(), signal.SIGKILL)
-        return super().transcribe(audio)
+        return super().hear(audio)
 
 
 def load_fakes(config: Config) -> ModelSet:
@@ -122,7 +125,9 @@ def load_missing(config: Config) -> ModelSet:
     raise ModelUnavailable("the weights are on holiday: run `pip install holiday`")
 
 
-def decode_or_misbehave(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+def decode_or_misbehave(
+    job: VideoJob, config: Config, detector: TextDetector | None = None
+) -> DecodedVideo | Divided | Failed:
     """The real decoder, except for videos named after what is to go wrong."""
     if job.source.video_id.startswith("hang"):
         time.sleep(3600)
@@ -135,19 +140,23 @@ def decode_or_misbehave(job: VideoJob, config: Config) -> DecodedVideo | Failed:
             return failure(job, "decode", error)
     if job.source.video_id.startswith("crash"):
         os.kill(os.getpid(), signal.SIGSEGV)
-    return work.decode(job, config)
+    return work.decode(job, config, detector)
 
 
-def decode_never(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+def decode_never(
+    job: VideoJob, config: Config, detector: TextDetector | None = None
+) -> DecodedVideo | Divided | Failed:
     """For runs that must not decode anything."""
     raise AssertionError(f"{job.source.video_id} was decoded")
 
 
-def decode_flaky(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+def decode_flaky(
+    job: VideoJob, config: Config, detector: TextDetector | None = None
+) -> DecodedVideo | Divided | Failed:
     """Says of every video whose id begins with "flaky" that its decoder crashed."""
     if job.source.video_id.startswith("flaky"):
         return failed(job, "decode", FailureKind.CRASHED, "crashed")
-    return work.decode(job, config)
+    return work.decode(job, config, detector)
 
 
 class StallingImages(FakeImages):
@@ -228,12 +237,18 @@ def _sick_or_well(
     raise AssertionError("a thousand workers")
 
 
-def decode_slowly(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+def decode_slowly(
+    job: VideoJob, config: Config, detector: TextDetector | None = None
+) -> DecodedVideo | Divided | Failed:
     """The real decoder, slowly; `storage.spool_dir` gets who decoded what, and when."""
     log = Path(str(config.storage.spool_dir)) / f"decoder-{os.getpid()}"
     began = time.monotonic()
     time.sleep(30.0 if job.source.video_id.startswith("long") else 1.0)
-    decoded = work.decode(job, config)
+    decoded = work.decode(job, config, detector)
     with log.open("a") as lines:
         lines.write(f"{job.source.video_id} {began} {time.monotonic()}\n")
     return decoded
+
+
+def load_fake_detector(config: Config) -> TextDetector:
+    return FakeReader()

@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from reelshelf.indexer.extract import work
-from reelshelf.models.protocols import ModelSet, TextLine, Transcript
+from reelshelf.models.protocols import ModelSet, TextDetector, Transcript
 from reelshelf.schemas.config import Config
-from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, Vectors
-from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, TextLine, Vectors
+from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
 from reelshelf.schemas.release import ModelRef
 from tests.support.fakes import FakeImages, FakeReader, FakeSpeech, FakeTexts
 
@@ -32,9 +32,9 @@ class Watched:
                 return images.encode_images(pixels)
 
         class Speech(FakeSpeech):
-            def transcribe(self, audio: Samples) -> Transcript:
+            def hear(self, audio: Samples) -> Transcript:
                 asked["speech"] += 1
-                return super().transcribe(audio)
+                return super().hear(audio)
 
         class Reader(FakeReader):
             def detect(self, image: Pixels) -> tuple[TextLine, ...]:
@@ -43,8 +43,10 @@ class Watched:
 
         return ModelSet(Images(), FakeTexts(), Speech(), Reader(), None)
 
-    def decode(self, job: VideoJob, config: Config) -> DecodedVideo | Failed:
-        found = work.decode(job, config)
+    def decode(
+        self, job: VideoJob, config: Config, detector: TextDetector | None = None
+    ) -> DecodedVideo | Divided | Failed:
+        found = work.decode(job, config, detector)
         if isinstance(found, DecodedVideo):
             self.asked["sounds"] += found.audio is not None
             self.asked["pictures"] += bool(found.frames)

@@ -37,7 +37,12 @@ from ray.exceptions import RayError, RayTaskError
 from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.work import failed
-from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
+from reelshelf.indexer.pipeline.engine import (
+    MOST_BATCH_BYTES,
+    Decode,
+    DetectorLoader,
+    ModelLoader,
+)
 from reelshelf.jobs.engines.ray.workers import (
     DecodeStatus,
     DecodeWorker,
@@ -45,6 +50,7 @@ from reelshelf.jobs.engines.ray.workers import (
     Pool,
     WorkReport,
 )
+from reelshelf.models.registry import load_text_detector
 from reelshelf.schemas.catalog import (
     EncodedPicture,
     PictureJob,
@@ -195,10 +201,17 @@ class _InFlight:
 class RayEngine:
     """Decode and model workers on a Ray node or cluster."""
 
-    def __init__(self, config: Config, loader: ModelLoader, decode: Decode = work.decode) -> None:
+    def __init__(
+        self,
+        config: Config,
+        loader: ModelLoader,
+        decode: Decode = work.decode,
+        detector: DetectorLoader = load_text_detector,
+    ) -> None:
         self._config = config
         self._loader = loader
         self._decode = decode
+        self._detector = detector
         self._started_ray = False
         self._decoders = Pool(self._start_decoder, lambda _: None, "engine.decode_workers")
         self._models = Pool(self._start_model, self._models_loaded, "engine.model_workers")
@@ -371,6 +384,7 @@ class RayEngine:
             while (
                 flight.ready
                 and len(batch) < engine.videos_per_batch
+                and sum(item.size for item in batch) < MOST_BATCH_BYTES
                 and not (first.video.alone or flight.ready[0].video.alone)
             ):
                 batch.append(flight.ready.popleft())
@@ -392,15 +406,16 @@ class RayEngine:
         self._decoded_count += 1
         self._decode_s += time.monotonic() - task.began
         self._put_off_in_vain = 0
-        if status.failed is None:
+        if status.ended is None:
             flight.ready.append(_Decoded(task.video, task.pixels, status.size))
         elif (
-            status.failed.kind is FailureKind.CRASHED
+            isinstance(status.ended, Failed)
+            and status.ended.kind is FailureKind.CRASHED
             and task.video.attempt < self._config.engine.attempts
         ):
             flight.retries.append(task.video.again(counted=True))
         else:
-            yield status.failed
+            yield status.ended
 
     def _lose_decoder(self, flight: _InFlight, task: _Decoding) -> None:
         """A decode worker is gone, or is to go: its video is tried elsewhere."""
@@ -561,7 +576,7 @@ class RayEngine:
             memory=int(self._decode_bytes),
             max_restarts=0,
         )
-        return decoder.remote(self._config, self._decode, _about())
+        return decoder.remote(self._config, self._decode, _about(), self._detector)
 
     def _start_model(self) -> ActorHandle:
         engine = self._config.engine

@@ -33,12 +33,12 @@ from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ConfigError, ReelshelfError
 from reelshelf.schemas.logs import LogLine, keep_records, log_context
 from reelshelf.schemas.media import DecodedVideo
-from reelshelf.schemas.outcomes import Failed, Outcome, VideoJob
+from reelshelf.schemas.outcomes import Divided, Failed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.run import Spent, Stage
 
 if TYPE_CHECKING:
-    from reelshelf.indexer.pipeline.engine import Decode, ModelLoader
+    from reelshelf.indexer.pipeline.engine import Decode, DetectorLoader, ModelLoader
 
 # Loading included: the first time, weights may have to be fetched.
 _START_S = 600.0
@@ -59,9 +59,12 @@ class WorkReport:
 
 @dataclass(frozen=True, slots=True)
 class DecodeStatus:
-    """What the driver learns of a decoded video, whose pixels it never sees."""
+    """What the driver learns of a decoded video, whose pixels it never sees.
 
-    failed: Failed | None
+    `ended` is what became of a video that has none.
+    """
+
+    ended: Failed | Divided | None
     size: int
     report: WorkReport
 
@@ -81,8 +84,14 @@ def _this_node() -> str:
 class DecodeWorker:
     """Has one video at a time decoded by a child of its own, with a deadline."""
 
-    def __init__(self, config: Config, decode: "Decode", about: Mapping[str, str]) -> None:
-        setup = cloudpickle.dumps((decode, config, dict(about)))
+    def __init__(
+        self,
+        config: Config,
+        decode: "Decode",
+        about: Mapping[str, str],
+        detector: "DetectorLoader",
+    ) -> None:
+        setup = cloudpickle.dumps((decode, config, dict(about), detector))
         self._child = DecodeProcess(setup, config.engine.decode_deadline_s)
 
     def load(self) -> Up:
@@ -94,11 +103,9 @@ class DecodeWorker:
         """Two objects: a small one for the driver, a large one that only a model worker reads."""
         done = self._child.decode(job)
         result, report = done.result, WorkReport(done.spent, done.logs)
-        if isinstance(result, Failed):
+        if isinstance(result, Failed | Divided):
             return DecodeStatus(result, 0, report), None
-        size = sum(frame.pixels.nbytes for frame in result.frames)
-        size += result.audio.nbytes if result.audio is not None else 0
-        return DecodeStatus(None, size, report), result
+        return DecodeStatus(None, result.nbytes, report), result
 
 
 class ModelWorker:

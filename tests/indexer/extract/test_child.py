@@ -24,7 +24,7 @@ from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, VideoJob
 from tests.support.clips import GREEN, RED, write_clip
 from tests.support.commands import ROOT
-from tests.support.fakes import decode_or_misbehave
+from tests.support.fakes import decode_or_misbehave, load_fake_detector
 
 pytestmark = pytest.mark.integration
 
@@ -33,7 +33,7 @@ CONFIG = parse_config({"engine": {"decode_memory_gb": 0.6}})
 
 @pytest.fixture
 def child() -> Iterator[DecodeProcess]:
-    setup = pickle.dumps((decode_or_misbehave, CONFIG, {"run_id": "r"}))
+    setup = pickle.dumps((decode_or_misbehave, CONFIG, {"run_id": "r"}, load_fake_detector))
     process = DecodeProcess(setup, deadline_s=20.0)
     yield process
     process.close()
@@ -75,7 +75,7 @@ def test_a_crash_and_a_lack_of_memory_are_outcomes(
 
 
 def test_a_hang_ends_at_the_deadline(tmp_path: Path) -> None:
-    setup = pickle.dumps((decode_or_misbehave, CONFIG, {}))
+    setup = pickle.dumps((decode_or_misbehave, CONFIG, {}, load_fake_detector))
     child = DecodeProcess(setup, deadline_s=0.5)
     failed = child.decode(job(tmp_path, "hang")).result
     assert isinstance(failed, Failed)
@@ -107,8 +107,9 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
         "import os, pickle, sys\n"
         "from reelshelf.indexer.extract.child import DecodeProcess, _send\n"
         "from reelshelf.schemas.config import parse_config\n"
-        "from tests.support.fakes import decode_or_misbehave\n"
-        "child = DecodeProcess(pickle.dumps((decode_or_misbehave, parse_config({}), {})), 60.0)\n"
+        "from tests.support.fakes import decode_or_misbehave, load_fake_detector\n"
+        "setup = (decode_or_misbehave, parse_config({}), {}, load_fake_detector)\n"
+        "child = DecodeProcess(pickle.dumps(setup), 60.0)\n"
         "child.wait()\n"
         "_send(child._child.stdin.fileno(), pickle.loads(bytes.fromhex(sys.argv[1])))\n"
         "print(child._child.pid, flush=True)\n"

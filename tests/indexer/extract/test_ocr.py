@@ -2,14 +2,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reelshelf.indexer.extract.ocr import may_bear_text, read_frames
-from reelshelf.models.protocols import TextLine
+from reelshelf.indexer.extract.ocr import EdgeGated, read_frames
 from reelshelf.schemas.config import OcrConfig
-from reelshelf.schemas.media import Pixels, TimedFrame
+from reelshelf.schemas.media import Box, Pixels, TextLine, TimedFrame
 from reelshelf.schemas.release import ModelRef
-from reelshelf.schemas.segments import Box
 
-CONFIG = OcrConfig(min_edge_density=0.0)
+CONFIG = OcrConfig()
 TOP = Box(0.1, 0.1, 0.6, 0.2)
 LOW = Box(0.1, 0.7, 0.6, 0.8)
 
@@ -19,12 +17,11 @@ class Script:
 
     ref = ModelRef(name="script", revision="1", sha256="0")
 
-    def __init__(self, frames: Sequence[Sequence[tuple[str, Box]]]) -> None:
-        self._frames = iter(frames)
+    def __init__(self) -> None:
         self.read: list[str] = []
 
     def detect(self, image: Pixels) -> tuple[TextLine, ...]:
-        return tuple(TextLine(box, _picture(text)) for text, box in next(self._frames))
+        raise AssertionError("lines are found where frames are decoded")
 
     def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         texts = [next(t for t in TEXTS if np.array_equal(_picture(t), crop)) for crop in crops]
@@ -40,13 +37,17 @@ def _picture(text: str) -> Pixels:
     return rng.integers(0, 255, (16, 96, 3), dtype=np.uint8)
 
 
-def frames(count: int) -> list[TimedFrame]:
-    return [TimedFrame(i * 1000, np.zeros((64, 64, 3), np.uint8)) for i in range(count)]
+def frames(script: Sequence[Sequence[tuple[str, Box]]]) -> list[TimedFrame]:
+    """A frame a second, with the lines that a script says were found on it."""
+    blank = np.zeros((64, 64, 3), np.uint8)
+    found = [tuple(TextLine(box, _picture(text)) for text, box in lines) for lines in script]
+    return [TimedFrame(i * 1000, blank, lines) for i, lines in enumerate(found)]
 
 
 def test_a_line_that_stays_is_read_once_and_lasts_until_it_is_gone() -> None:
-    reader = Script([[("first line", TOP)]] * 3 + [[]])
-    result = read_frames(frames(4), reader, CONFIG, end_ms=4000)
+    reader = Script()
+    script = [[("first line", TOP)]] * 3 + [[]]
+    result = read_frames(frames(script), reader, CONFIG, end_ms=4000)
     (line,) = result.lines
     assert (line.text, line.start_ms, line.end_ms) == ("first line", 0, 3000)
     assert reader.read == ["first line"]
@@ -54,8 +55,8 @@ def test_a_line_that_stays_is_read_once_and_lasts_until_it_is_gone() -> None:
 
 
 def test_another_line_in_the_same_place_is_read_anew() -> None:
-    reader = Script([[("first line", TOP)], [("second line", TOP)]])
-    lines = read_frames(frames(2), reader, CONFIG, end_ms=2500).lines
+    script = [[("first line", TOP)], [("second line", TOP)]]
+    lines = read_frames(frames(script), Script(), CONFIG, end_ms=2500).lines
     assert [(i.text, i.start_ms, i.end_ms) for i in lines] == [
         ("first line", 0, 1000),
         ("second line", 1000, 2500),
@@ -63,18 +64,23 @@ def test_another_line_in_the_same_place_is_read_anew() -> None:
 
 
 def test_the_same_words_in_another_place_are_another_line() -> None:
-    reader = Script([[("first line", TOP)], [("first line", LOW)]])
-    assert len(read_frames(frames(2), reader, CONFIG, end_ms=2000).lines) == 2
+    script = [[("first line", TOP)], [("first line", LOW)]]
+    assert len(read_frames(frames(script), Script(), CONFIG, end_ms=2000).lines) == 2
 
 
 def test_what_was_read_without_confidence_is_dropped() -> None:
-    reader = Script([[("smudge", TOP), ("", LOW)]])
-    assert read_frames(frames(1), reader, CONFIG, end_ms=1000).lines == ()
+    script = [[("smudge", TOP), ("", LOW)]]
+    assert read_frames(frames(script), Script(), CONFIG, end_ms=1000).lines == ()
 
 
-def test_a_blank_picture_is_not_searched_and_a_lettered_one_is() -> None:
+def test_where_it_is_asked_for_a_blank_picture_is_not_searched() -> None:
+    class Everywhere:
+        def detect(self, image: Pixels) -> tuple[TextLine, ...]:
+            return (TextLine(TOP, image),)
+
     blank = np.full((200, 200, 3), 120, np.uint8)
     lettered = blank.copy()
     lettered[60:120, 20:180:8] = 255
-    assert not may_bear_text(blank, 0.01)
-    assert may_bear_text(lettered, 0.01)
+    gated = EdgeGated(Everywhere(), 0.01)
+    assert gated.detect(blank) == ()
+    assert len(gated.detect(lettered)) == 1

@@ -13,14 +13,15 @@ from reelshelf.schemas.media import DecodeCounts, DecodedVideo, Shot, TimedFrame
 from reelshelf.schemas.outcomes import SourceStamp, VideoJob
 from reelshelf.schemas.run import Stage, StageFingerprints
 from tests.support.clips import BLUE, RED, WHITE, Color, textured
-from tests.support.fakes import load_fakes
+from tests.support.fakes import FakeReader, load_fakes
 
-CONFIG = parse_config({"ocr": {"min_edge_density": 0.0}})
+CONFIG = parse_config({})
 
 
 def video(colors: list[Color], *, sound: bool = False, corner: Color | None = None) -> DecodedVideo:
     """One frame and one shot for each color, a second long."""
-    frames = [TimedFrame(i * 1000, textured(c, 64, 64, corner)) for i, c in enumerate(colors)]
+    pictures = [textured(color, 64, 64, corner) for color in colors]
+    frames = [TimedFrame(i * 1000, p, FakeReader().detect(p)) for i, p in enumerate(pictures)]
     end = len(colors) * 1000
     return DecodedVideo(
         content_sha256="00",

@@ -42,7 +42,7 @@ from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.quantizer import Quantizer
 from reelshelf.schemas.release import ModelRef, ModelRefs, VectorIndex
 from tests.support.commands import ROOT
-from tests.support.fakes import load_fakes
+from tests.support.fakes import load_fake_detector, load_fakes
 from tests.support.indexes import COLUMN, TABLE, index_config
 from tests.support.shops import small_config
 
@@ -149,7 +149,7 @@ def test_every_way_into_lance_gives_the_same_answers(store: Store) -> None:
 
 def test_ray_tasks_encode_the_pieces(store: Store, ray_node: None) -> None:
     config = index_config(build="fragments")
-    engine = RayEngine(config, load_fakes)
+    engine = RayEngine(config, load_fakes, detector=load_fake_detector)
     local = build(store, config)
     anew = Builder(config.index, engine.map_tasks, workers=PIECES, retrain=True)
     spread = update_index(store, TABLE, COLUMN, anew, local)

@@ -16,8 +16,8 @@ from reelshelf.schemas.calibration import Calibration, Signal
 from reelshelf.schemas.catalog import EncodedImage, EncodedProduct, Product
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.links import LinkableVideo, Modality
-from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.segments import Box, ScreenText, Segment, Utterance
+from reelshelf.schemas.media import Box, Vectors
+from reelshelf.schemas.segments import ScreenText, Segment, Utterance
 from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
 
 DIM = 64

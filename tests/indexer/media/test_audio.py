@@ -1,11 +1,9 @@
-from itertools import pairwise
-
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelshelf.indexer.media.audio import SoundTrack
-from reelshelf.models.whisper import windows
+from reelshelf.indexer.media.audio import SoundTrack, is_silent
 from reelshelf.schemas.media import AudioChunk, Samples
 
 
@@ -44,18 +42,35 @@ def test_no_chunks_mean_no_sound() -> None:
     assert assemble([], max_ms=1000) is None
 
 
-def test_long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
-    sound = np.full(16_000 * 300, 9000, np.int16)
-    sound[16_000 * 50 : 16_000 * 51] = 3
-    cut = windows(sound)
-    assert (cut[0][0], cut[-1][1]) == (0, len(sound))
-    assert all(a[1] == b[0] for a, b in pairwise(cut))
-    assert all(end - start <= 16_000 * 60 for start, end in cut)
-    assert 50 <= cut[0][1] / 16_000 <= 51
-    assert windows(sound[: 16_000 * 60]) == [(0, 16_000 * 60)]
-
-
 @given(st.lists(st.tuples(st.integers(-2000, 9000), st.integers(1, 500)), max_size=8))
 def test_it_is_never_longer_than_allowed(parts: list[tuple[int, int]]) -> None:
     sound = assemble([chunk(start, ms) for start, ms in sorted(parts)], max_ms=4000)
     assert sound is None or len(sound) <= 4000 * 16
+
+
+def stereo(left: Samples, right: Samples) -> AudioChunk:
+    return AudioChunk(0, np.stack([left, right], axis=1).astype(np.int16))
+
+
+def _voice(seconds: int) -> Samples:
+    rng = np.random.default_rng(0)
+    return (rng.standard_normal(seconds * 16_000) * 3000).astype(np.int16)
+
+
+@pytest.mark.parametrize(("left", "right"), [(1, -1), (1, 0), (0, 1), (1, 1), (0.7, 0.7)], ids=str)
+def test_a_voice_is_heard_however_its_channels_are(left: float, right: float) -> None:
+    voice = _voice(3)
+    sound = assemble([stereo(voice * left, voice * right)], max_ms=60_000)
+    assert sound is not None
+    assert sound.ndim == 1
+    loud = np.abs(sound.astype(int)).mean() / np.abs(voice.astype(int)).mean()
+    assert loud > 0.65
+    assert abs(np.corrcoef(sound, voice)[0, 1]) > 0.99
+
+
+def test_silence_is_told_from_a_whisper() -> None:
+    assert is_silent(None)
+    assert is_silent(np.zeros(16_000, np.int16))
+    quiet = np.zeros(16_000 * 60, np.int16)
+    quiet[16_000 * 40 : 16_000 * 41] = 40
+    assert not is_silent(quiet)

@@ -210,7 +210,7 @@ def test_a_video_that_crashes_its_decoder_is_tried_on_some_nights_and_then_rests
 def test_a_file_that_changes_while_it_is_read_is_not_indexed_as_either(shop: Shop) -> None:
     from reelshelf.indexer.extract import work
 
-    def decode_and_touch(job, config):
+    def decode_and_touch(job, config, detector=None):
         path = Path(job.source.path)
         if job.source.video_id == "b":
             touch(path)

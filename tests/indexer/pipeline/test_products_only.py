@@ -147,7 +147,7 @@ def test_what_a_night_left_unfinished_is_not_published_by_it(
     # And what the night has done is not lost.
     result = shop.ingest(decode=decode_never)
     assert result.published
-    assert torn_videos(Store.open(shop.request.store)) == []
+    assert torn_videos(Store.open(shop.request.store)).videos == ()
 
 
 def test_an_encoder_that_gives_noise_is_found_out(

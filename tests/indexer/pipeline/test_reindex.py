@@ -17,11 +17,11 @@ from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.store.releases import list_releases, require_served
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
-from reelshelf.models.protocols import ModelSet
+from reelshelf.models.protocols import ModelSet, TextDetector
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ConfigError, GateRefused, StoreError
 from reelshelf.schemas.media import DecodedVideo
-from reelshelf.schemas.outcomes import Failed, VideoJob
+from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
 from reelshelf.schemas.run import Stage
 from tests.support.clips import RED, write_clip
 from tests.support.fakes import (
@@ -111,12 +111,15 @@ def test_a_generation_whose_run_died_is_finished_by_the_next(shop: Shop) -> None
     shop.ingest()
     wide = small_config(models=WIDE)
 
-    def dies(job: VideoJob, config: Config) -> DecodedVideo | Failed:
+    def dies(
+        job: VideoJob, config: Config, detector: TextDetector | None = None
+    ) -> DecodedVideo | Divided | Failed:
         if job.source.video_id == "c":
             raise KeyboardInterrupt
-        return work.decode(job, config)
+        return work.decode(job, config, detector)
 
-    one_by_one = small_config(models=WIDE, engine={"kind": "local", "videos_per_commit": 1})
+    engine = {"kind": "local", "videos_per_commit": 1, "videos_per_batch": 1}
+    one_by_one = small_config(models=WIDE, engine=engine)
     with pytest.raises(KeyboardInterrupt):
         shop.ingest(
             one_by_one, Watched(WideImages()).load, dies, reindex=ReindexRequest(model="wide")
@@ -136,7 +139,7 @@ def test_a_generation_whose_run_died_is_finished_by_the_next(shop: Shop) -> None
         ({"asr": {"min_log_probability": -1.0}}, {"speech", "sounds"}),
         # The reader is asked about product pictures; these videos have no text.
         ({"ocr": {"min_confidence": 0.61}}, {"reader", "pictures"}),
-        ({"media": {"segment_ms": 2000}}, {"images", "speech", "pictures", "sounds"}),
+        ({"media": {"segment_ms": 2000}}, {"images", "speech", "pictures", "sounds", "reader"}),
     ],
 )
 def test_a_night_redoes_the_stages_that_a_setting_is_about(

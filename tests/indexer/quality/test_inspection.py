@@ -115,6 +115,8 @@ def _any(kind: pa.DataType) -> object:
         return [_any(kind.value_type)]
     if pa.types.is_string(kind):
         return "another"
+    if pa.types.is_boolean(kind):
+        return True
     return 7777777.0 if pa.types.is_floating(kind) else 7777777
 
 

@@ -316,7 +316,7 @@ def test_what_the_decoder_takes_is_a_video_by_its_name(tmp_path: Path, name: str
 def test_names_of_videos_are_those_of_the_decoders_containers() -> None:
     import av
 
-    from reelshelf.indexer.media.pyav import CONTAINERS
+    from reelshelf.indexer.media.tracks import CONTAINERS
 
     beside = {"m4a", "m4b", "isma", "mka", "mks", "ogg", "wma", "avif", "heic", "heif"}
     named = set()

@@ -198,10 +198,10 @@ def test_an_upgrade_that_is_killed_is_done_again(old: OldShop, run: Run) -> None
 def test_it_is_redone_only_where_somebody_asks(old: OldShop, run: Run) -> None:
     run("ingest", *old.source, "--config", str(old.config))
     result = run("reindex", "--outdated", *old.source)
-    # The speech threshold differs from today's default: speech and what reads it.
+    # Videos are sampled, read and heard in other ways than when the store was made.
     assert result["outcomes"]["indexed"] == 3
     assert result["calls"].get("audio_ms_heard", 0) > 0
-    assert not result["calls"].get("frames_encoded")
+    assert result["calls"].get("frames_encoded", 0) > 0
     assert run("upgrade", "--dry-run")["outdated"]["settings"] == []
 
 

@@ -91,7 +91,7 @@ def test_the_next_run_goes_back_for_good_and_does_the_work_again(
         manifest(shop, table).unlink()
     shop.run().or_raise()
     store = open_(shop)
-    assert torn_videos(store) == []
+    assert torn_videos(store).videos == ()
     assert links_of(ReleaseSnapshot.served(store)) == links
     verify(shop.request.store, small_config())
     assert not shop.run().published
@@ -241,11 +241,11 @@ def test_segments_of_another_content_are_found_and_done_again(shop: Shop) -> Non
     store.dataset("segments").update(
         {"content_sha256": "'of another'"}, where=f"segment_key = '{one['segment_key']}'"
     )
-    assert torn_videos(store) == [key]
+    assert torn_videos(store).videos == (key,)
     result = shop.ingest()
     # What a release that is kept has of it is whole.
     assert (result.tally.indexed, result.planned.videos_back) == (0, 1)
-    assert torn_videos(store) == []
+    assert torn_videos(store).videos == ()
     assert shop.run(decode=decode_never).tally.failed == 0
 
 

@@ -19,7 +19,7 @@ from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Failed, VideoJob
 from tests.support.clips import GREEN, RED, write_clip
 from tests.support.commands import ROOT
-from tests.support.fakes import load_stalling
+from tests.support.fakes import load_fake_detector, load_stalling
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +49,7 @@ def test_a_stage_that_stands_still_stops_the_one_before_it(ray_node: None, tmp_p
     decoded = work.decode(VideoJob("k", VideoSource("a", str(path)), stamp), settings)
     assert isinstance(decoded, DecodedVideo)
     size = sum(frame.pixels.nbytes for frame in decoded.frames)
-    with RayEngine(settings, load_stalling) as running:
+    with RayEngine(settings, load_stalling, detector=load_fake_detector) as running:
         running._most_bytes = 4 * size
         first = next(running.index_videos(endless()))
     assert isinstance(first, Failed)

@@ -1,6 +1,7 @@
 """One contract for both engines, and what only killable workers can do."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from tests.support.fakes import (
     load_all_sick,
     load_choosy,
     load_crashing,
+    load_fake_detector,
     load_fakes,
     load_hanging,
     load_missing,
@@ -35,7 +37,8 @@ from tests.support.fakes import (
 )
 
 pytestmark = pytest.mark.integration
-ENGINES = {"local": LocalEngine, "ray": RayEngine}
+on_ray = partial(RayEngine, detector=load_fake_detector)
+ENGINES = {"local": LocalEngine, "ray": on_ray}
 
 
 def config(**engine: object) -> Config:
@@ -150,7 +153,7 @@ def test_a_decoder_that_hangs_is_killed_and_its_neighbors_live(
 ) -> None:
     jobs = clips(tmp_path, ["a", "hang", "b", "c"])
     settings = config(decode_deadline_s=4.0)
-    with RayEngine(settings, load_fakes, decode_or_misbehave) as engine:
+    with on_ray(settings, load_fakes, decode_or_misbehave) as engine:
         outcomes = by_id(engine.index_videos(jobs))
     assert kinds(outcomes) == dict.fromkeys("abc", "indexed") | {"hang": FailureKind.DEADLINE}
     hung = outcomes["hang"]
@@ -162,7 +165,7 @@ def test_a_decoder_that_crashes_is_tried_again_and_then_given_up(
     ray_node: None, tmp_path: Path
 ) -> None:
     jobs = clips(tmp_path, ["a", "crash-1", "b", "crash-2", "c"])
-    with RayEngine(config(), load_fakes, decode_or_misbehave) as engine:
+    with on_ray(config(), load_fakes, decode_or_misbehave) as engine:
         outcomes = by_id(engine.index_videos(jobs))
     crashed = dict.fromkeys(["crash-1", "crash-2"], FailureKind.CRASHED)
     assert kinds(outcomes) == dict.fromkeys("abc", "indexed") | crashed
@@ -173,7 +176,7 @@ def test_a_decoder_that_takes_all_memory_costs_its_own_video(
 ) -> None:
     jobs = clips(tmp_path, ["a", "greedy", "b"])
     settings = config(decode_memory_gb=0.6)
-    with RayEngine(settings, load_fakes, decode_or_misbehave) as engine:
+    with on_ray(settings, load_fakes, decode_or_misbehave) as engine:
         outcomes = by_id(engine.index_videos(jobs))
     assert kinds(outcomes) == dict.fromkeys("ab", "indexed") | {"greedy": FailureKind.OUT_OF_MEMORY}
 
@@ -189,7 +192,7 @@ def test_a_model_that_dies_or_hangs_costs_only_the_video_that_did_it(
     loud = job("loud", write_clip(tmp_path / "loud.mp4", [RED, BLUE], sound=True))
     jobs = clips(tmp_path, ["a", "b", "c"])
     settings = config(model_deadline_s=5.0)
-    with RayEngine(settings, loader) as engine:
+    with on_ray(settings, loader) as engine:
         outcomes = by_id(engine.index_videos([jobs[0], loud, *jobs[1:]]))
     assert kinds(outcomes) == dict.fromkeys("abc", "indexed") | {"loud": kind}
 
@@ -207,7 +210,7 @@ def spooled(tmp_path: Path, **engine: object) -> Config:
 def test_one_sick_worker_loses_no_video(ray_node: None, tmp_path: Path, loader: object) -> None:
     jobs = clips(tmp_path, [f"v{i}" for i in range(24)])
     settings = spooled(tmp_path, model_workers=2, model_cpus=0.2, decode_cpus=0.2)
-    with RayEngine(settings, loader) as engine:
+    with on_ray(settings, loader) as engine:
         outcomes = by_id(engine.index_videos(jobs))
     assert kinds(outcomes) == dict.fromkeys((f"v{i}" for i in range(24)), "indexed")
 
@@ -217,7 +220,7 @@ def test_pictures_and_texts_are_tried_in_another_worker_too(ray_node: None, tmp_
     Image.fromarray(textured(RED, 32, 32)).save(picture)
     jobs = [PictureJob(f"k{i}", "p", "S", "p.png", str(picture)) for i in range(20)]
     settings = spooled(tmp_path, model_workers=2, model_cpus=0.2, decode_cpus=0.2)
-    with RayEngine(settings, load_one_sick) as engine:
+    with on_ray(settings, load_one_sick) as engine:
         encoded = list(engine.encode_pictures(jobs))
     assert [type(item).__name__ for item in encoded] == ["EncodedPicture"] * 20
 
@@ -227,7 +230,7 @@ def test_where_all_workers_are_sick_every_video_has_its_outcome_and_few_workers_
 ) -> None:
     jobs = clips(tmp_path, [f"v{i}" for i in range(12)])
     settings = spooled(tmp_path, model_workers=1, model_cpus=0.2, decode_cpus=0.2)
-    with RayEngine(settings, load_all_sick) as engine:
+    with on_ray(settings, load_all_sick) as engine:
         outcomes = by_id(engine.index_videos(jobs))
     assert set(kinds(outcomes).values()) == {FailureKind.INTERNAL}
     assert len(outcomes) == 12
@@ -236,7 +239,7 @@ def test_where_all_workers_are_sick_every_video_has_its_outcome_and_few_workers_
 
 def test_one_bad_video_costs_few_workers(ray_node: None, tmp_path: Path) -> None:
     settings = spooled(tmp_path, model_workers=2, model_cpus=0.2, decode_cpus=0.2)
-    with RayEngine(settings, load_all_sick) as engine:
+    with on_ray(settings, load_all_sick) as engine:
         outcomes = by_id(engine.index_videos(clips(tmp_path, ["bad"])))
     assert kinds(outcomes) == {"bad": FailureKind.INTERNAL}
     assert len(list(tmp_path.glob("loaded-*"))) <= 3
@@ -261,7 +264,7 @@ def test_as_many_decoders_are_busy_as_the_setting_says(ray_node: None, tmp_path:
         model_cpus=0.1,
         videos_per_batch=1,
     )
-    with RayEngine(settings, load_fakes, decode_slowly) as engine:
+    with on_ray(settings, load_fakes, decode_slowly) as engine:
         while len(engine._decoders._idle) < 6:
             engine._wait([])
         outcomes = by_id(engine.index_videos(jobs))
@@ -278,7 +281,7 @@ def test_a_video_that_takes_long_is_put_off_and_holds_nobody_up(
 ) -> None:
     jobs = clips(tmp_path, ["long", "a", "b", "c", "d"])
     settings = spooled(tmp_path, decode_workers=1, slow_after_s=1.0, decode_deadline_s=6.0)
-    with RayEngine(settings, load_fakes, decode_slowly) as engine:
+    with on_ray(settings, load_fakes, decode_slowly) as engine:
         outcomes = list(engine.index_videos(jobs))
         assert len(engine._decoders._alive) == 1
     # One decoder, and the long one was given up last.
@@ -293,7 +296,7 @@ def test_the_clock_is_looked_at_before_a_worker_is_asked(
 ) -> None:
     asked: list[object] = []
     monkeypatch.setattr(ray_engine, "_is_done", lambda ref: asked.append(ref) or True)
-    with RayEngine(config(), load_fakes) as engine:
+    with on_ray(config(), load_fakes) as engine:
         outcomes = by_id(engine.index_videos(clips(tmp_path, ["a", "b", "c"])))
     assert set(kinds(outcomes).values()) == {"indexed"}
     assert asked == []

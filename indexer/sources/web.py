@@ -1,0 +1,118 @@
+"""Files behind https://, below the prefixes that the config allows, and nowhere else.
+
+Redirects are followed only to such places: a host that is not listed is never contacted.
+"""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from pathlib import Path
+from typing import IO
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.outcomes import SourceStamp
+
+SCHEME = "https://"
+_TIMEOUT_S = 60.0
+_PIECE = 1024**2
+
+
+class Web:
+    """Reads what lies below some https:// prefixes."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._allowed = [prefix for prefix in allowed if prefix.startswith(SCHEME)]
+        self._opener = urllib.request.OpenerDirector()
+        for handler in (
+            urllib.request.HTTPSHandler(),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.HTTPErrorProcessor(),
+            _Redirects(self.allows),
+        ):
+            self._opener.add_handler(handler)
+
+    def allows(self, url: str) -> bool:
+        """Whether a URL lies below a prefix that is allowed."""
+        return any(below(prefix, url) is not None for prefix in self._allowed)
+
+    def stamp(self, url: str) -> SourceStamp:
+        """What the server says of a file without sending it. Raises MediaError."""
+        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 (see `allows`)
+        with self._asked(request) as answer:
+            size = answer.headers.get("Content-Length", "")
+            changed = answer.headers.get("Last-Modified", "")
+            version = answer.headers.get("ETag", "")
+        try:
+            at = int(parsedate_to_datetime(changed).timestamp() * 1e9) if changed else 0
+        except ValueError:
+            at = 0
+        return SourceStamp(int(size) if size.isdecimal() else 0, at, version=version)
+
+    def download(self, url: str, target: Path, max_bytes: int) -> None:
+        """Copy a file. Raises MediaError."""
+        with self._asked(urllib.request.Request(url)) as answer, target.open("wb") as file:  # noqa: S310
+            while piece := answer.read(_PIECE):
+                file.write(piece)
+                if file.tell() > max_bytes:
+                    message = f"has more than {max_bytes} bytes"
+                    raise MediaError(FailureKind.TOO_LARGE, message)
+
+    def _asked(self, request: urllib.request.Request) -> HTTPResponse:
+        url = request.full_url
+        if not self.allows(url):
+            raise MediaError(FailureKind.UNREADABLE, "lies outside of what storage.allow lists")
+        try:
+            answer = self._opener.open(request, timeout=_TIMEOUT_S)
+        except urllib.error.HTTPError as error:
+            message = f"cannot be read: {error.code} {error.reason}"
+            raise MediaError(FailureKind.UNREADABLE, message) from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise MediaError(FailureKind.UNREADABLE, f"cannot be read: {error}") from error
+        if not isinstance(answer, HTTPResponse):
+            raise MediaError(FailureKind.UNREADABLE, "cannot be read: no answer")
+        return answer
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect where `allows` says so."""
+
+    def __init__(self, allows: Callable[[str], bool]) -> None:
+        self._allows = allows
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """The request to follow it with. Raises MediaError where it leads elsewhere."""
+        if not self._allows(newurl):
+            host = urlsplit(newurl).netloc
+            raise MediaError(
+                FailureKind.UNREADABLE, f"leads to {host!r}, which storage.allow does not list"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def below(prefix: str, url: str) -> str | None:
+    """`url`, tidied, if it lies below `prefix`: on the same host, in the same folder."""
+    home, wanted = urlsplit(prefix), urlsplit(url)
+    if wanted.scheme != "https" or wanted.username or wanted.netloc != home.netloc:
+        return None
+    # What a server makes of dots in a path is its own affair: a path that has any is refused.
+    folder = home.path if home.path.endswith("/") else home.path + "/"
+    inside = not home.path or wanted.path.startswith(folder)
+    if not inside or any(part in (".", "..") for part in wanted.path.split("/")):
+        return None
+    return urlunsplit(wanted)
+
+
+def joined(root: str, name: str) -> str:
+    """What a name means in a list below `root`."""
+    return urljoin(root, name)
