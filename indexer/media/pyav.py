@@ -190,8 +190,8 @@ class PyavVideo:
         """The picture shown at a time; the nearest one that was reached after many frames.
 
         Sought from the key frame before it, or decoded from the start where a format cannot be
-        sought in. None without any picture. What is left of `stream` is lost. Raises MediaError
-        where the file cannot be sought in though its format can.
+        sought in, for two minutes of it at most. None without any picture. What is left of `stream`
+        is lost. Raises MediaError where the file cannot be sought in though its format can.
         """
         frames: Iterator[Decoded] = chain(self._pending, self._frames)
         most = _MOST_READ
@@ -214,7 +214,11 @@ class PyavVideo:
             if not isinstance(frame, VideoFrame):
                 continue
             looked_at += 1
-            if shown is not None and (self._picture_ms(frame) > time_ms or looked_at > most):
+            if shown is not None and self._picture_ms(frame) > time_ms:
+                break
+            if looked_at > most:
+                # Where nothing can be sought this is far from there; else it is near.
+                shown = None if self._clocked else shown
                 break
             shown = frame
         return self._render(shown, self._config.frame_side) if shown is not None else None

@@ -86,6 +86,11 @@ class CatalogIndex:
         )
 
     @cached_property
+    def title_words(self) -> frozenset[str]:
+        """Every word of every title."""
+        return frozenset(word for name in self.names for word in name.words)
+
+    @cached_property
     def packaging_terms(self) -> dict[str, npt.NDArray[np.intp]]:
         """Words that may stand on products (of pictures, title and brand), and on which."""
         owners: dict[str, list[int]] = defaultdict(list)

@@ -5,6 +5,7 @@ in the text. Siblings share words ("... Delicious Apple"), so the words a better
 do not count again for a worse one: the words that differ decide.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +17,9 @@ from reelshelf.indexer.text.catalog import CatalogIndex, Name
 
 _FUZZY = 80.0  # of 100: one wrong letter in five
 _SHORTEST_FUZZY = 4
+_TAG = re.compile(r"#(\w+)")
+_CAPITALS = re.compile(r"(?<=[^\W_A-Z])(?=[A-Z])|_")
+_MOST_TAGS, _LONGEST_TAG, _SHORTEST_PART = 100, 80, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class NameMatch:
 
 def find_names(text: str, catalog: CatalogIndex) -> list[NameMatch]:
     """Products named in `text`, best first. Only one of several siblings claims a word."""
-    spoken = words(text)
+    spoken = [*words(text), *_unglued(text, catalog)]
     if not spoken or not len(catalog):
         return []
     found = _codes(spoken, catalog)
@@ -49,6 +53,33 @@ def find_names(text: str, catalog: CatalogIndex) -> list[NameMatch]:
             found.append(NameMatch(product, coverage))
             claimed.append((coverage, used))
     return found
+
+
+def _unglued(text: str, catalog: CatalogIndex) -> list[str]:
+    """The words that hashtags are made of: by their capitals, or as titles have them."""
+    found: list[str] = []
+    for tag in _TAG.findall(text)[:_MOST_TAGS]:
+        parts = [word for part in _CAPITALS.split(tag) for word in words(part)]
+        if len(parts) < 2:
+            glued = words(tag)
+            parts = _cut(glued[0], catalog.title_words) if len(glued) == 1 else []
+        found += parts
+    return found
+
+
+def _cut(glued: str, known: frozenset[str]) -> list[str]:
+    """A word as a row of known ones, the fewest; none where it is none."""
+    if glued in known or not _SHORTEST_PART * 2 <= len(glued) <= _LONGEST_TAG:
+        return []
+    best: list[list[str] | None] = [[]]
+    for end in range(1, len(glued) + 1):
+        rows = [
+            [*before, glued[start:end]]
+            for start in range(max(0, end - _LONGEST_TAG), end - _SHORTEST_PART + 1)
+            if (before := best[start]) is not None and glued[start:end] in known
+        ]
+        best.append(min(rows, key=len, default=None))
+    return best[-1] or []
 
 
 def _similar_words(spoken: Sequence[str], catalog: CatalogIndex) -> dict[str, tuple[float, int]]:

@@ -77,6 +77,19 @@ def test_a_title_is_found_in_a_sentence_whatever_its_case_and_accents() -> None:
     assert named("today i try the RED délicious apple!")["Red Delicious Apple"] == 1.0
 
 
+@pytest.mark.parametrize(
+    "tag",
+    ["#RedDeliciousApple", "#reddeliciousapple", "#red_delicious_apple", "#REDDELICIOUSAPPLE"],
+)
+def test_a_title_is_found_in_a_hashtag(tag: str) -> None:
+    assert named(f"try it {tag}!")["Red Delicious Apple"] == 1.0
+
+
+@pytest.mark.parametrize("text", ["#applecart", "reddeliciousapple", "#app", "#" + "a" * 5000])
+def test_what_titles_do_not_make_up_names_nothing(text: str) -> None:
+    assert not named(text)
+
+
 def test_only_the_sibling_whose_own_words_are_there_is_named_in_full() -> None:
     found = named("golden delicious apple")
     assert list(found) == ["Golden Delicious Apple"]
