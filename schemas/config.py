@@ -111,11 +111,14 @@ class AsrConfig(Section):
     """How speech is recognized, and which recognized words are dropped.
 
     `language` is BCP-47; without it that of the manifest counts, and else what is heard. A video
-    that has subtitles is heard all the same, unless `when_subtitled` says "skip".
+    that has subtitles is heard all the same, unless `when_subtitled` says "skip". A recognizer
+    hears half a minute at a time: with `shared_windows` short videos of a batch share it, which
+    costs less; what is heard in one may then depend on which others are with it.
     """
 
     language: str | None = None
     when_subtitled: Literal["run", "skip"] = "run"
+    shared_windows: bool = False
     min_log_probability: float = -1.3
     max_no_speech: Fraction = 0.6
     max_compression_ratio: float = 2.4

@@ -78,7 +78,7 @@ STAGES = (
             "asr.max_no_speech",
             "asr.max_compression_ratio",
         ),
-        later=(("asr.when_subtitled", "run"),),
+        later=(("asr.when_subtitled", "run"), ("asr.shared_windows", False)),
         model="asr",
         version=2,
     ),

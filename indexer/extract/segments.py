@@ -150,7 +150,8 @@ def _hear(
         and video.audio is not None
         and not (skip and any(not cue.is_chapter for cue in video.cues))
     }
-    found = recognizer.transcribe(list(sounds.values())) if sounds else []
+    groups = [list(sounds.values())] if config.shared_windows else [[s] for s in sounds.values()]
+    found = [said for group in groups if group for said in recognizer.transcribe(group)]
     by_number = {
         number: _in_the_video(transcript, batch[number][0].chunk)
         for number, transcript in zip(sounds, found, strict=True)
