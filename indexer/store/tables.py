@@ -41,7 +41,7 @@ from reelshelf.indexer.store.shadow import linked_shadow, listed_versions
 from reelshelf.schemas import tables
 from reelshelf.schemas.catalog import VideoSource
 from reelshelf.schemas.config import StorageConfig
-from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.errors import CorruptFile, StoreError
 from reelshelf.schemas.links import LinkableVideo, ProductLink
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.outcomes import Indexed
@@ -365,20 +365,15 @@ class Store:
                     f"{self.uri}: has schema version {version}, this reelshelf reads "
                     f"{tables.OLDEST_SCHEMA} to {tables.SCHEMA_VERSION}: {todo}"
                 )
-        return sorted(
-            (
-                Generation(
-                    r["generation"],
-                    r["shop_id"],
-                    r["encoders"],
-                    ModelRefs.model_validate(models_record(r["models"])),
-                    r["schema_version"],
-                    json.loads(r["settings"]) if r["settings"] else None,
-                )
-                for r in found
-            ),
-            key=lambda generation: generation.number,
-        )
+        try:
+            parsed = [_generation(row) for row in found]
+        except ValueError as error:
+            files = [path for path in self.files_of("store") if "/data/" in path]
+            raise CorruptFile(
+                f"{self.uri}: {', '.join(files)} holds other bytes than were written ({error}): "
+                "restore it from a backup"
+            ) from error
+        return sorted(parsed, key=lambda generation: generation.number)
 
     def every_table(self) -> Iterator[tuple[str, "Store"]]:
         """All tables but `head`, each by its plain name with the store that shows it so.
@@ -862,6 +857,18 @@ def _schemas(image_dim: int, text_dim: int) -> dict[str, pa.Schema]:
         "chunks": tables.chunks_schema(),
         "chunk_segments": tables.segments_schema(image_dim, text_dim),
     }
+
+
+def _generation(row: rows.Cells) -> Generation:
+    """A generation from its row. Raises ValueError where that cannot be read."""
+    return Generation(
+        row["generation"],
+        row["shop_id"],
+        row["encoders"],
+        ModelRefs.model_validate(models_record(row["models"])),
+        row["schema_version"],
+        json.loads(row["settings"]) if row["settings"] else None,
+    )
 
 
 def _shared_schemas() -> dict[str, pa.Schema]:

@@ -125,9 +125,10 @@ def test_a_night_that_did_not_take_place_is_missed(shop: Shop) -> None:
     assert in_order(fresh.headline)
     assert not any("ago" in line for line in fresh.headline.alerts)
     missing = facts_of(shop, at=later)
-    assert any("began 50.0 h ago" in line for line in missing.headline.alerts)
+    # The shop may have been indexed some minutes before: its store is made once and copied.
+    assert any(re.search(r"began 50\.\d h ago", line) for line in missing.headline.alerts)
     assert not in_order(missing.headline)
-    assert "50.0 h ago" in night_in_words(missing.headline)
+    assert re.search(r"50\.\d h ago", night_in_words(missing.headline))
 
 
 def test_a_run_that_was_killed_is_seen_by_its_lease(shop: Shop) -> None:
