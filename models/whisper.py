@@ -31,7 +31,7 @@ from reelshelf.schemas.release import ModelRef
 from reelshelf.schemas.segments import Utterance
 
 _BEAM, _NO_REPEAT = 5, 3
-_SILENCE_MS, _PAD_MS = 300, 400
+_SILENCE_MS, _PAD_MS = 300, 200
 # Titles that a window's videos may name, in all: a prompt takes from what may be written.
 _MOST_HOTWORDS = 300
 _ENDS = (".", "!", "?", "…", "。", "！", "？")

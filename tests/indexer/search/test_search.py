@@ -41,7 +41,8 @@ def test_text_is_never_syntax(searcher: Searcher, text: str) -> None:
 
 
 def test_a_quoted_query_finds_what_the_same_words_find(searcher: Searcher) -> None:
-    plain, quoted = searcher.search_text("red apple"), searcher.search_text('"red apple"')
+    words = "tart meadow apple"
+    plain, quoted = searcher.search_text(words), searcher.search_text(f'"{words}"')
     assert quoted.answered
     # The sentence encoder sees the quotes, which change little.
     assert quoted.hits[0].video_id == plain.hits[0].video_id
