@@ -86,6 +86,9 @@ def measure(lines: int) -> dict[str, float]:
     for number in range(lines):
         size, ground = _SIZES[number % 3], _GROUNDS[number // 3 % 3]
         words = [str(rng.choice(part)) for part in (_FIRST, _SECOND, _THIRD)]
+        # A line that leaves the picture cannot be read.
+        while ImageFont.load_default(size).getlength(" ".join([*words, "$999"])) > _WIDTH - 150:
+            words.pop()
         line = f"{' '.join(words)} ${rng.integers(5, 999)}"
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "clip.mp4"
