@@ -1,7 +1,6 @@
 """Text of the post: what the shop says of a video, its chapters and its subtitles."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 
 from reelshelf.schemas.catalog import Chapter, VideoSource
 from reelshelf.schemas.keys import Json, fingerprint
@@ -61,10 +60,14 @@ def _of_all(source: VideoSource) -> Iterator[PostText]:
 
 
 def _chapters(chapters: Iterable[Chapter], end_ms: int) -> list[Cue]:
+    """Each chapter up to where the next begins, the last up to the end of the video."""
     ordered = sorted(chapters, key=lambda chapter: chapter.start_ms)
-    last = Chapter(max(end_ms, ordered[-1].start_ms + 1), "") if ordered else None
+    if not ordered:
+        return []
+    end_ms = max(end_ms, ordered[-1].start_ms + 1)
+    ends = [*(chapter.start_ms for chapter in ordered[1:]), end_ms]
     return [
-        Cue(one.title, one.start_ms, other.start_ms, is_chapter=True, inside=False)
-        for one, other in pairwise([*ordered, last] if last else [])
-        if one is not None and other is not None and other.start_ms > one.start_ms
+        Cue(chapter.title, chapter.start_ms, end, is_chapter=True, inside=False)
+        for chapter, end in zip(ordered, ends, strict=True)
+        if end > chapter.start_ms
     ]

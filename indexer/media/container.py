@@ -68,7 +68,7 @@ def _open(source: Source, chunk: Chunk | None) -> InputContainer:
         )
         if chunk is not None and (name := container.format.name) in CLOCKED:
             container.close()
-            reader = _Range(source, chunk)
+            reader = _Joined(_with_head(source, chunk))
             container = av.open(reader, mode="r", format=name, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -151,10 +151,19 @@ def _pictures_by_place(chunk: Chunk) -> Callable[["Packet[Stream]"], int]:
 
 
 def _in_range(chunk: Chunk) -> tuple[int, int | None]:
-    """Where a chunk begins and ends in a `_Range`."""
+    """Where a chunk begins and ends in what `_with_head` gives."""
     begin = min(chunk.position, _HEAD)
     end = chunk.end_position
     return begin, None if end is None else begin + end - chunk.position
+
+
+def _with_head(path: Path, chunk: Chunk) -> list[Piece]:
+    """The beginning of a file, and behind it a chunk with what may follow of its sound."""
+    size = path.stat().st_size
+    end = size if chunk.end_position is None else min(size, chunk.end_position + _TAIL)
+    if chunk.position <= _HEAD:
+        return [Piece(path, 0, end)]
+    return [Piece(path, 0, _HEAD), Piece(path, chunk.position, max(0, end - chunk.position))]
 
 
 class _Joined(io.RawIOBase):
@@ -206,49 +215,4 @@ class _Joined(io.RawIOBase):
     def close(self) -> None:
         if self._open is not None:
             self._open[1].close()
-        super().close()
-
-
-class _Range(io.RawIOBase):
-    """The beginning of a file, and behind it a chunk."""
-
-    def __init__(self, path: Path, chunk: Chunk) -> None:
-        self._file = path.open("rb")
-        self._skipped = chunk.position - _in_range(chunk)[0]
-        size = path.stat().st_size
-        if chunk.end_position is not None:
-            size = min(size, chunk.end_position + _TAIL)
-        self._size = size - self._skipped
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        left = self._size - self._at
-        size = left if size < 0 else min(size, left)
-        if size <= 0:
-            return b""
-        if self._at < _HEAD and self._skipped:
-            size = min(size, _HEAD - self._at)
-            self._file.seek(self._at)
-        else:
-            self._file.seek(self._at + self._skipped)
-        data = self._file.read(size)
-        self._at += len(data)
-        return data
-
-    def close(self) -> None:
-        self._file.close()
         super().close()

@@ -105,21 +105,19 @@ def finish_video(
     made = rows.long_video_row(divided, done, run, before.first_seen_at if before else None)
     store.replace("videos", "video_key", made, "video_key", [key])
     store.sync("videos")
-    drop_unlisted(store, {key: wanted})
+    _drop_unlisted(store, key, wanted)
     store.writable("chunk_segments").delete(among("video_key", [key]))
     gone = sorted(found.keys() - set(wanted))
     if gone:
         store.writable("chunks").delete(_of(key, gone))
 
 
-def drop_unlisted(store: Store, listed: Mapping[str, Collection[str]]) -> None:
+def _drop_unlisted(store: Store, key: str, wanted: Collection[str]) -> None:
     """Remove moments of chunks that a video no longer has, given those that it has."""
-    for key, wanted in listed.items():
-        where = among("video_key", [key])
-        there = store.scan("segments", ["content_sha256"], where)["content_sha256"]
-        others = sorted(set(pc.unique(there).to_pylist()) - set(wanted))
-        if others:
-            store.writable("segments").delete(_of(key, others))
+    there = store.scan("segments", ["content_sha256"], among("video_key", [key]))["content_sha256"]
+    others = sorted(set(pc.unique(there).to_pylist()) - set(wanted))
+    if others:
+        store.writable("segments").delete(_of(key, others))
 
 
 def forget_chunks(store: Store, keys: Sequence[str]) -> None:
