@@ -138,6 +138,24 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
     ),
 }
 
+# What decoding says of a video, or of a chunk of one.
+_DECODED = (
+    ("absent", pa.list_(pa.string())),
+    ("segment_count", pa.int32()),
+    ("frames_decoded", pa.int64()),
+    ("frames_sampled", pa.int32()),
+    ("near_duplicates", pa.int32()),
+    ("corrupt_packets", pa.int32()),
+)
+# The stages that made its moments.
+_STAGES = (
+    ("media_fingerprint", pa.string()),
+    ("frames_fingerprint", pa.string()),
+    ("asr_fingerprint", pa.string()),
+    ("ocr_fingerprint", pa.string()),
+    ("text_fingerprint", pa.string()),
+)
+
 
 def vector(dim: int) -> pa.DataType:
     """Type of a vector column of `dim` float32 values."""
@@ -262,19 +280,10 @@ def videos_schema() -> pa.Schema:
             ("rotation", pa.int32()),
             ("codec", pa.string()),
             ("container", pa.string()),
-            ("absent", pa.list_(pa.string())),
-            ("segment_count", pa.int32()),
-            ("frames_decoded", pa.int64()),
-            ("frames_sampled", pa.int32()),
-            ("near_duplicates", pa.int32()),
-            ("corrupt_packets", pa.int32()),
+            *_DECODED,
             # What the models were asked for it: what asking again would cost.
             ("calls", CALLS),
-            ("media_fingerprint", pa.string()),
-            ("frames_fingerprint", pa.string()),
-            ("asr_fingerprint", pa.string()),
-            ("ocr_fingerprint", pa.string()),
-            ("text_fingerprint", pa.string()),
+            *_STAGES,
         )
         + _optional(
             ("duplicates", pa.list_(pa.string())),
@@ -345,19 +354,10 @@ def chunks_schema() -> pa.Schema:
         + _optional(("end_pts", pa.int64()), ("end_position", pa.int64()))
         + _COMMON
         + _required(
-            ("absent", pa.list_(pa.string())),
-            ("segment_count", pa.int32()),
-            ("frames_decoded", pa.int64()),
-            ("frames_sampled", pa.int32()),
-            ("near_duplicates", pa.int32()),
-            ("corrupt_packets", pa.int32()),
+            *_DECODED,
             ("clock_jumps", pa.int32()),
             ("calls", CALLS),
-            ("media_fingerprint", pa.string()),
-            ("frames_fingerprint", pa.string()),
-            ("asr_fingerprint", pa.string()),
-            ("ocr_fingerprint", pa.string()),
-            ("text_fingerprint", pa.string()),
+            *_STAGES,
             ("stage_versions", pa.list_(STAGE_VERSION)),
         )
         + _optional(("language", pa.string()))
