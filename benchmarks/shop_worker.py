@@ -59,6 +59,7 @@ def run(folder: Path, store: str, out: Path, config: Config) -> None:
         "published",
         tally=[result.tally.submitted, result.tally.indexed, result.tally.failed],
         calls=result.calls,
+        spent={stage.value: spent.cpu_s for stage, spent in result.spent.items()},
     )
     opened = Store.open(store)
     release = require_served(opened)

@@ -6,10 +6,11 @@ the model itself was sure enough of its words and did not repeat itself (after R
 "Robust Speech Recognition via Large-Scale Weak Supervision", 2022, section 4.5). Temperature is 0:
 the default's sampling gave other words from run to run.
 
-Whisper always hears 30 seconds. Stretches of speech, of one video or of several in the same
-language, are packed into such windows with silence between them (`reelshelf.models.packing`), and
-each word goes back to the stretch that it was heard in: so a clip of five seconds pays for five,
-silence is never heard, and a word has the time at which it was said.
+Stretches of speech, of one video or of several in the same language, are packed into windows of at
+most 30 seconds with silence between them (`reelshelf.models.packing`), and each word goes back to
+the stretch that it was heard in: silence is never heard, and a word has the time at which it was
+said. Whisper fills a window that is shorter with silence and pays for all of it; here its encoder
+hears two seconds of that and no more, so that a clip of five seconds pays for seven.
 """
 
 import math
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from ctranslate2 import StorageView
 from faster_whisper import WhisperModel, download_model
 from faster_whisper.transcribe import Segment, Word
 from faster_whisper.vad import VadOptions, get_speech_timestamps
@@ -32,10 +34,23 @@ from reelshelf.schemas.segments import Utterance
 
 _BEAM, _NO_REPEAT = 5, 3
 _SILENCE_MS, _PAD_MS = 300, 200
+# Frames of 10 ms that the encoder hears after the last that is not silence, and at least. With much
+# less it writes words that nobody said; with more it hears no better.
+_TAIL, _LEAST_FRAMES = 200, 300
 # Titles that a window's videos may name, in all: a prompt takes from what may be written.
 _MOST_HOTWORDS = 300
 _ENDS = (".", "!", "?", "…", "。", "！", "？")
 _WHEEL_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+
+
+class _AsLongAsItIs(WhisperModel):  # type: ignore[misc]  # comes without types
+    """A model whose encoder takes time by the second, and not by windows of 30 seconds."""
+
+    def encode(self, features: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> StorageView:
+        """Encode `(mels, frames)` without the frames that only fill the window."""
+        sounding = np.flatnonzero(features.any(axis=-2).reshape(-1, features.shape[-1]).any(axis=0))
+        length = max(int(sounding[-1]) + 1 + _TAIL if len(sounding) else 0, _LEAST_FRAMES)
+        return super().encode(np.ascontiguousarray(features[..., : length + length % 2]))
 
 
 class Whisper:
@@ -55,7 +70,7 @@ class Whisper:
         # "default" would silently become float32 on a CPU.
         compute = "int8" if device != "cuda" else "float16"
         try:
-            self._model = WhisperModel(
+            self._model = _AsLongAsItIs(
                 str(folder),
                 device=device,
                 compute_type=compute if device != "auto" else "int8",

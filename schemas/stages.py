@@ -80,7 +80,7 @@ STAGES = (
         ),
         later=(("asr.when_subtitled", "run"), ("asr.shared_windows", False)),
         model="asr",
-        version=2,
+        version=3,
     ),
     StageSpec(
         Stage.OCR,

@@ -57,6 +57,7 @@ class LongVideos:
     states: Mapping[str, VideoState]
     _videos: dict[str, _LongVideo] = field(default_factory=dict)
     _pending: list[Indexed] = field(default_factory=list)
+    _pending_ms: int = 0
 
     def add(self, divided: Divided) -> None:
         """A video that is long: what is done of its chunks already is looked up."""
@@ -137,14 +138,19 @@ class LongVideos:
             video.failed = replace(outcome, message=message[:2000])
 
     def done(self, outcome: Indexed) -> None:
-        """A chunk that is done: it is written with others, a few at a time."""
+        """A chunk that is done: it is written at once, unless it is one of many short ones.
+
+        What a killed run had not written is done again, and that is minutes of work for each chunk.
+        """
+        assert outcome.job.chunk is not None
         self._pending.append(outcome)
-        if len(self._pending) >= self.run.config.engine.videos_per_commit:
+        self._pending_ms += outcome.job.chunk.end_ms - outcome.job.chunk.start_ms
+        if 2 * self._pending_ms >= self.run.config.media.chunk_s * 1000:
             self.commit()
 
     def commit(self) -> None:
         """Write the chunks that are done."""
-        pending, self._pending = self._pending, []
+        pending, self._pending, self._pending_ms = self._pending, [], 0
         stage_chunks(self.run.store, pending, self.run.context)
         for outcome in pending:
             assert outcome.job.chunk is not None

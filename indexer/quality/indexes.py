@@ -1,5 +1,6 @@
 """Looking at the indexes of a release that is to be made: what they are, hold and answer."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,9 @@ _MOST_COPIES = 20
 _SAME = 1e-5
 _SHOWN = 3
 _LONG = 4
+# Longer words are in no index.
+_LONGEST = 40
+_ALONE = re.compile(r"(?<!\S)[^\w\s]*(\w+)[^\w\s]*(?!\S)")
 # IVF-PQ finds nearly every row by itself: codes are not exact, and neighbors may be in its place.
 _ALLOWED = 0.05
 _NOT_FOUND = "moments are not found, or other ones are"
@@ -265,7 +269,7 @@ def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Ite
     cells = zip(rows["video_key"].to_pylist(), rows["segment_key"].to_pylist(),
                 rows["text"].to_pylist(), strict=True)  # fmt: skip
     for place, (video, segment, said) in enumerate(cells):
-        own = sorted({word for word in words(said) if len(word) >= _LONG})
+        own = _askable(said)
         if not own or not is_key(video):
             continue
         word = own[int(rng.integers(len(own)))]
@@ -278,6 +282,16 @@ def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Ite
         lost[place] = segment not in found["segment_key"].to_pylist()
     claim = "each row is found by a word of its own"
     yield from _asked(looked, rows, new, lost, "index of segments.text", claim)
+
+
+def _askable(said: str) -> list[str]:
+    """Words that stand alone, in letters and digits only: the index cuts them as we do.
+
+    Of others it does not: "don't" is two words to it and one to us, and the longest are left out.
+    """
+    alone = (match for match in _ALONE.findall(said) if match.isalnum())
+    found = {word for match in alone for word in words(match) if word.isalnum()}
+    return sorted(word for word in found if _LONG <= len(word) <= _LONGEST)
 
 
 def _thinned(

@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 
 from benchmarks.harness import Bar, copy_without_answers
+from benchmarks.joining import Clip, Occurrence, encode_alike, join, order
+from benchmarks.long_video import found
 from benchmarks.quality import calibration_error, calibration_figures, precision_at
 from benchmarks.shop_worker import duplicates
+from reelshelf.indexer.media.decode import decode_video
+from reelshelf.indexer.media.decoder import TICK_MS
 from reelshelf.indexer.quality.labeled import Labeled, LabeledPair
+from reelshelf.schemas.config import parse_config
+from tests.support.clips import BLUE, GREEN, RED, write_clip
 
 
 def test_what_is_measured_never_sees_an_answer(tmp_path: Path) -> None:
@@ -79,3 +85,64 @@ def test_a_missed_pair_counts_as_scored_nothing() -> None:
 def test_a_bar_knows_its_direction() -> None:
     assert Bar("recall", 0.9, 0.9, at_least=True).reached
     assert not Bar("seconds", 21, 20, at_least=False).reached
+
+
+def test_a_repetition_is_found_only_by_a_span_that_meets_it() -> None:
+    occurrences = [
+        Occurrence("long", "S", ((1_000, 2_000),), 0),
+        Occurrence("long", "S", ((61_000, 62_000),), 3),
+        Occurrence("long", "T", ((2_000, 3_000),), 0),
+    ]
+    link = {"video_id": "long", "sku": "S", "score": 0.9, "intervals": [[1_000, 3_000]]}
+    unsure = {"video_id": "long", "sku": "T", "score": 0.4, "intervals": [[2_000, 3_000]]}
+    stray = {"video_id": "long", "sku": "U", "score": 0.8, "intervals": [[0, 500], [9_000, 9_500]]}
+    result = found(occurrences, [link, unsure, stray])
+    assert result.recall == pytest.approx(1 / 3)
+    assert result.quarters == (0.5, 1.0, 1.0, 0.0)
+    assert result.span_precision == pytest.approx(1 / 3)
+    assert result.pair_precision == 0.5
+    assert result.tiou == pytest.approx(0.5)
+
+
+def test_a_span_over_two_repetitions_in_a_row_is_right() -> None:
+    spans = [(0, 1_000), (1_000, 2_000)]
+    occurrences = [Occurrence("long", "S", (span,), 0) for span in spans]
+    link = {"video_id": "long", "sku": "S", "score": 0.9, "intervals": [[0, 2_000]]}
+    assert found(occurrences, [link]).tiou == 1.0
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
+    folder = tmp_path_factory.mktemp("alike")
+    clips = []
+    for number, color in enumerate((RED, GREEN, BLUE)):
+        source = write_clip(folder / f"{number}.mp4", [color] * 2, sound=number != 1)
+        path = folder / f"{number}.mkv"
+        length_ms = encode_alike(source, path, (160, 96))
+        clips.append(Clip(str(number), path, length_ms, (("S", ((500, 1_500),)),)))
+    return clips
+
+
+def test_joined_clips_play_one_after_the_other(alike: list[Clip], tmp_path: Path) -> None:
+    occurrences = join(alike, tmp_path / "joined.mkv", "joined")
+    video = decode_video(tmp_path / "joined.mkv", parse_config({}).media)
+    assert video.counts.corrupt_packets == video.counts.clock_jumps == 0
+    assert video.end_ms == pytest.approx(sum(clip.length_ms for clip in alike), abs=200)
+    assert len(video.shots) == 3
+    assert video.audio is not None
+    assert len(video.audio) // 16 == pytest.approx(video.end_ms, abs=100)
+    for shot, occurrence in zip(video.shots, occurrences, strict=True):
+        assert occurrence.spans[0][0] - 500 == pytest.approx(shot.start_ms, abs=TICK_MS)
+    middle = (video.shots[1].start_ms + video.shots[1].end_ms) * 8
+    quiet = video.audio[middle - 4000 : middle + 4000]
+    assert np.abs(quiet).max() < 300
+
+
+def test_every_clip_is_in_the_videos_that_are_joined(alike: list[Clip]) -> None:
+    long = order(alike, minutes=1, seed=0)
+    assert len(long) == 1
+    assert sum(clip.length_ms for clip in long[0]) >= 60_000
+    assert {clip.video_id for clip in long[0][:3]} == {"0", "1", "2"}
+    short = order(alike, minutes=1 / 20, seed=0)
+    assert len(short) == 2
+    assert sorted({clip.video_id for part in short for clip in part}) == ["0", "1", "2"]

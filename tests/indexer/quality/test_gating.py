@@ -22,11 +22,12 @@ from reelshelf.indexer.sources.queries import JudgedQuery
 from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
-from reelshelf.models.protocols import ModelSet
+from reelshelf.models.protocols import ModelSet, Transcript
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import InputError
-from reelshelf.schemas.media import Pixels, Vectors
+from reelshelf.schemas.media import Pixels, Samples, Vectors
 from reelshelf.schemas.run import Ending
+from reelshelf.schemas.segments import Utterance
 from tests.support.clips import BLUE, GREEN, RED, write_clip
 from tests.support.fakes import (
     FakeImages,
@@ -308,3 +309,29 @@ def test_a_release_without_a_full_text_index_is_refused(served: Shop) -> None:
         store.writable("segments").drop_index(name)
     found = inspect_answers(PinnedTables.newest(store), served_now, (), 0)
     assert [f.claim for f in found if not f.passed] == ["there is a full-text index"]
+
+
+class Says(FakeSpeech):
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def hear(self, audio: Samples) -> Transcript:
+        return Transcript((Utterance(self._text, 0, len(audio) // 16, -0.1),), "en")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Don't wouldn't haven't l'huile d'olive",
+        "Arla\u2019s sauce, o'ring: rock-n-roll snake_case_name",
+        "हिन्दी_नमस्कार स्वागत ภาษาไทย ガラス 高跟鞋",
+        "straße İstanbul ŒUVRE ﬁnest Ⅷ",
+        "x" * 45,
+    ],
+)
+def test_words_that_an_index_cuts_in_its_own_way_are_no_fault_of_it(shop: Shop, said: str) -> None:
+    def load(config: Config) -> ModelSet:
+        return ModelSet(FakeImages(), FakeTexts(), Says(said), FakeReader(), None)
+
+    result = shop.run(CHECKED, load)
+    assert result.published, result.message
