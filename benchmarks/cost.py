@@ -2,9 +2,10 @@
 
     python -m benchmarks.cost [BENCH_DIR] [--before CHECKOUT] [--rounds N] [--out DIR] [--full]
 
-CHECKOUT is a folder with another commit of this project (`git worktree add CHECKOUT 37f787e`); it
-runs in this environment. The three take turns, so that what else a machine does is shared among
-them, and the median of their CPU seconds is compared. Nothing else may run beside.
+CHECKOUT is a folder with the commit 37f787e (`git worktree add CHECKOUT 37f787e`), or another from
+before the packages had an import name of their own: it runs in this environment, and what is
+imported under that name is the code here. The three take turns, so that what else a machine does
+is shared among them, and the median of their CPU seconds is compared. Nothing else may run beside.
 """
 
 import sys
@@ -59,7 +60,7 @@ def main() -> int:
         copy = Path(scratch) / "bench"
         copy_without_answers(args.bench, copy)
         figures = rounds(copy, args.before, args.rounds)
-    each = figures["now_pictures_cpu_s"] / figures["now_pictures"]
+    each = figures["now_pictures_cpu_s"] / max(figures["now_pictures"], 1)
     figures["share_of_loop"] = figures["now_cpu_s"] / figures["loop_cpu_s"]
     asked = [
         Bar("CPU, share of the plain loop's", figures["share_of_loop"], 0.4, at_least=False),

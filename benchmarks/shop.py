@@ -34,8 +34,9 @@ def measure(
     folder: Path, store: Path, out: Path, config: Path | None, code: Path = ROOT
 ) -> dict[str, float]:
     """Run the worker on `folder`, of the code in `code`; its figures, by name."""
-    command = [sys.executable, "-m", "benchmarks.shop_worker", str(folder), str(store), str(out)]
-    command += ["--config", str(config)] if config else []
+    command = [sys.executable, "-m", "benchmarks.shop_worker"]
+    command += [str(path.resolve()) for path in (folder, store, out)]
+    command += ["--config", str(config.resolve())] if config else []
     return measured(command, code)
 
 

@@ -9,8 +9,9 @@ the default's sampling gave other words from run to run.
 Stretches of speech, of one video or of several in the same language, are packed into windows of at
 most 30 seconds with silence between them (`reelshelf.models.packing`), and each word goes back to
 the stretch that it was heard in: silence is never heard, and a word has the time at which it was
-said. Whisper fills a window that is shorter with silence and pays for all of it; here its encoder
-hears two seconds of that and no more, so that a clip of five seconds pays for seven.
+said. Whisper fills a window that is shorter with silence and pays for all of it. The encoder of the
+shipped model hears two seconds of that and no more, so that a clip of five seconds pays for seven;
+of other sizes, which were not measured so, whole windows are heard.
 """
 
 import math
@@ -34,8 +35,9 @@ from reelshelf.schemas.segments import Utterance
 
 _BEAM, _NO_REPEAT = 5, 3
 _SILENCE_MS, _PAD_MS = 300, 200
-# Frames of 10 ms that the encoder hears after the last that is not silence, and at least. With much
-# less it writes words that nobody said; with more it hears no better.
+# Frames of 10 ms that the encoder hears after the last that is filled, and at least. With much less
+# it writes words that nobody said; with more it hears no better. Where the encoder's output is as
+# long as there are mels, CTranslate2 takes it for its input.
 _TAIL, _LEAST_FRAMES = 200, 300
 # Titles that a window's videos may name, in all: a prompt takes from what may be written.
 _MOST_HOTWORDS = 300
@@ -65,12 +67,13 @@ class Whisper:
         config: AsrConfig,
         device: str,
         threads: int,
+        model: type[WhisperModel] = WhisperModel,
     ) -> None:
         self._config = config
         # "default" would silently become float32 on a CPU.
         compute = "int8" if device != "cuda" else "float16"
         try:
-            self._model = _AsLongAsItIs(
+            self._model = model(
                 str(folder),
                 device=device,
                 compute_type=compute if device != "auto" else "int8",
@@ -225,6 +228,7 @@ def load_wheel_whisper(config: AsrConfig, *, device: str, threads: int) -> Whisp
         config=config,
         device=device,
         threads=threads,
+        model=_AsLongAsItIs,
     )
 
 

@@ -190,7 +190,8 @@ def _draft(
             moments = tuple(replace(m, shot_index=first + m.shot_index) for m in moments)
         same = stored is not None and _same(moments, stored)
         stages = job.stages if same else job.stages | _OF_MOMENTS
-    asked = ModelCalls(video_ms_decoded=video.end_ms if video.frames else 0)
+    began_ms = job.chunk.start_ms if job.chunk is not None else 0
+    asked = ModelCalls(video_ms_decoded=video.end_ms - began_ms if video.frames else 0)
     lines, sentences, language = _stored_words(stored)
     if Stage.OCR in stages:
         with meter.stage(Stage.OCR):

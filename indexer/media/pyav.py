@@ -46,11 +46,6 @@ _MOST_SOUGHT = 900
 # Frames that are decoded from the start of those: two minutes at 30 a second.
 _MOST_READ = 3600
 
-# Formats in which each picture says when it is shown, and how many there are in a second, on
-# average over the file, where some may be left out.
-_TOLD = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
-_MANY_A_SECOND = 20
-
 Decoded = VideoFrame | AudioFrame
 
 
@@ -94,8 +89,6 @@ class PyavVideo:
         context = self._video.codec_context
         # One frame thread: many files want many processes of one thread, at the same CPU.
         context.thread_count = 1
-        if self._may_skip():
-            context.skip_frame = "NONREF"
         check_size(context.width, context.height, config)
         if chunk is None:
             check_length(length_ms(container), config)
@@ -143,15 +136,6 @@ class PyavVideo:
     def track_count(self) -> int:
         """How many tracks of sound there are."""
         return len(self._tracks)
-
-    def _may_skip(self) -> bool:
-        """Whether pictures that no other builds on need not be decoded.
-
-        There are some looks a second and many more pictures. Each has to say when it is shown: else
-        its time is that of the one before it.
-        """
-        told = self._container.format.name in _TOLD
-        return told and (self._video.average_rate or 0) >= _MANY_A_SECOND
 
     def _describe(self) -> VideoInfo:
         context = self._video.codec_context

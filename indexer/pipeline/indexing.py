@@ -47,6 +47,8 @@ _PICTURES_PER_COMMIT = 64
 _VIDEOS_PER_READ = 64
 # So many failures that are alike end a run in which no more videos than that went well.
 _ALIKE = 20
+# The stage in which long videos are worked on.
+CHUNKS = "chunks of long videos"
 _CAME_BACK = "came back: what was kept of it is used"
 
 
@@ -323,7 +325,7 @@ def _index_chunks(
 ) -> str | None:
     """Do the chunks of long videos; why it was stopped, if it was."""
     keys = {video.job.source.video_id: key for key, video in long.planned.items()}
-    with run.stage("chunks of long videos", long.count) as stage:
+    with run.stage(CHUNKS, long.count) as stage:
         for outcome in engine.index_videos(long.jobs()):
             stage.advance()
             if isinstance(outcome, Failed):

@@ -138,9 +138,9 @@ class LongVideos:
             video.failed = replace(outcome, message=message[:2000])
 
     def done(self, outcome: Indexed) -> None:
-        """A chunk that is done: it is written at once, unless it is one of many short ones.
+        """A chunk that is done: it is written at once, for a killed run does again what is not.
 
-        What a killed run had not written is done again, and that is minutes of work for each chunk.
+        Short ones, as live video has them, wait until half of a chunk's time is there.
         """
         assert outcome.job.chunk is not None
         self._pending.append(outcome)

@@ -1,6 +1,5 @@
 """Looking at the indexes of a release that is to be made: what they are, hold and answer."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +24,6 @@ from reelshelf.indexer.store.quantizers import read_quantizer
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import TABLE_KEYS, is_key
-from reelshelf.indexer.text.analyzer import words
 from reelshelf.schemas.gate import Finding, Scope
 from reelshelf.schemas.release import VectorIndex
 
@@ -36,10 +34,10 @@ _ASKED = 200
 _MOST_COPIES = 20
 _SAME = 1e-5
 _SHOWN = 3
+# Letters of a word that few other moments have.
 _LONG = 4
-# Longer words are in no index.
-_LONGEST = 40
-_ALONE = re.compile(r"(?<!\S)[^\w\s]*(\w+)[^\w\s]*(?!\S)")
+# Words of as many bytes and more are in no index.
+_LONGEST_BYTES = 40
 # IVF-PQ finds nearly every row by itself: codes are not exact, and neighbors may be in its place.
 _ALLOWED = 0.05
 _NOT_FOUND = "moments are not found, or other ones are"
@@ -285,13 +283,16 @@ def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Ite
 
 
 def _askable(said: str) -> list[str]:
-    """Words that stand alone, in letters and digits only: the index cuts them as we do.
-
-    Of others it does not: "don't" is two words to it and one to us, and the longest are left out.
-    """
-    alone = (match for match in _ALONE.findall(said) if match.isalnum())
-    found = {word for match in alone for word in words(match) if word.isalnum()}
-    return sorted(word for word in found if _LONG <= len(word) <= _LONGEST)
+    """Words as they are written: what is asked is cut as the index cuts it, and not as we do."""
+    return sorted(
+        {
+            word
+            for word in said.split()
+            if len(word) >= _LONG
+            and len(word.encode(errors="replace")) < _LONGEST_BYTES
+            and any(map(str.isalnum, word))
+        }
+    )
 
 
 def _thinned(

@@ -24,6 +24,7 @@ from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.store.rows import (
     chunk_from,
     encoded_products,
+    stages_from,
     stored_chunk,
     stored_videos,
 )
@@ -44,6 +45,7 @@ from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.release import VectorIndex
 from reelshelf.schemas.run import Stage
 from reelshelf.schemas.segments import moment_text
+from reelshelf.schemas.stages import STAGES
 from reelshelf.schemas.visual_stats import VisualStats
 
 # Another machine's arithmetic, and another batch, move a vector less than this.
@@ -394,15 +396,15 @@ def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
     columns = (looked.rows[name].to_pylist() for name in ("video_key", "content_sha256"))
     owners = list(zip(*columns, strict=True))
     jobs: list[VideoJob] = []
+    away: list[str] = []
     for own, is_new in ((looked.new, True), (~looked.new, False)):
         places = np.flatnonzero(own)
         most = samples.of(len(places), new=is_new)
-        jobs += _videos_to_decode(samples, shop, [owners[i] for i in places], most)
+        jobs += _videos_to_decode(samples, shop, [owners[i] for i in places], most, away)
     stored_as = {_content_of(job): job.stored for job in jobs}
     new = {owner for owner, fresh in zip(owners, looked.new, strict=True) if fresh}
     wrong: dict[Scope, list[str]] = {Scope.NEW: [], Scope.OLD: []}
     seen = {Scope.NEW: 0, Scope.OLD: 0}
-    away = []
     for outcome in shop.remaker.index_videos(jobs):
         if isinstance(outcome, Divided):
             raise ReelshelfError(f"{outcome.job.source.video_id} was divided: this is a bug")
@@ -436,11 +438,16 @@ def frames_again(samples: Samples, shop: ShopFiles) -> Iterator[Finding]:
 
 
 def _videos_to_decode(
-    samples: Samples, shop: ShopFiles, owners: Sequence[tuple[str, str]], most: int
+    samples: Samples,
+    shop: ShopFiles,
+    owners: Sequence[tuple[str, str]],
+    most: int,
+    away: list[str],
 ) -> Iterator[VideoJob]:
     """Videos of some moments whose files are at hand, until they have as many moments.
 
-    `owners` are the key and the content of each moment. Of a long video its chunk is decoded.
+    `owners` are the key and the content of each moment. Of a long video its chunk is decoded. What
+    older code made is noted in `away`: today's would cut and see other moments.
     """
     moments = 0
     for key, content in dict.fromkeys(owners):
@@ -459,15 +466,29 @@ def _videos_to_decode(
         where = f"{among('video_key', [key])} AND {among('content_sha256', [content])}"
         segments = samples.pinned.scan("segments", None, where)
         stored = stored_videos(videos, segments)[key]
-        chunk = None
+        chunk, made = None, videos
         if videos["chunks"][0].is_valid:
-            notes = samples.pinned.store.scan("chunks", None, where).to_pylist()
-            if len(notes) != 1:
+            made = samples.pinned.store.scan("chunks", None, where)
+            if made.num_rows != 1:
                 continue  # a run that came after has made others of it
-            chunk = chunk_from(notes[0])
-            stored = stored_chunk(notes[0], segments, stored.info)
+            note = made.to_pylist()[0]
+            chunk = chunk_from(note)
+            stored = stored_chunk(note, segments, stored.info)
+        if not _is_of_today(made):
+            away.append(f"{source.video_id} was made by an older version")
+            continue
         moments += len(stored.segments)
         yield VideoJob(key, source, stamp, frozenset([Stage.VISUAL]), stored, chunk=chunk)
+
+
+def _is_of_today(made: pa.Table) -> bool:
+    """Whether the pictures of a video or of a chunk, a row, are what today's code takes of it."""
+    stages = stages_from(made.to_pylist()[0], {})
+    wanted = {spec.name: spec.version for spec in STAGES}
+    return all(
+        stage in stages and stages[stage].version == wanted[stage]
+        for stage in (Stage.DECODE, Stage.VISUAL)
+    )
 
 
 def _content_of(job: VideoJob) -> tuple[str, str]:

@@ -6,6 +6,7 @@ models and two releases. They are never made anew.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,25 @@ def test_an_unchanged_source_costs_no_call_and_keeps_all_keys(old: OldShop, run:
     assert not run("ingest", *words)["published"]
     assert run("verify")["files"] > 0
     assert run("rollback")["to"].startswith("r000002")
+
+
+@EVERY_VERSION
+def test_a_new_video_is_published_beside_what_older_code_made(old: OldShop, run: Run) -> None:
+    """The gate makes samples again, and today's code would make others of what is stored."""
+    shutil.copy(
+        ROOT / "examples" / "shop" / "videos" / "clip-05.mp4", old.root / "videos" / "new.mp4"
+    )
+    listed = old.root / "videos.jsonl"
+    new = json.dumps({"video_id": "new", "file": "videos/new.mp4"})
+    listed.write_text(f"{listed.read_text().rstrip()}\n{new}\n")
+    before = old.keys()
+    result = run("ingest", *old.source)
+    assert result["published"]
+    assert result["outcomes"] == {"submitted": 4, "indexed": 1, "skipped": 3, "failed": 0}
+    assert before["segments"] < old.keys()["segments"]
+    quality = ReleaseSnapshot.open(old.store).release.quality
+    skipped = {f.skipped for f in quality.findings if f.column == "segments.frame_vector"}
+    assert any("older version" in why for why in skipped if why)
 
 
 def test_without_a_config_it_keeps_what_it_was_made_with(old: OldShop, run: Run) -> None:
