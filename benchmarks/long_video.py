@@ -252,8 +252,7 @@ def peaks(folder: Path, hours: int) -> dict[str, float]:
 def kills(folder: Path, points: int) -> dict[str, float]:
     """SIGKILL at points of a run over half an hour, and the run after it.
 
-    The first points are where a chunk has just ended, one after the other, the next ones in the
-    middle of the chunk after it.
+    Every second point is where a chunk has just ended, the others are in the middle of the next.
     """
     set_video(folder, of_colors(folder, "half.mkv", 30))
     whole = folder / "whole"
@@ -262,12 +261,12 @@ def kills(folder: Path, points: int) -> dict[str, float]:
     pace = (time.monotonic() - began) / (count + 2)
     differing = most_again = with_chunks = 0
     for number in range(points):
-        turns, chunk = divmod(number, count - 1)
+        chunk = number // 2 * (count - 1) // max(1, points // 2)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             store = Path(scratch) / "store"
             worker = start(folder, store)
             ended = wait_for_chunks(worker, chunk + 1)
-            time.sleep(pace / 2 if turns % 2 else 0)
+            time.sleep(pace / 2 if number % 2 else 0)
             worker.send_signal(signal.SIGKILL)
             rest, _ = worker.communicate()
             ended += rest.count(CHUNK_DONE)

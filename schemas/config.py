@@ -96,7 +96,7 @@ class MediaConfig(Section):
     max_frames: int = Field(default=0, ge=0)
     frames_per_minute: PositiveInt = 60
     max_frames_per_hour: PositiveInt = 3600
-    chunk_s: PositiveInt = 300
+    chunk_s: PositiveInt = 120
     frame_side: PositiveInt = 640
     cut_threshold: Fraction = 0.16
     near_duplicate: Fraction = 0.02

@@ -64,7 +64,7 @@ STAGES = (
         later=(
             ("media.frames_per_minute", 60),
             ("media.max_frames_per_hour", 3600),
-            ("media.chunk_s", 300),
+            ("media.chunk_s", 120),
         ),
         version=4,
     ),
@@ -92,7 +92,7 @@ STAGES = (
             "ocr.same_text",
         ),
         model="ocr",
-        version=2,
+        version=3,
     ),
     StageSpec(Stage.TEXT, needs=(Stage.ASR, Stage.OCR), model="text", version=2),
 )

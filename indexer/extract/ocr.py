@@ -6,6 +6,7 @@ searched for lines, in the frame's own resolution, and a line that stands where 
 looks as it did is the same line, with no need to read it again.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,11 +44,17 @@ class Reading:
 
 
 def read_frames(
-    frames: Sequence[TimedFrame], reader: TextReader, config: OcrConfig, *, end_ms: int
+    frames: Sequence[TimedFrame],
+    reader: TextReader,
+    config: OcrConfig,
+    *,
+    end_ms: int,
+    cuts: Sequence[int] = (),
 ) -> Reading:
     """Read all on-screen text of one video.
 
-    `frames` are in order. A line lasts until the first frame that does not show it, or `end_ms`.
+    `frames` and the times of `cuts` are in order. A line that a frame shows and the next one does
+    not lasts until the first cut between them, or until that next frame; at last until `end_ms`.
     """
     open_tracks: list[_Track] = []
     closed: list[ScreenText] = []
@@ -66,9 +73,9 @@ def read_frames(
             seen.append(track)
         recognized += len(fresh)
         seen += _new_tracks(fresh, reader, frame.time_ms)
-        closed += [_closed(track, frame.time_ms) for track in open_tracks]
+        closed += [_closed(track, frame.time_ms, cuts) for track in open_tracks]
         open_tracks = seen
-    closed += [_closed(track, end_ms) for track in open_tracks]
+    closed += [_closed(track, end_ms, cuts) for track in open_tracks]
     lines = [line for line in closed if line.text and line.confidence >= config.min_confidence]
     lines.sort(key=line_order)
     return Reading(tuple(lines), detected, recognized)
@@ -146,6 +153,9 @@ def _overlap(a: Box, b: Box) -> float:
     return width * height / (areas - width * height)
 
 
-def _closed(track: _Track, gone_ms: int) -> ScreenText:
+def _closed(track: _Track, gone_ms: int, cuts: Sequence[int]) -> ScreenText:
+    following = bisect_right(cuts, track.last_ms)
+    if following < len(cuts):
+        gone_ms = min(gone_ms, cuts[following])
     end = max(gone_ms, track.last_ms + 1)
     return ScreenText(track.text, track.confidence, track.first_ms, end, track.box)

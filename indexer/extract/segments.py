@@ -195,7 +195,10 @@ def _draft(
     lines, sentences, language = _stored_words(stored)
     if Stage.OCR in stages:
         with meter.stage(Stage.OCR):
-            read = reading.read_frames(video.frames, models.ocr, config.ocr, end_ms=video.end_ms)
+            cuts = [shot.start_ms for shot in video.shots]
+            read = reading.read_frames(
+                video.frames, models.ocr, config.ocr, end_ms=video.end_ms, cuts=cuts
+            )
         lines = read.lines
         asked += ModelCalls(
             frames_detected=read.frames_detected, lines_recognized=read.lines_recognized

@@ -29,6 +29,9 @@ _CANDIDATES = 5
 _CHANCE, _CHANCE_SHORT, _CHANCE_DEVIATION = 0.46, 0.2, 0.3
 _LEAST, _MOST = 1.0, 5.0
 _SOFTNESS = 0.25
+# Two utterances are heard as one where the second begins so soon after the first, and a name is
+# broken over them where they sound so much more like it than each alone.
+_BROKEN_MS, _MORE = 1000, 0.1
 _SOUNDS = str.maketrans({"B": "P", "V": "F", "0": "T", "J": "X"} | dict.fromkeys("AEIOU ", None))
 
 
@@ -49,24 +52,27 @@ class PhoneticMatcher:
 
     def matches(self, segments: Sequence[Segment]) -> Iterable[Match]:
         """Titles that sound like a part of what is said."""
-        for parts in _passages(segments):
-            heard = sounds(" ".join(part.text for part in parts))
-            if len(heard) < 2 or not self._titles:
-                continue
-            surprise = np.clip(self.surprise(heard) - _LEAST, 0.0, _MOST)
-            sounding = discount_shared(surprise, _SOFTNESS)
-            for product in np.argsort(-sounding, kind="stable")[:_CANDIDATES].tolist():
-                if sounding[product] <= 0.0:
-                    break
-                yield Match(
-                    product=product,
-                    modality=Modality.ASR,
-                    strength=float(sounding[product]),
-                    signals={Signal.ASR_PHONETIC: float(sounding[product])},
-                    span=Span(parts[0].start_ms, parts[-1].end_ms),
-                    at_ms=parts[0].start_ms,
-                    text=" ".join(part.text for part in parts),
-                )
+        if not self._titles:
+            return
+        said = list(dict.fromkeys(u for segment in segments for u in segment.utterances))
+        said.sort(key=lambda u: (u.start_ms, u.end_ms))
+        alone = [self._sounding([utterance]) for utterance in said]
+        for utterance, strength in zip(said, alone, strict=True):
+            yield from _matches([utterance], strength)
+        # A name may be broken over two: where they follow at once, and only together sound like it.
+        for place, parts in enumerate(pairwise(said)):
+            if parts[1].start_ms - parts[0].end_ms <= _BROKEN_MS:
+                together = self._sounding(parts)
+                more = together > np.maximum(alone[place], alone[place + 1]) + _MORE
+                yield from _matches(parts, np.where(more, together, np.float32(0.0)))
+
+    def _sounding(self, parts: Sequence[Utterance]) -> Vectors:
+        """`(products,)` how much what is said sounds like each title and like no other."""
+        heard = sounds(" ".join(part.text for part in parts))
+        if len(heard) < 2:
+            return np.zeros(len(self._titles), np.float32)
+        surprise = np.clip(self.surprise(heard) - _LEAST, 0.0, _MOST)
+        return discount_shared(surprise, _SOFTNESS)
 
     def surprise(self, heard: str) -> Vectors:
         """`(products,)` how many deviations each title fits better than by chance."""
@@ -83,8 +89,17 @@ def _fit(heard: str, title: str) -> float:
     return float(scorer(title, heard))
 
 
-def _passages(segments: Sequence[Segment]) -> list[tuple[Utterance, ...]]:
-    """Each utterance, and each two that follow: a name may be broken over two."""
-    said = list(dict.fromkeys(u for segment in segments for u in segment.utterances))
-    said.sort(key=lambda u: (u.start_ms, u.end_ms))
-    return [(u,) for u in said] + list(pairwise(said))
+def _matches(parts: Sequence[Utterance], strength: Vectors) -> Iterable[Match]:
+    """The products that something which is said speaks for most."""
+    for product in np.argsort(-strength, kind="stable")[:_CANDIDATES].tolist():
+        if strength[product] <= 0.0:
+            break
+        yield Match(
+            product=product,
+            modality=Modality.ASR,
+            strength=float(strength[product]),
+            signals={Signal.ASR_PHONETIC: float(strength[product])},
+            span=Span(parts[0].start_ms, parts[-1].end_ms),
+            at_ms=parts[0].start_ms,
+            text=" ".join(part.text for part in parts),
+        )

@@ -24,7 +24,7 @@ from reelshelf.schemas.keys import Json
 from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
 
 # Raise when the same segments, catalog, calibration and config would give other links.
-VERSION = 3
+VERSION = 4
 
 # A match this much weaker than the best one of its link does not widen the link's spans.
 _SPAN_SHARE = 0.5

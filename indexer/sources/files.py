@@ -8,7 +8,7 @@ import posixpath
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Files:
     def __init__(self, storage: StorageConfig) -> None:
         self._storage = storage
         self._listed: tuple[Path, frozenset[str]] | None = None
+        self._held: tuple[str, SourceStamp, tempfile.TemporaryDirectory[str], Path] | None = None
 
     @cached_property
     def _bucket(self) -> s3.Bucket:
@@ -130,31 +131,61 @@ class Files:
         if not location.startswith((s3.SCHEME, web.SCHEME)):
             yield Path(location)
             return
-        size = self.stamp(location).size
-        if size > max_bytes:
-            message = f"has {size} bytes, at most {max_bytes} are fetched"
+        size = self._size(self.stamp(location), max_bytes)
+        with self._spool() as folder:
+            yield self._copied(location, Path(folder), size, max_bytes)
+
+    def held(self, location: str, *, max_bytes: int) -> Path:
+        """The same, whose copy stays until another file is held: chunks are read one by one."""
+        if not location.startswith((s3.SCHEME, web.SCHEME)):
+            return Path(location)
+        stamp = self.stamp(location)
+        size = self._size(stamp, max_bytes)
+        if self._held is not None and self._held[:2] == (location, stamp):
+            return self._held[3]
+        self.let_go()
+        with ExitStack() as stack:
+            folder = self._spool()
+            stack.callback(folder.cleanup)
+            path = self._copied(location, Path(folder.name), size, max_bytes)
+            stack.pop_all()
+        self._held = location, stamp, folder, path
+        return path
+
+    def let_go(self) -> None:
+        """Remove the copy that is held, if any."""
+        if self._held is not None:
+            self._held[2].cleanup()
+            self._held = None
+
+    def _spool(self) -> "tempfile.TemporaryDirectory[str]":
+        return tempfile.TemporaryDirectory(prefix="reelshelf-", dir=self._storage.spool_dir)
+
+    def _size(self, stamp: SourceStamp, max_bytes: int) -> int:
+        if stamp.size > max_bytes:
+            message = f"has {stamp.size} bytes, at most {max_bytes} are fetched"
             raise MediaError(FailureKind.TOO_LARGE, message)
-        with tempfile.TemporaryDirectory(
-            prefix="reelshelf-", dir=self._storage.spool_dir
-        ) as folder:
-            if shutil.disk_usage(folder).free < size + _LEAVE_FREE:
-                raise MediaError(
-                    FailureKind.UNREADABLE,
-                    f"its {size} bytes do not fit on the disk of {Path(folder).parent}: free some, "
-                    "or name another storage.spool_dir",
-                )
-            # The name is ours; a key's suffix only tells lists apart.
-            suffix = Path(location.partition("?")[0]).suffix.lower()[:8]
-            target = Path(folder) / f"copy{suffix}"
-            try:
-                if location.startswith(web.SCHEME):
-                    self._web.download(location, target, max_bytes)
-                else:
-                    self._bucket.download(location, target)
-            except OSError as error:
-                message = f"cannot be copied to {folder}: {error.strerror}"
-                raise MediaError(FailureKind.UNREADABLE, message) from error
-            yield target
+        return stamp.size
+
+    def _copied(self, location: str, folder: Path, size: int, max_bytes: int) -> Path:
+        if shutil.disk_usage(folder).free < size + _LEAVE_FREE:
+            raise MediaError(
+                FailureKind.UNREADABLE,
+                f"its {size} bytes do not fit on the disk of {folder.parent}: free some, "
+                "or name another storage.spool_dir",
+            )
+        # The name is ours; a key's suffix only tells lists apart.
+        suffix = Path(location.partition("?")[0]).suffix.lower()[:8]
+        target = folder / f"copy{suffix}"
+        try:
+            if location.startswith(web.SCHEME):
+                self._web.download(location, target, max_bytes)
+            else:
+                self._bucket.download(location, target)
+        except OSError as error:
+            message = f"cannot be copied to {folder}: {error.strerror}"
+            raise MediaError(FailureKind.UNREADABLE, message) from error
+        return target
 
     def sha256(self, location: str, *, max_bytes: int) -> str:
         """The hash of a file's bytes. Raises MediaError where it cannot be read."""

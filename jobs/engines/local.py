@@ -109,3 +109,4 @@ class LocalEngine(ThisProcess):
         trace: TracebackType | None,
     ) -> None:
         self._models = None
+        work.files_of(self._config.storage).let_go()

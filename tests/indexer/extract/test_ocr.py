@@ -54,6 +54,14 @@ def test_a_line_that_stays_is_read_once_and_lasts_until_it_is_gone() -> None:
     assert (result.frames_detected, result.lines_recognized) == (4, 1)
 
 
+def test_a_line_ends_with_the_shot_that_shows_it_last() -> None:
+    script = [[("first line", TOP)], [("first line", TOP)], [], []]
+    lines = read_frames(
+        frames(script), Script(), CONFIG, end_ms=4000, cuts=[0, 500, 1200, 3000]
+    ).lines
+    assert [(i.start_ms, i.end_ms) for i in lines] == [(0, 1200)]
+
+
 def test_another_line_in_the_same_place_is_read_anew() -> None:
     script = [[("first line", TOP)], [("second line", TOP)]]
     lines = read_frames(frames(script), Script(), CONFIG, end_ms=2500).lines

@@ -21,8 +21,9 @@ from reelshelf.jobs.cli import main
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.schemas.config import Config, StorageConfig
 from reelshelf.schemas.errors import FailureKind, InputError, StoreError
-from tests.support.clips import RED, write_clip
+from tests.support.clips import RED, TEN_COLORS, write_clip, write_long
 from tests.support.fakes import decode_never, load_fakes
+from tests.support.long import Decoder, chunked_config
 from tests.support.object_store import (
     BUCKET,
     ENVIRONMENT,
@@ -117,6 +118,26 @@ def test_the_spool_is_empty_after_a_run(cloud: CloudShop, tmp_path: Path) -> Non
     storage = cloud.config.storage.model_copy(update={"spool_dir": str(spool)})
     result = cloud.ingest(config=cloud.config.model_copy(update={"storage": storage}))
     assert result.tally.indexed == 3
+    assert list(spool.iterdir()) == []
+
+
+def test_a_long_video_is_fetched_once_and_its_copy_goes_with_the_run(
+    cloud: CloudShop, tmp_path: Path
+) -> None:
+    write_long(cloud.local / "long.mkv", TEN_COLORS)
+    far = client(cloud.proxy)
+    far.upload_file(str(cloud.local / "long.mkv"), BUCKET, "src/videos/long.mkv")
+    rows = [json.dumps({"video_id": "long", "file": "videos/long.mkv"})]
+    far.put_object(Bucket=BUCKET, Key="src/videos.jsonl", Body="\n".join(rows).encode())
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    storage = cloud.config.storage.model_copy(update={"spool_dir": str(spool)})
+    settings = chunked_config().model_copy(update={"storage": storage})
+    decoder = Decoder()
+    cloud.ingest(decode=decoder, config=settings)
+    assert decoder.chunks == dict.fromkeys(range(5), 1)
+    asked = [path.partition("?")[0] for path in cloud.proxy.paths if path.startswith("GET")]
+    assert sum(path.endswith("/src/videos/long.mkv") for path in asked) == 1
     assert list(spool.iterdir()) == []
 
 
