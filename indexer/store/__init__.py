@@ -125,13 +125,12 @@ from reelshelf.indexer.store.visual_stats import (
 )
 from reelshelf.indexer.store.writing import recorded, taking, writing
 
+from reelshelf.indexer.store.rows import stages_from
+
 __all__ = [
-    "DATA_TABLES",
-    "SKU",
-    "TABLE_KEYS",
-    "VIDEO",
     "Cells",
     "ChunkState",
+    "DATA_TABLES",
     "ErasedItem",
     "FileLog",
     "FileState",
@@ -149,8 +148,11 @@ __all__ = [
     "RunContext",
     "RunEnd",
     "RunRecord",
+    "SKU",
     "Store",
+    "TABLE_KEYS",
     "Upgrade",
+    "VIDEO",
     "VideoFrames",
     "VideoState",
     "all_runs",
@@ -238,6 +240,7 @@ __all__ = [
     "seen_files",
     "served_release",
     "stage_chunks",
+    "stages_from",
     "stored_chunk",
     "stored_skus",
     "stored_videos",
