@@ -79,6 +79,7 @@ from reelshelf.indexer.store.rows import (
     links_from,
     modality_scores,
     now,
+    stages_from,
     stored_chunk,
     vector_matrix,
 )
@@ -125,12 +126,13 @@ from reelshelf.indexer.store.visual_stats import (
 )
 from reelshelf.indexer.store.writing import recorded, taking, writing
 
-from reelshelf.indexer.store.rows import stages_from
-
 __all__ = [
+    "DATA_TABLES",
+    "SKU",
+    "TABLE_KEYS",
+    "VIDEO",
     "Cells",
     "ChunkState",
-    "DATA_TABLES",
     "ErasedItem",
     "FileLog",
     "FileState",
@@ -148,11 +150,8 @@ __all__ = [
     "RunContext",
     "RunEnd",
     "RunRecord",
-    "SKU",
     "Store",
-    "TABLE_KEYS",
     "Upgrade",
-    "VIDEO",
     "VideoFrames",
     "VideoState",
     "all_runs",
