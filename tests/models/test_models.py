@@ -19,6 +19,7 @@ from reelshelf.models.protocols import ImageEncoder, ModelSet, Sound
 from reelshelf.models.registry import load_image_encoder, load_joint_text, load_models
 from reelshelf.schemas.config import MediaConfig, load_config, parse_config
 from reelshelf.schemas.errors import ConfigError, ModelUnavailable
+from reelshelf.schemas.media import Samples
 from tests.support.commands import EXAMPLE_SHOP
 from tests.support.shops import Shop
 
@@ -115,16 +116,43 @@ def test_text_on_a_picture_is_found_and_read(models: ModelSet) -> None:
     assert models.ocr.detect(np.full((360, 640, 3), 40, np.uint8)) == ()
 
 
-def test_speech_is_heard_with_its_time(models: ModelSet) -> None:
+@pytest.fixture(scope="module")
+def spoken() -> tuple[Samples, int]:
+    """The sound of a video in which somebody speaks, and how long it is in ms."""
     labels = (EXAMPLE_SHOP / "labels.jsonl").read_text().splitlines()
-    spoken = next(r for r in map(json.loads, labels) if r["tags"] == ["mode:asr"])
-    path = EXAMPLE_SHOP / "videos" / f"{spoken['video_id']}.mp4"
+    label = next(r for r in map(json.loads, labels) if r["tags"] == ["mode:asr"])
+    path = EXAMPLE_SHOP / "videos" / f"{label['video_id']}.mp4"
     video = decode_video(path, MediaConfig())
     assert video.audio is not None
-    (heard,) = models.asr.transcribe([Sound(video.audio)])
+    return video.audio, video.end_ms
+
+
+def test_speech_is_heard_with_its_time(models: ModelSet, spoken: tuple[Samples, int]) -> None:
+    sound, end_ms = spoken
+    (heard,) = models.asr.transcribe([Sound(sound)])
     assert heard.language == "en"
     assert "television" in " ".join(u.text for u in heard.utterances)
-    assert all(0 <= u.start_ms < u.end_ms <= video.end_ms + 1000 for u in heard.utterances)
+    assert all(0 <= u.start_ms < u.end_ms <= end_ms + 1000 for u in heard.utterances)
+
+
+def test_the_encoder_takes_time_by_the_length_of_what_is_said(
+    models: ModelSet, spoken: tuple[Samples, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from faster_whisper import WhisperModel
+
+    asked: list[int] = []
+
+    def encode(self: object, features: np.ndarray) -> object:
+        asked.append(features.shape[-1])
+        return whole(self, features)
+
+    whole = WhisperModel.encode
+    monkeypatch.setattr(WhisperModel, "encode", encode)
+    sound, end_ms = spoken
+    (heard,) = models.asr.transcribe([Sound(sound)])
+    said_ms = heard.utterances[-1].end_ms - heard.utterances[0].start_ms
+    # Frames are of 10 ms; Whisper's own windows have 3,000.
+    assert 0 < said_ms // 10 < max(asked) < end_ms // 10 + 250 < 3000
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "music"])

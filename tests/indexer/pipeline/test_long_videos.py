@@ -7,6 +7,10 @@ import pytest
 
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.torn import torn_videos
+from reelshelf.models.protocols import TextDetector
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.media import DecodedVideo
+from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
 from tests.support.clips import TEN_COLORS, write_long
 from tests.support.long import Decoder, chunked_config, fresh, moments
 from tests.support.shops import Shop
@@ -62,6 +66,27 @@ def test_a_video_with_a_broken_chunk_is_not_served_and_is_resumed(
     found = moments(long_shop)
     whole = fresh(long_shop)
     assert found == whole
+
+
+class Interrupted(Decoder):
+    """Somebody stops the run while it comes to a chunk."""
+
+    def __call__(
+        self, job: VideoJob, config: Config, detector: TextDetector | None = None
+    ) -> DecodedVideo | Divided | Failed:
+        if job.chunk is not None and job.chunk.number == 3:
+            raise KeyboardInterrupt
+        return super().__call__(job, config, detector)
+
+
+def test_chunks_are_written_as_they_are_done(long_shop: Shop) -> None:
+    settings = chunked_config(engine={"videos_per_commit": 32, "videos_per_batch": 1})
+    with pytest.raises(KeyboardInterrupt):
+        long_shop.run(settings, decode=Interrupted())
+    second = Decoder()
+    assert long_shop.ingest(settings, decode=second).tally.indexed == 2 - 1
+    assert second.chunks == {3: 1, 4: 1}
+    assert moments(long_shop) == fresh(long_shop)
 
 
 def test_only_what_is_new_of_a_grown_file_is_decoded(long_shop: Shop) -> None:
