@@ -26,8 +26,11 @@ from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLi
 # Raise when the same segments, catalog, calibration and config would give other links.
 VERSION = 4
 
-# A match this much weaker than the best one of its link does not widen the link's spans.
+# A match this much weaker than the best one of its occurrence does not widen the link's spans, nor
+# does an occurrence that is so much less likely than the likeliest.
 _SPAN_SHARE = 0.5
+# So long must nothing speak for a product until what does is another occurrence.
+_APART_MS = 10_000
 _MOST_EVIDENCE = 12
 
 
@@ -103,13 +106,20 @@ class Linker:
             (self._evidence(match) for match in candidate.matches),
             key=lambda p: (-p.score, p.modality, p.at_ms or 0, p.text or ""),
         )
+        occurrences = self._occurrences(candidate.matches)
+        spans = [
+            match.span
+            for occurrence in occurrences
+            for match in self._strong(occurrence)
+            if match.span is not None
+        ]
         return ProductLink(
             video_key=video.video_key,
             product_key=self._keys[candidate.product],
             sku=self.sku(candidate),
             score=probability(self._calibration, candidate.signals),
             scores=tuple(scores.items()),
-            spans=_joined_spans(pieces),
+            spans=_joined(spans),
             evidence=tuple(pieces[:_MOST_EVIDENCE]),
         )
 
@@ -125,6 +135,33 @@ class Linker:
             product = self._catalog.index_of.get(sku)
             if product is not None:
                 yield Match(product, Modality.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
+
+    def _occurrences(self, matches: Sequence[Match]) -> list[list[Match]]:
+        """The stretches of a video in which it shows or names a product, as the matches in each.
+
+        Each is weighed as if it were a video of its own, since weak matches count together: beside
+        one that is surely an occurrence, others are that which are half as likely.
+        """
+        timed = [(match.span, match) for match in matches if match.span is not None]
+        rest = [match for match in matches if match.span is None]
+        groups: list[list[Match]] = []
+        until = -_APART_MS
+        for span, match in sorted(timed, key=lambda item: (item[0].start_ms, item[0].end_ms)):
+            if not groups or span.start_ms - until >= _APART_MS:
+                groups.append([])
+            groups[-1].append(match)
+            until = max(until, span.end_ms)
+        if len(groups) < 2:
+            return groups
+        sure = [probability(self._calibration, _signals([*rest, *group])) for group in groups]
+        least = _SPAN_SHARE * max(sure)
+        return [group for group, chance in zip(groups, sure, strict=True) if chance >= least]
+
+    def _strong(self, matches: Sequence[Match]) -> Iterable[Match]:
+        """Those of some matches that are not much weaker than the best of them."""
+        scores = [probability(self._calibration, match.signals) for match in matches]
+        least = _SPAN_SHARE * max(scores)
+        return (match for match, score in zip(matches, scores, strict=True) if score >= least)
 
     def _evidence(self, match: Match) -> Evidence:
         return Evidence(
@@ -153,12 +190,10 @@ def _signals(matches: Iterable[Match]) -> dict[Signal, float]:
     return signals
 
 
-def _joined_spans(pieces: Sequence[Evidence]) -> tuple[Span, ...]:
-    """Union of the spans of the strong pieces; `pieces` are best first."""
-    spanned = [p for p in pieces if p.span is not None]
-    strong = [p for p in spanned if p.score >= _SPAN_SHARE * spanned[0].score]
+def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """The union of some spans, in order."""
     joined: list[Span] = []
-    for span in sorted((p.span for p in strong if p.span), key=lambda s: (s.start_ms, s.end_ms)):
+    for span in sorted(spans, key=lambda s: (s.start_ms, s.end_ms)):
         if joined and span.start_ms <= joined[-1].end_ms:
             last = joined.pop()
             span = Span(last.start_ms, max(last.end_ms, span.end_ms))
