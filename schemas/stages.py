@@ -66,7 +66,7 @@ STAGES = (
             ("media.max_frames_per_hour", 3600),
             ("media.chunk_s", 120),
         ),
-        version=4,
+        version=5,
     ),
     StageSpec(Stage.VISUAL, needs=(Stage.DECODE,), model="image"),
     StageSpec(

@@ -16,6 +16,7 @@ from reelshelf.indexer.extract import ocr as reading
 from reelshelf.indexer.extract import transcript
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.post_text import cues_in, posted_with
+from reelshelf.indexer.media.decoder import TICK_MS
 from reelshelf.models.protocols import ModelSet, Sound, SpeechRecognizer, Transcript
 from reelshelf.schemas.config import AsrConfig, Config
 from reelshelf.schemas.errors import FailureKind, MediaError
@@ -256,13 +257,16 @@ def cut_moments(
 ) -> tuple[_Moment, ...]:
     """Cut shots into even stretches of at most `segment_ms`, each with at least one frame.
 
+    A shot that is longer by no more than the time between two looks is one: its length is not
+    known any better, and halves of it would have too few frames.
+
     A stretch whose frames were all dropped as near-duplicates joins the one before it, and one
     before the first frame joins the one after, so no time of the video is lost.
     """
     moments: list[_Moment] = []
     start_ms = shots[0].start_ms if shots else 0
     for index, shot in enumerate(shots):
-        pieces = max(1, -(-(shot.end_ms - shot.start_ms) // segment_ms))
+        pieces = max(1, -(-(shot.end_ms - shot.start_ms - TICK_MS) // segment_ms))
         bounds = np.linspace(shot.start_ms, shot.end_ms, pieces + 1).round().astype(int).tolist()
         for start, end in pairwise(bounds):
             inside = tuple(i for i, f in enumerate(frames) if start <= f.time_ms < end)

@@ -4,11 +4,12 @@ from reelshelf.indexer.media.backends import open_video
 from reelshelf.indexer.media.chunks import divided_if_long
 from reelshelf.indexer.media.container import Source
 from reelshelf.indexer.media.decode import decode_video
-from reelshelf.indexer.media.decoder import check_file
+from reelshelf.indexer.media.decoder import TICK_MS, check_file
 from reelshelf.indexer.media.pyav import PyavVideo
 from reelshelf.indexer.media.streams import divided_playlist, pieces_of
 
 __all__ = [
+    "TICK_MS",
     "PyavVideo",
     "Source",
     "check_file",
