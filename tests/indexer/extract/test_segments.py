@@ -1,6 +1,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,6 +90,13 @@ def test_moments_hold_every_frame_once_and_never_overlap(
     assert moments[0].start_ms == 0
     assert moments[-1].end_ms == bounds[-1]
     assert all(a.end_ms == b.start_ms for a, b in pairwise(moments))
+
+
+@pytest.mark.parametrize(("length", "moments"), [(4000, 1), (4200, 1), (4300, 2), (8300, 3)])
+def test_a_shot_that_is_hardly_longer_than_a_moment_is_one(length: int, moments: int) -> None:
+    blank = np.zeros((8, 8, 3), np.uint8)
+    frames = [TimedFrame(time, blank) for time in range(0, length, 500)]
+    assert len(cut_moments([Shot(0, length)], frames, 4000)) == moments
 
 
 def test_a_stage_changes_with_its_own_settings_and_what_it_builds_on() -> None:

@@ -259,6 +259,27 @@ def test_a_declaration_that_nothing_agrees_with_makes_no_link() -> None:
     assert backed["PROD-005"] > 0.5 > seen.get("PROD-005", 0.0)
 
 
+def spans_of(sku: str, *segments: Segment) -> list[tuple[int, int]]:
+    (links,) = linker().link([LinkableVideo("v", (), segments)])
+    (found,) = [i for i in links if i.sku == sku]
+    return [(span.start_ms, span.end_ms) for span in found.spans]
+
+
+def test_what_would_be_a_link_alone_is_a_moment_of_a_longer_video() -> None:
+    """Two faint signs are one occurrence, however strongly another one shows the product."""
+    seen, meant = axis(3) * 0.4 + axis(50) * 0.917, axis(3) * 0.7 + axis(60) * 0.714
+    weak = segment(60_000, seen, said="that one", meant=meant)
+    (alone,) = linker().link([LinkableVideo("v", (), [weak])])
+    (score,) = [i.score for i in alone if i.sku == "PROD-003"]
+    (piece,) = {max(e.score for e in i.evidence) for i in alone if i.sku == "PROD-003"}
+    assert piece < 0.4 < 0.8 < score
+    strong = segment(0, axis(3), written="Hush Over-Ear Headphones")
+    spans = spans_of("PROD-003", strong, weak)
+    assert any(start >= 60_000 for start, _ in spans)
+    nothing = segment(30_000, axis(50))
+    assert not any(30_000 <= start < 60_000 for start, _ in spans_of("PROD-003", strong, nothing))
+
+
 def test_two_senses_make_a_stronger_link_than_either() -> None:
     seen = link(segment(0, axis(4)))["PROD-004"]
     said = link(segment(0, axis(50), said="avocado"))["PROD-004"]
