@@ -92,7 +92,7 @@ class MediaConfig(Section):
     """
 
     backend: Literal["pyav", "decord"] = "pyav"
-    sample_ms: PositiveInt = 3000
+    sample_ms: PositiveInt = 2000
     max_frames: int = Field(default=0, ge=0)
     frames_per_minute: PositiveInt = 60
     max_frames_per_hour: PositiveInt = 3600

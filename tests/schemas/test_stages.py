@@ -126,5 +126,5 @@ def test_a_store_keeps_settings_and_no_resources() -> None:
 
 def test_settings_are_named_in_full() -> None:
     named = settings_of(CONFIG, ["media.sample_ms", "ocr.same_text"])
-    assert named == {"media.sample_ms": 3000, "ocr.same_text": 0.9}
+    assert named == {"media.sample_ms": 2000, "ocr.same_text": 0.9}
     assert isinstance(CONFIG, BaseModel)
