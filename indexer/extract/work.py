@@ -132,13 +132,16 @@ def _source(job: VideoJob, files: Files, config: Config) -> Iterator[Source | Di
     """What is to be decoded for a job; or its video divided, where that comes first."""
     location, media = job.source.path, config.media
     if not is_playlist(location):
-        path = files.held(location, max_bytes=media.max_bytes)
-        check_file(path, media)
-        whole = job.chunk is None and job.stored is None
-        chunks = divided_if_long(path, media) if whole else ()
-        yield _divided(job, path, chunks, file_sha256(path), config) if chunks else path
-        if not chunks and job.chunk is None:
-            files.let_go()
+        path, stays = files.held(location, max_bytes=media.max_bytes), job.chunk is not None
+        try:
+            check_file(path, media)
+            whole = job.chunk is None and job.stored is None
+            chunks = divided_if_long(path, media) if whole else ()
+            stays = stays or bool(chunks)
+            yield _divided(job, path, chunks, file_sha256(path), config) if chunks else path
+        finally:
+            if not stays:
+                files.let_go()
         return
     if job.chunk is not None:
         with pieces_of(location, job.chunk, files, media) as pieces:
