@@ -12,6 +12,7 @@ from unittest.mock import patch
 from benchmarks.vectors import Cloud, append, vector_store
 from reelshelf.indexer.index import build
 from reelshelf.indexer.index.build import Builder, update_index
+from reelshelf.indexer.index.gpus import gpus_for
 from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.index.quantizer import index_sizes, null_free, sample_vectors
 from reelshelf.indexer.index.recall import exact_search, measure_recall
@@ -72,7 +73,8 @@ def build_index(path: Path, config: IndexConfig) -> dict[str, float]:
     figures: dict[str, float] = {}
     wall, cpu = time.perf_counter(), time.process_time()
     with timed(figures, _PARTS):
-        index = update_index(Store.open(str(path)), TABLE, COLUMN, Builder(config, in_turn), None)
+        builder = Builder(config, in_turn, gpus=gpus_for("auto"))
+        index = update_index(Store.open(str(path)), TABLE, COLUMN, builder, None)
     figures["build_s"] = time.perf_counter() - wall
     figures["build_cpu_s"] = time.process_time() - cpu
     figures["peak_gb"] = peak_gb()

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from reelshelf.schemas.devices import Precision
 from reelshelf.schemas.errors import ConfigError
 from reelshelf.schemas.upgrades import RENAMED_KEYS, Json, config_record, rename_keys
 
@@ -61,6 +62,11 @@ class ModelsConfig(Section):
 
     `image` encodes frames and product pictures, `text` sentences and products, `asr` recognizes
     speech, `ocr` reads on-screen text.
+
+    `device` "cuda" is a GPU or an error; "auto" is one where there is one. `precision` is that of
+    open_clip's models on a GPU. The batches are how much a model is given at once: pictures, texts,
+    windows of half a minute, frames that are searched for text, lines that are read. 0 is what
+    suits a CPU, or as much as fits the worker's share of a GPU's memory.
     """
 
     image: ModelChoice
@@ -70,6 +76,12 @@ class ModelsConfig(Section):
     joint_text: ModelChoice | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt = 1
+    precision: Precision = "fp32"
+    picture_batch: int = Field(default=0, ge=0)
+    text_batch: int = Field(default=0, ge=0)
+    window_batch: int = Field(default=0, ge=0)
+    frame_batch: int = Field(default=0, ge=0)
+    line_batch: int = Field(default=0, ge=0)
 
     @property
     def encoders(self) -> str:
@@ -279,12 +291,14 @@ class ReleaseConfig(Section):
 
 
 class EngineConfig(Section):
-    """Where the work runs. 0 model workers: one for each core, or for each share of a GPU.
+    """Where the work runs. 0 model workers: one for each share of a GPU, or for each core.
 
     0 decode workers: a fourth of the cores, at least two. `decode_cpus`, `model_cpus`, `model_gpus`
-    (a share of one GPU, when `models.device` is "cuda") and `model_memory_gb` (0: nothing) are what
-    one worker asks of Ray; `decode_memory_gb` is what a decoder asks for, and how much it may take
-    before its video fails.
+    (a share of one GPU) and `model_memory_gb` (0: nothing) are what one worker asks of Ray;
+    `decode_memory_gb` is what a decoder asks for, and how much it may take before its video fails.
+    A model worker gets up to `videos_per_batch` videos at once; where there are GPUs, which are
+    faster than decoders, it waits up to `fill_batches_s` for so many. With `models.device` "auto",
+    nodes without a GPU beside others with one have a model worker for each core as well.
 
     A video that is not decoded within `decode_deadline_s`, or whose models take longer than
     `model_deadline_s`, is given up, and the process over it replaced; only the `ray` engine can do
@@ -292,6 +306,9 @@ class EngineConfig(Section):
     put off while these wait for a decoder. `attempts` is how often a video is tried in one run,
     each time in another worker where it failed unexpectedly; one that fails in
     `quarantine_after_runs` runs is quarantined until its file or the settings change.
+
+    `index_device` is where FAISS trains and assigns, in the process that a run is started in:
+    "cuda" is on GPUs or an error, "auto" on GPUs where there are any.
     """
 
     kind: Literal["ray", "local"] = "ray"
@@ -304,9 +321,11 @@ class EngineConfig(Section):
     model_gpus: Annotated[float, Field(gt=0, le=1)] = 1.0
     model_memory_gb: Annotated[float, Field(ge=0)] = 0.0
     videos_per_batch: PositiveInt = 8
+    fill_batches_s: Annotated[float, Field(ge=0)] = 2.0
     videos_per_commit: PositiveInt = 32
     attempts: PositiveInt = 2
     quarantine_after_runs: PositiveInt = 3
+    index_device: Literal["auto", "cpu", "cuda"] = "auto"
     slow_after_s: Annotated[float, Field(gt=0)] = 20.0
     decode_deadline_s: Annotated[float, Field(gt=0)] = 600.0
     model_deadline_s: Annotated[float, Field(gt=0)] = 3600.0
@@ -461,15 +480,30 @@ def with_first_defaults(config: Config) -> Config:
 # paths, prices) is said anew for every run.
 KEPT_SECTIONS = ("media", "asr", "ocr", "linking", "duplicates", "index", "search")
 # Which machine a model runs on is no property of the store.
-_MODEL_RESOURCES = ("device", "threads")
+MODEL_RESOURCES = (
+    "device",
+    "threads",
+    "precision",
+    "picture_batch",
+    "text_batch",
+    "window_batch",
+    "frame_batch",
+    "line_batch",
+)
 
 
 def kept_settings(config: Config) -> Json:
     """What a store that is made with `config` keeps of it."""
     data = config.model_dump(mode="json")
-    models = {k: v for k, v in data["models"].items() if k not in _MODEL_RESOURCES}
+    models = {k: v for k, v in data["models"].items() if k not in MODEL_RESOURCES}
     kept = {name: data[name] for name in ("shop_id", "profile", *KEPT_SECTIONS)}
     return kept | {"models": models}
+
+
+def on_device(config: Config, device: Literal["auto", "cpu", "cuda"]) -> Config:
+    """The same config for a process whose models run on another device."""
+    models = config.models.model_copy(update={"device": device})
+    return config.model_copy(update={"models": models})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from reelshelf.indexer.index.duplicates import (
     duplicates_of,
     mean_frame,
 )
+from reelshelf.indexer.index.gpus import gpus_for
 from reelshelf.indexer.index.inspect import (
     IndexFacts,
     index_facts,
@@ -43,6 +44,7 @@ __all__ = [
     "column_parts",
     "duplicates_of",
     "exact_searches",
+    "gpus_for",
     "in_turn",
     "index_facts",
     "index_names",

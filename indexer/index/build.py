@@ -10,13 +10,14 @@ ever asked for the other indexes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import lance
 import numpy as np
 
 from reelshelf.indexer.index import encode
+from reelshelf.indexer.index.gpus import Gpus, NoGpus
 from reelshelf.indexer.index.inspect import fragments_without, index_facts, index_names
 from reelshelf.indexer.index.parts import TaskMapper
 from reelshelf.indexer.index.quantizer import (
@@ -68,8 +69,9 @@ _DELETED = 0.1
 class Builder:
     """What building takes: the settings, where work can be spread to, and typed queries if any.
 
-    `typed` is `(n, text_dim)`, or None. `workers` is how many pieces may be encoded at once.
-    `anew` has every index trained again, whatever it is like.
+    `query_vectors` is `(n, text_dim)`, or None. `workers` is how many pieces may be encoded at
+    once, `gpus` what FAISS may train and assign on.
+    `retrain` has every index trained again, whatever it is like.
     """
 
     config: IndexConfig
@@ -77,6 +79,7 @@ class Builder:
     workers: int = 1
     query_vectors: Vectors | None = None
     retrain: bool = False
+    gpus: Gpus = field(default_factory=NoGpus)
 
 
 def build_indexes(
@@ -201,7 +204,7 @@ def _build(
     drawn = sample_vectors(dataset, column, sizes.train_rows + held_out, config.seed)
     queries, sample = drawn[:held_out], drawn[held_out:]
     origin = Origin(table, column, dataset.version, rows)
-    quantizer = train(sample, queries, sizes, origin, seed=config.seed)
+    quantizer = train(sample, queries, sizes, origin, seed=config.seed, gpus=builder.gpus)
     # Kept before anything is built with it, so that no index can be of an unknown quantizer.
     save_quantizer(store, quantizer)
     _encode(store, quantizer, [f.fragment_id for f in dataset.get_fragments()], builder)
@@ -218,7 +221,7 @@ def _build(
         refine_factor=config.refine_factor,
         quantizer_sha256=quantizer.sha256,
         trained_by=quantizer.recipe.trained_by,
-        built_by=encode.way_of(config, builder.workers),
+        built_by=encode.way_of(config, builder.workers, builder.gpus),
         recall_target=config.recall_target,
         rebuilt=why,
     )
@@ -274,7 +277,13 @@ def _truths(
 
 def _encode(store: Store, quantizer: Quantizer, fragments: list[int], builder: Builder) -> None:
     segments = encode.encode_fragments(
-        store, quantizer, fragments, builder.config, builder.map_tasks, builder.workers
+        store,
+        quantizer,
+        fragments,
+        builder.config,
+        builder.map_tasks,
+        builder.workers,
+        builder.gpus,
     )
     if len(segments) > builder.config.max_segments:
         segments = [encode.merged(store, quantizer, segments)]

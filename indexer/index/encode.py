@@ -1,9 +1,9 @@
 """Getting rows into an index with a quantizer that is already trained.
 
 Two ways, one answer. "fragments": Lance assigns and encodes the rows of some fragments, a piece of
-the work that any node can do. "buffers": FAISS assigns and encodes, on a GPU where there is one,
+the work that any node can do. "buffers": FAISS assigns, on GPUs where there are any, and encodes,
 and Lance only lays out what it is handed. Either gives segments of an index, which become part of
-it in one commit. (The way onto a GPU was written against FAISS's API and has not been run on one.)
+it in one commit.
 """
 
 import tempfile
@@ -16,8 +16,9 @@ import lance
 import numpy as np
 import pyarrow as pa
 
+from reelshelf.indexer.index.gpus import Gpus, NoGpus
 from reelshelf.indexer.index.parts import ColumnPart, TaskMapper, column_parts
-from reelshelf.indexer.index.quantizer import all_cores, faiss_index, gpu_count, null_free
+from reelshelf.indexer.index.quantizer import all_cores, faiss_index, null_free
 from reelshelf.indexer.store.quantizers import read_quantizer
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
@@ -56,23 +57,25 @@ def encode_fragments(
     config: IndexConfig,
     map_tasks: TaskMapper,
     workers: int,
+    gpus: Gpus | None = None,
 ) -> list[Segment]:
     """Encode the rows of some fragments the way the config says: segments to commit."""
     recipe = quantizer.recipe
     dataset = store.dataset(recipe.table)
-    if way_of(config, workers) == "buffers":
-        return [_with_buffers(dataset, quantizer, fragments)]
+    on = gpus or NoGpus()
+    if way_of(config, workers, on) == "buffers":
+        return [_with_buffers(dataset, quantizer, fragments, on)]
     newest = PinnedTables(store, {recipe.table: dataset.version})
     parts = column_parts(newest, recipe.table, recipe.column, fragments, workers)
     pieces = [Piece(part, quantizer.sha256) for part in parts]
     return list(map_tasks(encode_piece, pieces))
 
 
-def way_of(config: IndexConfig, workers: int) -> str:
+def way_of(config: IndexConfig, workers: int, gpus: Gpus) -> str:
     """Fragments or buffers: as the config says, or what is faster here."""
     if config.build != "auto":
         return config.build
-    return "buffers" if workers == 1 or gpu_count() else "fragments"
+    return "buffers" if workers == 1 or gpus.count else "fragments"
 
 
 def commit(store: Store, quantizer: Quantizer, segments: Sequence[Segment]) -> None:
@@ -115,12 +118,12 @@ def _uncommitted(
 
 
 def _with_buffers(
-    dataset: lance.LanceDataset, quantizer: Quantizer, fragments: Sequence[int]
+    dataset: lance.LanceDataset, quantizer: Quantizer, fragments: Sequence[int], gpus: Gpus
 ) -> Segment:
     with tempfile.TemporaryDirectory(prefix="reelshelf-index-") as folder:
         buffers = lance.write_dataset(
             pa.RecordBatchReader.from_batches(
-                _buffer_schema(quantizer), buffer_batches(dataset, quantizer, fragments)
+                _buffer_schema(quantizer), buffer_batches(dataset, quantizer, fragments, gpus)
             ),
             folder,
         )
@@ -139,10 +142,13 @@ def _with_buffers(
 
 
 def buffer_batches(
-    dataset: lance.LanceDataset, quantizer: Quantizer, fragments: Sequence[int]
+    dataset: lance.LanceDataset,
+    quantizer: Quantizer,
+    fragments: Sequence[int],
+    gpus: Gpus | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Partition and code of every row of some fragments, as FAISS gives them."""
-    column, coder = quantizer.recipe.column, Coder(quantizer)
+    column, coder = quantizer.recipe.column, Coder(quantizer, gpus or NoGpus())
     scanner = dataset.scanner(
         columns=[column],
         with_row_id=True,
@@ -175,15 +181,14 @@ def _buffer_schema(quantizer: Quantizer) -> pa.Schema:
 
 
 class Coder:
-    """FAISS's own assignment and codes of vectors, on a GPU where FAISS has one."""
+    """FAISS's own assignment and codes of vectors; assigned on GPUs where there are any.
 
-    def __init__(self, quantizer: Quantizer) -> None:
-        import faiss
+    Codes are those of the CPU either way: what a GPU assigns is handed to the same encoder.
+    """
 
+    def __init__(self, quantizer: Quantizer, gpus: Gpus) -> None:
         self._index = faiss_index(quantizer)
-        self._gpu: Any = None
-        if gpu_count():
-            self._gpu = faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, self._index)
+        self._assigning = gpus.spread(self._index.quantizer) if gpus.count else None
 
     def encode(
         self, vectors: Vectors
@@ -192,19 +197,12 @@ class Coder:
         import faiss
 
         rows = np.ascontiguousarray(vectors, np.float32)
-        index = self._gpu or self._index
-        index.reset()
+        assigning = self._assigning or self._index.quantizer
+        codes = np.empty((len(rows), self._index.pq.M), np.uint8)
         with all_cores():
-            index.add(rows)
-        filled: Any = faiss.index_gpu_to_cpu(index) if self._gpu else index
-        places = np.zeros(len(rows), np.uint32)
-        codes = np.zeros((len(rows), filled.pq.M), np.uint8)
-        lists = filled.invlists
-        for place in range(filled.nlist):
-            size = lists.list_size(place)
-            if size:
-                ids = faiss.rev_swig_ptr(lists.get_ids(place), size)
-                places[ids] = place
-                stored = faiss.rev_swig_ptr(lists.get_codes(place), size * filled.pq.M)
-                codes[ids] = stored.reshape(size, filled.pq.M)
-        return places, codes
+            _, nearest = assigning.search(rows, 1)
+            places = np.ascontiguousarray(nearest[:, 0], np.int64)
+            self._index.encode_vectors(
+                len(rows), faiss.swig_ptr(rows), faiss.swig_ptr(places), faiss.swig_ptr(codes)
+            )
+        return places.astype(np.uint32), codes

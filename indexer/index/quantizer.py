@@ -4,7 +4,7 @@ Lance takes both as they are and then searches exactly as FAISS's own IndexIVFPQ
 Douze, Schmid, "Product Quantization for Nearest Neighbor Search", TPAMI 2011), provided that the
 vectors are unit length, the metric is cosine and the codebook was trained on residuals.
 
-FAISS uses all GPUs it has. That was written against its API and has not been run on a GPU.
+Clustering runs on the GPUs that it is given (`reelshelf.indexer.index.gpus`).
 """
 
 import math
@@ -18,6 +18,7 @@ import lance
 import numpy as np
 import pyarrow as pa
 
+from reelshelf.indexer.index.gpus import Gpus, NoGpus
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.schemas.config import IndexConfig
 from reelshelf.schemas.errors import StoreError
@@ -99,7 +100,13 @@ class Origin:
 
 
 def train(
-    sample: Vectors, queries: Vectors, sizes: IndexSizes, origin: Origin, *, seed: int
+    sample: Vectors,
+    queries: Vectors,
+    sizes: IndexSizes,
+    origin: Origin,
+    *,
+    seed: int,
+    gpus: Gpus | None = None,
 ) -> Quantizer:
     """Train on a sample `(n, dim)` of unit vectors, n >= 256.
 
@@ -118,10 +125,12 @@ def train(
     index.cp.seed = index.pq.cp.seed = seed
     # How many rows are enough is our rule's business; FAISS would print its own to the console.
     index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
-    gpus = gpu_count()
-    if gpus:
-        # Only the clustering is worth a GPU; it replaces the assignment index during training.
-        index.clustering_index = faiss.index_cpu_to_all_gpus(faiss.IndexFlatL2(dim))
+    on = gpus or NoGpus()
+    if on.count:
+        # They take the place of what clustering would assign with. FAISS keeps no hold of them.
+        clustering = on.spread(faiss.IndexFlatL2(dim))
+        coding = on.spread(faiss.IndexFlatL2(dim // sizes.sub_vectors))
+        index.clustering_index, index.pq.assign_index = clustering, coding
     with all_cores():
         index.train(np.ascontiguousarray(sample, np.float32))
     recipe = Recipe(
@@ -134,7 +143,7 @@ def train(
         partitions=sizes.partitions,
         sub_vectors=sizes.sub_vectors,
         seed=seed,
-        trained_by=f"faiss {faiss.__version__} on {f'{gpus} GPUs' if gpus else 'CPU'}",
+        trained_by=f"faiss {faiss.__version__} on {f'{on.count} GPUs' if on.count else 'CPU'}",
         error=0.0,
     )
     quantizer = Quantizer(
@@ -163,13 +172,6 @@ def all_cores() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
-
-
-def gpu_count() -> int:
-    """How many GPUs FAISS can use."""
-    import faiss
-
-    return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
 
 
 def faiss_index(quantizer: Quantizer) -> "faiss.IndexIVFPQ":

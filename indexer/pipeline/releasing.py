@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from reelshelf.indexer.index.build import Builder, build_indexes
 from reelshelf.indexer.index.duplicates import cluster_duplicates
+from reelshelf.indexer.index.gpus import gpus_for
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.link import Linker, linking_facts
@@ -179,6 +180,7 @@ def _indexes(
             workers=tasks.index_workers,
             query_vectors=typed.vectors,
             retrain=run.scope.index,
+            gpus=gpus_for(run.config.engine.index_device),
         )
         indexes = build_indexes(run.store, builder, last.indexes if last else ())
         stage.advance()
