@@ -45,6 +45,7 @@ from reelshelf.models.protocols import (
     Transcript,
 )
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.gate import GateCheck
 from reelshelf.schemas.keys import video_key
@@ -148,6 +149,7 @@ def load(config: Config) -> ModelSet:
 class OtherImages(GridImages):
     """Another space of images, as good as the base's."""
 
+    device: Device = "cpu"
     ref = ModelRef(name="other-grid", revision="1", sha256="1", dim=IMAGE_DIM, space="other-grid")
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
@@ -158,6 +160,7 @@ class OtherImages(GridImages):
 class OtherTexts(FakeTexts):
     """Another space of texts, as good as the base's."""
 
+    device: Device = "cpu"
     ref = ModelRef(name="other-texts", revision="1", sha256="1", dim=32, space="other-texts")
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:

@@ -33,6 +33,7 @@ from reelshelf.indexer.pipeline.engine import ModelLoader
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.store.tables import among
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.release import ModelRef
 from tests.support.fakes import FakeTexts, unit
@@ -93,6 +94,7 @@ class WrongImages(GridImages):
         self._wrong = wrong
         self._rng = np.random.default_rng(0)
         if space is not None:
+            self.device: Device = "cpu"
             self.ref = renamed(GridImages.ref, space)
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
@@ -107,6 +109,7 @@ class WrongTexts(FakeTexts):
         self._wrong = wrong
         self._rng = np.random.default_rng(0)
         if space is not None:
+            self.device: Device = "cpu"
             self.ref = renamed(FakeTexts.ref, space)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:

@@ -32,6 +32,7 @@ from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.pipeline.upkeep import prune_store
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.tables import DATA_TABLES
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.media import Pixels, Vectors
 from tests.support.fakes import unit
 from tests.support.shops import write_lines
@@ -329,6 +330,7 @@ def _equal(copy: Copy) -> Verdict:
 class _BetterImages(GridImages):
     """Another space, without the way in which all vectors of the base lean."""
 
+    device: Device = "cpu"
     ref = GridImages.ref.model_copy(update={"name": "better", "space": "better"})
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:

@@ -39,6 +39,7 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.models.protocols import ModelSet, TextDetector, Transcript
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, TextLine, Vectors
@@ -69,6 +70,7 @@ class CountedImages(FakeImages):
 
     def __init__(self, calls: Counter[str], name: str, dim: int, *, broken: bool) -> None:
         # A space is named otherwise than its model, as those of real models are.
+        self.device: Device = "cpu"
         self.ref = ModelRef(name=name, revision="1", sha256="0", dim=dim, space=f"space of {name}")
         self._calls, self._broken = calls, broken
 
@@ -113,6 +115,7 @@ class CountedReader(FakeReader):
     """The fake reader under any name, counting frames, pictures, and lines of frames."""
 
     def __init__(self, calls: Counter[str], name: str) -> None:
+        self.device: Device = "cpu"
         self.ref = ModelRef(name=name, revision="1", sha256="0")
         self._calls = calls
 

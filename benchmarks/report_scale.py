@@ -32,6 +32,7 @@ from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.models.minilm import MiniLM
 from reelshelf.models.protocols import ModelSet, Sound, TextDetector, Transcript
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.media import DecodedVideo, Samples, Vectors
 from reelshelf.schemas.outcomes import Failed, VideoJob
@@ -71,6 +72,7 @@ class RememberingTexts:
     def __init__(self) -> None:
         self._encoder = MiniLM(threads=2)
         self._known: dict[str, Vectors] = {}
+        self.device: Device = "cpu"
         self.ref = self._encoder.ref
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:

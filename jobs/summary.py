@@ -36,6 +36,7 @@ class NightlySummary:
     refused_pictures: int
     calls: dict[str, int]
     spent: dict[str, dict[str, float]]
+    devices: dict[str, str]
     cost: float | None
     cost_per_video: float | None
     currency: str | None
@@ -80,6 +81,7 @@ def summary_of(result: IngestResult, config: Config, began: dt.datetime) -> Nigh
             stage.value: {name: round(value, 2) for name, value in asdict(seconds).items()}
             for stage, seconds in sorted(result.spent.items())
         },
+        devices=result.devices.model_dump() if result.devices else {},
         cost=round(cost, 4) if cost is not None else None,
         cost_per_video=round(cost / indexed, 6) if cost is not None and indexed else None,
         currency=config.cost.currency if cost is not None else None,

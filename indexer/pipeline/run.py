@@ -25,6 +25,7 @@ from reelshelf.indexer.store.runs import RunEnd, note_stage
 from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.catalog import RejectedPicture, RejectedRow
 from reelshelf.schemas.config import Config, CostConfig
+from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.gate import GateCheck
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.outcomes import Failed, Skipped, Tally, Tries
@@ -213,10 +214,12 @@ def run_end(
     served: Release | None,
     refused_by: Sequence[GateCheck] = (),
     rows: Mapping[str, int] | None = None,
+    devices: ModelDevices | None = None,
 ) -> RunEnd:
     """What the record of a run says of its end. `served` is the release that is served then."""
     return RunEnd(
         rows=rows,
+        devices=devices,
         ending=ending,
         message=message,
         release_id=served.release_id if served else None,

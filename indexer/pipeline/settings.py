@@ -2,7 +2,7 @@
 
 from reelshelf.indexer.store.migration import kept_config
 from reelshelf.indexer.store.tables import Store
-from reelshelf.schemas.config import KEPT_SECTIONS, Config, GivenConfig
+from reelshelf.schemas.config import KEPT_SECTIONS, MODEL_RESOURCES, Config, GivenConfig
 
 
 def config_for(given: GivenConfig, uri: str) -> Config:
@@ -19,6 +19,6 @@ def config_of_today(given: GivenConfig, last: Config) -> Config:
     it, where `given` does not say otherwise.
     """
     values = last.model_dump(mode="json", exclude={*KEPT_SECTIONS, "models"})
-    resources = last.models.model_dump(mode="json", include={"device", "threads"})
+    resources = last.models.model_dump(mode="json", include=set(MODEL_RESOURCES))
     base = values | {"models": resources}
     return GivenConfig(given.values, given.where).resolve(base)

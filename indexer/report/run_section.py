@@ -16,7 +16,7 @@ from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.config import CostConfig
 from reelshelf.schemas.errors import FailureKind
-from reelshelf.schemas.release import ModelRefs, VectorIndex
+from reelshelf.schemas.release import VectorIndex
 from reelshelf.schemas.run import Spent, Stage
 
 _EXAMPLES = 20
@@ -79,7 +79,7 @@ def run_section(store: Store, snapshot: ReleaseSnapshot, record: RunRecord) -> R
         calls=tuple(sorted(record.calls.items())),
         failures=_failures(store, record),
         without_sound=sum("audio" in (parts or ()) for parts in absent),
-        models=_models(record.models, record.spent) if record.models else (),
+        models=_models(record) if record.models else (),
         on_gpu=on_gpu,
         on_cpu=on_cpu,
     )
@@ -115,11 +115,14 @@ def _failures(store: Store, record: RunRecord) -> tuple[FailureGroup, ...]:
     )
 
 
-def _models(refs: ModelRefs, spent: Mapping[Stage, Spent]) -> tuple[ModelLine, ...]:
+def _models(record: RunRecord) -> tuple[ModelLine, ...]:
+    refs = record.models
+    assert refs is not None
     lines = []
     for role, stage in _ROLES.items():
         ref = getattr(refs, role)
-        lines.append(ModelLine(role, ref.name, ref.revision, ref.sha256, _device(spent.get(stage))))
+        device = _device(record.spent.get(stage), getattr(record.devices, role, None))
+        lines.append(ModelLine(role, ref.name, ref.revision, ref.sha256, device))
     if refs.joint_text is not None:
         joint = refs.joint_text
         asked = "asked by searches only"
@@ -127,9 +130,12 @@ def _models(refs: ModelRefs, spent: Mapping[Stage, Spent]) -> tuple[ModelLine, .
     return tuple(lines)
 
 
-def _device(spent: Spent | None) -> str:
+def _device(spent: Spent | None, told: str | None) -> str:
+    """What a model ran on as it said itself; of records that do not have that, as it was paid."""
     if spent is None or not (spent.cpu_s or spent.gpu_s):
         return "not asked in this run"
+    if told is not None:
+        return told.replace("cuda", "GPU").replace("cpu", "CPU")
     return "GPU" if spent.gpu_s else "CPU"
 
 

@@ -16,6 +16,7 @@ from reelshelf.indexer.store.rows import Cells, RunContext, now
 from reelshelf.indexer.store.tables import Store, among
 from reelshelf.schemas import tables
 from reelshelf.schemas.config import Config, stored_config
+from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.errors import StoreError
 from reelshelf.schemas.gate import GateCheck
 from reelshelf.schemas.outcomes import Tally
@@ -23,7 +24,7 @@ from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Ending, Spent, Stage
 from reelshelf.schemas.upgrades import calls_record, models_record, stage_names
 
-_NO_MODELS = "{}"
+_NO_MODELS, _DEVICES = "{}", "devices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class RunEnd:
     planned: Mapping[str, int] = field(default_factory=dict)
     calls: Mapping[str, int] = field(default_factory=dict)
     spent: Mapping[Stage, Spent] = field(default_factory=dict)
+    devices: ModelDevices | None = None
     cost: float | None = None
     currency: str | None = None
     rows: Mapping[str, int] | None = None
@@ -53,7 +55,8 @@ class RunEnd:
 class RunRecord:
     """One run. `source` says where its catalog and videos were; `stage` what it was last doing.
 
-    `models` is None for a run that died before it had loaded any. While it runs, and where it
+    `models` is None for a run that died before it had loaded any; `devices`, what these ran on, for
+    one that loaded none or was made before it was told. While it runs, and where it
     crashed, `ended_at` is when that was written down.
     """
 
@@ -77,6 +80,7 @@ class RunRecord:
     failure_rate: float | None
     videos_gone: int
     rows: dict[str, int] | None = None
+    devices: ModelDevices | None = None
 
     @property
     def loss(self) -> float | None:
@@ -136,7 +140,14 @@ def _record(row: Cells) -> RunRecord:
         failure_rate=row["failure_rate"],
         videos_gone=int(json.loads(row["planned"] or "{}").get("videos_gone", 0)),
         rows=json.loads(row["rows"]) if row["rows"] else None,
+        devices=_devices(models),
     )
+
+
+def _devices(models: str) -> ModelDevices | None:
+    """What the models of a record ran on; it stands beside their refs."""
+    found = json.loads(models).get(_DEVICES)
+    return ModelDevices.model_validate(found) if found else None
 
 
 def _source(stored: dict[str, str]) -> dict[str, str]:
@@ -182,8 +193,11 @@ def note_stage(store: Store, run_id: str, stage: str) -> None:
 def end_run(store: Store, context: RunContext, end: RunEnd) -> None:
     """Write down how a run ended. The stage that it was last in stays."""
     for row in _own(store, context.run_id):
-        models = {"models": context.refs.model_dump_json()}
-        _write(store, row | context.common | models | _end_cells(end) | {"ended_at": now()})
+        models = context.refs.model_dump(mode="json")
+        if end.devices is not None:
+            models[_DEVICES] = end.devices.model_dump(mode="json")
+        told = {"models": json.dumps(models), "ended_at": now()}
+        _write(store, row | context.common | told | _end_cells(end))
 
 
 def forget_rows(store: Store) -> None:

@@ -22,6 +22,7 @@ from reelshelf.schemas.catalog import (
     RejectedText,
 )
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Divided, Failed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
@@ -46,6 +47,11 @@ class LocalEngine(ThisProcess):
     def refs(self) -> ModelRefs:
         """The models in use."""
         return self._loaded.refs
+
+    @property
+    def devices(self) -> ModelDevices:
+        """What the models run on."""
+        return self._loaded.devices
 
     @property
     def spent(self) -> dict[Stage, Spent]:

@@ -4,6 +4,7 @@ for, tokenized and read. The towers of pictures are whole; those of words have o
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,6 +77,21 @@ def by_hand(picture: Pixels, folder: Path, architecture: str) -> "torch.Tensor":
         return model.encode_image(given, normalize=True)[0]
 
 
+def _is_prepared_on_a_device_as_on_the_cpu(image: "openclip.OpenClip") -> None:
+    """The way of a GPU, run on the CPU: pictures of two shapes, each in its place."""
+    rng = np.random.default_rng(1)
+    shapes = [(360, 640), (480, 270), (360, 640)]
+    pictures = [
+        cv2.resize(rng.integers(0, 255, (9, 16, 3), dtype=np.uint8), shape[::-1])
+        for shape in shapes
+    ]
+    found = image._prepared(pictures)
+    wanted = torch.stack([image._preprocess(Image.fromarray(picture)) for picture in pictures])
+    # A level of brightness is 0.016 after normalizing.
+    assert float((found - wanted).abs().mean()) < 0.016
+    assert float((found - wanted.flip(0)).abs().mean()) > 0.1
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_pictures_are_prepared_as_the_authors_of_a_checkpoint_do(
     tmp_path: Path, architecture: str
@@ -88,6 +104,8 @@ def test_pictures_are_prepared_as_the_authors_of_a_checkpoint_do(
     image, text = load_image_encoder(config), load_joint_text(config)
     assert text is not None
     assert image.ref == text.ref
+    assert isinstance(image, openclip.OpenClip)
+    _is_prepared_on_a_device_as_on_the_cpu(image)
     picture = np.random.default_rng(0).integers(0, 255, (300, 480, 3), dtype=np.uint8)
     expected = by_hand(picture, tmp_path, architecture).numpy()
     (vector,) = image.encode_images([picture])

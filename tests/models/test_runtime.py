@@ -1,6 +1,6 @@
 import pytest
 
-from reelshelf.models.registry import load_image_encoder, load_models
+from reelshelf.models.registry import load_image_encoder, load_models, load_text_encoder
 from reelshelf.models.runtime import check_flavours
 from reelshelf.models.weights import checked_file, package_dir
 from reelshelf.schemas.config import parse_config
@@ -46,6 +46,15 @@ def test_a_gpu_that_is_not_there_is_said_to_be_missing() -> None:
     config = parse_config({"models": {"device": "cuda"}})
     with pytest.raises(ModelUnavailable, match="cuda"):
         load_models(config)
+
+
+def test_a_searcher_without_a_gpu_serves_what_one_made() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    config = parse_config({"models": {"device": "cuda"}})
+    assert load_text_encoder(config).device == "cpu"
+    assert load_image_encoder(config).device == "cpu"
 
 
 def test_settings_that_a_model_would_ignore_are_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from reelshelf.jobs.cli import build_parser
-from reelshelf.schemas.config import Config, leaf_keys, parse_config
+from reelshelf.schemas.config import MODEL_RESOURCES, Config, leaf_keys, parse_config
 from reelshelf.schemas.errors import ExitCode
 from reelshelf.schemas.stages import redone_by
 from reelshelf.schemas.upgrades import RENAMED_KEYS
@@ -27,7 +27,7 @@ def settings(section: BaseModel, prefix: str = "") -> dict[str, str]:
     """Every key of the config with its section, and its default as the page writes it."""
     found: dict[str, str] = {}
     for name, value in section:
-        if prefix == "models." and name not in ("device", "threads"):
+        if prefix == "models." and name not in MODEL_RESOURCES:
             found[f"{prefix}{name}"] = "by profile"
         elif isinstance(value, BaseModel):
             found |= settings(value, f"{prefix}{name}.")

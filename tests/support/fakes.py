@@ -16,6 +16,7 @@ from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.work import failed, failure
 from reelshelf.models.protocols import ModelSet, Sound, TextDetector, Transcript
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import FailureKind, ModelUnavailable
 from reelshelf.schemas.media import Box, DecodedVideo, Pixels, Samples, TextLine, Vectors
 from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
@@ -33,6 +34,7 @@ def unit(vectors: Vectors) -> Vectors:
 class FakeImages:
     """Mean colors over a 2 x 2 grid, and their squares: alike pictures get alike vectors."""
 
+    device: Device = "cpu"
     ref = ModelRef(name="fake-images", revision="1", sha256="0", dim=IMAGE_DIM, space="fake-images")
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
@@ -49,6 +51,7 @@ class FakeImages:
 class FakeTexts:
     """A bag of hashed words."""
 
+    device: Device = "cpu"
     ref = ModelRef(name="fake-texts", revision="1", sha256="0", dim=TEXT_DIM, space="fake-texts")
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
@@ -66,6 +69,7 @@ class FakeTexts:
 class FakeSpeech:
     """Hears a fixed sentence wherever there is sound."""
 
+    device: Device = "cpu"
     ref = ModelRef(name="fake-speech", revision="1", sha256="0")
 
     def transcribe(self, sounds: Sequence[Sound]) -> list[Transcript]:
@@ -80,7 +84,13 @@ class FakeSpeech:
 class FakeReader:
     """Sees one line where the top left corner is white, and reads how white it is."""
 
+    device: Device = "cpu"
     ref = ModelRef(name="fake-reader", revision="1", sha256="0")
+    frame_batch = 1
+    reads_together = False
+
+    def detect_all(self, images: Sequence[Pixels]) -> list[tuple[TextLine, ...]]:
+        return [self.detect(image) for image in images]
 
     def detect(self, image: Pixels) -> tuple[TextLine, ...]:
         height, width = image.shape[:2]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from reelshelf.indexer.extract import work
 from reelshelf.models.protocols import ModelSet, TextDetector, Transcript
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.media import DecodedVideo, Pixels, Samples, TextLine, Vectors
 from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
 from reelshelf.schemas.release import ModelRef
@@ -25,6 +26,7 @@ class Watched:
         images, asked = self.images, self.asked
 
         class Images(FakeImages):
+            device = images.device
             ref = images.ref
 
             def encode_images(self, pixels: list[Pixels]) -> Vectors:  # type: ignore[override]
@@ -56,6 +58,7 @@ class Watched:
 class WideImages(FakeImages):
     """Another encoder, of another dimension."""
 
+    device: Device = "cpu"
     ref = ModelRef(name="wide", revision="1", sha256="1", dim=48, space="wide-images")
 
     def encode_images(self, images: list[Pixels]) -> Vectors:  # type: ignore[override]

@@ -33,6 +33,7 @@ from typing import Generic, Protocol, Self, TypeVar
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
@@ -43,9 +44,11 @@ from reelshelf.indexer.pipeline.engine import (
     DetectorLoader,
     ModelLoader,
 )
+from reelshelf.jobs.engines.ray.placing import Place, living_nodes, model_places
 from reelshelf.jobs.engines.ray.workers import (
     DecodeStatus,
     DecodeWorker,
+    Loaded,
     ModelWorker,
     Pool,
     WorkReport,
@@ -59,12 +62,12 @@ from reelshelf.schemas.catalog import (
     RejectedPicture,
     RejectedText,
 )
-from reelshelf.schemas.config import Config
+from reelshelf.schemas.config import Config, on_device
+from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.errors import (
     ConfigError,
     FailureKind,
     InfrastructureError,
-    ModelUnavailable,
     ReelshelfError,
 )
 from reelshelf.schemas.logs import context_fields, log_context, replay
@@ -94,6 +97,8 @@ _NODES_TO_DIE_ON, _DEATHS_ALONE, _MOST_DEATHS, _MOST_LOSSES = 2, 3, 6, 10
 _ANSWERS_WITHIN_S = 15.0
 # Errors that may be the worker's and not the input's.
 _UNEXPECTED = (FailureKind.INTERNAL, FailureKind.OUT_OF_MEMORY)
+# Batches that a worker on a GPU has: the one that it works on, and the next.
+_GPU_QUEUE = 2
 # So many times as long as others took on average is long.
 _LONG = 4.0
 
@@ -183,6 +188,7 @@ class _InFlight:
     decoding: dict["ray.ObjectRef[DecodeStatus]", _Decoding] = field(default_factory=dict)
     ready: deque[_Decoded] = field(default_factory=deque)
     modeling: dict["ray.ObjectRef[object]", _ModelRun] = field(default_factory=dict)
+    waits_since: float | None = None
 
     @property
     def anything(self) -> bool:
@@ -213,8 +219,12 @@ class RayEngine:
         self._decode = decode
         self._detector = detector
         self._started_ray = False
+        self._places: list[Place] = []
+        self._devices: ModelDevices | None = None
         self._decoders = Pool(self._start_decoder, lambda _: None, "engine.decode_workers")
-        self._models = Pool(self._start_model, self._models_loaded, "engine.model_workers")
+        self._models = Pool(
+            self._start_model, self._models_loaded, "engine.model_workers", self._queue_of
+        )
         self._decoder_count = 0
         self._decode_bytes = 0.0
         self._most_bytes = 0.0
@@ -231,6 +241,13 @@ class RayEngine:
         if self._refs is None:
             raise RuntimeError("the engine is used outside its `with` block")
         return self._refs
+
+    @property
+    def devices(self) -> ModelDevices:
+        """What the models of all workers that have come up run on."""
+        if self._devices is None:
+            raise RuntimeError("the engine is used outside its `with` block")
+        return self._devices
 
     @property
     def spent(self) -> dict[Stage, Spent]:
@@ -297,7 +314,8 @@ class RayEngine:
             while (found := _first_that_can(waiting, self._models)) is not None:
                 part, worker = found
                 ref = getattr(worker, method).remote(part.items)
-                deadline = time.monotonic() + engine.model_deadline_s
+                busy = [until for other, _, until in running.values() if other == worker]
+                deadline = max([time.monotonic(), *busy]) + engine.model_deadline_s
                 running[ref] = (worker, part, deadline)
             for ref in self._wait([*running]):
                 worker, part, _ = running.pop(ref)
@@ -326,7 +344,11 @@ class RayEngine:
         replay(report.logs)
 
     def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
-        """Decode videos and run the models over them, as workers become free."""
+        """Decode videos and run the models over them, as workers become free.
+
+        A GPU is faster than its decoders, and would get videos one by one: there a batch waits for
+        a moment until it is whole.
+        """
         remaining = iter(jobs)
         flight = _InFlight()
         while True:
@@ -378,6 +400,8 @@ class RayEngine:
 
     def _start_models(self, flight: _InFlight) -> None:
         engine = self._config.engine
+        if self._waits_for_more(flight):
+            return
         while (found := _first_that_can(flight.ready, self._models)) is not None:
             first, worker = found
             batch = [first]
@@ -390,8 +414,25 @@ class RayEngine:
                 batch.append(flight.ready.popleft())
             jobs = [item.video.job for item in batch]
             result = worker.run_models.remote(jobs, *(item.pixels for item in batch))
-            deadline = time.monotonic() + engine.model_deadline_s * len(batch)
+            # Its time begins when that of what the worker has already is over.
+            busy = [task.deadline for task in flight.modeling.values() if task.worker == worker]
+            deadline = max([time.monotonic(), *busy]) + engine.model_deadline_s * len(batch)
             flight.modeling[result] = _ModelRun(worker, batch, deadline)
+
+    def _waits_for_more(self, flight: _InFlight) -> bool:
+        """Whether what is decoded is to wait for others, to go through a GPU with them."""
+        ready, engine = flight.ready, self._config.engine
+        whole = (
+            len(ready) >= engine.videos_per_batch
+            or sum(item.size for item in ready) >= MOST_BATCH_BYTES
+        )
+        if not self._places[0].gpu_share or not ready or whole or not flight.decoding:
+            flight.waits_since = None
+            return False
+        now = time.monotonic()
+        if flight.waits_since is None:
+            flight.waits_since = now
+        return now - flight.waits_since < engine.fill_batches_s
 
     def _decoded(self, flight: _InFlight, ref: "ray.ObjectRef[object]") -> Iterator[Outcome]:
         task = flight.decoding.pop(ref)
@@ -570,7 +611,7 @@ class RayEngine:
             message = f"its models took longer than {self._config.engine.model_deadline_s:g} s"
             yield failed(task.batch[0].video.job, "models", FailureKind.DEADLINE, message)
 
-    def _start_decoder(self) -> ActorHandle:
+    def _start_decoder(self, _: int) -> ActorHandle:
         decoder = ray.remote(DecodeWorker).options(
             num_cpus=self._config.engine.decode_cpus,
             memory=int(self._decode_bytes),
@@ -578,31 +619,34 @@ class RayEngine:
         )
         return decoder.remote(self._config, self._decode, _about(), self._detector)
 
-    def _start_model(self) -> ActorHandle:
-        engine = self._config.engine
-        gpus = engine.model_gpus if self._on_gpu else 0
+    def _queue_of(self, number: int) -> int:
+        """How many batches a model worker has at once: on a GPU the next one is at hand."""
+        return _GPU_QUEUE if self._places[number - 1].gpu_share else 1
+
+    def _start_model(self, number: int) -> ActorHandle:
+        engine, place = self._config.engine, self._places[number - 1]
+        near = place.node_id and NodeAffinitySchedulingStrategy(place.node_id, soft=True)
         model = ray.remote(ModelWorker).options(
             num_cpus=engine.model_cpus,
-            num_gpus=gpus,
+            num_gpus=place.gpu_share,
             memory=int(engine.model_memory_gb * 1e9) or None,
             max_restarts=0,
+            scheduling_strategy=near,
         )
-        return model.remote(self._config, self._loader, gpus, _about())
+        config = self._config if place.gpu_share else on_device(self._config, "cpu")
+        return model.remote(config, self._loader, place.gpu_share, _about())
 
     def _models_loaded(self, loaded: object) -> None:
         if isinstance(loaded, ReelshelfError):
             raise loaded
-        assert isinstance(loaded, ModelRefs)
-        if self._refs not in (None, loaded):
+        assert isinstance(loaded, Loaded)
+        self._devices = loaded.devices.beside(self._devices)
+        if self._refs not in (None, loaded.refs):
             raise ConfigError(
                 "engine: nodes of the cluster hold different weights for the same models: install "
                 "the same version of everything on each"
             )
-        self._refs = loaded
-
-    @property
-    def _on_gpu(self) -> bool:
-        return self._config.models.device == "cuda"
+        self._refs = loaded.refs
 
     def __enter__(self) -> Self:
         engine = self._config.engine
@@ -613,11 +657,11 @@ class RayEngine:
             self._most_bytes = _STORE_SHARE * resources.get("object_store_memory", 1e9)
             # Never one alone: while it hangs or is replaced, nothing would be decoded.
             self._decoder_count = engine.decode_workers or max(min(2, cores), cores // 4)
-            models = engine.model_workers or self._room_for_models(cores)
+            self._places = model_places(living_nodes(), self._config)
             self._fit_decoders()
             for _ in range(self._decoder_count):
                 self._decoders.grow()
-            for _ in range(models):
+            for _ in self._places:
                 self._models.grow()
             # The others join when they are up, or when the cluster has room for them.
             while not (self._models.is_up and self._decoders.is_up):
@@ -644,14 +688,6 @@ class RayEngine:
                 self._decode_bytes / 1e9,
                 wanted / 1e9,
             )
-
-    def _room_for_models(self, cores: int) -> int:
-        if not self._on_gpu:
-            return cores
-        gpus = float(ray.cluster_resources().get("GPU", 0))
-        if gpus < self._config.engine.model_gpus:
-            raise ModelUnavailable(f"models.device is 'cuda' but Ray knows of {gpus:g} GPUs")
-        return int(gpus / self._config.engine.model_gpus)
 
     def _connect(self) -> None:
         if ray.is_initialized():

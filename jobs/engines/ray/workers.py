@@ -6,6 +6,7 @@ way. A replacement starts while the others go on working. A worker is proven onc
 of its work: what failed in one that may be sick is tried in a proven one.
 """
 
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -30,15 +31,19 @@ from reelshelf.schemas.catalog import (
     RejectedPicture,
 )
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.errors import ConfigError, ReelshelfError
 from reelshelf.schemas.logs import LogLine, keep_records, log_context
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Divided, Failed, Outcome, VideoJob
 from reelshelf.schemas.probes import Probe, Probed
+from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Spent, Stage
 
 if TYPE_CHECKING:
     from reelshelf.indexer.pipeline.engine import Decode, DetectorLoader, ModelLoader
+
+_LOG = logging.getLogger(__name__)
 
 # Loading included: the first time, weights may have to be fetched.
 _START_S = 600.0
@@ -75,6 +80,14 @@ class Up:
 
     node: str
     loaded: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The models of a worker: which they are, and what they run on."""
+
+    refs: ModelRefs
+    devices: ModelDevices
 
 
 def _this_node() -> str:
@@ -119,6 +132,7 @@ class ModelWorker:
     ) -> None:
         work.use_one_thread()
         self._about = about
+        self._gpu_share = gpu_share
         self._meter = Meter(gpu_share)
         self._kept = keep_records()
         self._config = config
@@ -131,7 +145,14 @@ class ModelWorker:
             self._models = self._loader(self._config)
         except ReelshelfError as error:
             return Up(_this_node(), error)
-        return Up(_this_node(), self._models.refs)
+        devices = self._models.devices
+        if self._gpu_share and not devices.any_gpu:
+            _LOG.warning(
+                "a worker has a share of a GPU and no model uses it (%s): models.device = 'cuda' "
+                "says what is missing",
+                devices.told,
+            )
+        return Up(_this_node(), Loaded(self._models.refs, devices))
 
     def _report(self) -> WorkReport:
         return WorkReport(self._meter.take(), self._kept.take())
@@ -149,6 +170,7 @@ class ModelWorker:
         batch = list(zip(jobs, videos, strict=True))
         with log_context(**self._about):
             outcomes = work.run_models(batch, self._loaded, self._config, self._meter)
+        work.return_memory()
         return outcomes, self._report()
 
     def encode_texts(
@@ -190,20 +212,29 @@ class _Place:
 class Pool:
     """Workers of one kind: idle, starting, or lent out.
 
-    `start` makes an actor; `loaded` gets what its `load` returned, and may raise.
+    `start` makes an actor for a place, whose number it gets; `loaded` gets what its `load`
+    returned, and may raise. A worker may be lent out `queue` times at once, where that is more than
+    once: it has its next work at hand while it is busy. When it is lost, all that it had is.
     """
 
     def __init__(
-        self, start: Callable[[], ActorHandle], loaded: Callable[[object], None], setting: str
+        self,
+        start: Callable[[int], ActorHandle],
+        loaded: Callable[[object], None],
+        setting: str,
+        queue: Callable[[int], int] = lambda _: 1,
     ) -> None:
         self._start = start
+        self._queue = queue
         self._loaded = loaded
         self._setting = setting
         self._idle: list[ActorHandle] = []
         self._alive: dict[ActorHandle, _Place] = {}
         self._places = 0
         self._proven: set[ActorHandle] = set()
+        # Of those that are gone too: work that they had is still to be told.
         self._nodes: dict[ActorHandle, str] = {}
+        self._numbers: dict[ActorHandle, int] = {}
         self.starting: dict[ray.ObjectRef[object], ActorHandle] = {}
         self._deaths = 0
 
@@ -223,8 +254,9 @@ class Pool:
         self._begin(_Place(self._places))
 
     def _begin(self, place: "_Place") -> None:
-        worker = self._start()
+        worker = self._start(place.number)
         self._alive[worker] = replace(place, began=time.monotonic())
+        self._numbers[worker] = place.number
         self.starting[worker.load.remote()] = worker
 
     def started(self, ref: "ray.ObjectRef[object]") -> None:
@@ -243,15 +275,17 @@ class Pool:
             self.replace(worker)
             return
         self._deaths = 0
-        self._idle.append(worker)
+        self._idle += [worker] * self._queue(self._alive[worker].number)
 
     def take(self, avoid: Collection[str] = ()) -> ActorHandle | None:
         """An idle worker, if there is one; rather on another node than those to avoid."""
-        for worker in reversed(self._idle):
-            if self._nodes[worker] not in avoid:
-                self._idle.remove(worker)
-                return worker
-        return self._idle.pop() if self._idle else None
+        if not self._idle:
+            return None
+        free = [worker for worker in reversed(self._idle) if self._nodes[worker] not in avoid]
+        # One that has nothing to do before one that has a piece of work already.
+        worker = max(free or reversed(self._idle), key=self._idle.count)
+        self._idle.remove(worker)
+        return worker
 
     def take_trusted(self, avoid: frozenset[int]) -> ActorHandle | None:
         """An idle worker for what has failed in workers that may be sick, in the places `avoid`.
@@ -285,14 +319,17 @@ class Pool:
 
     def give_back(self, worker: ActorHandle, *, proven: bool = False) -> None:
         """A lent worker is free again; `proven`: something came of its work."""
+        if worker not in self._alive:
+            return  # lost over other work meanwhile
         if proven:
             self.prove(worker)
         self._idle.append(worker)
 
     def prove(self, worker: ActorHandle) -> None:
         """Something came of a worker's work: its place is a good one."""
-        self._proven.add(worker)
-        self._alive[worker] = replace(self._alive[worker], sick=0)
+        if worker in self._alive:
+            self._proven.add(worker)
+            self._alive[worker] = replace(self._alive[worker], sick=0)
 
     def is_proven(self, worker: ActorHandle) -> bool:
         """Whether something came of a worker's work."""
@@ -300,14 +337,19 @@ class Pool:
 
     def place_of(self, worker: ActorHandle) -> int:
         """The place that a worker has in common with those that it replaced."""
-        return self._alive[worker].number
+        return self._numbers[worker]
 
     def node_of(self, worker: ActorHandle) -> str:
         """The node that a worker runs on."""
         return self._nodes[worker]
 
     def replace(self, worker: ActorHandle) -> None:
-        """End a worker that is dead, stuck or suspect, and start another in its place."""
+        """End a worker that is dead, stuck or suspect, and start another in its place.
+
+        Nothing where that was done already, over other work of its.
+        """
+        if worker not in self._alive:
+            return
         place = self._alive[worker]
         self._kill(worker)
         self._begin(place)
@@ -320,6 +362,8 @@ class Pool:
         the other is sick in a place, from its first work on, others go on without it. False where
         there are no others: then the worker is as good as any, and is free again.
         """
+        if worker not in self._alive:
+            return True
         if not evident and worker not in self._proven:
             self.give_back(worker)
             return True
@@ -355,5 +399,5 @@ class Pool:
     def _kill(self, worker: ActorHandle) -> None:
         self._alive.pop(worker, None)
         self._proven.discard(worker)
-        self._nodes.pop(worker, None)
+        self._idle = [idle for idle in self._idle if idle is not worker]
         ray.kill(worker)

@@ -4,6 +4,7 @@ import numpy as np
 
 from reelshelf.indexer.extract.ocr import EdgeGated, read_frames
 from reelshelf.schemas.config import OcrConfig
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.media import Box, Pixels, TextLine, TimedFrame
 from reelshelf.schemas.release import ModelRef
 
@@ -15,10 +16,18 @@ LOW = Box(0.1, 0.7, 0.6, 0.8)
 class Script:
     """Finds on each frame what a script says; each text has a picture of its own."""
 
+    device: Device = "cpu"
     ref = ModelRef(name="script", revision="1", sha256="0")
 
-    def __init__(self) -> None:
+    frame_batch = 1
+
+    def __init__(self, *, reads_together: bool = False) -> None:
+        self.reads_together = reads_together
         self.read: list[str] = []
+        self.calls = 0
+
+    def detect_all(self, images: Sequence[Pixels]) -> list[tuple[TextLine, ...]]:
+        return [self.detect(image) for image in images]
 
     def detect(self, image: Pixels) -> tuple[TextLine, ...]:
         raise AssertionError("lines are found where frames are decoded")
@@ -26,6 +35,7 @@ class Script:
     def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         texts = [next(t for t in TEXTS if np.array_equal(_picture(t), crop)) for crop in crops]
         self.read += texts
+        self.calls += bool(texts)
         return [(text, 0.3 if text == "smudge" else 0.95) for text in texts]
 
 
@@ -52,6 +62,15 @@ def test_a_line_that_stays_is_read_once_and_lasts_until_it_is_gone() -> None:
     assert (line.text, line.start_ms, line.end_ms) == ("first line", 0, 3000)
     assert reader.read == ["first line"]
     assert (result.frames_detected, result.lines_recognized) == (4, 1)
+
+
+def test_lines_of_all_frames_are_read_in_one_call_where_that_is_better() -> None:
+    script = [[("first line", TOP)], [("second line", TOP)], [], [("first line", LOW)]]
+    one_by_one, together = Script(), Script(reads_together=True)
+    first = read_frames(frames(script), one_by_one, CONFIG, end_ms=4000)
+    second = read_frames(frames(script), together, CONFIG, end_ms=4000)
+    assert first == second
+    assert (one_by_one.calls, together.calls) == (3, 1)
 
 
 def test_a_line_ends_with_the_shot_that_shows_it_last() -> None:
@@ -83,6 +102,11 @@ def test_what_was_read_without_confidence_is_dropped() -> None:
 
 def test_where_it_is_asked_for_a_blank_picture_is_not_searched() -> None:
     class Everywhere:
+        frame_batch = 1
+
+        def detect_all(self, images: Sequence[Pixels]) -> list[tuple[TextLine, ...]]:
+            return [self.detect(image) for image in images]
+
         def detect(self, image: Pixels) -> tuple[TextLine, ...]:
             return (TextLine(TOP, image),)
 

@@ -16,6 +16,7 @@ from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import (
     ConfigError,
     FailureKind,
@@ -316,6 +317,7 @@ def test_a_store_of_another_schema_version_is_refused_in_words(shop: Shop) -> No
 
 
 class OtherImages(FakeImages):
+    device: Device = "cpu"
     ref = ModelRef(name="other", revision="1", sha256="1", dim=32, space="other-space")
 
 

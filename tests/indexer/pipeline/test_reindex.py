@@ -19,6 +19,7 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.models.protocols import ModelSet, TextDetector
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import ConfigError, GateRefused, StoreError
 from reelshelf.schemas.media import DecodedVideo
 from reelshelf.schemas.outcomes import Divided, Failed, VideoJob
@@ -37,6 +38,7 @@ from tests.support.watched import WIDE, Watched, WideImages
 class SharperImages(FakeImages):
     """A new revision in the same space."""
 
+    device: Device = "cpu"
     ref = FakeImages.ref.model_copy(update={"revision": "2"})
 
 

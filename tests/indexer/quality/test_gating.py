@@ -24,6 +24,7 @@ from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.models.protocols import ModelSet, Transcript
 from reelshelf.schemas.config import Config
+from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.media import Pixels, Samples, Vectors
 from reelshelf.schemas.run import Ending
@@ -47,6 +48,7 @@ class Images(FakeImages):
 
     def __init__(self, change: Callable[[Vectors], Vectors], space: str = "fake-images") -> None:
         self._change = change
+        self.device: Device = "cpu"
         self.ref = FakeImages.ref.model_copy(update={"space": space, "name": space})
 
     def encode_images(self, images: Sequence[Pixels]) -> Vectors:
@@ -56,6 +58,7 @@ class Images(FakeImages):
 class Texts(FakeTexts):
     def __init__(self, change: Callable[[Vectors], Vectors], space: str = "fake-texts") -> None:
         self._change = change
+        self.device: Device = "cpu"
         self.ref = FakeTexts.ref.model_copy(update={"space": space, "name": space})
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:

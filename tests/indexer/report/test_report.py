@@ -32,10 +32,12 @@ from reelshelf.indexer.store.releases import list_releases, require_served, roll
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
+from reelshelf.models.protocols import ModelSet
 from reelshelf.schemas.catalog import Product
-from reelshelf.schemas.config import ReportConfig, StorageConfig, parse_config
+from reelshelf.schemas.config import Config, ReportConfig, StorageConfig, parse_config
 from reelshelf.schemas.errors import ConfigError, FailureKind, GateRefused
 from reelshelf.schemas.run import Ending
+from tests.support.fakes import load_fakes
 from tests.support.shops import Shop, product_row, small_config
 from tests.support.watched import WIDE, Watched, WideImages
 
@@ -182,6 +184,25 @@ def test_failures_come_by_kind_with_what_to_do(shop: Shop) -> None:
     assert ran.on_gpu == ()
     assert "decode" in ran.on_cpu
     assert {model.device for model in ran.models} == {"CPU"}
+
+
+def test_the_report_says_what_each_model_said_that_it_ran_on(shop: Shop) -> None:
+    def on_two_devices(config: Config) -> ModelSet:
+        models = load_fakes(config)
+        devices = {"image": "cpu, cuda", "text": "cuda", "asr": "cpu", "ocr": "cpu"}
+        for role, device in devices.items():
+            getattr(models, role).device = device
+        return models
+
+    shop.ingest(loader=on_two_devices)
+    ran = facts_of(shop).ran
+    assert ran is not None
+    assert {model.role: model.device for model in ran.models} == {
+        "image": "CPU, GPU",
+        "text": "GPU",
+        "asr": "CPU",
+        "ocr": "CPU",
+    }
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))

@@ -11,10 +11,12 @@ import pytest
 from reelshelf.indexer.store.runs import all_runs, last_indexing, run_records
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
+from reelshelf.models.protocols import ModelSet
+from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ModelUnavailable
 from reelshelf.schemas.run import Ending
 from tests.support.commands import ROOT
-from tests.support.fakes import load_missing
+from tests.support.fakes import load_fakes, load_missing
 from tests.support.shops import Shop, small_config
 
 DIES = """
@@ -57,6 +59,24 @@ def test_a_run_that_died_is_recorded_with_the_stage_it_was_in(shop: Shop, stage:
     # What asks for finished runs does not meet it.
     assert run_records(store) == [done]
     assert last_indexing(store) == done
+
+
+def on_a_gpu(config: Config) -> ModelSet:
+    models = load_fakes(config)
+    models.image.device = "cuda"  # type: ignore[misc]
+    return models
+
+
+def test_a_record_says_what_each_model_ran_on(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    result = shop.ingest(loader=on_a_gpu)
+    (record,) = run_records(Store.open(shop.request.store))
+    assert record.devices == result.devices
+    assert record.devices is not None
+    assert record.devices.told in caplog.text
+    assert (record.devices.image, record.devices.text) == ("cuda", "cpu")
+    # What a model runs on is no part of what it is: on a CPU there is nothing to do.
+    assert shop.ingest().tally.skipped == result.tally.indexed
 
 
 @pytest.mark.integration

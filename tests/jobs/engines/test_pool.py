@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def worker() -> SimpleNamespace:
+def worker(place: int = 0) -> SimpleNamespace:
     return SimpleNamespaceWithHash(load=SimpleNamespace(remote=object))
 
 
