@@ -17,6 +17,7 @@ import numpy as np
 import open_clip
 import torch
 from PIL import Image
+from torch.nn.functional import normalize as normalized
 from torchvision.transforms.v2 import InterpolationMode, functional
 
 from reelshelf.models import known
@@ -148,8 +149,7 @@ class OpenClip:
         else:
             pixels = self._prepared(images)
         pixels = pixels.to(self._onto, self._type)
-        features: torch.Tensor = self._model.encode_image(pixels, normalize=True)
-        return features
+        return _unit(self._model.encode_image(pixels))
 
     def _prepared(self, images: Sequence[Pixels]) -> torch.Tensor:
         """`(n, 3, side, side)`, resized and normalized where the model is: pixels travel as bytes.
@@ -176,8 +176,7 @@ class OpenClip:
 
     def _encode_text_batch(self, texts: Sequence[str]) -> torch.Tensor:
         tokens = self._tokenizer(list(texts)).to(self._onto)
-        features: torch.Tensor = self._model.encode_text(tokens, normalize=True)
-        return features
+        return _unit(self._model.encode_text(tokens))
 
     def _batched(
         self, items: Sequence[Item], encode: Callable[[Sequence[Item]], torch.Tensor]
@@ -186,7 +185,7 @@ class OpenClip:
         parts = [encode(items[i : i + size]) for i in range(0, len(items), size)]
         if not parts:
             return np.empty((0, self.ref.dim), np.float32)
-        return torch.cat(parts).float().cpu().numpy()
+        return torch.cat(parts).cpu().numpy()
 
 
 @lru_cache(maxsize=2)
@@ -202,6 +201,11 @@ def load_openclip(
     return OpenClip(
         architecture, weights, device=device, precision=precision, batch=batch, share=share
     )
+
+
+def _unit(features: torch.Tensor) -> torch.Tensor:
+    """Scaled to length 1 in float32: halves of floats would be off by more than vectors may be."""
+    return normalized(features.float(), dim=-1)
 
 
 def _is_own(weights: str | None) -> bool:

@@ -18,10 +18,10 @@ from reelshelf.models.protocols import (
     TextEncoder,
     TextReader,
 )
-from reelshelf.models.runtime import check_flavours
+from reelshelf.models.runtime import any_driver, check_flavours, not_on_gpu
 from reelshelf.models.weights import require
 from reelshelf.schemas.config import Config, ModelChoice, on_device
-from reelshelf.schemas.errors import ConfigError
+from reelshelf.schemas.errors import ConfigError, ModelUnavailable
 
 if TYPE_CHECKING:
     from reelshelf.models.openclip import OpenClip
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 Model = TypeVar("Model")
+Loaded = TypeVar("Loaded")
 Factory = Callable[[ModelChoice, Config], Model]
 
 
@@ -134,17 +135,17 @@ def load_models(config: Config) -> ModelSet:
     Each answers a known input. Raises ModelUnavailable or ConfigError, before any video.
     """
     check_flavours()
-    models = config.models
-    image, joint = _image(config), _joint_text(config)
+    image, joint = _where_it_can(_image, config), _where_it_can(_joint_text, config)
     if joint is not None and joint.ref.space != image.ref.space:
         raise ConfigError(
             f"models.joint_text writes into {joint.ref.space!r} but models.image into "
             f"{image.ref.space!r}: name the same model and weights for both"
         )
-    asr = _pick(SPEECH_RECOGNIZERS, models.asr, "asr")(models.asr, config)
-    ocr = load_text_reader(config)
-    known.check_reading(ocr)
-    found = ModelSet(image=image, text=_text(config), asr=asr, ocr=ocr, joint_text=joint)
+    asr = _where_it_can(_asr, config)
+    ocr = _where_it_can(_ocr, config)
+    found = ModelSet(
+        image=image, text=_where_it_can(_text, config), asr=asr, ocr=ocr, joint_text=joint
+    )
     of_models = {found.image.device, found.text.device, asr.device, ocr.device}
     if len(of_models) > 1:
         _LOG.warning(
@@ -157,17 +158,40 @@ def load_models(config: Config) -> ModelSet:
 
 def load_image_encoder(config: Config) -> ImageEncoder:
     """Only the image encoder, for a searcher: a release may be made elsewhere, on a GPU."""
-    return _image(_wherever(config))
+    return _where_it_can(_image, _wherever(config))
 
 
 def load_text_encoder(config: Config) -> TextEncoder:
     """Only the sentence encoder, for a searcher."""
-    return _text(_wherever(config))
+    return _where_it_can(_text, _wherever(config))
 
 
 def load_joint_text(config: Config) -> TextEncoder | None:
     """The text tower that shares the image space, where the profile has one; for a searcher."""
-    return _joint_text(_wherever(config))
+    return _where_it_can(_joint_text, _wherever(config))
+
+
+def _where_it_can(load: Callable[[Config], Loaded], config: Config) -> Loaded:
+    """Load a model and have it answer; with "auto" on the CPU where a GPU does not work.
+
+    A driver is there and CUDA's libraries are of another line, or a GPU has no kernel or no memory
+    left: that shows in the first call only, and each library has its own errors. With "cuda" they
+    say what to install.
+    """
+    try:
+        return load(config)
+    except ConfigError:
+        raise
+    except Exception as error:
+        device, what = config.models.device, load.__name__.strip("_")
+        told = f"{type(error).__name__}: {error}"
+        if device == "cuda" and not isinstance(error, ModelUnavailable):
+            raise not_on_gpu(f"the model for {what}", told) from error
+        if device != "auto" or not any_driver():
+            raise
+        found = load(on_device(config, "cpu"))
+        _LOG.warning("the model for %s runs on the CPU: %s", what, told)
+        return found
 
 
 def _wherever(config: Config) -> Config:
@@ -180,6 +204,17 @@ def _image(config: Config) -> ImageEncoder:
     encoder = _pick(IMAGE_ENCODERS, choice, "image")(choice, config)
     known.check_pictures(encoder)
     return encoder
+
+
+def _asr(config: Config) -> SpeechRecognizer:
+    choice = config.models.asr
+    return _pick(SPEECH_RECOGNIZERS, choice, "asr")(choice, config)
+
+
+def _ocr(config: Config) -> TextReader:
+    reader = load_text_reader(config)
+    known.check_reading(reader)
+    return reader
 
 
 def _text(config: Config) -> TextEncoder:

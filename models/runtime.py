@@ -72,6 +72,17 @@ def sees_gpu() -> bool:
     return bool(torch.cuda.is_available())
 
 
+def any_driver() -> bool:
+    """Whether any library finds a GPU, whichever CUDA it is built for."""
+    if sees_gpu():
+        return True
+    try:
+        import ctranslate2
+    except ImportError:
+        return False
+    return int(ctranslate2.get_cuda_device_count()) > 0
+
+
 def not_on_gpu(what: str, why: str) -> ModelUnavailable:
     """The error of a model that was asked to run on a GPU and does not."""
     return ModelUnavailable(

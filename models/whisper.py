@@ -18,12 +18,18 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import ctranslate2
 import numpy as np
 from ctranslate2 import StorageView
-from faster_whisper import BatchedInferencePipeline, WhisperModel, download_model
+from faster_whisper import (
+    BatchedInferencePipeline,
+    WhisperModel,
+    available_models,
+    download_model,
+)
 from faster_whisper.transcribe import Segment, Word
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
@@ -134,11 +140,14 @@ class Whisper:
         said: list[list[Utterance]] = [[] for _ in sounds]
         for language in dict.fromkeys(languages):
             own = [part for part in stretches if languages[part.sound] == language]
-            windows = list(pack(own, shared=self._config.shared_windows))
-            for start in range(0, len(windows), self._batch):
-                part = windows[start : start + self._batch]
-                for number, utterance in self._hear(part, sounds, language):
-                    said[number].append(utterance)
+            windows = pack(own, shared=self._config.shared_windows)
+            # A call has one prompt: names that one video may say are for its windows alone.
+            for hotwords, alike in groupby(windows, lambda w: _named_in(w, sounds)):
+                same = list(alike)
+                for start in range(0, len(same), self._batch):
+                    part = same[start : start + self._batch]
+                    for number, utterance in self._hear(part, sounds, language, hotwords):
+                        said[number].append(utterance)
         return [
             Transcript(tuple(utterances), language if utterances else None)
             for utterances, language in zip(said, languages, strict=True)
@@ -158,12 +167,14 @@ class Whisper:
         return str(self._model.detect_language(_as_floats(heard))[0])
 
     def _hear(
-        self, windows: Sequence[Window], sounds: Sequence[Sound], language: str | None
+        self,
+        windows: Sequence[Window],
+        sounds: Sequence[Sound],
+        language: str | None,
+        hotwords: str | None,
     ) -> Iterator[tuple[int, Utterance]]:
         """The sentences of windows, each with the number of the sound that it is from."""
         heard = [window.samples([sound.samples for sound in sounds]) for window in windows]
-        named = dict.fromkeys(number for window in windows for number in window.sounds)
-        hotwords = _hotwords([sounds[number] for number in named])
         for window, segment in self._segments(windows, heard, language, hotwords):
             if segment.compression_ratio > self._config.max_compression_ratio:
                 continue
@@ -245,6 +256,10 @@ def _as_floats(samples: Samples) -> "np.ndarray[tuple[int, ...], np.dtype[np.flo
     return samples.astype(np.float32) / 32768.0
 
 
+def _named_in(window: Window, sounds: Sequence[Sound]) -> str | None:
+    return _hotwords([sounds[number] for number in window.sounds])
+
+
 def _hotwords(sounds: Sequence[Sound]) -> str | None:
     """What the videos of a window may name, once each, for as long as there is room."""
     chosen: list[str] = []
@@ -318,8 +333,7 @@ def load_named_whisper(choice: ModelChoice, config: Config) -> Whisper:
             "[models.asr] whisper needs `weights`: a size such as small, or a folder"
         )
     folder = Path(weights)
-    is_own = folder.is_dir()
-    if not is_own:
+    if not folder.is_dir():
         try:
             folder = Path(download_model(weights, revision=choice.revision))
         except Exception as error:  # the hub client raises its own, requests' and system errors
@@ -334,5 +348,6 @@ def load_named_whisper(choice: ModelChoice, config: Config) -> Whisper:
         config,
         name=f"whisper:{weights}",
         sha256=tree_sha256(files),
-        knows_english=not is_own,
+        # A repository on the hub may be of somebody's own language.
+        knows_english=weights in available_models(),
     )

@@ -66,7 +66,8 @@ class ModelsConfig(Section):
     `device` "cuda" is a GPU or an error; "auto" is one where there is one. `precision` is that of
     open_clip's models on a GPU. The batches are how much a model is given at once: pictures, texts,
     windows of half a minute, frames that are searched for text, lines that are read. 0 is what
-    suits a CPU, or as much as fits the worker's share of a GPU's memory.
+    suits a CPU, or as much as fits the worker's share of a GPU's memory; frames are searched on
+    CPUs, where they are decoded.
     """
 
     image: ModelChoice

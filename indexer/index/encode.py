@@ -201,7 +201,8 @@ class Coder:
         codes = np.empty((len(rows), self._index.pq.M), np.uint8)
         with all_cores():
             _, nearest = assigning.search(rows, 1)
-            places = np.ascontiguousarray(nearest[:, 0], np.int64)
+            # FAISS has no place for what is no number; the gate counts those.
+            places = np.maximum(np.ascontiguousarray(nearest[:, 0], np.int64), 0)
             self._index.encode_vectors(
                 len(rows), faiss.swig_ptr(rows), faiss.swig_ptr(places), faiss.swig_ptr(codes)
             )

@@ -10,7 +10,11 @@ Not run on a GPU yet. The calls of a GPU are behind `Gpus`, which a test replace
 
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import numpy as np
+
 from reelshelf.schemas.errors import ModelUnavailable
+
+_TEMPORARY_BYTES = 256 * 1024**2
 
 if TYPE_CHECKING:
     import faiss
@@ -49,12 +53,16 @@ class NodeGpus:
         import faiss
 
         self.count = int(faiss.get_num_gpus())
+        # One for each GPU and for all indexes. Models may still hold the rest of the memory.
+        self._resources = [faiss.StandardGpuResources() for _ in range(self.count)]
+        for resources in self._resources:
+            resources.setTempMemory(_TEMPORARY_BYTES)
 
     def spread(self, index: "faiss.Index") -> "faiss.Index":
         """Each GPU has all centroids, and gets its part of the vectors."""
         import faiss
 
-        return faiss.index_cpu_to_all_gpus(index)
+        return faiss.index_cpu_to_gpu_multiple_py(self._resources, index)
 
 
 def gpus_for(wanted: Literal["auto", "cpu", "cuda"]) -> Gpus:
@@ -73,12 +81,29 @@ def gpus_for(wanted: Literal["auto", "cpu", "cuda"]) -> Gpus:
         if wanted == "cuda":
             raise _in_vain("its CPU build is installed")
         return NoGpus()
-    gpus = NodeGpus()
-    if gpus.count:
-        return gpus
+    why = "it finds no GPU or driver"
+    try:
+        gpus = NodeGpus()
+        if gpus.count and _finds_itself(gpus):
+            return gpus
+    except RuntimeError as error:  # of CUDA: no kernel for this GPU, or no memory left
+        why = str(error)
     if wanted == "cuda":
-        raise _in_vain("it finds no GPU or driver")
+        raise _in_vain(why)
     return NoGpus()
+
+
+def _finds_itself(gpus: Gpus) -> bool:
+    """Whether GPUs answer a known question: which of eight points each of them is."""
+    import faiss
+
+    points = np.eye(8, dtype=np.float32)
+    flat = faiss.IndexFlatL2(8)
+    flat.add(points)
+    _, found = gpus.spread(flat).search(points, 1)
+    if found[:, 0].tolist() != list(range(8)):
+        raise RuntimeError("its GPUs give wrong answers to a known question")
+    return True
 
 
 def _in_vain(why: str) -> ModelUnavailable:

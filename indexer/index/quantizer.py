@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lance
 import numpy as np
@@ -127,12 +127,18 @@ def train(
     index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1
     on = gpus or NoGpus()
     if on.count:
-        # They take the place of what clustering would assign with. FAISS keeps no hold of them.
+        # They take the place of what clustering would assign with.
         clustering = on.spread(faiss.IndexFlatL2(dim))
         coding = on.spread(faiss.IndexFlatL2(dim // sizes.sub_vectors))
         index.clustering_index, index.pq.assign_index = clustering, coding
     with all_cores():
         index.train(np.ascontiguousarray(sample, np.float32))
+    if on.count:
+        # Assigning them to a member took them from Python: without this they stay on their GPUs.
+        members: Any = index
+        members.clustering_index = members.pq.assign_index = None
+        for own in (clustering, coding):
+            setattr(own, "thisown", True)  # noqa: B010 - SWIG's, and in no stub
     recipe = Recipe(
         table=origin.table,
         column=origin.column,

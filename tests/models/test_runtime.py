@@ -1,9 +1,10 @@
 import pytest
 
+from reelshelf.models import registry
 from reelshelf.models.registry import load_image_encoder, load_models, load_text_encoder
 from reelshelf.models.runtime import check_flavours
 from reelshelf.models.weights import checked_file, package_dir
-from reelshelf.schemas.config import parse_config
+from reelshelf.schemas.config import Config, parse_config
 from reelshelf.schemas.errors import ConfigError, ModelUnavailable
 
 
@@ -61,3 +62,30 @@ def test_settings_that_a_model_would_ignore_are_refused() -> None:
     config = parse_config({"models": {"text": {"name": "minilm", "weights": "mine.bin"}}})
     with pytest.raises(ConfigError, match="'minilm' brings its weights"):
         load_models(config)
+
+
+def _broken_on_a_gpu(config: Config) -> str:
+    """Loads like a model whose CUDA library is of another line."""
+    if config.models.device != "cpu":
+        raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+    return "on the CPU"
+
+
+def test_auto_goes_on_on_the_cpu_where_a_gpu_does_not_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(registry, "any_driver", lambda: True)
+    assert registry._where_it_can(_broken_on_a_gpu, parse_config({})) == "on the CPU"
+    assert "libcublas.so.12" in caplog.text
+
+
+def test_cuda_says_what_does_not_work_and_what_to_install() -> None:
+    config = parse_config({"models": {"device": "cuda"}})
+    with pytest.raises(ModelUnavailable, match=r"libcublas\.so\.12 .*constraints-gpu\.txt"):
+        registry._where_it_can(_broken_on_a_gpu, config)
+
+
+def test_without_a_driver_an_error_is_no_matter_of_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "any_driver", lambda: False)
+    with pytest.raises(RuntimeError, match="libcublas"):
+        registry._where_it_can(_broken_on_a_gpu, parse_config({}))

@@ -3,9 +3,10 @@
 Started as a process of its own, since a cluster is one to a process. Prints JSON. What a model
 worker is asked is written below the folder that is its argument.
 
-    python -m tests.support.auto_cluster FOLDER DEVICE [crash]
+    python -m tests.support.auto_cluster FOLDER DEVICE [crash|blind]
 
-With `crash` the first worker that encodes pictures takes its process down.
+With `crash` the first worker that encodes pictures takes its process down; with `blind` libraries
+see no GPU where Ray has one.
 """
 
 import json
@@ -61,11 +62,17 @@ def load_noted(config: Config) -> ModelSet:
     return ModelSet(Noted(device, note), FakeTexts(), FakeSpeech(), FakeReader(), None)
 
 
+def _sees_gpu() -> bool:
+    return "REELSHELF_TEST_NO_CUDA" not in os.environ
+
+
 def main() -> None:
     """Index twelve clips and tell what ran where."""
     folder, device = Path(sys.argv[1]), sys.argv[2]
     os.environ["REELSHELF_TEST_NOTES"] = str(folder)
     crashes = "crash" in sys.argv
+    if "blind" in sys.argv:
+        os.environ["REELSHELF_TEST_NO_CUDA"] = "1"
     if crashes:
         (folder / "bomb").touch()
     head = {"num_cpus": 2, "num_gpus": 0}
@@ -83,7 +90,9 @@ def main() -> None:
         VideoJob(video_key("shop", str(n)), VideoSource(str(n), str(path)), stamp)
         for n in range(VIDEOS)
     ]
-    with RayEngine(settings, load_noted, detector=load_fake_detector) as running:
+    with RayEngine(
+        settings, load_noted, detector=load_fake_detector, sees_gpu=_sees_gpu
+    ) as running:
         while running._models.starting:
             running._wait([])
         outcomes = list(running.index_videos(jobs))

@@ -32,7 +32,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from reelshelf.indexer.extract import work
@@ -44,7 +44,7 @@ from reelshelf.indexer.pipeline.engine import (
     DetectorLoader,
     ModelLoader,
 )
-from reelshelf.jobs.engines.ray.placing import Place, living_nodes, model_places
+from reelshelf.jobs.engines.ray.placing import Node, Place, living_nodes, model_places
 from reelshelf.jobs.engines.ray.workers import (
     DecodeStatus,
     DecodeWorker,
@@ -54,6 +54,7 @@ from reelshelf.jobs.engines.ray.workers import (
     WorkReport,
 )
 from reelshelf.models.registry import load_text_detector
+from reelshelf.models.runtime import sees_gpu
 from reelshelf.schemas.catalog import (
     EncodedPicture,
     PictureJob,
@@ -84,6 +85,7 @@ _LOG = logging.getLogger(__name__)
 
 _ITEMS_PER_TASK = 8
 _POLL_S, _IDLE_S = 0.5, 0.05
+_PROBE_S = 120.0
 # Of the object store, for decoded videos; Ray spills to disk long after this.
 _STORE_SHARE = 0.4
 _CRASHED = "crashed and took the worker process with it"
@@ -213,7 +215,9 @@ class RayEngine:
         loader: ModelLoader,
         decode: Decode = work.decode,
         detector: DetectorLoader = load_text_detector,
+        sees_gpu: Callable[[], bool] = sees_gpu,
     ) -> None:
+        self._sees_gpu = sees_gpu
         self._config = config
         self._loader = loader
         self._decode = decode
@@ -233,6 +237,8 @@ class RayEngine:
         self._decode_s = 0.0
         self._put_off_in_vain = 0
         self._all_are_sick = False
+        # Workers that are lost, and whose loss needs no more explanation.
+        self._accounted: set[ActorHandle] = set()
         self._meter = Meter()
 
     @property
@@ -318,11 +324,14 @@ class RayEngine:
                 deadline = max([time.monotonic(), *busy]) + engine.model_deadline_s
                 running[ref] = (worker, part, deadline)
             for ref in self._wait([*running]):
-                worker, part, _ = running.pop(ref)
+                worker, part, deadline = running.pop(ref)
                 try:
                     answer, report = ray.get(ref)
                 except RayError as error:
-                    again = self._after_error(worker, error, part, expired=ref in expired)
+                    had = [until for other, _, until in running.values() if other == worker]
+                    again = self._after_error(
+                        worker, error, part, deadline, had, expired=ref in expired
+                    )
                     if len(part.items) > 1:
                         waiting.extend(replace(again, items=[item]) for item in part.items)
                     elif again.attempt > engine.attempts or _given_up(again.deaths):
@@ -336,6 +345,7 @@ class RayEngine:
             for ref, (worker, *_, deadline) in running.items():
                 if time.monotonic() > deadline and not _is_done(ref):
                     expired.add(ref)
+                    self._accounted.add(worker)
                     ray.kill(worker)  # its call ends with an error
 
     def _take(self, report: WorkReport) -> None:
@@ -413,6 +423,7 @@ class RayEngine:
             ):
                 batch.append(flight.ready.popleft())
             jobs = [item.video.job for item in batch]
+            flight.waits_since = None
             result = worker.run_models.remote(jobs, *(item.pixels for item in batch))
             # Its time begins when that of what the worker has already is over.
             busy = [task.deadline for task in flight.modeling.values() if task.worker == worker]
@@ -527,24 +538,47 @@ class RayEngine:
         _LOG.warning("a model worker died over %d videos; another starts", len(task.batch))
         node = self._models.node_of(task.worker)
         self._models.replace(task.worker)
-        if len(task.batch) == 1:
+        had = [o.deadline for o in flight.modeling.values() if o.worker == task.worker]
+        at_work = self._was_at_work_on(task.worker, task.deadline, had)
+        if len(task.batch) == 1 and at_work:
             flight.orphaned.append(task.batch[0].video.after_death(node, "models"))
             return
         # Who of them did it, if any did, shows when each is alone.
         flight.retries.extend(item.video.again(counted=False) for item in task.batch)
 
+    def _was_at_work_on(self, worker: ActorHandle, deadline: float, others: list[float]) -> bool:
+        """Whether a worker that is lost was at work on this, and not on what it had before it.
+
+        `others` are the deadlines of what else it had. One loss is put down to one piece of work,
+        and to none where the worker was ended on purpose.
+        """
+        if worker in self._accounted or any(other < deadline for other in others):
+            return False
+        self._accounted.add(worker)
+        return True
+
     def _after_error(
-        self, worker: ActorHandle, error: RayError, part: "_Part[Item]", *, expired: bool
+        self,
+        worker: ActorHandle,
+        error: RayError,
+        part: "_Part[Item]",
+        deadline: float,
+        others: list[float],
+        *,
+        expired: bool,
     ) -> "_Part[Item]":
         """Part with a worker that is dead or may be sick; its items as they are tried again.
 
         `expired`: it was killed because they took too long, which counts as an attempt of theirs.
+        `deadline` is theirs, `others` those of what else the worker had.
         """
         if not isinstance(error, RayTaskError):
             node = self._models.node_of(worker)
             self._models.replace(worker)
             if expired:
                 return replace(part, attempt=part.attempt + 1)
+            if not self._was_at_work_on(worker, deadline, others):
+                return part
             deaths = (*part.deaths, node) if len(part.items) == 1 else part.deaths
             return replace(part, deaths=deaths, not_before=time.monotonic() + _wait_of(deaths))
         if isinstance(error.cause, RayError):
@@ -568,6 +602,8 @@ class RayEngine:
         evident = not all(_failed_elsewhere(places, place) for places in failed_in)
         if not self._models.replace_sick(worker, evident=evident):
             self._all_are_sick = True
+        if not self._models.is_there(worker):
+            self._accounted.add(worker)
         return self._all_are_sick or proven
 
     def _end_late_decoders(self, flight: _InFlight, *, held_up: bool) -> None:
@@ -604,6 +640,7 @@ class RayEngine:
             if time.monotonic() <= task.deadline or _is_done(ref):
                 continue
             del flight.modeling[ref]
+            self._accounted.add(task.worker)
             self._models.replace(task.worker)
             if len(task.batch) > 1:
                 flight.retries.extend(item.video.again(counted=False) for item in task.batch)
@@ -657,7 +694,7 @@ class RayEngine:
             self._most_bytes = _STORE_SHARE * resources.get("object_store_memory", 1e9)
             # Never one alone: while it hangs or is replaced, nothing would be decoded.
             self._decoder_count = engine.decode_workers or max(min(2, cores), cores // 4)
-            self._places = model_places(living_nodes(), self._config)
+            self._places = model_places(self._usable_nodes(), self._config)
             self._fit_decoders()
             for _ in range(self._decoder_count):
                 self._decoders.grow()
@@ -670,6 +707,27 @@ class RayEngine:
             self._close()
             raise
         return self
+
+    def _usable_nodes(self) -> list[Node]:
+        """The nodes, with GPUs only where they are of use.
+
+        With "auto" that is asked on one of them: with CPU builds of the models, a worker for each
+        GPU would leave the cores idle.
+        """
+        nodes = living_nodes()
+        if self._config.models.device != "auto" or not any(node.gpus for node in nodes):
+            return nodes
+        asked = ray.remote(self._sees_gpu).options(num_cpus=0, num_gpus=1e-3).remote()
+        try:
+            if ray.get(asked, timeout=_PROBE_S):
+                return nodes
+        except GetTimeoutError:
+            return nodes  # all are taken; who waits for one is told by the pool
+        _LOG.warning(
+            "Ray knows of GPUs and torch sees none of them: models run on cores; "
+            "models.device = 'cuda' says what is missing"
+        )
+        return [replace(node, gpus=0.0) for node in nodes]
 
     def _fit_decoders(self) -> None:
         """Have as many decoders as nodes have memory for, and one in any case."""

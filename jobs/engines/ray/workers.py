@@ -335,6 +335,10 @@ class Pool:
         """Whether something came of a worker's work."""
         return worker in self._proven
 
+    def is_there(self, worker: ActorHandle) -> bool:
+        """Whether a worker has not been ended or lost."""
+        return worker in self._alive
+
     def place_of(self, worker: ActorHandle) -> int:
         """The place that a worker has in common with those that it replaced."""
         return self._numbers[worker]

@@ -81,3 +81,13 @@ def test_where_there_are_gpus_faiss_encodes_and_lance_lays_out() -> None:
     config = IndexConfig()
     assert way_of(config, 4, TwoGpus()) == "buffers"
     assert way_of(config, 4, NoGpus()) == "fragments"
+
+
+def test_what_is_no_number_has_a_place_that_there_is() -> None:
+    vectors = _vectors(384)
+    sizes = IndexSizes(PARTITIONS, 48, ROWS)
+    quantizer = train(vectors, vectors[:10], sizes, Origin("t", "c", 1, ROWS), seed=0)
+    broken = vectors[:3].copy()
+    broken[1] = np.nan
+    places, _ = Coder(quantizer, NoGpus()).encode(broken)
+    assert places.max() < PARTITIONS
