@@ -47,14 +47,6 @@ def _offline_visual(choice: ModelChoice, config: Config) -> ImageEncoder:
     )
 
 
-def _openclip_image(choice: ModelChoice, config: Config) -> ImageEncoder:
-    return _openclip(choice, config)
-
-
-def _openclip_text(choice: ModelChoice, config: Config) -> TextEncoder:
-    return _openclip(choice, config)
-
-
 def _openclip(choice: ModelChoice, config: Config) -> "OpenClip":
     from reelshelf.models.openclip import load_openclip
 
@@ -114,13 +106,13 @@ def _ppocr(choice: ModelChoice, config: Config) -> TextReader:
 
 IMAGE_ENCODERS: Mapping[str, Factory[ImageEncoder]] = {
     "efficientnet-lite0": _offline_visual,
-    "hf-hub": _openclip_image,
-    "open_clip": _openclip_image,
+    "hf-hub": _openclip,
+    "open_clip": _openclip,
 }
 TEXT_ENCODERS: Mapping[str, Factory[TextEncoder]] = {
-    "hf-hub": _openclip_text,
+    "hf-hub": _openclip,
     "minilm": _minilm,
-    "open_clip": _openclip_text,
+    "open_clip": _openclip,
 }
 SPEECH_RECOGNIZERS: Mapping[str, Factory[SpeechRecognizer]] = {
     "whisper-tiny.en-wheel": _wheel_whisper,
@@ -149,9 +141,8 @@ def load_models(config: Config) -> ModelSet:
     of_models = {found.image.device, found.text.device, asr.device, ocr.device}
     if len(of_models) > 1:
         _LOG.warning(
-            "not all models run on the GPU (%s): models.device = %r says what is missing",
+            "not all models run on the GPU (%s): models.device = 'cuda' says what is missing",
             found.devices.told,
-            "cuda",
         )
     return found
 
@@ -218,17 +209,16 @@ def _ocr(config: Config) -> TextReader:
 
 
 def _text(config: Config) -> TextEncoder:
-    choice = config.models.text
-    encoder = _pick(TEXT_ENCODERS, choice, "text")(choice, config)
-    known.check_sentences(encoder)
-    return encoder
+    return _sentences(config.models.text, "text", config)
 
 
 def _joint_text(config: Config) -> TextEncoder | None:
     choice = config.models.joint_text
-    if choice is None:
-        return None
-    encoder = _pick(TEXT_ENCODERS, choice, "joint_text")(choice, config)
+    return _sentences(choice, "joint_text", config) if choice else None
+
+
+def _sentences(choice: ModelChoice, role: str, config: Config) -> TextEncoder:
+    encoder = _pick(TEXT_ENCODERS, choice, role)(choice, config)
     known.check_sentences(encoder)
     return encoder
 

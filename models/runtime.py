@@ -6,7 +6,6 @@ the one that was asked for, it is an error with what to install. Not run on a GP
 """
 
 import importlib.metadata
-import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,6 @@ from reelshelf.schemas.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     import onnxruntime
-
-_LOG = logging.getLogger(__name__)
 
 INSTALL = (
     'install the GPU build as README.md says under "GPUs" (`uv pip install -c constraints-gpu.txt'

@@ -188,7 +188,7 @@ class Coder:
 
     def __init__(self, quantizer: Quantizer, gpus: Gpus) -> None:
         self._index = faiss_index(quantizer)
-        self._assigning = gpus.spread(self._index.quantizer) if gpus.count else None
+        self._assigning = gpus.spread(self._index.quantizer)
 
     def encode(
         self, vectors: Vectors
@@ -197,10 +197,9 @@ class Coder:
         import faiss
 
         rows = np.ascontiguousarray(vectors, np.float32)
-        assigning = self._assigning or self._index.quantizer
         codes = np.empty((len(rows), self._index.pq.M), np.uint8)
         with all_cores():
-            _, nearest = assigning.search(rows, 1)
+            _, nearest = self._assigning.search(rows, 1)
             # FAISS has no place for what is no number; the gate counts those.
             places = np.maximum(np.ascontiguousarray(nearest[:, 0], np.int64), 0)
             self._index.encode_vectors(

@@ -8,11 +8,14 @@ FAISS's kernels take neither profile's frames (docs/adr/0033).
 Not run on a GPU yet. The calls of a GPU are behind `Gpus`, which a test replaces.
 """
 
+import logging
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from reelshelf.schemas.errors import ModelUnavailable
+
+_LOG = logging.getLogger(__name__)
 
 _TEMPORARY_BYTES = 256 * 1024**2
 
@@ -66,7 +69,10 @@ class NodeGpus:
 
 
 def gpus_for(wanted: Literal["auto", "cpu", "cuda"]) -> Gpus:
-    """What FAISS is to use. Raises ModelUnavailable where a GPU is asked for and it has none."""
+    """What FAISS is to use. Raises ModelUnavailable where a GPU is asked for and it has none.
+
+    With "auto" a warning says why GPUs that are there are not used.
+    """
     if wanted == "cpu":
         return NoGpus()
     try:
@@ -81,20 +87,23 @@ def gpus_for(wanted: Literal["auto", "cpu", "cuda"]) -> Gpus:
         if wanted == "cuda":
             raise _in_vain("its CPU build is installed")
         return NoGpus()
-    why = "it finds no GPU or driver"
     try:
         gpus = NodeGpus()
-        if gpus.count and _finds_itself(gpus):
+        if gpus.count:
+            _ask(gpus)
             return gpus
     except RuntimeError as error:  # of CUDA: no kernel for this GPU, or no memory left
-        why = str(error)
+        if wanted == "cuda":
+            raise _in_vain(str(error)) from error
+        _LOG.warning("FAISS runs on the CPU: %s", error)
+        return NoGpus()
     if wanted == "cuda":
-        raise _in_vain(why)
+        raise _in_vain("it finds no GPU or driver")
     return NoGpus()
 
 
-def _finds_itself(gpus: Gpus) -> bool:
-    """Whether GPUs answer a known question: which of eight points each of them is."""
+def _ask(gpus: Gpus) -> None:
+    """Ask GPUs which of eight points each of them is. Raises RuntimeError for a wrong answer."""
     import faiss
 
     points = np.eye(8, dtype=np.float32)
@@ -103,7 +112,6 @@ def _finds_itself(gpus: Gpus) -> bool:
     _, found = gpus.spread(flat).search(points, 1)
     if found[:, 0].tolist() != list(range(8)):
         raise RuntimeError("its GPUs give wrong answers to a known question")
-    return True
 
 
 def _in_vain(why: str) -> ModelUnavailable:

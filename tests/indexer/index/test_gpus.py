@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from reelshelf.indexer.index.encode import Coder, way_of
-from reelshelf.indexer.index.gpus import NoGpus
+from reelshelf.indexer.index.gpus import NoGpus, gpus_for
 from reelshelf.indexer.index.quantizer import IndexSizes, Origin, index_sizes, train
 from reelshelf.schemas.config import IndexConfig
+from reelshelf.schemas.errors import ModelUnavailable
 
 faiss = pytest.importorskip("faiss")
 
@@ -91,3 +92,25 @@ def test_what_is_no_number_has_a_place_that_there_is() -> None:
     broken[1] = np.nan
     places, _ = Coder(quantizer, NoGpus()).encode(broken)
     assert places.max() < PARTITIONS
+
+
+class WrongGpus(TwoGpus):
+    """Answers as if every vector were the first centroid."""
+
+    def spread(self, index: "faiss.Index") -> "faiss.Index":
+        same = faiss.IndexFlatL2(index.d)
+        same.add(np.zeros((1, index.d), np.float32))
+        return same
+
+
+def test_gpus_that_do_not_work_are_told_and_never_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    monkeypatch.setattr("reelshelf.indexer.index.gpus.NodeGpus", WrongGpus)
+    assert gpus_for("auto").count == 0
+    assert "FAISS runs on the CPU: its GPUs give wrong answers" in caplog.text
+    with pytest.raises(ModelUnavailable, match=r"engine\.index_device is 'cuda'.*wrong answers"):
+        gpus_for("cuda")
+    monkeypatch.setattr("reelshelf.indexer.index.gpus.NodeGpus", TwoGpus)
+    assert gpus_for("cuda").count == 2
