@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import Stage

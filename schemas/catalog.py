@@ -2,7 +2,7 @@
 
 import datetime as dt
 import decimal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.stages import PRODUCTS_VERSION
@@ -29,6 +29,8 @@ class Product:
     sales: int | None = None
     published_at: dt.datetime | None = None
     updated_at: dt.datetime | None = None
+    # What its variants have in common. Left out of `repr`, which old fingerprints were made of.
+    group_id: str | None = field(default=None, repr=False)
 
     @property
     def facts(self) -> str:

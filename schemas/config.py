@@ -14,7 +14,7 @@ import difflib
 import logging
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +33,16 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 
 
+class CatalogFormat(StrEnum):
+    """Which program wrote a catalog: what `--catalog-format` may name."""
+
+    AUTO = "auto"
+    REELSHELF = "reelshelf"
+    GOOGLE = "google"
+    SHOPIFY = "shopify"
+    WOOCOMMERCE = "woocommerce"
+
+
 class Profile(StrEnum):
     """A named choice of models."""
 
@@ -44,6 +54,15 @@ class Section(BaseModel):
     """Base of all sections: immutable, and strict about names and types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class CatalogConfig(Section):
+    """How the catalog is written: "auto" recognizes it by the names of its columns.
+
+    docs/catalogs.md has the columns of each format.
+    """
+
+    format: Literal["auto", "reelshelf", "google", "shopify", "woocommerce"] = "auto"
 
 
 class ModelChoice(Section):
@@ -336,9 +355,9 @@ class StorageConfig(Section):
     """How `s3://` is reached. Credentials come from the environment or from the named profile.
 
     A row of a catalog or manifest, and a playlist, may name what lies below the prefixes in `allow`
-    (`s3://bucket/prefix`, `https://host/prefix`), besides files below its own folder. Nothing else
-    is contacted, whoever names it. An object is copied to `spool_dir` (the system's folder for
-    temporary files) while it is decoded, one for each decode worker at a time.
+    (`s3://bucket/prefix`, `https://host/prefix`; plain `http://` too), besides files below its own
+    folder. Nothing else is contacted, whoever names it. An object is copied to `spool_dir` (the
+    system's folder for temporary files) while it is decoded, one for each decode worker at a time.
     """
 
     profile: str | None = None
@@ -368,7 +387,7 @@ class StorageConfig(Section):
     @classmethod
     def _whole_prefixes(cls, allow: tuple[str, ...]) -> tuple[str, ...]:
         for prefix in allow:
-            known = prefix.startswith(("s3://", "https://"))
+            known = prefix.startswith(("s3://", "https://", "http://"))
             if not known or not urlsplit(prefix).netloc or "@" in prefix:
                 raise ValueError(f"{prefix!r} is no s3://bucket/prefix and no https://host/prefix")
         return allow
@@ -419,6 +438,7 @@ class Config(Section):
     shop_id: str = Field(default="shop", min_length=1, max_length=200)
     profile: Profile = Profile.OFFLINE
     models: ModelsConfig
+    catalog: CatalogConfig = CatalogConfig()
     media: MediaConfig = MediaConfig()
     asr: AsrConfig = AsrConfig()
     ocr: OcrConfig = OcrConfig()
@@ -479,7 +499,7 @@ def with_first_defaults(config: Config) -> Config:
 
 # What a store keeps of the config it was made with. The rest (who runs where, limits of the gate,
 # paths, prices) is said anew for every run.
-KEPT_SECTIONS = ("media", "asr", "ocr", "linking", "duplicates", "index", "search")
+KEPT_SECTIONS = ("catalog", "media", "asr", "ocr", "linking", "duplicates", "index", "search")
 # Which machine a model runs on is no property of the store.
 MODEL_RESOURCES = (
     "device",
@@ -542,6 +562,10 @@ class GivenConfig:
             lines = [_explain(item) for item in error.errors()]
             message = f"{self.where}:\n" + "\n".join(f"  {line}" for line in lines)
             raise ConfigError(message) from error
+
+    def with_key(self, section: str, key: str, value: str) -> "GivenConfig":
+        """The same with one more key, as a command line gives it."""
+        return replace(self, values=_merged(self.values, {section: {key: value}}))
 
     @property
     def storage(self) -> StorageConfig:

@@ -20,7 +20,7 @@ from reelshelf.schemas.run import Stage, StageFingerprint, StageFingerprints, fi
 #   decode    reelshelf.indexer.media and the cutting of indexer.segments
 #   ocr       indexer.reading
 #   text      reelshelf.indexer.extract.transcript and the joining of a moment's text
-PRODUCTS_VERSION = 2  # what is encoded of a product, and how its pictures are read
+PRODUCTS_VERSION = 3  # what is encoded of a product, and how its pictures are read
 # Part of two fingerprints since the first store; it stays, or every product would be redone.
 PRODUCT_SCHEME = 2
 # What rows have that were written before versions stood in a column of their own.

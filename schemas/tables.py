@@ -10,7 +10,7 @@ Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 OLDEST_SCHEMA = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -115,7 +115,12 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         _CELL_CHECKSUMS,
         *_OF_MEDIA,
     ),
-    "products": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
+    "products": (
+        pa.field("stage_version", pa.int32()),
+        _CELL_CHECKSUMS,
+        # Schema 10. What the variants of one thing have in common.
+        pa.field("group_id", pa.string()),
+    ),
     "product_images": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
     "segments": (_CELL_CHECKSUMS, _POSTED),
     "links": (_CELL_CHECKSUMS, _POST_SCORE),

@@ -4,11 +4,11 @@ from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.child import DecodeProcess
 from reelshelf.indexer.extract.hotwords import Hotwords
 from reelshelf.indexer.extract.metering import Meter
+from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.extract.post_text import post_fingerprint
 from reelshelf.indexer.extract.products import (
     encode_picture,
     encode_product_texts,
-    load_picture,
     row_fingerprint,
     text_fingerprint,
 )

@@ -1,12 +1,11 @@
 """Encoding the catalog: each product's text, and each of its pictures that can be read."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from reelshelf.indexer.extract.ocr import read_picture
+from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.sources.files import Files
 from reelshelf.models.protocols import ModelSet, TextEncoder
 from reelshelf.schemas.catalog import (
@@ -20,18 +19,16 @@ from reelshelf.schemas.catalog import (
 from reelshelf.schemas.config import OcrConfig
 from reelshelf.schemas.errors import MediaError
 from reelshelf.schemas.keys import file_sha256, fingerprint
-from reelshelf.schemas.media import Pixels
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.stages import PRODUCT_SCHEME, identity
 
-_MAX_PIXELS = 50_000_000
-_MAX_BYTES = 256 * 1024**2
-_SIDE = 640
+LARGEST_PICTURE = 256 * 1024**2
 
 
 def row_fingerprint(product: Product) -> str:
     """Fingerprint of all that a product's row says."""
-    return fingerprint(repr(product))
+    said = repr(product)
+    return fingerprint(said if product.group_id is None else [said, product.group_id])
 
 
 def text_fingerprint(product: Product, refs: ModelRefs) -> str:
@@ -59,9 +56,9 @@ def encode_picture(
     What its job does not ask for is taken from what it holds of the same bytes.
     """
     try:
-        with files.local(job.location, max_bytes=_MAX_BYTES) as path:
-            if path.stat().st_size > _MAX_BYTES:
-                raise ValueError(f"has more than {_MAX_BYTES} bytes")
+        with files.local(job.location, max_bytes=LARGEST_PICTURE) as path:
+            if path.stat().st_size > LARGEST_PICTURE:
+                raise ValueError(f"has more than {LARGEST_PICTURE} bytes")
             pixels, digest = load_picture(path), file_sha256(path)
     except ValueError as error:
         return _rejected(job, str(error))
@@ -80,27 +77,3 @@ def encode_picture(
 
 def _rejected(job: PictureJob, reason: str) -> RejectedPicture:
     return RejectedPicture(job.image_key, job.sku, job.uri, reason)
-
-
-def load_picture(path: Path) -> Pixels:
-    """Read a picture upright as RGB, transparent parts white, its long side at most 640.
-
-    Raises ValueError with the reason where it is broken, no picture, or far too large.
-    """
-    try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > _MAX_PIXELS:
-                raise ValueError(f"has {opened.width}x{opened.height} pixels, too many to decode")
-            opened.draft("RGB", (_SIDE * 2, _SIDE * 2))
-            picture = ImageOps.exif_transpose(opened).convert("RGBA")
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError("is no picture that can be read") from error
-    except ValueError:
-        raise
-    except (
-        Exception
-    ) as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
-        raise ValueError(f"is broken: {error}") from error
-    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    white = Image.new("RGBA", picture.size, "white")
-    return np.asarray(Image.alpha_composite(white, picture).convert("RGB"))

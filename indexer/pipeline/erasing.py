@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reelshelf.indexer.pipeline.run import row_context
-from reelshelf.indexer.sources.catalog import CatalogRead, VideosRead
+from reelshelf.indexer.sources.catalog import CatalogRead
+from reelshelf.indexer.sources.videos import VideosRead
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.erased import (
     SKU,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.asking import answers_of, judged_quality, titles_asked
 from reelshelf.indexer.quality.encoders import known_answers, orderings

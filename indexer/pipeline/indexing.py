@@ -10,7 +10,7 @@ from reelshelf.indexer.pipeline.engine import EncodeTexts, Engine
 from reelshelf.indexer.pipeline.long_videos import LongVideos
 from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, VideoPlan, Why
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
-from reelshelf.indexer.sources.catalog import VideosRead
+from reelshelf.indexer.sources.videos import VideosRead
 from reelshelf.indexer.store import products as product_rows
 from reelshelf.indexer.store.checksums import FileLog
 from reelshelf.indexer.store.chunks import begun_videos, forget_chunks

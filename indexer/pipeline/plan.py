@@ -49,6 +49,7 @@ _SMALL_SHARE, _SMALL_COUNT, _TIMES_USUAL = 0.05, 20, 3.0
 _FEWEST_LOSSES, _MOST_LOSSES = 3, 30
 # Hashing releases Python's lock; more threads than this only wait for the disk.
 _HASHERS = 8
+OUTSIDE = "lies outside the catalog's folder and the storage that is allowed"
 
 
 class Why(StrEnum):
@@ -427,8 +428,7 @@ def plan_products(
             image_key = child_key(key, uri)
             location = files.resolve(read.root, uri)
             if location is None:
-                reason = "lies outside the catalog's folder and the storage that is allowed"
-                plan.rejected.append(RejectedPicture(image_key, product.sku, uri, reason))
+                plan.rejected.append(RejectedPicture(image_key, product.sku, uri, OUTSIDE))
             else:
                 jobs.append(PictureJob(image_key, key, product.sku, uri, location))
     plan.keys = {job.image_key for job in jobs}

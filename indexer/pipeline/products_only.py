@@ -29,8 +29,9 @@ from reelshelf.indexer.pipeline.progress import Progress
 from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context
 from reelshelf.indexer.pipeline.scope import PRODUCTS
 from reelshelf.indexer.quality.rederiving import Sources
-from reelshelf.indexer.sources.catalog import VideosRead, read_catalog
+from reelshelf.indexer.sources.catalog import read_catalog
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.videos import VideosRead
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.connection import check_writable
 from reelshelf.indexer.store.erased import erased_items
@@ -43,7 +44,7 @@ from reelshelf.indexer.store.writing import recorded, writing
 from reelshelf.models.protocols import TextEncoder
 from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.catalog import Product, ProductVectors, RejectedText
-from reelshelf.schemas.config import Config
+from reelshelf.schemas.config import CatalogFormat, Config
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch, TooManyFailures
 from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.logs import log_context
@@ -96,7 +97,8 @@ def ingest_products(
     check_writable(uri)
     check_files(config)
     stored = Store.open(uri, config.storage)
-    read = read_catalog(catalog, files := Files(config.storage))
+    files = Files(config.storage)
+    read = read_catalog(catalog, files, CatalogFormat(config.catalog.format))
     if not read.products:
         raise no_usable_product(catalog, read)
     run_id, began, clock = str(uuid.uuid4()), now(), Clock()

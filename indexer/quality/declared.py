@@ -71,6 +71,7 @@ _PRODUCTS: dict[str, Column] = {
     "sales": column(_RANKED, Within(0)),
     "published_at": column(_RANKED),
     "updated_at": column(_UNSEEN),
+    "group_id": column("variants are shown as different things"),
     "first_seen_at": column(_UNSEEN),
     "row_fingerprint": column(_UNSEEN, Given(), Shaped(_HASH)),
     "text_fingerprint": column(_UNSEEN, Given(), Shaped(_HASH)),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.media.pyav import PyavVideo
 from reelshelf.indexer.report.facts import SampledLink
 from reelshelf.indexer.sources.files import Files

@@ -1,7 +1,7 @@
 """What the shop hands over: catalogs, manifests, folders, buckets, query logs, judged queries."""
 
 from reelshelf.indexer.sources import subtitles
-from reelshelf.indexer.sources.catalog import CatalogRead, VideosRead, read_catalog, read_videos
+from reelshelf.indexer.sources.catalog import CatalogRead, read_catalog
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.sources.playlists import (
     ByteRange,
@@ -21,6 +21,7 @@ from reelshelf.indexer.sources.queries import (
 )
 from reelshelf.indexer.sources.s3 import Bucket
 from reelshelf.indexer.sources.subtitles import plain_line
+from reelshelf.indexer.sources.videos import VideosRead, read_videos
 
 __all__ = [
     "Bucket",

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 _WRONG_QUOTES = "expected after"
+# Descriptions with pictures inside have megabytes. What is larger is refused.
+LONGEST_FIELD = 32 * 1024**2
 # How far ahead a closing quote is looked for.
 _LOOKAHEAD = 1000
 # So many lines, of which so many are records by themselves, are no lines of one description.
@@ -69,15 +71,19 @@ class _Taking:
         return line
 
 
-def read_records(lines: Iterable[str]) -> Iterator[Record]:
-    """The records of a CSV, the header first. Lines are as a file opened with newline="" gives."""
+def read_records(lines: Iterable[str], separator: str = ",") -> Iterator[Record]:
+    """The records of a CSV, the header first. Lines are as a file opened with newline="" gives.
+
+    Python's limit on the length of a field, which is one for the whole process, is raised.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
     numbered = _Lines(lines)
     shape: _Shape | None = None
     while True:
         first = numbered.number + 1
         source = _Taking(numbered)
         try:
-            cells = next(csv.reader(source, strict=True))
+            cells = next(csv.reader(source, delimiter=separator, strict=True))
         except StopIteration:
             return
         except csv.Error as error:
@@ -87,11 +93,11 @@ def read_records(lines: Iterable[str]) -> Iterator[Record]:
             if _WRONG_QUOTES in str(error):
                 _resume(numbered, shape)
             else:
-                _follow(numbered, source.taken)
+                _follow(numbered, source.taken, separator)
             yield Record(first, numbered.number, (), str(error))
             continue
         if cells:
-            shape = shape.with_record(len(cells)) if shape else _Shape.of_header(cells)
+            shape = shape.with_record(len(cells)) if shape else _Shape.of_header(cells, separator)
             yield Record(first, numbered.number, tuple(cells))
 
 
@@ -99,12 +105,13 @@ def read_records(lines: Iterable[str]) -> Iterator[Record]:
 class _Shape:
     """What records of a file look like: their numbers of cells, and spaces after commas."""
 
+    separator: str
     widths: frozenset[int]
     spaced: bool
 
     @classmethod
-    def of_header(cls, header: Sequence[str]) -> "_Shape":
-        return cls(frozenset([len(header)]), reads_like_prose(header))
+    def of_header(cls, header: Sequence[str], separator: str) -> "_Shape":
+        return cls(separator, frozenset([len(header)]), reads_like_prose(header))
 
     def with_record(self, width: int) -> "_Shape":
         return self if width in self.widths else replace(self, widths=self.widths | {width})
@@ -114,25 +121,25 @@ class _Shape:
         return len(cells) in self.widths and (self.spaced or not reads_like_prose(cells))
 
 
-def _follow(lines: _Lines, taken: list[str]) -> None:
+def _follow(lines: _Lines, taken: list[str], separator: str) -> None:
     """Go to the end of a record whose quotes are right, of which `taken` has been read."""
     inside = False
     for line in taken:
-        inside = _is_open(line, inside=inside)
+        inside = _is_open(line, separator, inside=inside)
     while inside:
         try:
-            inside = _is_open(next(lines), inside=inside)
+            inside = _is_open(next(lines), separator, inside=inside)
         except StopIteration:
             return
 
 
-def _is_open(line: str, *, inside: bool) -> bool:
+def _is_open(line: str, separator: str, *, inside: bool) -> bool:
     """Whether a quoted field is open at the end of a line, given whether one is at its start."""
     at = line.find('"')
     while at >= 0:
         if not inside:
             # Only a field that begins with a quote is quoted.
-            inside = at == 0 or line[at - 1] == ","
+            inside = at == 0 or line[at - 1] == separator
         elif line.startswith('""', at):
             at += 1
         else:
@@ -153,7 +160,7 @@ def _resume(lines: _Lines, shape: _Shape) -> None:
                 continue
         source = _Taking(lines)
         try:
-            cells = next(csv.reader(source, strict=True))
+            cells = next(csv.reader(source, delimiter=shape.separator, strict=True))
         except StopIteration:
             return
         except csv.Error:
@@ -182,7 +189,7 @@ def _look_ahead(lines: _Lines, shape: _Shape) -> tuple[int, int]:
     closes: bool | None = None
     for line in islice(lines, _LOOKAHEAD):
         ahead.append(line)
-        closes = _first_telling_quote(line)
+        closes = _first_telling_quote(line, shape.separator)
         if closes is not None:
             break
     lines.put_back(ahead)
@@ -197,12 +204,12 @@ def _look_ahead(lines: _Lines, shape: _Shape) -> tuple[int, int]:
 
 def _is_record(line: str, shape: _Shape) -> bool:
     try:
-        return shape.fits(next(csv.reader([line], strict=True), []))
+        return shape.fits(next(csv.reader([line], delimiter=shape.separator, strict=True), []))
     except csv.Error:
         return False
 
 
-def _first_telling_quote(line: str) -> bool | None:
+def _first_telling_quote(line: str, separator: str) -> bool | None:
     """Whether the first quote of a line that opens or closes a field closes one; None: none does.
 
     A quote in the middle of words ("a 24" screen") may be either, and a doubled one is text.
@@ -210,11 +217,11 @@ def _first_telling_quote(line: str) -> bool | None:
     text = line.rstrip("\r\n")
     at = text.find('"')
     while at >= 0:
-        if at == 0 or text[at - 1] == ",":
+        if at == 0 or text[at - 1] == separator:
             return False
         if text.startswith('""', at):
             at += 1
-        elif at + 1 == len(text) or text[at + 1] == ",":
+        elif at + 1 == len(text) or text[at + 1] == separator:
             return True
         at = text.find('"', at + 1)
     return None

@@ -1,13 +1,14 @@
 """One way to files, wherever they are: which they are, whether they changed, their bytes.
 
-A location is an absolute path, or an s3:// or https:// URL. What a row of a stranger's list names
-becomes a location only below the list's own root, or below a prefix that the config allows.
+A location is an absolute path, or an s3://, https:// or http:// URL. What a row of a stranger's
+list names becomes a location only below the list's own root, or a prefix that the config allows.
 """
 
 import posixpath
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,11 @@ from reelshelf.schemas.outcomes import SourceStamp
 
 # What a copy leaves free on the spool's disk, for everything else that lives there.
 _LEAVE_FREE = 512 * 1024**2
+# How many answers of servers are waited for at once.
+_ASKED_AT_ONCE, _ASKED_AHEAD = 16, 1024
+# Names of lists of rows; all else is taken for a folder, or a video.
+LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".pq")
+PACKED = ".gz"
 
 
 class Files:
@@ -40,17 +46,21 @@ class Files:
         return web.Web(self._storage.allow)
 
     def is_folder(self, uri: str) -> bool:
-        """Whether videos are to be listed below `uri`; otherwise it names a list."""
-        if uri.startswith(s3.SCHEME):
-            return Path(uri).suffix.lower() not in (".jsonl", ".csv", ".parquet")
-        return Path(uri).is_dir()
+        """Whether files are to be listed below `uri`; in a bucket, all that no list is named as."""
+        return not is_list(uri) if uri.startswith(s3.SCHEME) else Path(uri).is_dir()
 
     def root_of(self, uri: str) -> str:
         """The folder that a list's own names are below; a bucket's ends in a slash."""
-        if uri.startswith((s3.SCHEME, web.SCHEME)):
+        if uri.startswith((s3.SCHEME, *web.SCHEMES)):
             path = uri.partition("?")[0]
             return path[: path.rfind("/") + 1]
         return str(Path(uri).parent)
+
+    def home_of(self, uri: str) -> str:
+        """The folder that names in the list `uri` are below: itself, if it is one of parts."""
+        if self.is_folder(uri):
+            return uri if not uri.startswith(s3.SCHEME) or uri.endswith("/") else uri + "/"
+        return self.root_of(uri)
 
     def resolve(self, root: str, name: str) -> str | None:
         """Where `name` of a list below `root` is; None where it may not be read."""
@@ -62,14 +72,14 @@ class Files:
             )
         if root.startswith(s3.SCHEME):
             return _below(root, root + name)
-        if root.startswith(web.SCHEME):
+        if root.startswith(web.SCHEMES):
             return web.below(root, web.joined(root, name))
         path = local.inside(Path(root), name)
         return str(path) if path is not None else None
 
     def beside(self, location: str, suffixes: Sequence[str]) -> str | None:
         """A file with the same name and another suffix; of files in folders only."""
-        if location.startswith((s3.SCHEME, web.SCHEME)):
+        if location.startswith((s3.SCHEME, *web.SCHEMES)):
             return None
         path = Path(location)
         names = self._names_in(path.parent)
@@ -102,7 +112,7 @@ class Files:
         """The stamp of a file. Raises MediaError where it is not there or no regular file."""
         if location.startswith(s3.SCHEME):
             return self._bucket.stamps([location]).get(location) or _not_there()
-        if location.startswith(web.SCHEME):
+        if location.startswith(web.SCHEMES):
             return self._web.stamp(location)
         return local.stamp_of(Path(location))
 
@@ -114,21 +124,26 @@ class Files:
         except MediaError as error:
             # One file can be missing; a whole bucket that cannot be listed is no plan.
             raise InputError(str(error)) from error
-        for location in locations:
+
+        def one(location: str) -> SourceStamp | MediaError:
             try:
                 if location.startswith(s3.SCHEME):
-                    yield found.get(location) or _not_there()
-                elif location.startswith(web.SCHEME):
-                    yield self._web.stamp(location)
-                else:
-                    yield local.stamp_of(Path(location))
+                    return found.get(location) or _not_there()
+                return self.stamp(location)
             except MediaError as error:
-                yield error
+                return error
+
+        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+            for start in range(0, len(locations), _ASKED_AHEAD):
+                batch = locations[start : start + _ASKED_AHEAD]
+                # Only servers are worth waiting for side by side.
+                far = any(location.startswith(web.SCHEMES) for location in batch)
+                yield from (pool.map if far else map)(one, batch)
 
     @contextmanager
     def local(self, location: str, *, max_bytes: int) -> Iterator[Path]:
         """A file as a path: itself, or a copy that is gone afterwards. Raises MediaError."""
-        if not location.startswith((s3.SCHEME, web.SCHEME)):
+        if not location.startswith((s3.SCHEME, *web.SCHEMES)):
             yield Path(location)
             return
         size = self._size(self.stamp(location), max_bytes)
@@ -137,7 +152,7 @@ class Files:
 
     def held(self, location: str, *, max_bytes: int) -> Path:
         """The same, whose copy stays until another file is held: chunks are read one by one."""
-        if not location.startswith((s3.SCHEME, web.SCHEME)):
+        if not location.startswith((s3.SCHEME, *web.SCHEMES)):
             return Path(location)
         stamp = self.stamp(location)
         size = self._size(stamp, max_bytes)
@@ -178,7 +193,7 @@ class Files:
         suffix = Path(location.partition("?")[0]).suffix.lower()[:8]
         target = folder / f"copy{suffix}"
         try:
-            if location.startswith(web.SCHEME):
+            if location.startswith(web.SCHEMES):
                 self._web.download(location, target, max_bytes)
             else:
                 self._bucket.download(location, target)
@@ -203,7 +218,7 @@ def _not_there() -> SourceStamp:
 
 def _below(root: str, url: str) -> str | None:
     """`url`, tidied, if it lies below `root`."""
-    if root.startswith(web.SCHEME):
+    if root.startswith(web.SCHEMES):
         return web.below(root, url)
     if not url.startswith(s3.SCHEME):
         return None
@@ -214,3 +229,8 @@ def _below(root: str, url: str) -> str | None:
     if bucket != home_bucket or not tidy.startswith(home) or tidy.startswith((".", "/")):
         return None
     return f"{s3.SCHEME}{bucket}/{tidy}"
+
+
+def is_list(uri: str) -> bool:
+    """Whether a location is that of a list of rows, by its name."""
+    return Path(uri.partition("?")[0].lower().removesuffix(PACKED)).suffix in LIST_SUFFIXES

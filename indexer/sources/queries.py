@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from reelshelf.indexer.sources.catalog import Count, Id, Skus, Text
-from reelshelf.indexer.sources.lists import GivenRow, checked_rows
+from reelshelf.indexer.sources.cells import Count, Id, Skus, Text
+from reelshelf.indexer.sources.lists import GivenList, GivenRow
 from reelshelf.indexer.sources.local import inside
 from reelshelf.indexer.text.clean import clean_text
 from reelshelf.schemas.catalog import RejectedRow
@@ -88,7 +88,7 @@ def read_typed(path: Path, *, most: int) -> list[str]:
     out.
     """
     texts: dict[str, None] = {}
-    for _, row in checked_rows(path, path.name, _LoggedRow):
+    for _, row in GivenList(path, path.name, _LoggedRow):
         if isinstance(row, _LoggedRow) and row.text:
             texts[row.text[:_LONGEST]] = None
         if len(texts) >= most:
@@ -106,7 +106,7 @@ def read_log(path: Path) -> QueryLog:
     """
     found: dict[str, LoggedQuery] = {}
     rejected: list[RejectedRow] = []
-    for line, row in checked_rows(path, path.name, _LoggedRow):
+    for line, row in GivenList(path, path.name, _LoggedRow):
         if isinstance(row, RejectedRow):
             rejected.append(row)
         elif not row.text:
@@ -134,7 +134,7 @@ def read_judged(path: Path, check_picture: Callable[[Path], object] = lambda _: 
     """
     queries: dict[str, JudgedQuery] = {}
     rejected: list[RejectedRow] = []
-    for line, row in checked_rows(path, path.name, _JudgedRow):
+    for line, row in GivenList(path, path.name, _JudgedRow):
         made = row if isinstance(row, RejectedRow) else _judged(row, path, line, check_picture)
         if isinstance(made, JudgedQuery) and made.query_id in queries:
             reason = "query_id: stands in an earlier row already"

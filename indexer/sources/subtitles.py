@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from reelshelf.indexer.sources.encodings import encoding_of
 from reelshelf.indexer.text.clean import clean_text, decode_entities
-from reelshelf.schemas.errors import FailureKind, MediaError
+from reelshelf.schemas.errors import FailureKind, InputError, MediaError
 from reelshelf.schemas.media import Cue
 
 SUFFIXES = (".srt", ".vtt")
@@ -20,14 +21,13 @@ _MARKUP = re.compile(r"<[^>]{0,200}>|\{\\[^}]{0,200}\}")
 def read_subtitles(path: Path) -> tuple[Cue, ...]:
     """The cues of a file, in order of their beginnings. Raises MediaError where it has none."""
     try:
-        data = path.read_bytes()
+        text = path.read_text(encoding=encoding_of(path).codec, errors="replace")
     except OSError as error:
         message = f"its subtitles cannot be read: {error.strerror}"
         raise MediaError(FailureKind.UNREADABLE, message) from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
+    except InputError as error:
+        message = "its subtitles are not UTF-8, UTF-16 or Windows-1252: save them as UTF-8"
+        raise MediaError(FailureKind.UNREADABLE, message) from error
     found = sorted(_cues(text.splitlines()), key=lambda cue: (cue.start_ms, cue.end_ms))
     return tuple(found[:_MOST_CUES])
 

@@ -1,10 +1,12 @@
-"""Files behind https://, below the prefixes that the config allows, and nowhere else.
+"""Files behind https:// and http://, below the prefixes that the config allows, nowhere else.
 
 Redirects are followed only to such places: a host that is not listed is never contacted.
 """
 
+import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPMessage, HTTPResponse
@@ -15,19 +17,24 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.outcomes import SourceStamp
 
-SCHEME = "https://"
+SCHEMES = ("https://", "http://")
 _TIMEOUT_S = 60.0
+# A server that sends a byte a minute is given up in the end.
+_LONGEST_S = 3600.0
+# Answers to HEAD of servers that only know GET.
+_NO_HEAD = (403, 405, 501)
 _PIECE = 1024**2
 
 
 class Web:
-    """Reads what lies below some https:// prefixes."""
+    """Reads what lies below some prefixes."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        self._allowed = [prefix for prefix in allowed if prefix.startswith(SCHEME)]
+        self._allowed = [prefix for prefix in allowed if prefix.startswith(SCHEMES)]
         self._opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.HTTPSHandler(),
+            urllib.request.HTTPHandler(),
             urllib.request.HTTPDefaultErrorHandler(),
             urllib.request.HTTPErrorProcessor(),
             _Redirects(self.allows),
@@ -39,12 +46,16 @@ class Web:
         return any(below(prefix, url) is not None for prefix in self._allowed)
 
     def stamp(self, url: str) -> SourceStamp:
-        """What the server says of a file without sending it. Raises MediaError."""
-        request = urllib.request.Request(url, method="HEAD")  # noqa: S310 (see `allows`)
-        with self._asked(request) as answer:
+        """What the server says of a file without sending it. Raises MediaError.
+
+        Of one that has neither ETag nor date nobody can tell whether it changed: it counts as new.
+        """
+        with self._head(url) as answer:
             size = answer.headers.get("Content-Length", "")
             changed = answer.headers.get("Last-Modified", "")
             version = answer.headers.get("ETag", "")
+        if not version and not changed:
+            version = str(uuid.uuid4())
         try:
             at = int(parsedate_to_datetime(changed).timestamp() * 1e9) if changed else 0
         except ValueError:
@@ -53,12 +64,25 @@ class Web:
 
     def download(self, url: str, target: Path, max_bytes: int) -> None:
         """Copy a file. Raises MediaError."""
+        begun = time.monotonic()
         with self._asked(urllib.request.Request(url)) as answer, target.open("wb") as file:  # noqa: S310
-            while piece := answer.read(_PIECE):
+            while piece := answer.read1(_PIECE):
                 file.write(piece)
                 if file.tell() > max_bytes:
                     message = f"has more than {max_bytes} bytes"
                     raise MediaError(FailureKind.TOO_LARGE, message)
+                if time.monotonic() - begun > _LONGEST_S:
+                    message = f"was not sent within {_LONGEST_S:.0f} s"
+                    raise MediaError(FailureKind.UNREADABLE, message)
+
+    def _head(self, url: str) -> HTTPResponse:
+        try:
+            return self._asked(urllib.request.Request(url, method="HEAD"))  # noqa: S310 (`allows`)
+        except MediaError as error:
+            if getattr(error.__cause__, "code", None) not in _NO_HEAD:
+                raise
+        # The answer is closed before its body is read.
+        return self._asked(urllib.request.Request(url))  # noqa: S310
 
     def _asked(self, request: urllib.request.Request) -> HTTPResponse:
         url = request.full_url
@@ -103,7 +127,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 def below(prefix: str, url: str) -> str | None:
     """`url`, tidied, if it lies below `prefix`: on the same host, in the same folder."""
     home, wanted = urlsplit(prefix), urlsplit(url)
-    if wanted.scheme != "https" or wanted.username or wanted.netloc != home.netloc:
+    if wanted.scheme not in ("https", "http") or wanted.scheme != home.scheme:
+        return None
+    if wanted.username or wanted.netloc != home.netloc:
         return None
     # What a server makes of dots in a path is its own affair: a path that has any is refused.
     folder = home.path if home.path.endswith("/") else home.path + "/"

@@ -10,6 +10,7 @@ import sys
 from typing import NoReturn
 
 from reelshelf.jobs.cli.calibrate import add_calibrate
+from reelshelf.jobs.cli.check import add_check
 from reelshelf.jobs.cli.erase import add_erase
 from reelshelf.jobs.cli.exits import as_ours, cannot_write, keep_traceback
 from reelshelf.jobs.cli.explain import add_explain
@@ -38,6 +39,7 @@ __all__ = ["build_parser", "main"]
 
 # In the order in which a shop meets them.
 _COMMANDS = (
+    add_check,
     add_ingest,
     add_nightly,
     add_search,

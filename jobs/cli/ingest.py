@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reelshelf.jobs.cli.terminal import (
     Commands,
     add_allow_shrink,
+    add_catalog_format,
     add_command,
     console,
     given_config,
@@ -28,12 +29,13 @@ def add_ingest(commands: Commands) -> None:
         "--catalog",
         required=True,
         metavar="URI",
-        help="products: .jsonl .csv .parquet, on disk or s3://",
+        help="products: CSV, JSON or Parquet, or a folder of parts; on disk or s3://",
     )
+    add_catalog_format(sub)
     sub.add_argument(
         "--videos",
         metavar="URI",
-        help="a folder or s3:// prefix, or a manifest: .jsonl .csv .parquet",
+        help="a folder or s3:// prefix, or a manifest: CSV, JSON or Parquet",
     )
     sub.add_argument(
         "--profile", choices=["offline", "clip"], help="which models (those of the store)"

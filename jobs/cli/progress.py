@@ -54,7 +54,10 @@ class BarProgress:
         self._bar.start()
         try:
             yield _BarStage(self._bar, task)
-            self._bar.update(task, total=max(total, 1), completed=max(total, 1))
+            done = int(self._bar.tasks[self._bar.task_ids.index(task)].completed)
+            # Of what nobody could count beforehand, what was done is all there is.
+            whole = max(total, 1) if total else max(done, 1)
+            self._bar.update(task, total=whole, completed=whole)
         finally:
             self._bar.stop()
             self._bar.remove_task(task)

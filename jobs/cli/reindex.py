@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reelshelf.jobs.cli.terminal import (
     Commands,
     add_allow_shrink,
+    add_catalog_format,
     add_command,
     console,
     given_config,
@@ -41,6 +42,7 @@ def add_reindex(commands: Commands) -> None:
     sub.add_argument("--store", metavar="URI", help="the store (the config's nightly.store)")
     sub.add_argument("--catalog", metavar="URI", help="products (where the last run found them)")
     sub.add_argument("--videos", metavar="URI", help="videos (where the last run found them)")
+    add_catalog_format(sub)
     what = sub.add_argument_group(
         "what to redo", "conditions of several kinds must all hold; of one kind, any"
     )

@@ -199,7 +199,7 @@ def _given(
     log: bool = True,
 ) -> "Given":
     """Read the files that the settings name, and ask the release what they ask."""
-    from reelshelf.indexer.extract.products import load_picture
+    from reelshelf.indexer.extract.pictures import load_picture
     from reelshelf.indexer.quality.asking import ask_of, released_encoders
     from reelshelf.indexer.quality.judged import answer_all
     from reelshelf.indexer.quality.labeled import as_stored, read_labels
@@ -252,7 +252,7 @@ def _before(
     queries: "Sequence[JudgedQuery]",
 ) -> "Before":
     """Ask the release before, with the same encoders where it has the same."""
-    from reelshelf.indexer.extract.products import load_picture
+    from reelshelf.indexer.extract.pictures import load_picture
     from reelshelf.indexer.quality.asking import ask_of, released_encoders
     from reelshelf.indexer.quality.judged import answer_all
     from reelshelf.indexer.report.search_section import Before

@@ -68,7 +68,7 @@ def find(
     category: str | None,
 ) -> "Answer":
     """Search a release with the models that it names."""
-    from reelshelf.indexer.extract.products import load_picture
+    from reelshelf.indexer.extract.pictures import load_picture
     from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
     from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
 

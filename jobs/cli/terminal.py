@@ -65,13 +65,24 @@ def add_allow_shrink(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def add_catalog_format(sub: argparse.ArgumentParser) -> None:
+    """The option of commands that read a catalog."""
+    sub.add_argument(
+        "--catalog-format",
+        choices=["auto", "reelshelf", "google", "shopify", "woocommerce"],
+        help="which program wrote the catalog (auto: by the names of its columns)",
+    )
+
+
 def given_config(
     args: argparse.Namespace, *, profile: str | None = None, profile_required: bool = False
 ) -> "GivenConfig":
-    """The keys that the command's --config sets."""
+    """The keys that the command's --config sets, and --catalog-format where there is one."""
     from reelshelf.schemas.config import read_config
 
-    return read_config(args.config, profile=profile, profile_required=profile_required)
+    given = read_config(args.config, profile=profile, profile_required=profile_required)
+    wanted = getattr(args, "catalog_format", None)
+    return given.with_key("catalog", "format", wanted) if wanted is not None else given
 
 
 def open_store(args: argparse.Namespace) -> "Store":

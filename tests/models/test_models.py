@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.media.decode import decode_video
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot

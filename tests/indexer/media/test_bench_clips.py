@@ -10,8 +10,8 @@ from reelshelf.indexer.media.decode import decode_video
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
-from reelshelf.indexer.sources.catalog import read_videos
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.videos import read_videos
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.models.registry import load_models
 from reelshelf.schemas.config import MediaConfig, StorageConfig

@@ -13,8 +13,8 @@ from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest, plan_only
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.upkeep import publish, rollback_store
-from reelshelf.indexer.sources.catalog import read_videos
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.videos import read_videos
 from reelshelf.indexer.store.fence import fence
 from reelshelf.indexer.store.tables import DATA_TABLES, Store
 from reelshelf.jobs.cli import main

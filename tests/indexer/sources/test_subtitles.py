@@ -63,9 +63,14 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=400))
-def test_whatever_it_holds_it_is_read(
+def test_whatever_it_holds_it_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
 ) -> None:
     path = tmp_path_factory.mktemp("s") / "v.srt"
     path.write_bytes(data)
-    assert all(cue.end_ms > cue.start_ms and cue.text for cue in read_subtitles(path))
+    try:
+        found = read_subtitles(path)
+    except MediaError as error:
+        assert "save them as UTF-8" in str(error)
+        return
+    assert all(cue.end_ms > cue.start_ms and cue.text for cue in found)

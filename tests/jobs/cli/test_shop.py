@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reelshelf.indexer.extract.products import load_picture
+from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import TABLE_KEYS, Store
