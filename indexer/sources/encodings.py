@@ -22,10 +22,10 @@ _PIECE = 1024**2
 _ESCAPED = re.compile("[\udc80-\udcff]")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _LETTERS = re.compile(rb"[A-Za-z]")
-# Bytes that Windows-1252 does not have, signs of it that no word has inside, and four of its
-# accented letters in a row: text of another code page.
+# Bytes that Windows-1252 does not have or whose signs nobody writes, signs that no word has inside,
+# and four accented letters in a row: text of another code page.
 _OF_OTHERS = re.compile(
-    rb"[\x81\x8d\x8f\x90\x9d]|[a-z][\xa1\xb1-\xb3\xb9\xbc-\xbf][a-z]|[\xc0-\xff]{4}"
+    rb"[\x81\x83\x86-\x89\x8d\x8f\x90\x98\x9d]|[a-z][\xa1\xb1-\xb3\xb9\xbc-\xbf][a-z]|[\xc0-\xff]{4}"
 )
 # Western texts have one accented letter in five at the most.
 _MOST_ACCENTS, _FEW = 0.2, 8
