@@ -42,7 +42,7 @@ def write(path: Path, rows: int) -> int:
             if number % 1000 == 999:
                 price, bad = "1.299", bad + 1
             elif number % 10_000 == 5000:
-                sku, bad = f"S-{number - 1}", bad + 1
+                sku, bad = f"S-{number - 2}", bad + 1
             file.write(
                 f'{sku},Copper Kettle {number},Acme,Home|Kitchen,"<p>Holds {number % 9} litres, '
                 f'of copper</p>","{price}",G-{number // 8}\n'

@@ -75,6 +75,19 @@ def _minilm(choice: ModelChoice, config: Config) -> TextEncoder:
     )
 
 
+def _use(choice: ModelChoice, config: Config) -> TextEncoder:
+    _fixed(choice)
+    from reelshelf.models.use import UniversalSentenceEncoder
+
+    return UniversalSentenceEncoder(threads=config.models.threads)
+
+
+def _minilm_and_use(choice: ModelChoice, config: Config) -> TextEncoder:
+    from reelshelf.models.summed import SummedEncoders
+
+    return SummedEncoders(_minilm(choice, config), _use(choice, config))
+
+
 def _wheel_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
     _fixed(choice)
     from reelshelf.models.whisper import load_wheel_whisper
@@ -112,7 +125,9 @@ IMAGE_ENCODERS: Mapping[str, Factory[ImageEncoder]] = {
 TEXT_ENCODERS: Mapping[str, Factory[TextEncoder]] = {
     "hf-hub": _openclip,
     "minilm": _minilm,
+    "minilm+use": _minilm_and_use,
     "open_clip": _openclip,
+    "use": _use,
 }
 SPEECH_RECOGNIZERS: Mapping[str, Factory[SpeechRecognizer]] = {
     "whisper-tiny.en-wheel": _wheel_whisper,

@@ -458,13 +458,13 @@ class Config(Section):
 PROFILES: dict[Profile, ModelsConfig] = {
     Profile.OFFLINE: ModelsConfig(
         image=ModelChoice(name="efficientnet-lite0"),
-        text=ModelChoice(name="minilm"),
+        text=ModelChoice(name="minilm+use"),
         asr=ModelChoice(name="whisper-tiny.en-wheel"),
         ocr=ModelChoice(name="ppocr-v6"),
     ),
     Profile.CLIP: ModelsConfig(
         image=ModelChoice(name="open_clip:ViT-B-32", weights="laion2b_s34b_b79k"),
-        text=ModelChoice(name="minilm"),
+        text=ModelChoice(name="minilm+use"),
         asr=ModelChoice(name="whisper", weights="base"),
         ocr=ModelChoice(name="ppocr-v6"),
         joint_text=ModelChoice(name="open_clip:ViT-B-32", weights="laion2b_s34b_b79k"),
@@ -482,7 +482,7 @@ _FIRST_DEFAULTS: Json = {
         "max_bytes": 8 * 1024**3,
     },
     "ocr": {"min_edge_density": 0.01},
-    "models": {"ocr": ModelChoice(name="rapidocr")},
+    "models": {"ocr": ModelChoice(name="rapidocr"), "text": ModelChoice(name="minilm")},
 }
 
 
