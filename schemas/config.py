@@ -139,6 +139,16 @@ class MediaConfig(Section):
     max_bytes: PositiveInt = 32 * 1024**3
 
 
+class TextConfig(Section):
+    """How text is cut into words, for the index, for queries, for linking and for coverage.
+
+    "icu" knows words of languages that write no spaces, stems, stopwords and units; "simple" is
+    what stores of before have. A store keeps its own until `reindex --outdated`.
+    """
+
+    analyzer: Literal["icu", "simple"] = "icu"
+
+
 class AsrConfig(Section):
     """How speech is recognized, and which recognized words are dropped.
 
@@ -440,6 +450,7 @@ class Config(Section):
     models: ModelsConfig
     catalog: CatalogConfig = CatalogConfig()
     media: MediaConfig = MediaConfig()
+    text: TextConfig = TextConfig()
     asr: AsrConfig = AsrConfig()
     ocr: OcrConfig = OcrConfig()
     linking: LinkingConfig = LinkingConfig()
@@ -481,6 +492,7 @@ _FIRST_DEFAULTS: Json = {
         "max_duration_s": 3600,
         "max_bytes": 8 * 1024**3,
     },
+    "text": {"analyzer": "simple"},
     "ocr": {"min_edge_density": 0.01},
     "models": {"ocr": ModelChoice(name="rapidocr"), "text": ModelChoice(name="minilm")},
 }
@@ -499,7 +511,17 @@ def with_first_defaults(config: Config) -> Config:
 
 # What a store keeps of the config it was made with. The rest (who runs where, limits of the gate,
 # paths, prices) is said anew for every run.
-KEPT_SECTIONS = ("catalog", "media", "asr", "ocr", "linking", "duplicates", "index", "search")
+KEPT_SECTIONS = (
+    "catalog",
+    "media",
+    "text",
+    "asr",
+    "ocr",
+    "linking",
+    "duplicates",
+    "index",
+    "search",
+)
 # Which machine a model runs on is no property of the store.
 MODEL_RESOURCES = (
     "device",

@@ -72,7 +72,8 @@ class Segment:
 
     `frame_vector` is the unit-length mean of the moment's frame vectors; `text_vector` encodes
     `text`, and is None where nothing was said or written. `utterances` are sentences, and
-    `utterance_vectors` is `(sentences, text_dim)`.
+    `utterance_vectors` is `(sentences, text_dim)`. `terms` are the words of `text` in `language`,
+    as full text indexes them; None where the store has no such index.
     """
 
     segment_key: str
@@ -88,6 +89,8 @@ class Segment:
     text: str
     text_vector: Vectors | None
     post_text: tuple[PostText, ...] = ()
+    terms: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,12 +94,19 @@ STAGES = (
         model="ocr",
         version=3,
     ),
-    StageSpec(Stage.TEXT, needs=(Stage.ASR, Stage.OCR), model="text", version=2),
+    StageSpec(
+        Stage.TEXT,
+        needs=(Stage.ASR, Stage.OCR),
+        later=(("text.analyzer", "simple"),),
+        model="text",
+        version=2,
+    ),
 )
 # What reading the words on a product picture depends on, beside its model.
 PICTURE_SETTINGS = ("ocr.detect_side", "ocr.min_confidence")
 # What links that are stored depend on, beside their calibration and what they are made from.
 LINK_SETTINGS = ("linking.keep_above",)
+LATER_LINK_SETTINGS: Mapping[str, Json] = {"text.analyzer": "simple"}
 # A video that is refused for one of these is tried again when it changes; no other is.
 LIMITS = ("media.max_duration_s", "media.max_side", "media.max_bytes")
 # Limits that came later, each with the value that is not told.
@@ -113,7 +120,9 @@ def stage_fingerprints(
     made: dict[str, StageFingerprint] = {}
     for stage in stages:
         parts: list[Json] = [stage.name, *(made[name].value for name in stage.needs)]
-        parts.append(settings_of(config, stage.settings) | _changed(config, dict(stage.later)))
+        parts.append(
+            settings_of(config, stage.settings) | later_settings(config, dict(stage.later))
+        )
         if stage.model is not None:
             parts.append(identity(getattr(refs, stage.model)))
         made[stage.name] = StageFingerprint(fingerprint(parts), stage.version)
@@ -131,7 +140,7 @@ def picture_fingerprint(refs: ModelRefs, config: Config) -> str:
     return fingerprint(list(picture_fingerprints(refs, config)))
 
 
-def _changed(config: Config, later: Mapping[str, Json]) -> dict[str, Json]:
+def later_settings(config: Config, later: Mapping[str, Json]) -> dict[str, Json]:
     """The keys that came later and have another value than the one that changes nothing."""
     values = settings_of(config, tuple(later))
     return {key: value for key, value in values.items() if value != later[key]}
@@ -156,7 +165,7 @@ def identity(ref: ModelRef) -> dict[str, Json]:
 
 def failure_fingerprint(made: StageFingerprints, config: Config) -> str:
     """What decides whether a video that failed would fail again: all stages, and the limits."""
-    limits = settings_of(config, LIMITS) | _changed(config, _LATER_LIMITS)
+    limits = settings_of(config, LIMITS) | later_settings(config, _LATER_LIMITS)
     return fingerprint([fingerprint_of_all(made), limits])
 
 
@@ -172,7 +181,7 @@ def with_dependants(names: Collection[str], stages: Sequence[StageSpec] = STAGES
 # What changing a key redoes beside stages; a key that is in none of these redoes nothing.
 _REDONE: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(PICTURE_SETTINGS, ("pictures",)),
-    **dict.fromkeys(LINK_SETTINGS, ("links",)),
+    **dict.fromkeys((*LINK_SETTINGS, *LATER_LINK_SETTINGS), ("links",)),
     **dict.fromkeys((*LIMITS, *_LATER_LIMITS), ("failed videos",)),
     "models.image": ("new generation",),
     "models.text": ("new generation",),

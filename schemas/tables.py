@@ -122,7 +122,9 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         pa.field("group_id", pa.string()),
     ),
     "product_images": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
-    "segments": (_CELL_CHECKSUMS, _POSTED),
+    # Schema 10. The words of a moment's text as full text has them, parted by spaces; null of rows
+    # that the simple analyzer made.
+    "segments": (_CELL_CHECKSUMS, _POSTED, pa.field("terms", pa.string())),
     "links": (_CELL_CHECKSUMS, _POST_SCORE),
     # What was kept of vanished videos before schema 8 has these after `vanished_at`.
     "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS, *_OF_MEDIA),

@@ -70,8 +70,12 @@ def rename_keys(data: Json) -> tuple[Json, list[tuple[str, str]]]:
 
 
 def config_record(text: str) -> Json:
-    """A stored config by today's keys. It may hold keys that are not known here."""
-    return rename_keys(_object(text))[0]
+    """A stored config by today's keys. It may hold keys that are not known here.
+
+    One that does not say how words are cut is of a store whose rows were made before there was a
+    choice.
+    """
+    return {"text": {"analyzer": "simple"}} | rename_keys(_object(text))[0]
 
 
 def models_record(text: str) -> Json:

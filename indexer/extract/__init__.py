@@ -7,6 +7,7 @@ from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.extract.post_text import post_fingerprint
 from reelshelf.indexer.extract.products import (
+    LARGEST_PICTURE,
     encode_picture,
     encode_product_texts,
     row_fingerprint,
@@ -15,6 +16,7 @@ from reelshelf.indexer.extract.products import (
 from reelshelf.indexer.extract.work import failed
 
 __all__ = [
+    "LARGEST_PICTURE",
     "DecodeProcess",
     "Hotwords",
     "Meter",

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from reelshelf.indexer.text.analyzer import STOPWORDS, words
+from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.schemas.catalog import Product, VideoSource
 
 # Titles for one video; products of a merchant beyond which none of them is likely; and in how many
@@ -20,7 +20,8 @@ _MOST, _FEW_PRODUCTS, _RARE = 8, 12, 5
 class Hotwords:
     """The titles of a catalog, by what a video may name them with. Made once for a run."""
 
-    def __init__(self, products: Iterable[Product]) -> None:
+    def __init__(self, products: Iterable[Product], analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
         self._titles: dict[str, str] = {}
         self._of_merchant: dict[str, list[str]] = defaultdict(list)
         self._with_word: dict[str, list[str]] = defaultdict(list)
@@ -29,9 +30,9 @@ class Hotwords:
             own = self._of_merchant[product.merchant_id] if product.merchant_id else []
             if len(own) <= _FEW_PRODUCTS:
                 own.append(product.title)
-            for word in dict.fromkeys(words(product.title)):
+            for word in dict.fromkeys(analyzer.words(product.title)):
                 # One more than is rare tells that the word is not.
-                if word not in STOPWORDS and len(self._with_word[word]) <= _RARE:
+                if not analyzer.is_stopword(word) and len(self._with_word[word]) <= _RARE:
                     self._with_word[word].append(product.title)
 
     def of(self, source: VideoSource) -> tuple[str, ...]:
@@ -40,7 +41,7 @@ class Hotwords:
 
     def _likely(self, source: VideoSource) -> Iterator[str]:
         yield from (self._titles[sku] for sku in source.merchant_skus if sku in self._titles)
-        for word in dict.fromkeys(words(source.own_text)):
+        for word in dict.fromkeys(self._analyzer.words(source.own_text)):
             titles = self._with_word.get(word, ())
             if len(titles) <= _RARE:
                 yield from titles

@@ -17,6 +17,8 @@ from reelshelf.indexer.extract import transcript
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.post_text import cues_in, posted_with
 from reelshelf.indexer.media.decoder import TICK_MS
+from reelshelf.indexer.text.analyzer import AnalyzerKind, analyzer_of, terms_of
+from reelshelf.indexer.text.languages import language_of, primary
 from reelshelf.models.protocols import ModelSet, Sound, SpeechRecognizer, Transcript
 from reelshelf.schemas.config import AsrConfig, Config
 from reelshelf.schemas.errors import FailureKind, MediaError
@@ -118,7 +120,8 @@ def segment_videos(
         text_vectors = _encoded(models.text.encode_texts, texts, models.text.ref.dim)
         sentence_vectors = _encoded(models.text.encode_texts, sentences, models.text.ref.dim)
     parts = zip(drafts, frame_vectors, text_vectors, sentence_vectors, strict=True)
-    return [_finish(draft, _Encoded(*vectors), segmentation) for draft, *vectors in parts]
+    kind = config.text.analyzer
+    return [_finish(draft, _Encoded(*vectors), segmentation, kind) for draft, *vectors in parts]
 
 
 def _encoded(
@@ -294,11 +297,14 @@ def _text(
     )
 
 
-def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVideo:
+def _finish(
+    draft: _Draft, vectors: _Encoded, segmentation: str, analyzer: AnalyzerKind
+) -> SegmentedVideo:
     vectors.check()
     video, stored, stages = draft.decoded, draft.job.stored, draft.stages
     text_vectors = _text_vectors(draft, vectors)
     spoken = _sentence_vectors(draft, vectors)
+    words = _words(draft, analyzer)
     segments = []
     for place, (moment, text) in enumerate(zip(draft.moments, draft.texts, strict=True)):
         sentences = _overlapping(draft.sentences, moment)
@@ -328,6 +334,8 @@ def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVid
                 text=text,
                 text_vector=text_vectors[place],
                 post_text=_overlapping(draft.posted, moment),
+                terms=words[place].terms,
+                language=words[place].language,
             )
         )
     before = stored.calls.of(VIDEO_STAGES - stages) if stored else ModelCalls()
@@ -344,6 +352,31 @@ def _finish(draft: _Draft, vectors: _Encoded, segmentation: str) -> SegmentedVid
         asked=draft.asked,
         absent=tuple(dict.fromkeys(missing)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of a moment as full text has them, and their language where it is known."""
+
+    terms: str | None
+    language: str | None
+
+
+def _words(draft: _Draft, kind: AnalyzerKind) -> list[_Words]:
+    """The words of each moment, in the language given for its video, or found in what it says."""
+    if Stage.TEXT not in draft.stages:
+        assert draft.job.stored is not None
+        return [_Words(segment.terms, segment.language) for segment in draft.job.stored.segments]
+    if kind == "simple":
+        return [_Words(None, draft.language)] * len(draft.texts)
+    given = primary(draft.job.source.language)
+    whole = given or language_of("\n".join(dict.fromkeys(draft.texts))) or draft.language
+    found = []
+    for text in draft.texts:
+        language = given or language_of(text) or whole
+        terms = terms_of(text, analyzer_of(kind, (language,) if language else ()))
+        found.append(_Words(terms, language))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ Lance's own `optimize()` may repartition a vector index behind its quantizer's b
 ever asked for the other indexes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -40,6 +40,7 @@ from reelshelf.indexer.index.recall import (
 from reelshelf.indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import DATA_TABLES, Store
+from reelshelf.indexer.text.analyzer import TERM_LENGTH, AnalyzerKind
 from reelshelf.schemas.config import IndexConfig
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.quantizer import Quantizer, Recipe
@@ -53,7 +54,12 @@ VECTOR_COLUMNS = (
     ("product_images", "image_vector"),
 )
 _KEY_COLUMNS = (("segments", "video_key"), ("links", "video_key"), ("links", "product_key"))
-_TEXT_COLUMN = ("segments", "text")
+# What full text is made of, by the analyzer of the store. Terms are words already; `simple` splits
+# text at all that is no letter or digit.
+_FULL_TEXT: Mapping[AnalyzerKind, tuple[str, str]] = {
+    "icu": ("terms", "whitespace"),
+    "simple": ("text", "simple"),
+}
 
 # FAISS needs 256 rows to train as many codes on, and a tenth is held out to tune on.
 LEAST_ROWS = 320
@@ -71,7 +77,8 @@ class Builder:
 
     `query_vectors` is `(n, text_dim)`, or None. `workers` is how many pieces may be encoded at
     once, `gpus` what FAISS may train and assign on.
-    `retrain` has every index trained again, whatever it is like.
+    `retrain` has every index trained again, whatever it is like. `analyzer` is what the words of
+    full text are of.
     """
 
     config: IndexConfig
@@ -79,6 +86,7 @@ class Builder:
     workers: int = 1
     query_vectors: Vectors | None = None
     retrain: bool = False
+    analyzer: AnalyzerKind = "icu"
     gpus: Gpus = field(default_factory=NoGpus)
 
 
@@ -93,14 +101,7 @@ def build_indexes(
         compact(store, name)
     for name, column in _KEY_COLUMNS:
         _index_plainly(store, name, column, "BTREE")
-    name, column = _TEXT_COLUMN
-    # `simple` splits on anything that is no letter or digit and keeps every language's words.
-    words: dict[str, str | bool] = {
-        "base_tokenizer": "simple",
-        "stem": False,
-        "remove_stop_words": False,
-    }
-    _index_plainly(store, name, column, "INVERTED", **words)
+    _index_words(store, builder.analyzer)
     known = {(index.table, index.column): index for index in last}
     return [
         update_index(store, name, column, builder, known.get((name, column)))
@@ -389,8 +390,33 @@ def _wider(index: VectorIndex, recipe: Recipe, config: IndexConfig) -> list[Vect
     return sorted(ways, key=lambda way: bytes_read(way, recipe.dim))
 
 
+def full_text_column(kind: AnalyzerKind) -> str:
+    """The column of `segments` that full text is made of, in stores of an analyzer."""
+    return _FULL_TEXT[kind][0]
+
+
+def _index_words(store: Store, kind: AnalyzerKind) -> None:
+    column, tokenizer = _FULL_TEXT[kind]
+    for other, _ in _FULL_TEXT.values():
+        if other != column:
+            _drop_others(store, "segments", other, keep=None)
+    words: dict[str, str | bool | int] = {
+        "base_tokenizer": tokenizer,
+        "stem": False,
+        "remove_stop_words": False,
+    }
+    if kind == "icu":
+        # Terms are folded and cut to length.
+        words |= {"lower_case": False, "ascii_folding": False, "max_token_length": 4 * TERM_LENGTH}
+    _index_plainly(store, "segments", column, "INVERTED", **words)
+
+
 def _index_plainly(
-    store: Store, name: str, column: str, kind: Literal["BTREE", "INVERTED"], **settings: str | bool
+    store: Store,
+    name: str,
+    column: str,
+    kind: Literal["BTREE", "INVERTED"],
+    **settings: str | bool | int,
 ) -> None:
     """A full-text or key index: made once, then brought up to the newest rows."""
     dataset = store.dataset(name)

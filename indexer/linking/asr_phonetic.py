@@ -16,7 +16,7 @@ import numpy as np
 from rapidfuzz import fuzz
 
 from reelshelf.indexer.linking.matches import Match, discount_shared
-from reelshelf.indexer.text.analyzer import words
+from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import Modality, Span
@@ -35,9 +35,10 @@ _BROKEN_MS, _MORE = 1000, 0.1
 _SOUNDS = str.maketrans({"B": "P", "V": "F", "0": "T", "J": "X"} | dict.fromkeys("AEIOU ", None))
 
 
-def sounds(text: str) -> str:
+def sounds(text: str, analyzer: Analyzer) -> str:
     """The consonant sounds of a text as one string. Words that are not Latin stay as they are."""
-    heard = (jellyfish.metaphone(w) if w.isascii() and w.isalpha() else w for w in words(text))
+    words = analyzer.words(text)
+    heard = (jellyfish.metaphone(w) if w.isascii() and w.isalpha() else w for w in words)
     return "".join(heard).translate(_SOUNDS)
 
 
@@ -45,7 +46,8 @@ class PhoneticMatcher:
     """The catalog's titles as sounds, made once for many videos."""
 
     def __init__(self, catalog: CatalogIndex) -> None:
-        self._titles = [sounds(item.product.title) for item in catalog.products]
+        self._analyzer = catalog.analyzer
+        self._titles = [sounds(item.product.title, catalog.analyzer) for item in catalog.products]
         length = np.array([max(len(title), 1) for title in self._titles], np.float32)
         self._chance = _CHANCE + _CHANCE_SHORT / np.sqrt(length)
         self._deviation = _CHANCE_DEVIATION / np.sqrt(length)
@@ -68,7 +70,7 @@ class PhoneticMatcher:
 
     def _sounding(self, parts: Sequence[Utterance]) -> Vectors:
         """`(products,)` how much what is said sounds like each title and like no other."""
-        heard = sounds(" ".join(part.text for part in parts))
+        heard = sounds(" ".join(part.text for part in parts), self._analyzer)
         if len(heard) < 2:
             return np.zeros(len(self._titles), np.float32)
         surprise = np.clip(self.surprise(heard) - _LEAST, 0.0, _MOST)

@@ -16,7 +16,6 @@ from rapidfuzz import fuzz, process
 
 from reelshelf.indexer.linking.matches import Match, margins
 from reelshelf.indexer.linking.named import named
-from reelshelf.indexer.text.analyzer import words
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import Modality, Span
@@ -95,6 +94,7 @@ def _print_weights(segment: Segment, catalog: CatalogIndex) -> Vectors:
     count = len(catalog)
     total = np.zeros(count, np.float32)
     vocabulary = list(catalog.packaging_terms)
+    words = catalog.analyzer.words
     for word in _distinct(word for line in segment.screen_text for word in words(line.text)):
         on = np.zeros(count, np.float32)
         for printed, similarity in _alike(word, vocabulary):

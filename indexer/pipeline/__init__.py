@@ -3,6 +3,7 @@
 It knows no engine: `Engine` and `Progress` are protocols that jobs/ fulfils.
 """
 
+from reelshelf.indexer.pipeline.checking import Checked, check_source
 from reelshelf.indexer.pipeline.engine import (
     MOST_BATCH_BYTES,
     Decode,
@@ -34,6 +35,7 @@ from reelshelf.indexer.pipeline.upkeep import (
 
 __all__ = [
     "MOST_BATCH_BYTES",
+    "Checked",
     "Decode",
     "DetectorLoader",
     "Engine",
@@ -48,6 +50,7 @@ __all__ = [
     "ReindexRequest",
     "Stage",
     "ThisProcess",
+    "check_source",
     "config_for",
     "config_of_today",
     "erase",

@@ -88,7 +88,7 @@ def gated(
     served = ReleaseSnapshot.of(store, baseline.readable) if baseline.readable is not None else None
     findings = list(draft.quality.findings)
     samples = _samples(run, snapshot, served)
-    findings += joined_again(samples)
+    findings += joined_again(samples, config.text.analyzer)
     findings += clustered_again(samples)
     if not run.scope.products_only:
         frames = draft.index_of("segments", "frame_vector")

@@ -24,6 +24,7 @@ from reelshelf.indexer.store.vanished import (
     keep_vanished,
     kept_keys,
 )
+from reelshelf.indexer.text.catalog import analyzer_for
 from reelshelf.schemas.catalog import (
     EncodedImage,
     EncodedPicture,
@@ -275,7 +276,8 @@ def index_videos(
     planned = {item.job.key: item for item in plan.todo}
     long = LongVideos(run, baseline, planned, known.videos)
     with run.stage("videos", len(plan.todo)) as stage:
-        jobs = _video_jobs(run, baseline, plan.todo, known, Hotwords(products), begun)
+        hotwords = Hotwords(products, analyzer_for(products, run.config.text.analyzer))
+        jobs = _video_jobs(run, baseline, plan.todo, known, hotwords, begun)
         for outcome in engine.index_videos(jobs):
             stage.advance()
             if isinstance(outcome, Divided):

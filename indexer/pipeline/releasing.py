@@ -41,7 +41,14 @@ from reelshelf.schemas.keys import fingerprint, product_key
 from reelshelf.schemas.links import ProductLink
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.release import Release, VectorIndex
-from reelshelf.schemas.stages import LINK_SETTINGS, identity, picture_fingerprint, settings_of
+from reelshelf.schemas.stages import (
+    LATER_LINK_SETTINGS,
+    LINK_SETTINGS,
+    identity,
+    later_settings,
+    picture_fingerprint,
+    settings_of,
+)
 from reelshelf.schemas.tables import SCHEMA_VERSION
 from reelshelf.schemas.visual_stats import VisualStats
 
@@ -181,6 +188,7 @@ def _indexes(
             query_vectors=typed.vectors,
             retrain=run.scope.index,
             gpus=gpus_for(run.config.engine.index_device),
+            analyzer=run.config.text.analyzer,
         )
         indexes = build_indexes(run.store, builder, last.indexes if last else ())
         stage.advance()
@@ -228,7 +236,7 @@ def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
     if stored is not None and count < 2 * stored.segments and pictures < 2 * stored.pictures:
         return stored
     frames, shots = run.store.frame_sample(run.config.linking.visual_stats_segments)
-    catalog = CatalogIndex.of(read_products(run.store))
+    catalog = CatalogIndex.of(read_products(run.store), run.config.text.analyzer)
     stats = fit_visual_stats(frames, shots, catalog, segments=count)
     save_visual_stats(run.store, stats)
     return stats
@@ -245,13 +253,14 @@ def _linked_before(run: Run, baseline: Baseline) -> _Linked:
 def _link(run: Run, stats: VisualStats | None) -> _Linked:
     """Link videos whose links are due: new ones, those whose copies or facts changed, or all."""
     products = read_products(run.store)
-    catalog = CatalogIndex.of(products)
+    catalog = CatalogIndex.of(products, run.config.text.analyzer)
     config = run.config.linking
     calibration = newest_calibration(run.store) or default_calibration()
     linked_as = fingerprint(
         [
             linking.VERSION,
-            settings_of(run.config, LINK_SETTINGS),
+            settings_of(run.config, LINK_SETTINGS)
+            | later_settings(run.config, LATER_LINK_SETTINGS),
             stats.stats_id if stats else None,
             calibration.model_dump(mode="json"),
             identity(run.refs.text),

@@ -161,6 +161,7 @@ _SEGMENTS: dict[str, Column] = {
     "keyframe_ms": column("moments show the wrong picture", Given(), NotBefore("start_ms")),
     "frame_count": column(_UNSEEN, Given(), Within(1)),
     "text": column(_WORDS, Given(), Varied(), Derived("joined text")),
+    "terms": column(_WORDS, Derived("terms")),
     "screen_text": column(_WORDS),
     "utterances": column(_WORDS),
     "post_text": column(_WORDS),

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from lance.query import MatchQuery
 
+from reelshelf.indexer.index.build import full_text_column
 from reelshelf.indexer.index.inspect import (
     IndexFacts,
     index_facts,
@@ -24,6 +25,7 @@ from reelshelf.indexer.store.quantizers import read_quantizer
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import TABLE_KEYS, is_key
+from reelshelf.indexer.text.analyzer import AnalyzerKind
 from reelshelf.schemas.gate import Finding, Scope
 from reelshelf.schemas.release import VectorIndex
 
@@ -212,6 +214,7 @@ def inspect_answers(
     pinned: PinnedTables,
     served: PinnedTables | None,
     indexes: Sequence[VectorIndex],
+    kind: AnalyzerKind,
     seed: int,
 ) -> Iterator[Finding]:
     """Rows of each scope, asked for by their own vectors and words: they have to be found."""
@@ -221,7 +224,7 @@ def inspect_answers(
         looked = looked_at(index.table, pinned, served, seed, _ASKED)
         yield from _finding_themselves(pinned, looked, index)
     looked = looked_at("segments", pinned, served, seed, _ASKED)
-    yield from _finding_their_words(pinned, looked, seed)
+    yield from _finding_their_words(pinned, looked, full_text_column(kind), seed)
 
 
 def _finding_themselves(
@@ -249,23 +252,26 @@ def _finding_themselves(
     yield from _asked(looked, rows, new, lost, name, "each row finds itself, once")
 
 
-def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Iterator[Finding]:
+def _finding_their_words(
+    pinned: PinnedTables, looked: Looked, column: str, seed: int
+) -> Iterator[Finding]:
     dataset = pinned.dataset("segments")
     if not dataset.count_rows():
         return
-    there = index_names(dataset, "text")
+    there = index_names(dataset, column)
+    name = f"index of segments.{column}"
     yield finding(
-        "index of segments.text", "there is a full-text index", Scope.ALL, looked_at=1,
+        name, "there is a full-text index", Scope.ALL, looked_at=1,
         wrong=not there, rows=1, harm="searches by words find nothing",
     )  # fmt: skip
     if not there:
         return
-    text = looked.rows["text"]
+    text = looked.rows[column]
     rows, new = _thinned(looked, pc.and_(pc.is_valid(text), pc.not_equal(text, "")))
     rng = np.random.default_rng(seed)
     lost = np.zeros(len(new), np.bool_)
     cells = zip(rows["video_key"].to_pylist(), rows["segment_key"].to_pylist(),
-                rows["text"].to_pylist(), strict=True)  # fmt: skip
+                rows[column].to_pylist(), strict=True)  # fmt: skip
     for place, (video, segment, said) in enumerate(cells):
         own = _askable(said)
         if not own or not is_key(video):
@@ -273,13 +279,13 @@ def _finding_their_words(pinned: PinnedTables, looked: Looked, seed: int) -> Ite
         word = own[int(rng.integers(len(own)))]
         found = dataset.to_table(
             columns=["segment_key", "_score"],
-            full_text_query=MatchQuery(word, "text"),
+            full_text_query=MatchQuery(word, column),
             filter=f"video_key = '{video}'",
             prefilter=True,
         )
         lost[place] = segment not in found["segment_key"].to_pylist()
     claim = "each row is found by a word of its own"
-    yield from _asked(looked, rows, new, lost, "index of segments.text", claim)
+    yield from _asked(looked, rows, new, lost, name, claim)
 
 
 def _askable(said: str) -> list[str]:

@@ -76,7 +76,7 @@ def measure(
         *inspect_rows(pinned, beside, config.shop_id, seed),
         *(found for column in columns for found in column.findings(pinned)),
         *(
-            inspect_answers(pinned, beside, candidate.indexes, seed)
+            inspect_answers(pinned, beside, candidate.indexes, config.text.analyzer, seed)
             if not any(bad.values())
             else ()
         ),

@@ -30,6 +30,7 @@ from reelshelf.indexer.store.rows import (
 )
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import among, is_key, parts
+from reelshelf.indexer.text.analyzer import AnalyzerKind, analyzer_of, terms_of
 from reelshelf.schemas.catalog import (
     EncodedPicture,
     PictureJob,
@@ -148,8 +149,8 @@ class Samples:
         return np.concatenate(found)
 
 
-def joined_again(samples: Samples) -> Iterator[Finding]:
-    """The text of moments, from what is read and said in them."""
+def joined_again(samples: Samples, kind: AnalyzerKind) -> Iterator[Finding]:
+    """The text of moments, from what is read and said in them, and the terms of it."""
     looked = samples.looked("segments", 10)
     cells = zip(
         *(
@@ -164,6 +165,15 @@ def joined_again(samples: Samples) -> Iterator[Finding]:
     ]
     places = np.arange(len(wrong))
     yield from _compared(looked, places, np.array(wrong, np.bool_), "text")
+    if kind == "icu":
+        cells = zip(
+            *(looked.rows[n].to_pylist() for n in ("text", "terms", "language")), strict=True
+        )
+        wrong = [
+            terms != terms_of(text or "", analyzer_of(kind, (language,) if language else ()))
+            for text, terms, language in cells
+        ]
+        yield from _compared(looked, places, np.array(wrong, np.bool_), "terms")
 
 
 def clustered_again(samples: Samples) -> Iterator[Finding]:

@@ -17,7 +17,8 @@ _MOST_COPIES = 32
 def released_linker(snapshot: ReleaseSnapshot) -> Linker:
     """The linker with catalog, statistics and calibration as the release has them."""
     store, release = snapshot.store, snapshot.release
-    catalog = CatalogIndex.of(read_products(store, snapshot.versions))
+    kind = snapshot.config.text.analyzer
+    catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
     keys = [product_key(release.shop_id, item.product.sku) for item in catalog.products]
     stats = read_visual_stats(store, release.visual_stats_id)
     visual = VisualMatcher(catalog, stats) if stats else None

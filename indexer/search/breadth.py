@@ -1,7 +1,7 @@
 """Broad queries: those that name a category or a brand, and no product.
 
 "shoes" asks for the shoes of a shop, all of them alike; "red shoes" for the red ones. Words are
-compared without a plural's s.
+compared by their stems.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.text.analyzer import STOPWORDS, words
+from reelshelf.indexer.text.analyzer import Analyzer, base_form
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.catalog import Product
 
@@ -25,10 +25,11 @@ class Facets:
     def __init__(self, catalog: CatalogIndex) -> None:
         facets: dict[Phrase, list[int]] = defaultdict(list)
         values: dict[Phrase, list[int]] = defaultdict(list)
+        self._analyzer = analyzer = catalog.analyzer
         for place, item in enumerate(catalog.products):
-            for phrase in _phrases(_facet_names(item.product)):
+            for phrase in _phrases(_facet_names(item.product), analyzer):
                 facets[phrase].append(place)
-            for phrase in _phrases(value for _, value in item.product.attributes):
+            for phrase in _phrases((value for _, value in item.product.attributes), analyzer):
                 values[phrase].append(place)
         self._facets = {phrase: np.array(places, np.intp) for phrase, places in facets.items()}
         self._values = {phrase: np.array(places, np.intp) for phrase, places in values.items()}
@@ -37,7 +38,7 @@ class Facets:
 
     def named_by(self, query: str) -> Products | None:
         """`(products,)` which have all that a query names; None where it names anything else."""
-        phrases = self._split([_singular(word) for word in words(query) if word not in STOPWORDS])
+        phrases = self._split(_told(query, self._analyzer))
         if not any(phrase in self._facets for phrase in phrases):
             return None
         inside = np.ones(self._products, bool)
@@ -68,12 +69,16 @@ def _facet_names(product: Product) -> list[str]:
     return [*product.category, *([product.brand] if product.brand else [])]
 
 
-def _phrases(names: Iterable[str]) -> set[Phrase]:
-    found = (tuple(_singular(word) for word in words(name)) for name in names)
+def _phrases(names: Iterable[str], analyzer: Analyzer) -> set[Phrase]:
     # Stopwords are taken out of queries, so out of names too: "Home and Garden".
-    plain = (tuple(word for word in phrase if word not in STOPWORDS) or phrase for phrase in found)
-    return {phrase for phrase in plain if phrase}
+    found = (
+        _told(name, analyzer) or [base_form(word, analyzer) for word in analyzer.words(name)]
+        for name in names
+    )
+    return {tuple(phrase) for phrase in found if phrase}
 
 
-def _singular(word: str) -> str:
-    return word[:-1] if word.endswith("s") and len(word) > 3 else word
+def _told(text: str, analyzer: Analyzer) -> list[str]:
+    """The words of a text that say something, each in the form that its other forms share."""
+    said = (word for word in analyzer.words(text) if not analyzer.is_stopword(word))
+    return [base_form(word, analyzer) for word in said]

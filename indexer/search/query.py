@@ -4,15 +4,18 @@ Everything is learned from the catalog: its words, brands, categories, attribute
 currencies. Words that bound a price are the one thing that is bound to languages (`prices`).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
 from reelshelf.indexer.search.spelling import Knows, Spelling
-from reelshelf.indexer.text.analyzer import words
+from reelshelf.indexer.text.analyzer import base_form
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.catalog import Product
+
+Phrase: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,14 @@ class QueryAnalyzer:
     def __init__(self, catalog: CatalogIndex, knows: Knows | None = None) -> None:
         products = [item.product for item in catalog.products]
         self._knows = knows
-        self._categories = _phrases(part for p in products for part in p.category)
-        self._values = _phrases(value for p in products for _, value in p.attributes)
+        self._words = catalog.analyzer
+        words = self._words.words
+        self._categories = self._phrases(part for p in products for part in p.category)
+        self._values = self._phrases(value for p in products for _, value in p.attributes)
         # "apple" is a brand and a fruit: where a word may mean either, nothing is left out for it.
-        brands = _phrases(p.brand for p in products if p.brand)
-        self._brands = brands - self._categories - self._values
+        brands = self._phrases(p.brand for p in products if p.brand)
+        meant_otherwise = self._categories.keys() | self._values.keys()
+        self._brands = {p: names for p, names in brands.items() if p not in meant_otherwise}
         named = Counter(w for p in products for w in {w for t in _names(p) for w in words(t)})
         # A word that any description uses is spelled right, whatever it resembles.
         described = frozenset(w for p in products for w in words(p.description or ""))
@@ -57,20 +63,29 @@ class QueryAnalyzer:
         priced = {p.currency for p in products if p.price is not None and p.currency}
         self._currencies = frozenset(code for name in priced for code in currencies_of(name))
 
+    def _phrases(self, texts: Iterable[str]) -> dict[Phrase, frozenset[Phrase]]:
+        """Texts of the catalog as words, by the forms that other forms of these words share."""
+        found: dict[Phrase, set[Phrase]] = defaultdict(set)
+        for text in texts:
+            if phrase := tuple(self._words.words(text)):
+                found[tuple(base_form(word, self._words) for word in phrase)].add(phrase)
+        return {base: frozenset(phrases) for base, phrases in found.items()}
+
     def analyze(self, text: str) -> Query:
         """Analyze what a shopper typed."""
         found = find_price(text, self._currencies, self._spelling.known.__contains__)
-        typed = words(found.text)
+        typed = self._words.words(found.text)
         taken = [self._spelling.correct(word, self._knows) for word in typed]
+        bases = [base_form(word, self._words) for word in taken]
         changed = dict(pair for pair in zip(typed, taken, strict=True) if pair[0] != pair[1])
         shop = " and ".join(sorted(self._currencies))
         return Query(
             text=found.text,
             corrected=" ".join(taken),
             price=found.price,
-            brands=_named_in(taken, self._brands),
-            categories=_named_in(taken, self._categories),
-            values=_named_in(taken, self._values),
+            brands=_named_in(bases, self._brands),
+            categories=_named_in(bases, self._categories),
+            values=_named_in(bases, self._values),
             corrections=tuple(changed.items()),
             notes=tuple(
                 f'"{phrase}" filters nothing: prices here are in {shop}'
@@ -84,14 +99,13 @@ def _names(product: Product) -> list[str]:
     return [product.title, product.brand or "", *product.category, *values]
 
 
-def _phrases(texts: Iterable[str]) -> frozenset[tuple[str, ...]]:
-    return frozenset(phrase for text in texts if (phrase := tuple(words(text))))
-
-
 def _named_in(
-    asked: Sequence[str], phrases: frozenset[tuple[str, ...]]
-) -> frozenset[tuple[str, ...]]:
-    found = [p for p in phrases if any(
-        tuple(asked[i : i + len(p)]) == p for i in range(len(asked) - len(p) + 1)
-    )]  # fmt: skip
+    asked: Sequence[str], phrases: Mapping[Phrase, frozenset[Phrase]]
+) -> frozenset[Phrase]:
+    """The phrases that stand in a query, as the catalog has them."""
+    found: set[Phrase] = set()
+    longest = max(map(len, phrases), default=0)
+    for start in range(len(asked)):
+        for length in range(1, min(longest, len(asked) - start) + 1):
+            found |= phrases.get(tuple(asked[start : start + length]), frozenset())
     return frozenset(found)

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from reelshelf.indexer.search.breadth import Facets, Products
 from reelshelf.indexer.search.query import Query
-from reelshelf.indexer.text.analyzer import words
-from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.analyzer import Analyzer
+from reelshelf.indexer.text.catalog import CatalogIndex, Name
+from reelshelf.indexer.text.folding import has_unspaced
 from reelshelf.indexer.text.names import find_names
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.media import Vectors
@@ -63,11 +64,10 @@ class ProductRelevance:
     def __init__(self, catalog: CatalogIndex) -> None:
         self._catalog = catalog
         self._facets = Facets(catalog)
-        self._described = [_describe(item.product) for item in catalog.products]
+        self._words = catalog.analyzer
+        self._described = [_describe(item.product, self._words) for item in catalog.products]
         self._worth = _postings([item.words.items() for item in self._described])
-        self._named = _postings(
-            [zip(name.words, name.weights, strict=True) for name in catalog.names]
-        )
+        self._named = _postings([_by_form(name, self._words).items() for name in catalog.names])
         self._totals = np.array([name.total or 1.0 for name in catalog.names])
         count = max(len(self._described), 1)
         self._rarity = {
@@ -125,30 +125,30 @@ class ProductRelevance:
 
         Of two products that have them all, the one whose title says less besides is meant.
         """
-        asked = [word for word in dict.fromkeys(words(query.corrected)) if len(word) > 1]
+        asked = [word for word in dict.fromkeys(self._words.words(query.corrected)) if _says(word)]
         weights = {word: self.weight(word) for word in asked}
         total = sum(weights.values()) or 1.0
         found = np.zeros(len(self._described))
         for word, weight in weights.items():
-            found += weight * self._found(word)
+            found += weight * self._best(self._worth, word)
         own = np.zeros(len(self._described))
-        for form in {form for word in asked for form in _forms(word)}:
-            if (posting := self._named.get(form)) is not None:
-                np.add.at(own, posting.products, posting.values)
+        for word in asked:
+            own += self._best(self._named, word)
+        own = np.minimum(own, self._totals)
         share = found / total * (_BESIDES + (1.0 - _BESIDES) * own / self._totals)
         return np.asarray(share**2, np.float32)
 
-    def _found(self, word: str) -> npt.NDArray[np.float64]:
-        """`(products,)` what a word, or its plural or singular, is worth in each product."""
+    def _best(self, postings: Mapping[str, _Posting], word: str) -> npt.NDArray[np.float64]:
+        """`(products,)` what a word, in any of its forms, is worth in each product."""
         best = np.zeros(len(self._described))
-        for form in _forms(word):
-            if (posting := self._worth.get(form)) is not None:
+        for form in self._words.forms(word):
+            if (posting := postings.get(form)) is not None:
                 best[posting.products] = np.maximum(best[posting.products], posting.values)
         return best
 
     def weight(self, word: str) -> float:
         """How much a word narrows down what is asked for; one that no product has does most."""
-        forms = [self._rarity[form] for form in _forms(word) if form in self._rarity]
+        forms = [self._rarity[f] for f in self._words.forms(word) if f in self._rarity]
         return min(forms) if forms else self._rarest
 
     def _inside(self, query: Query) -> Vectors:
@@ -166,7 +166,8 @@ class ProductRelevance:
         return factors
 
 
-def _describe(product: Product) -> _Described:
+def _describe(product: Product, analyzer: Analyzer) -> _Described:
+    words = analyzer.words
     worth: dict[str, float] = {}
     values = [value for _, value in product.attributes]
     for texts, value in (
@@ -175,7 +176,8 @@ def _describe(product: Product) -> _Described:
         ([product.description or ""], _DESCRIPTION),
     ):
         for word in (word for text in texts for word in words(text)):
-            worth.setdefault(word, value)
+            for form in (word, *analyzer.stems(word)):
+                worth.setdefault(form, value)
     return _Described(
         worth,
         tuple(words(product.brand or "")),
@@ -199,9 +201,18 @@ def _postings(described: Iterable[Iterable[tuple[str, float]]]) -> dict[str, _Po
     }
 
 
-def _forms(word: str) -> tuple[str, ...]:
-    """A word and its plain plural or singular."""
-    return (word, word[:-1]) if word.endswith("s") and len(word) > 3 else (word, f"{word}s")
+def _by_form(name: Name, analyzer: Analyzer) -> dict[str, float]:
+    """The weights of a name's words, by each form that a query may have them in."""
+    found: dict[str, float] = {}
+    for word, weight in zip(name.words, name.weights, strict=True):
+        for form in (word, *analyzer.stems(word)):
+            found[form] = max(found.get(form, 0.0), weight)
+    return found
+
+
+def _says(word: str) -> bool:
+    """Whether a word is more than a letter; a Chinese character is a word."""
+    return len(word) > 1 or has_unspaced(word)
 
 
 def _rivaled(relevance: Vectors) -> Vectors:

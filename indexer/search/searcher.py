@@ -20,12 +20,13 @@ from reelshelf.indexer.search.query import Query, QueryAnalyzer
 from reelshelf.indexer.search.ranking import Ranked, authority, diversify, freshness
 from reelshelf.indexer.search.relevance import ProductRelevance
 from reelshelf.indexer.search.results import Answer, SearchHit, SoldProduct
-from reelshelf.indexer.search.retrievers import Found
+from reelshelf.indexer.search.retrievers import Found, FullText
 from reelshelf.indexer.store.nearest import nearest
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.rows import Cells
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
+from reelshelf.indexer.text.analyzer import analyzer_of
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.clean import clean_text
 from reelshelf.models.protocols import ImageEncoder, TextEncoder
@@ -85,7 +86,8 @@ class Searcher:
         self._encoders = encoders
         self._config = config or snapshot.config.search
         self._link_above = snapshot.link_above
-        self._catalog = CatalogIndex.of(read_products(store, snapshot.versions))
+        kind = snapshot.config.text.analyzer
+        self._catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
         products = [item.product for item in self._catalog.products]
         self._analyzer = QueryAnalyzer(self._catalog, self._knows if encoders.text else None)
         self._relevance = ProductRelevance(self._catalog)
@@ -93,6 +95,9 @@ class Searcher:
         stats = read_visual_stats(store, release.visual_stats_id)
         self._space = WhitenedSpace(stats) if stats else None
         self._segments = snapshot.table("segments")
+        said = snapshot.scan("segments", ["language"])["language"].unique().to_pylist()
+        languages = (*self._catalog.analyzer.languages, *(code for code in said if code))
+        self._full_text = FullText(self._segments, analyzer_of(kind, languages))
         self._pictures = snapshot.table("product_images")
         if links is None:
             released = snapshot.scan("links", LINK_COLUMNS)
@@ -135,9 +140,7 @@ class Searcher:
     def _knows(self, word: str) -> bool:
         """Whether a word that the catalog does not have finds something all the same."""
         encoder = self._encoders.text
-        return (encoder is not None and encoder.has_word(word)) or retrievers.is_said(
-            self._segments, word
-        )
+        return (encoder is not None and encoder.has_word(word)) or self._full_text.has(word)
 
     def wanted(self, text: str) -> list[Wanted]:
         """The products that a text asks for, the most relevant first.
@@ -210,7 +213,7 @@ class Searcher:
         if query.corrected.casefold() != query.text.casefold():
             texts.append(query.corrected)
         weight, depth = self._relevance.weight, self._config.depth
-        found = [retrievers.by_words(self._segments, text, weight, depth) for text in texts]
+        found = [self._full_text.by_words(text, weight, depth) for text in texts]
         return [item for items in found for item in items]
 
     def _near(self, column: str, vector: Vectors) -> list[Found]:

@@ -1,7 +1,7 @@
 """What the shop hands over: catalogs, manifests, folders, buckets, query logs, judged queries."""
 
 from reelshelf.indexer.sources import subtitles
-from reelshelf.indexer.sources.catalog import CatalogRead, read_catalog
+from reelshelf.indexer.sources.catalog import CatalogRead, catalog_lists, read_catalog
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.sources.playlists import (
     ByteRange,
@@ -21,9 +21,16 @@ from reelshelf.indexer.sources.queries import (
 )
 from reelshelf.indexer.sources.s3 import Bucket
 from reelshelf.indexer.sources.subtitles import plain_line
-from reelshelf.indexer.sources.videos import VideosRead, read_videos
+from reelshelf.indexer.sources.videos import (
+    TWICE,
+    VideosRead,
+    manifest_lists,
+    manifest_rows,
+    read_videos,
+)
 
 __all__ = [
+    "TWICE",
     "Bucket",
     "ByteRange",
     "CatalogRead",
@@ -35,7 +42,10 @@ __all__ = [
     "PlaylistSegment",
     "QueryLog",
     "VideosRead",
+    "catalog_lists",
     "is_playlist",
+    "manifest_lists",
+    "manifest_rows",
     "plain_line",
     "read_catalog",
     "read_judged",

@@ -273,7 +273,8 @@ def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
                     "utterance_vectors": segment.utterance_vectors.ravel(),
                     "post_text": [asdict(posted) for posted in segment.post_text],
                     "merchant_id": source.merchant_id,
-                    "language": done.video.language,
+                    "language": segment.language or done.video.language,
+                    "terms": segment.terms,
                     "published_at": source.published_at,
                 }
             )
@@ -571,6 +572,8 @@ def _segment(row: Cells, frame: Vectors, text_dim: int) -> Segment:
             PostText(**posted | {"kind": PostKind(posted["kind"])})
             for posted in row.get("post_text") or ()
         ),
+        terms=row.get("terms"),
+        language=row.get("language"),
     )
 
 

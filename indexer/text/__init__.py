@@ -1,9 +1,12 @@
 """Text from strangers and words of our own: cleaning, one analyzer, names, wording."""
 
 from reelshelf.indexer.text import wording
-from reelshelf.indexer.text.analyzer import STOPWORDS, words
-from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.analyzer import TERM_LENGTH, Analyzer, analyzer_of, base_form, terms_of
+from reelshelf.indexer.text.catalog import CatalogIndex, Name
 from reelshelf.indexer.text.clean import as_known, clean_text, decode_entities, printable, same_id
+from reelshelf.indexer.text.folding import has_unspaced
+from reelshelf.indexer.text.markup import plain_text
+from reelshelf.indexer.text.money import Money, currency_code, read_money
 from reelshelf.indexer.text.names import find_names
 from reelshelf.indexer.text.wording import (
     brief,
@@ -20,25 +23,34 @@ from reelshelf.indexer.text.wording import (
 )
 
 __all__ = [
-    "STOPWORDS",
+    "TERM_LENGTH",
+    "Analyzer",
     "CatalogIndex",
+    "Money",
+    "Name",
+    "analyzer_of",
     "as_known",
+    "base_form",
     "brief",
     "clean_text",
     "clock",
     "counted",
+    "currency_code",
     "decode_entities",
     "describe",
     "find_names",
     "flat",
+    "has_unspaced",
     "hours",
     "instant",
     "modalities",
     "number",
+    "plain_text",
     "printable",
+    "read_money",
     "same_id",
     "seconds",
     "share",
+    "terms_of",
     "wording",
-    "words",
 ]

@@ -10,9 +10,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.text.analyzer import STOPWORDS, words
-from reelshelf.schemas.catalog import EncodedProduct
+from reelshelf.indexer.text.analyzer import Analyzer, AnalyzerKind, analyzer_of
+from reelshelf.indexer.text.languages import languages_of
+from reelshelf.schemas.catalog import EncodedProduct, Product
 from reelshelf.schemas.media import Vectors
+
+# So many products tell the languages of a catalog.
+_LOOKED_AT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,16 @@ class CatalogIndex:
     """Products in SKU order with everything that is computed once for all videos."""
 
     products: tuple[EncodedProduct, ...]
+    analyzer: Analyzer
 
     @classmethod
-    def of(cls, products: Sequence[EncodedProduct]) -> "CatalogIndex":
-        """Sort by SKU, so that ties fall the same way in every run."""
-        return cls(tuple(sorted(products, key=lambda item: item.product.sku)))
+    def of(cls, products: Sequence[EncodedProduct], kind: AnalyzerKind = "icu") -> "CatalogIndex":
+        """Sort by SKU, so that ties fall the same way in every run.
+
+        Words are those of the analyzer `kind` for the languages of the catalog.
+        """
+        ranked = tuple(sorted(products, key=lambda item: item.product.sku))
+        return cls(ranked, analyzer_for([item.product for item in ranked], kind))
 
     def __len__(self) -> int:
         return len(self.products)
@@ -77,7 +86,7 @@ class CatalogIndex:
     @cached_property
     def names(self) -> tuple[Name, ...]:
         """Each title as words weighted by inverse document frequency (Spärck Jones 1972)."""
-        titles = [_title_words(item.product.title) for item in self.products]
+        titles = [_title_words(item.product.title, self.analyzer) for item in self.products]
         seen = Counter(word for title in titles for word in set(title))
         count = len(titles)
         return tuple(
@@ -95,7 +104,7 @@ class CatalogIndex:
         """Words that may stand on products (of pictures, title and brand), and on which."""
         owners: dict[str, list[int]] = defaultdict(list)
         for i, item in enumerate(self.products):
-            for word in _packaging_words(item):
+            for word in _packaging_words(item, self.analyzer):
                 owners[word].append(i)
         return {word: np.array(places, np.intp) for word, places in sorted(owners.items())}
 
@@ -115,18 +124,34 @@ class CatalogIndex:
         return {
             code: i
             for i, item in enumerate(self.products)
-            if len(code := "".join(words(item.product.sku))) >= 5 and any(c.isdigit() for c in code)
+            if len(code := "".join(self.analyzer.words(item.product.sku))) >= 5
+            and any(c.isdigit() for c in code)
         }
 
 
-def _title_words(title: str) -> list[str]:
-    all_words = list(dict.fromkeys(words(title)))
-    return [word for word in all_words if word not in STOPWORDS] or all_words
+def analyzer_for(products: Sequence[Product], kind: AnalyzerKind) -> Analyzer:
+    """The analyzer of that name for the languages of a catalog.
+
+    They are given, or else found in some of its products, spread over all.
+    """
+    if kind == "simple":
+        return analyzer_of(kind)
+    step = -(-len(products) // _LOOKED_AT)
+    languages = languages_of(
+        (f"{product.title}. {product.description or ''}", product.language)
+        for product in products[:: step or 1]
+    )
+    return analyzer_of(kind, languages)
 
 
-def _packaging_words(item: EncodedProduct) -> list[str]:
+def _title_words(title: str, analyzer: Analyzer) -> list[str]:
+    all_words = list(dict.fromkeys(analyzer.words(title)))
+    return [word for word in all_words if not analyzer.is_stopword(word)] or all_words
+
+
+def _packaging_words(item: EncodedProduct, analyzer: Analyzer) -> list[str]:
     """Words of three letters and more; shorter ones are misread too easily."""
     lines = [*(line for image in item.images for line in image.packaging_text), item.product.title]
     lines.append(item.product.brand or "")
-    found = dict.fromkeys(word for line in lines for word in words(line))
+    found = dict.fromkeys(word for line in lines for word in analyzer.words(line))
     return [word for word in found if len(word) >= 3 and any(c.isalpha() for c in word)]

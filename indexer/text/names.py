@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from rapidfuzz import fuzz, process
 
-from reelshelf.indexer.text.analyzer import words
 from reelshelf.indexer.text.catalog import CatalogIndex, Name
+from reelshelf.indexer.text.folding import fold, has_unspaced
 
 _FUZZY = 80.0  # of 100: one wrong letter in five
 _SHORTEST_FUZZY = 4
@@ -32,11 +32,11 @@ class NameMatch:
 
 def find_names(text: str, catalog: CatalogIndex) -> list[NameMatch]:
     """Products named in `text`, best first. Only one of several siblings claims a word."""
-    spoken = [*words(text), *_unglued(text, catalog)]
+    spoken = [*catalog.analyzer.words(text), *_unglued(text, catalog)]
     if not spoken or not len(catalog):
         return []
     found = _codes(spoken, catalog)
-    similar = _similar_words(spoken, catalog)
+    similar = _similar_words(text, spoken, catalog)
     scored = []
     for product, name in enumerate(catalog.names):
         coverage, used = _coverage(name, similar, catalog.rarest)
@@ -58,6 +58,7 @@ def find_names(text: str, catalog: CatalogIndex) -> list[NameMatch]:
 def _unglued(text: str, catalog: CatalogIndex) -> list[str]:
     """The words that hashtags are made of: by their capitals, or as titles have them."""
     found: list[str] = []
+    words = catalog.analyzer.words
     for tag in _TAG.findall(text)[:_MOST_TAGS]:
         parts = [word for part in _CAPITALS.split(tag) for word in words(part)]
         if len(parts) < 2:
@@ -82,18 +83,27 @@ def _cut(glued: str, known: frozenset[str]) -> list[str]:
     return best[-1] or []
 
 
-def _similar_words(spoken: Sequence[str], catalog: CatalogIndex) -> dict[str, tuple[float, int]]:
+def _similar_words(
+    text: str, spoken: Sequence[str], catalog: CatalogIndex
+) -> dict[str, tuple[float, int]]:
     """For each word of the catalog's names: how well the text has it, and where."""
+    stems = catalog.analyzer.stems
     # A recognizer may split a name in two ("head phones"): neighbors are tried joined as well.
     joined = [a + b for a, b in pairwise(spoken)]
     heard = [*spoken, *joined]
     exact: dict[str, int] = {}
     for place, word in enumerate(heard):
-        exact.setdefault(word, place % len(spoken))
+        for form in (word, *stems(word)):
+            exact.setdefault(form, place % len(spoken))
+    unspaced = fold(text) if has_unspaced(text) else ""
     best: dict[str, tuple[float, int]] = {}
-    for word in {word for name in catalog.names for word in name.words}:
-        if word in exact:
-            best[word] = (1.0, exact[word])
+    for word in catalog.title_words:
+        same = next((form for form in (word, *stems(word)) if form in exact), None)
+        if same is not None:
+            best[word] = (1.0, exact[same])
+        elif unspaced and len(word) > 1 and has_unspaced(word) and word in unspaced:
+            # Where no spaces are written, the same words are cut in two ways.
+            best[word] = (1.0, len(spoken) + unspaced.index(word))
         elif len(word) >= _SHORTEST_FUZZY and not any(c.isdigit() for c in word):
             hit = process.extractOne(word, heard, scorer=fuzz.ratio, score_cutoff=_FUZZY)
             if hit is not None and len(hit[0]) >= _SHORTEST_FUZZY:

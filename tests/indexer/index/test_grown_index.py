@@ -382,7 +382,7 @@ def test_plain_indexes_grow_too(example_store: Path, tmp_path: Path) -> None:
     keys = pa.array([f"{i:08x}-0000" for i in range(rows.num_rows)])
     store.dataset("segments").insert(rows.set_column(0, rows.schema.field(0), keys))
     build_indexes(store, Builder(small_config().index, map))
-    for column in ("text", "video_key"):
+    for column in ("terms", "video_key"):
         dataset = store.dataset("segments")
         (name,) = index_names(dataset, column)
         assert fragments_without(dataset, name) == []

@@ -9,7 +9,7 @@ from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.ocr import ocr_matches
 from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats
-from reelshelf.indexer.text.analyzer import words
+from reelshelf.indexer.text.analyzer import IcuAnalyzer, SimpleAnalyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.names import find_names
 from reelshelf.schemas.calibration import Calibration, Signal
@@ -124,7 +124,8 @@ def test_chatter_and_common_words_name_nothing_in_full(chatter: str) -> None:
 def test_any_text_can_be_searched_for_names(text: str) -> None:
     for match in find_names(text, CATALOG):
         assert 0.0 < match.coverage <= 1.0
-    assert all(word == word.casefold() for word in words(text))
+    for analyzer in (SimpleAnalyzer(), IcuAnalyzer(["en"])):
+        assert all(word == word.casefold() for word in analyzer.words(text))
 
 
 def fitted(frames: Vectors, catalog: CatalogIndex = CATALOG) -> VisualStats:

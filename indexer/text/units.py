@@ -1,0 +1,95 @@
+"""Numbers with units as one word: "500ml", "500 ml" and "500 milliliters" are the same.
+
+Names of units in every language are those of Unicode's CLDR, by Babel. The word that stands for a
+measure has the English sign of the unit.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from babel import Locale, UnknownLocaleError
+from babel.units import format_unit
+
+from reelshelf.indexer.text.folding import fold
+
+# What shops measure, as CLDR calls it.
+_UNITS = (
+    "length-millimeter", "length-centimeter", "length-meter", "length-kilometer", "length-inch",
+    "length-foot", "length-yard", "mass-milligram", "mass-gram", "mass-kilogram", "mass-ounce",
+    "mass-pound", "volume-milliliter", "volume-centiliter", "volume-deciliter", "volume-liter",
+    "volume-fluid-ounce", "volume-gallon", "digital-megabyte", "digital-gigabyte",
+    "digital-terabyte", "electric-milliampere", "electric-volt",
+    "electric-ohm", "power-watt", "power-kilowatt", "power-horsepower", "frequency-hertz",
+    "frequency-kilohertz", "frequency-megahertz", "frequency-gigahertz", "area-square-meter",
+    "temperature-celsius", "pressure-bar", "light-lumen", "graphics-megapixel", "angle-degree",
+)  # fmt: skip
+_FORMS = ("long", "short", "narrow")
+# Languages have up to six forms of a plural; these numbers ask for them all.
+_NUMBERS = (1, 2, 5, 11)
+_GLUED = re.compile(r"(\d+(?:\.\d+)?)(\D+)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def joined_measures(
+    words: Sequence[str], languages: Sequence[str], stopwords: frozenset[str]
+) -> list[str]:
+    """Words with each number and the unit that follows it as one.
+
+    "2 in one" has no inches: units that are stopwords need their number glued to them.
+    """
+    names = _names(tuple(languages))
+    found: list[str] = []
+    for word in words:
+        glued = _GLUED.fullmatch(word)
+        if glued is not None and glued[2] in names:
+            found.append(glued[1] + names[glued[2]])
+        elif (
+            found
+            and _NUMBER.fullmatch(found[-1])
+            and word in names
+            and (len(word) == 1 or word not in stopwords)
+        ):
+            found[-1] += names[word]
+        else:
+            found.append(word)
+    return found
+
+
+@cache
+def _names(languages: tuple[str, ...]) -> Mapping[str, str]:
+    """Each name of a unit in English and in some languages, with its English sign."""
+    found: dict[str, str] = {}
+    for language in dict.fromkeys(("en", *languages)):
+        for unit, names in _names_in(language).items():
+            sign = _sign(unit)
+            for name in names:
+                found.setdefault(name, sign)
+    return found
+
+
+@cache
+def _names_in(language: str) -> Mapping[str, frozenset[str]]:
+    try:
+        locale = Locale.parse(language)
+    except (ValueError, UnknownLocaleError):
+        return {}
+    return {unit: frozenset(_forms(unit, locale)) for unit in _UNITS}
+
+
+def _forms(unit: str, locale: Locale) -> set[str]:
+    names = set()
+    for form in _FORMS:
+        for number in _NUMBERS:
+            shown = format_unit(number, unit, length=form, locale=locale, numbering_system="latn")  # type: ignore[arg-type]
+            name = re.sub(r"[\d\s\u200e\u200f.,]+", "", fold(shown))
+            if name and all(c.isalpha() for c in name):
+                names.add(name)
+    return names
+
+
+@cache
+def _sign(unit: str) -> str:
+    shown = fold(format_unit(2, unit, length="short", locale="en")).replace(" ", "")
+    sign = re.sub(r"[\d.,]+", "", shown)
+    return sign if sign.isalpha() else unit.rpartition("-")[2]
