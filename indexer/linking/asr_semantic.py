@@ -20,8 +20,13 @@ _LEAST = 0.4
 _SOFTNESS = 0.04
 
 
-def semantic_matches(segments: Sequence[Segment], catalog: CatalogIndex) -> Iterable[Match]:
-    """Products whose facts or description resemble a sentence that is said."""
+def semantic_matches(
+    segments: Sequence[Segment], catalog: CatalogIndex, spread: float = 1.0
+) -> Iterable[Match]:
+    """Products whose facts or description resemble a sentence that is said.
+
+    `spread` is that of the space of text vectors (`reelshelf.schemas.spaces`).
+    """
     spoken = {
         sentence: vector
         for segment in segments
@@ -30,7 +35,7 @@ def semantic_matches(segments: Sequence[Segment], catalog: CatalogIndex) -> Iter
     if not spoken or not len(catalog):
         return
     said = np.stack(list(spoken.values()))
-    similarity = np.maximum(said @ catalog.text_vectors.T, said @ catalog.facts_vectors.T)
+    similarity = np.maximum(said @ catalog.text_vectors.T, said @ catalog.facts_vectors.T) / spread
     meaning = discount_shared(np.maximum(similarity - _LEAST, 0.0), _SOFTNESS)
     for i, sentence in enumerate(spoken):
         for product in np.argsort(-meaning[i], kind="stable")[:_CANDIDATES].tolist():

@@ -22,6 +22,7 @@ from reelshelf.schemas.catalog import EncodedProduct
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.keys import Json
 from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
+from reelshelf.schemas.spaces import spread_of
 
 # Raise when the same segments, catalog, calibration and config would give other links.
 VERSION = 4
@@ -53,6 +54,7 @@ class Linker:
         visual: VisualMatcher | None,
         calibration: Calibration,
         config: LinkingConfig,
+        text_space: str = "",
     ) -> None:
         self._catalog = catalog
         self._keys = product_keys
@@ -60,6 +62,7 @@ class Linker:
         self._phonetic = PhoneticMatcher(catalog)
         self._calibration = calibration
         self._config = config
+        self._spread = spread_of(text_space)
 
     def link(self, copies: Sequence[LinkableVideo]) -> list[list[ProductLink]]:
         """Links of each of some videos that are copies of each other, mostly one alone.
@@ -130,7 +133,7 @@ class Linker:
         yield from title_matches(video.segments, self._catalog)
         yield from post_matches(video.segments, self._catalog)
         yield from self._phonetic.matches(video.segments)
-        yield from semantic_matches(video.segments, self._catalog)
+        yield from semantic_matches(video.segments, self._catalog, self._spread)
         for sku in video.merchant_skus:
             product = self._catalog.index_of.get(sku)
             if product is not None:

@@ -271,7 +271,7 @@ def _link(run: Run, stats: VisualStats | None) -> _Linked:
     due = _due(run, linked_as)
     visual = VisualMatcher(catalog, stats) if stats else None
     product_keys = [product_key(run.config.shop_id, p.product.sku) for p in catalog.products]
-    linker = Linker(catalog, product_keys, visual, calibration, config)
+    linker = Linker(catalog, product_keys, visual, calibration, config, run.refs.text.space)
     groups = [list(group) for group in due]
     made_from = {key: print_ for group, print_ in due.items() for key in group}
     with run.stage("links", sum(len(group) for group in groups)) as stage:

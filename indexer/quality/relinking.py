@@ -22,7 +22,14 @@ def released_linker(snapshot: ReleaseSnapshot) -> Linker:
     keys = [product_key(release.shop_id, item.product.sku) for item in catalog.products]
     stats = read_visual_stats(store, release.visual_stats_id)
     visual = VisualMatcher(catalog, stats) if stats else None
-    return Linker(catalog, keys, visual, release.calibration, snapshot.config.linking)
+    return Linker(
+        catalog,
+        keys,
+        visual,
+        release.calibration,
+        snapshot.config.linking,
+        release.models.text.space,
+    )
 
 
 def copies_of(clusters: Mapping[str, str], keys: Iterable[str]) -> list[list[str]]:

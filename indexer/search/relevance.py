@@ -23,6 +23,7 @@ from reelshelf.indexer.text.folding import has_unspaced
 from reelshelf.indexer.text.names import find_names
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.spaces import spread_of
 
 _TITLE, _CATEGORY, _DESCRIPTION = 1.0, 0.9, 0.6
 # Cosines of sentences below the first have nothing in common, above the second say the same.
@@ -61,8 +62,9 @@ class _Posting:
 class ProductRelevance:
     """The catalog prepared for many queries."""
 
-    def __init__(self, catalog: CatalogIndex) -> None:
+    def __init__(self, catalog: CatalogIndex, text_space: str = "") -> None:
         self._catalog = catalog
+        self._spread = spread_of(text_space)
         self._facets = Facets(catalog)
         self._words = catalog.analyzer
         self._described = [_describe(item.product, self._words) for item in catalog.products]
@@ -104,7 +106,7 @@ class ProductRelevance:
 
     def _plain(self, query: Query, vector: Vectors) -> Vectors:
         """`(products,)` how near each product comes to a query, by words, names and meaning."""
-        similarity = self._catalog.facts_vectors @ vector
+        similarity = self._catalog.facts_vectors @ vector / self._spread
         meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
         relevance = _LEXICAL * self._lexical(query) + (1.0 - _LEXICAL) * meaning
         relevance *= self._inside(query)

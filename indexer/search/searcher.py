@@ -36,6 +36,7 @@ from reelshelf.schemas.errors import ConfigError, InputError, SpaceMismatch
 from reelshelf.schemas.links import ProductLink
 from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.release import ModelRef, Release, VectorIndex
+from reelshelf.schemas.spaces import spread_of
 from reelshelf.schemas.visual_stats import WhitenedSpace
 
 _FEW = 3
@@ -90,7 +91,7 @@ class Searcher:
         self._catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
         products = [item.product for item in self._catalog.products]
         self._analyzer = QueryAnalyzer(self._catalog, self._knows if encoders.text else None)
-        self._relevance = ProductRelevance(self._catalog)
+        self._relevance = ProductRelevance(self._catalog, models.text.space)
         self._authority = authority(products)
         stats = read_visual_stats(store, release.visual_stats_id)
         self._space = WhitenedSpace(stats) if stats else None
@@ -220,7 +221,11 @@ class Searcher:
         index = self.release.index_of("segments", column)
         if not index.rows:
             return []
-        return retrievers.by_vector(self._segments, column, vector, index, self._config.depth)
+        found = retrievers.by_vector(self._segments, column, vector, index, self._config.depth)
+        if column != "text_vector":
+            return found
+        spread = spread_of(self.release.models.text.space)
+        return [replace(item, score=item.score / spread) for item in found]
 
     def _similarity_to_products(self, vector: Vectors) -> dict[int, float]:
         """Cosine to each near product's best picture, centered."""
