@@ -85,7 +85,7 @@ def make_shop(language: str, clips: int, *, speech: bool, rng: np.random.Generat
         kind: [row[language] for row in _table("said") if row["kind"] == kind]
         for kind in ("names", "chatter", "caption")
     }
-    made = []
+    made: list[Clip] = []
     for number in range(clips):
         turn = number % 10
         told = "nothing"

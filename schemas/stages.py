@@ -92,7 +92,7 @@ STAGES = (
             "ocr.same_text",
         ),
         model="ocr",
-        version=3,
+        version=4,
     ),
     StageSpec(
         Stage.TEXT,

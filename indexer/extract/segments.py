@@ -5,6 +5,7 @@ written and said during it. Pictures and texts of all videos of a batch go throu
 together, so a model that likes large batches gets them.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,10 +17,17 @@ from reelshelf.indexer.extract import ocr as reading
 from reelshelf.indexer.extract import transcript
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.post_text import cues_in, posted_with
+from reelshelf.indexer.extract.readable import missing_text, unreadable_script, without_guesses
 from reelshelf.indexer.media.decoder import TICK_MS
 from reelshelf.indexer.text.analyzer import AnalyzerKind, analyzer_of, terms_of
 from reelshelf.indexer.text.languages import language_of, primary
-from reelshelf.models.protocols import ModelSet, Sound, SpeechRecognizer, Transcript
+from reelshelf.models.protocols import (
+    ModelSet,
+    Sound,
+    SpeechRecognizer,
+    TextReader,
+    Transcript,
+)
 from reelshelf.schemas.config import AsrConfig, Config
 from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.keys import segment_key
@@ -36,6 +44,8 @@ from reelshelf.schemas.segments import (
     moment_text,
 )
 from reelshelf.schemas.stages import stage_fingerprints
+
+_LOG = logging.getLogger(__name__)
 
 Spanned = TypeVar("Spanned", ScreenText, Utterance, PostText)
 Item = TypeVar("Item")
@@ -69,6 +79,7 @@ class _Draft:
     language: str | None
     texts: tuple[str, ...]
     asked: ModelCalls
+    unread: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +207,7 @@ def _draft(
     began_ms = job.chunk.start_ms if job.chunk is not None else 0
     asked = ModelCalls(video_ms_decoded=video.end_ms - began_ms if video.frames else 0)
     lines, sentences, language = _stored_words(stored)
+    unread: str | None = None
     if Stage.OCR in stages:
         with meter.stage(Stage.OCR):
             cuts = [shot.start_ms for shot in video.shots]
@@ -203,6 +215,10 @@ def _draft(
                 video.frames, models.ocr, config.ocr, end_ms=video.end_ms, cuts=cuts
             )
         lines = read.lines
+        unread = _unread(job, video, heard, models.ocr, lines)
+        if unread is not None:
+            _LOG.warning("%s cannot be read by %s", missing_text(unread), models.ocr.ref.name)
+            lines = without_guesses(lines)
         asked += ModelCalls(
             frames_detected=read.frames_detected, lines_recognized=read.lines_recognized
         )
@@ -223,8 +239,24 @@ def _draft(
     if Stage.TEXT in stages:
         asked += ModelCalls(texts_encoded=sum(map(bool, texts)) + len(sentences))
     return _Draft(
-        job, video, stages, moments, same, lines, sentences, posted, language, texts, asked
+        job, video, stages, moments, same, lines, sentences, posted, language, texts, asked, unread
     )
+
+
+def _unread(
+    job: VideoJob,
+    video: DecodedVideo,
+    heard: Transcript,
+    reader: TextReader,
+    lines: Sequence[ScreenText],
+) -> str | None:
+    """The script of a video's language where something is written and the reader cannot read it."""
+    if not lines:
+        return None
+    said = " ".join(cue.text for cue in video.cues)
+    told = language_of(f"{job.source.own_text} {said}")
+    language = primary(job.source.language) or told or heard.language
+    return unreadable_script(language, reader.characters)
 
 
 # Shots of a chunk are numbered from here on, so that those of the next come after, however many
@@ -341,6 +373,8 @@ def _finish(
     before = stored.calls.of(VIDEO_STAGES - stages) if stored else ModelCalls()
     silent = ("audio",) if video.audio is None else ()
     missing = (stored.absent if stored and Stage.ASR not in stages else silent) + video.missing
+    if draft.unread is not None:
+        missing += (missing_text(draft.unread),)
     return SegmentedVideo(
         content_sha256=video.content_sha256,
         info=stored.info if stored and not video.frames else video.info,

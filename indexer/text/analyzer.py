@@ -109,11 +109,8 @@ class IcuAnalyzer:
     def words(self, text: str) -> list[str]:
         """The words of a text, folded; a number and its unit are one."""
         flat = fold(text).translate(_APOSTROPHES)
-        found = [
-            word
-            for start, end in WordBreaker(flat, "und").segments()
-            for word in _parts(flat[start:end])
-        ]
+        # The offsets that it gives as well are those of UTF-16.
+        found = [word for segment in WordBreaker(flat, "und") for word in _parts(segment)]
         if not any(word[0].isdigit() for word in found):
             return found
         return joined_measures(found, self.languages, self._stopwords)

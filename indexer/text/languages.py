@@ -15,11 +15,18 @@ from reelshelf.indexer.text.folding import fold, script_of
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
-_SURE = 0.9
+_SURE = 0.7
 # A title is too short to tell its language by; so much of a text tells.
-_LONG_ENOUGH, _MOST = 40, 600
+_LONG_ENOUGH, _MOST = 25, 600
 _POOLED = 3000
+_OF_ISO_639_1 = 2  # letters
+# Particles of Korean, the long ones first. No library of the size of a stemmer has them.
 _LEAST_SYLLABLES = 2
+_PARTICLES = (
+    "에서는", "으로는", "에게서", "이라는", "에서", "에게", "까지", "부터", "보다", "처럼", "으로",
+    "이나", "이랑", "하고", "은", "는", "이", "가", "을", "를", "에", "의", "로", "와", "과", "도",
+    "만", "랑",
+)  # fmt: skip
 # A language that fewer products than this share have is a mistake of the detector.
 _LEAST_SHARE = 0.05
 _CODE = re.compile(r"[a-z]{2,3}")
@@ -82,11 +89,34 @@ def _likeliest(text: str) -> str | None:
 
 
 @cache
+def script_of_language(code: str) -> str | None:
+    """The script a language is written in, by its Unicode name; of Japanese its own letters."""
+    from babel.core import get_global
+
+    likely = str(get_global("likely_subtags").get(code, ""))
+    return _SCRIPTS.get(likely.split("_")[1]) if "_" in likely else None
+
+
+# ISO 15924 codes by the names that Unicode gives their letters.
+_SCRIPTS = {
+    "Arab": "ARABIC", "Armn": "ARMENIAN", "Beng": "BENGALI", "Cyrl": "CYRILLIC",
+    "Deva": "DEVANAGARI", "Ethi": "ETHIOPIC", "Geor": "GEORGIAN", "Grek": "GREEK",
+    "Gujr": "GUJARATI", "Guru": "GURMUKHI", "Hans": "HAN", "Hant": "HAN", "Hebr": "HEBREW",
+    "Jpan": "HIRAGANA", "Khmr": "KHMER", "Knda": "KANNADA", "Kore": "HANGUL", "Laoo": "LAO",
+    "Latn": "LATIN", "Mlym": "MALAYALAM", "Mymr": "MYANMAR", "Sinh": "SINHALA", "Taml": "TAMIL",
+    "Telu": "TELUGU", "Thai": "THAI",
+}  # fmt: skip
+
+
+@cache
 def _detector() -> "LanguageIdentifier":
     # Two megabytes, loaded where a language is not given.
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    # Dialects and pidgins share their words with the languages that shops write.
+    found.set_languages([label for label in found.labels if len(label) == _OF_ISO_639_1])
+    return found
 
 
 @cache
@@ -128,10 +158,15 @@ def stem(word: str, language: str) -> str:
 
 
 def _without_particle(word: str) -> str:
-    """A Korean word without what is written behind it and says its part in the sentence."""
-    for length in (3, 2, 1):
-        if len(word) - length >= _LEAST_SYLLABLES and word[-length:] in _stopwords("ko"):
-            return word[:-length]
+    """A Korean word without what is written behind it and says its part in the sentence.
+
+    The end of a word itself may look like a particle: it is taken off too, with and without one.
+    """
+    while len(word) > _LEAST_SYLLABLES:
+        end = next((p for p in _PARTICLES if word.endswith(p)), None)
+        if end is None or len(word) - len(end) < _LEAST_SYLLABLES:
+            break
+        word = word[: -len(end)]
     return word
 
 

