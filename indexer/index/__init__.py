@@ -1,6 +1,6 @@
 """Vector indexes: trained by FAISS, kept by Lance, measured, grown; duplicates found with them."""
 
-from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes
+from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes, full_text_column
 from reelshelf.indexer.index.duplicates import (
     cluster_duplicates,
     clusters_of,
@@ -44,6 +44,7 @@ __all__ = [
     "column_parts",
     "duplicates_of",
     "exact_searches",
+    "full_text_column",
     "gpus_for",
     "in_turn",
     "index_facts",

@@ -18,11 +18,14 @@ from rapidfuzz import fuzz
 from reelshelf.indexer.linking.matches import Match, discount_shared
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.languages import primary
 from reelshelf.schemas.calibration import Signal
+from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.links import Modality, Span
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.segments import Segment, Utterance
 
+_ENGLISH = "en"
 _CANDIDATES = 5
 # Of chance fits, in sentences of the example shops' chatter: their mean and their deviation for a
 # title of n sounds.
@@ -47,16 +50,20 @@ class PhoneticMatcher:
 
     def __init__(self, catalog: CatalogIndex) -> None:
         self._analyzer = catalog.analyzer
-        self._titles = [sounds(item.product.title, catalog.analyzer) for item in catalog.products]
+        self._titles = [
+            sounds(item.product.title, catalog.analyzer) if self._is_english(item.product) else ""
+            for item in catalog.products
+        ]
         length = np.array([max(len(title), 1) for title in self._titles], np.float32)
         self._chance = _CHANCE + _CHANCE_SHORT / np.sqrt(length)
         self._deviation = _CHANCE_DEVIATION / np.sqrt(length)
 
     def matches(self, segments: Sequence[Segment]) -> Iterable[Match]:
         """Titles that sound like a part of what is said."""
-        if not self._titles:
+        if not any(self._titles):
             return
-        said = list(dict.fromkeys(u for segment in segments for u in segment.utterances))
+        english = (s for s in segments if self._is_simple or s.language in (None, _ENGLISH))
+        said = list(dict.fromkeys(u for segment in english for u in segment.utterances))
         said.sort(key=lambda u: (u.start_ms, u.end_ms))
         alone = [self._sounding([utterance]) for utterance in said]
         for utterance, strength in zip(said, alone, strict=True):
@@ -67,6 +74,16 @@ class PhoneticMatcher:
                 together = self._sounding(parts)
                 more = together > np.maximum(alone[place], alone[place + 1]) + _MORE
                 yield from _matches(parts, np.where(more, together, np.float32(0.0)))
+
+    @property
+    def _is_simple(self) -> bool:
+        """Whether the store knows of no languages: everything is compared."""
+        return self._analyzer.kind == "simple"
+
+    def _is_english(self, product: Product) -> bool:
+        own = primary(product.language)
+        languages = (own,) if own else self._analyzer.languages
+        return self._is_simple or not languages or _ENGLISH in languages
 
     def _sounding(self, parts: Sequence[Utterance]) -> Vectors:
         """`(products,)` how much what is said sounds like each title and like no other."""

@@ -1,10 +1,18 @@
 """Text from strangers and words of our own: cleaning, one analyzer, names, wording."""
 
 from reelshelf.indexer.text import wording
-from reelshelf.indexer.text.analyzer import TERM_LENGTH, Analyzer, analyzer_of, base_form, terms_of
-from reelshelf.indexer.text.catalog import CatalogIndex, Name
+from reelshelf.indexer.text.analyzer import (
+    TERM_LENGTH,
+    Analyzer,
+    AnalyzerKind,
+    analyzer_of,
+    base_form,
+    terms_of,
+)
+from reelshelf.indexer.text.catalog import CatalogIndex, Name, analyzer_for
 from reelshelf.indexer.text.clean import as_known, clean_text, decode_entities, printable, same_id
-from reelshelf.indexer.text.folding import has_unspaced
+from reelshelf.indexer.text.folding import has_unspaced, script_of
+from reelshelf.indexer.text.languages import language_of, primary, script_of_language
 from reelshelf.indexer.text.markup import plain_text
 from reelshelf.indexer.text.money import Money, currency_code, read_money
 from reelshelf.indexer.text.names import find_names
@@ -25,9 +33,11 @@ from reelshelf.indexer.text.wording import (
 __all__ = [
     "TERM_LENGTH",
     "Analyzer",
+    "AnalyzerKind",
     "CatalogIndex",
     "Money",
     "Name",
+    "analyzer_for",
     "analyzer_of",
     "as_known",
     "base_form",
@@ -43,12 +53,16 @@ __all__ = [
     "has_unspaced",
     "hours",
     "instant",
+    "language_of",
     "modalities",
     "number",
     "plain_text",
+    "primary",
     "printable",
     "read_money",
     "same_id",
+    "script_of",
+    "script_of_language",
     "seconds",
     "share",
     "terms_of",
