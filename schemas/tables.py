@@ -96,6 +96,9 @@ _OF_MEDIA = (
 # Schema 9. What was posted with a video that belongs to a moment, and what it is worth to a link.
 _POSTED = pa.field("post_text", pa.list_(POST_TEXT))
 _POST_SCORE = pa.field("post_text_score", pa.float32())
+# Schema 10. The words of a moment's text as full text has them, parted by spaces; null of rows that
+# the simple analyzer made.
+_TERMS = pa.field("terms", pa.string())
 
 # Columns that tables were given after they were first made, in the order in which they were.
 ADDED: dict[str, tuple[pa.Field, ...]] = {
@@ -122,14 +125,12 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         pa.field("group_id", pa.string()),
     ),
     "product_images": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
-    # Schema 10. The words of a moment's text as full text has them, parted by spaces; null of rows
-    # that the simple analyzer made.
-    "segments": (_CELL_CHECKSUMS, _POSTED, pa.field("terms", pa.string())),
+    "segments": (_CELL_CHECKSUMS, _POSTED, _TERMS),
     "links": (_CELL_CHECKSUMS, _POST_SCORE),
     # What was kept of vanished videos before schema 8 has these after `vanished_at`.
     "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS, *_OF_MEDIA),
-    "vanished_segments": (_CELL_CHECKSUMS, _POSTED),
-    "chunk_segments": (),
+    "vanished_segments": (_CELL_CHECKSUMS, _POSTED, _TERMS),
+    "chunk_segments": (_TERMS,),
     # Schema 6. The traceback of an error that nobody expects of an input.
     "failures": (pa.field("trace", pa.string()), _CELL_CHECKSUMS),
     # Schema 6. What a store keeps of the config that its rows were made with.

@@ -32,6 +32,7 @@ from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.sources.playlists import is_playlist
 from reelshelf.indexer.sources.videos import TWICE as VIDEO_TWICE
 from reelshelf.indexer.sources.videos import manifest_lists, manifest_rows, read_videos
+from reelshelf.indexer.text.clean import same_id
 from reelshelf.schemas.catalog import Product, RejectedRow, VideoSource
 from reelshelf.schemas.config import CatalogFormat, Config
 from reelshelf.schemas.errors import MediaError
@@ -155,7 +156,7 @@ def _check_rows(
             ids.skip()
         else:
             found.accepted[rows.kind] += 1
-            ids.add(name)
+            ids.add(same_id(name))
             if look is not None:
                 look(item)
         if number % _TOLD_EVERY == 0:

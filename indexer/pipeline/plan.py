@@ -49,7 +49,7 @@ _SMALL_SHARE, _SMALL_COUNT, _TIMES_USUAL = 0.05, 20, 3.0
 _FEWEST_LOSSES, _MOST_LOSSES = 3, 30
 # Hashing releases Python's lock; more threads than this only wait for the disk.
 _HASHERS = 8
-OUTSIDE = "lies outside the catalog's folder and the storage that is allowed"
+OUTSIDE = "lies outside the catalog's folder, and below no prefix in storage.allow"
 
 
 class Why(StrEnum):

@@ -54,7 +54,7 @@ def same_moments(pinned: PinnedTables, served: PinnedTables) -> Iterator[Finding
 
 def _spread(rows: pa.Table) -> pa.Table:
     step = max(1, -(-rows.num_rows // _VIDEOS))
-    return rows.take(pa.array(range(0, rows.num_rows, step)))
+    return rows.take(pa.array(range(0, rows.num_rows, step), pa.int64()))
 
 
 def _moments(tables: PinnedTables, keys: list[str]) -> dict[str, list[tuple[int, int, str]]]:

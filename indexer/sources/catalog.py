@@ -30,6 +30,7 @@ from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.sources.lists import GivenList, GivenRow, layout_of
 from reelshelf.indexer.sources.opened import opened_lists
 from reelshelf.indexer.sources.rows import Cell, is_missing
+from reelshelf.indexer.text.clean import same_id
 from reelshelf.indexer.text.money import Money, currency_code, read_money
 from reelshelf.schemas.catalog import Product, RejectedRow
 from reelshelf.schemas.config import CatalogFormat
@@ -119,14 +120,15 @@ def catalog_lists(
 
 def read_catalog(uri: str, files: Files, layout: CatalogFormat = CatalogFormat.AUTO) -> CatalogRead:
     """Read a catalog, whole. Raises InputError if it cannot be read, or lacks columns."""
+    # Two spellings of one id, as Unicode has it, are one SKU; it is kept as it came first.
     products: dict[str, Product] = {}
     rejected: list[RejectedRow] = []
     for given in catalog_lists(uri, files, layout):
         for line, item in given:
             if isinstance(item, RejectedRow):
                 rejected.append(item)
-            elif item.sku in products:
+            elif (name := same_id(item.sku)) in products:
                 rejected.append(RejectedRow(given.name, line, item.sku, TWICE))
             else:
-                products[item.sku] = item.record()
+                products[name] = item.record()
     return CatalogRead(tuple(products.values()), tuple(rejected), files.home_of(uri))

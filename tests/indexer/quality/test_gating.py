@@ -308,9 +308,9 @@ def test_links_that_are_shown_must_be_kept(served: Shop) -> None:
 def test_a_release_without_a_full_text_index_is_refused(served: Shop) -> None:
     store = Store.open(served.request.store)
     served_now = ReleaseSnapshot.served(store)
-    for name in index_names(store.dataset("segments"), "text"):
+    for name in index_names(store.dataset("segments"), "terms"):
         store.writable("segments").drop_index(name)
-    found = inspect_answers(PinnedTables.newest(store), served_now, (), 0)
+    found = inspect_answers(PinnedTables.newest(store), served_now, (), "icu", 0)
     assert [f.claim for f in found if not f.passed] == ["there is a full-text index"]
 
 
