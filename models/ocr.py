@@ -16,11 +16,10 @@ from rapidocr import RapidOCR
 
 from reelshelf.models.batches import LINES, SEARCHED, share_of
 from reelshelf.models.runtime import CUDNN_SEARCH, on_gpu, session_device
-from reelshelf.models.weights import checked_file, package_dir
+from reelshelf.models.weights import checked_file, package_dir, tree_sha256
 from reelshelf.schemas.config import Config, ModelChoice
 from reelshelf.schemas.devices import Device
 from reelshelf.schemas.errors import ModelUnavailable
-from reelshelf.schemas.keys import file_sha256
 from reelshelf.schemas.media import Box, Pixels, TextLine, Vectors
 from reelshelf.schemas.release import ModelRef
 
@@ -94,7 +93,8 @@ class _OwnRecognizer:
 
     @property
     def sha256(self) -> str:
-        return file_sha256(self.checked())
+        beside = self.file.with_suffix(".txt")
+        return tree_sha256([self.checked(), *([beside] if beside.is_file() else [])])
 
     @property
     def params(self) -> tuple[tuple[str, object], ...]:

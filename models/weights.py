@@ -60,6 +60,10 @@ def cache_dir() -> Path:
     except (OSError, RuntimeError):
         folder = Path(tempfile.gettempdir()) / f"reelshelf-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise ModelUnavailable(
+                f"{folder} belongs to somebody else: name a folder for caches in XDG_CACHE_HOME"
+            ) from None
         return folder
 
 

@@ -36,6 +36,14 @@ def without_guesses(lines: Sequence[ScreenText]) -> tuple[ScreenText, ...]:
     return tuple(line for line in lines if line.text.isascii() and line.confidence >= _SURE)
 
 
+_NOTE = "on-screen text in "
+
+
 def missing_text(script: str) -> str:
     """How it is told that on-screen text in a script was not read."""
-    return f"on-screen text in {script.title()} letters"
+    return f"{_NOTE}{script.title()} letters"
+
+
+def is_missing_text(note: str) -> bool:
+    """Whether what is noted as absent is text in letters that were not read."""
+    return note.startswith(_NOTE)

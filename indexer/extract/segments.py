@@ -17,7 +17,12 @@ from reelshelf.indexer.extract import ocr as reading
 from reelshelf.indexer.extract import transcript
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.extract.post_text import cues_in, posted_with
-from reelshelf.indexer.extract.readable import missing_text, unreadable_script, without_guesses
+from reelshelf.indexer.extract.readable import (
+    is_missing_text,
+    missing_text,
+    unreadable_script,
+    without_guesses,
+)
 from reelshelf.indexer.media.decoder import TICK_MS
 from reelshelf.indexer.text.analyzer import AnalyzerKind, analyzer_of, terms_of
 from reelshelf.indexer.text.languages import language_of, primary
@@ -215,7 +220,7 @@ def _draft(
                 video.frames, models.ocr, config.ocr, end_ms=video.end_ms, cuts=cuts
             )
         lines = read.lines
-        unread = _unread(job, video, heard, models.ocr, lines)
+        unread = _unread(job, video, heard.language or language, models.ocr, lines)
         if unread is not None:
             _LOG.warning("%s cannot be read by %s", missing_text(unread), models.ocr.ref.name)
             lines = without_guesses(lines)
@@ -246,7 +251,7 @@ def _draft(
 def _unread(
     job: VideoJob,
     video: DecodedVideo,
-    heard: Transcript,
+    heard: str | None,
     reader: TextReader,
     lines: Sequence[ScreenText],
 ) -> str | None:
@@ -255,7 +260,7 @@ def _unread(
         return None
     said = " ".join(cue.text for cue in video.cues)
     told = language_of(f"{job.source.own_text} {said}")
-    language = primary(job.source.language) or told or heard.language
+    language = primary(job.source.language) or told or heard
     return unreadable_script(language, reader.characters)
 
 
@@ -372,9 +377,12 @@ def _finish(
         )
     before = stored.calls.of(VIDEO_STAGES - stages) if stored else ModelCalls()
     silent = ("audio",) if video.audio is None else ()
-    missing = (stored.absent if stored and Stage.ASR not in stages else silent) + video.missing
-    if draft.unread is not None:
-        missing += (missing_text(draft.unread),)
+    noted = stored.absent if stored else ()
+    unread = tuple(note for note in noted if is_missing_text(note))
+    if Stage.OCR in stages:
+        unread = (missing_text(draft.unread),) if draft.unread is not None else ()
+    others = tuple(note for note in noted if not is_missing_text(note))
+    missing = (others if stored and Stage.ASR not in stages else silent) + video.missing + unread
     return SegmentedVideo(
         content_sha256=video.content_sha256,
         info=stored.info if stored and not video.frames else video.info,

@@ -41,7 +41,9 @@ Item = TypeVar("Item", Product, VideoSource)
 _MOST_EXAMPLES = 1000
 _TOLD_EVERY = 100
 # What differs from row to row in a reason: what was found, counts, places.
-_PARTICULARS = re.compile(r"'(?:[^'\\]|\\.)*'|\"[^\"]*\"|\(got .*?\)(?=; |$)|\d+")
+_PARTICULARS = re.compile(
+    r" \(the row has .*?\)(?=; |$)|'(?:[^'\\]|\\.)*'|\"[^\"]*\"|\(got .*?\)(?=; |$)|\d+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,8 @@ def _check_pictures(root: str, files: Files, found: Checked, product: Product) -
             if location is None:
                 raise ValueError(OUTSIDE)
             with files.local(location, max_bytes=LARGEST_PICTURE) as path:
+                if path.stat().st_size > LARGEST_PICTURE:
+                    raise ValueError(f"has more than {LARGEST_PICTURE} bytes")
                 load_picture(path)
         except (ValueError, MediaError, OSError) as error:
             found.refuse("picture", product.sku, 0, uri, str(error))

@@ -19,7 +19,6 @@ from reelshelf.indexer.search.breadth import Facets, Products
 from reelshelf.indexer.search.query import Query
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex, Name
-from reelshelf.indexer.text.folding import has_unspaced
 from reelshelf.indexer.text.names import find_names
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.media import Vectors
@@ -213,8 +212,8 @@ def _by_form(name: Name, analyzer: Analyzer) -> dict[str, float]:
 
 
 def _says(word: str) -> bool:
-    """Whether a word is more than a letter; a Chinese character is a word."""
-    return len(word) > 1 or has_unspaced(word)
+    """Whether a word is more than a letter; a Chinese character, or a Korean one, is a word."""
+    return len(word) > 1 or not word.isascii()
 
 
 def _rivaled(relevance: Vectors) -> Vectors:

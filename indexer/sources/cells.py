@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from reelshelf.indexer.sources.rows import Cell, is_missing
+from reelshelf.indexer.sources.rows import Cell, is_missing, is_nothing
 from reelshelf.indexer.text.clean import clean_text
 from reelshelf.indexer.text.markup import plain_text
 
@@ -19,9 +19,7 @@ _CHAPTER = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{2})\s+(.+)")
 _LONGEST_TITLE, _LONGEST_TEXT = 2_000, 50_000
 # Whole numbers up to here keep every digit as a float.
 _EXACT = 2**53
-_LOST_DIGITS = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+?\d+")
-# What data frames and databases write in place of nothing.
-_NOTHING = frozenset(("", "nan", "NaN", "null", "NULL", "None", "\\N", "<NA>"))
+_LOST_DIGITS = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d+")
 
 
 def _as_text(value: Cell) -> Cell:
@@ -36,7 +34,9 @@ def _as_text(value: Cell) -> Cell:
             raise ValueError("is a number with a fraction, or one too large to be exact")
         return str(int(value))
     if isinstance(value, decimal.Decimal):
-        return f"{value.normalize():f}"
+        if value != value.to_integral_value():
+            raise ValueError("is a number with a fraction")
+        return f"{value:f}".partition(".")[0]
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value
@@ -46,7 +46,7 @@ def _as_words(value: Cell) -> Cell:
     """The same for what people read, where a number is one as it stands: a title such as 12.5."""
     if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() else repr(value)
-    return _as_text(value)
+    return f"{value:f}" if isinstance(value, decimal.Decimal) else _as_text(value)
 
 
 def _no_lost_digits(text: str) -> str:
@@ -58,6 +58,8 @@ def _no_lost_digits(text: str) -> str:
 def _as_list(value: Cell) -> Cell:
     if value is None or value == "":
         return ()
+    if isinstance(value, bytes):
+        value = _as_text(value)
     if isinstance(value, str):
         return tuple(value.split("|"))
     return tuple(v for v in value if not is_missing(v)) if isinstance(value, list) else value
@@ -91,7 +93,7 @@ def _as_pairs(value: Cell) -> Cell:
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object")
     texts = (
-        (str(name), item if isinstance(item, str) else json.dumps(item))
+        (str(name), item if isinstance(item, str) else json.dumps(item, default=str))
         for name, item in value.items()
         if not is_missing(item)
     )
@@ -139,7 +141,7 @@ def _words(text: str) -> str:
 
 def none_if_nothing(value: Cell) -> Cell:
     """None where a cell stands for nothing: empty, or what data frames write in its place."""
-    return None if isinstance(value, str) and value.strip() in _NOTHING else value
+    return None if isinstance(value, str) and is_nothing(value) else value
 
 
 def _cut(limit: int) -> Callable[[str | None], str | None]:
@@ -151,7 +153,7 @@ def _cut(limit: int) -> Callable[[str | None], str | None]:
 
 def _present(text: str) -> str:
     cleaned = clean_text(text)
-    if cleaned in _NOTHING - {"None", "null", "NULL"}:
+    if not cleaned:
         raise ValueError("must not be empty")
     return cleaned
 
@@ -183,7 +185,13 @@ Text = Annotated[
     AfterValidator(_cut(_LONGEST_TEXT)),
 ]
 # What people read, in which exports leave HTML; ids and names of files are kept as given.
-Prose = Annotated[Text, BeforeValidator(_plain)]
+Prose = Annotated[
+    str | None,
+    BeforeValidator(none_if_nothing),
+    BeforeValidator(_plain),
+    BeforeValidator(_as_words),
+    AfterValidator(_cut(_LONGEST_TEXT)),
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list), AfterValidator(_clean_each)]
 Labels = Annotated[
     tuple[Annotated[str, BeforeValidator(_as_words)], ...],

@@ -50,7 +50,7 @@ def _separator(
     """All lines, and what parts their cells: what makes known columns of the header."""
     lines = iter(file)
     head = list(islice(lines, _HEADER_LINES))
-    if head and (said := head[0].strip().lstrip("\ufeff").lower()).startswith("sep="):
+    if head and (said := head[0].strip("\r\n").lstrip("\ufeff")).lower().startswith("sep="):
         # How Excel is told. The line counts, and is no row.
         head[0] = "\n"
         return chain(head, lines), said[4:5] or ","

@@ -8,13 +8,14 @@ its variations. Here each becomes one row for each thing that can be bought, in 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from reelshelf.indexer.sources.rows import Cell, Cells, NoRow, RawRows
 from reelshelf.schemas.config import CatalogFormat
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _GAPS = re.compile(r"[\s_\-]+")
+_NUMBER = re.compile(r"\d+(?:\.0)?")
 _COMMAS = re.compile(r"(?<!\\),")
 _IMAGES_OF_GOOGLE = ("image_link", "additional_image_link")
 _TOLD_BY_GOOGLE = ("color", "size", "material", "pattern", "gender", "age_group")
@@ -48,7 +49,7 @@ class Layout:
         return f"{told} and one of {', '.join(self.telling)}" if self.telling else told
 
 
-@cache
+@lru_cache(maxsize=4096)
 def column_name(given: str) -> str:
     """The name of a column without what differs from export to export: `g:Item Group-ID`."""
     name = _CAMEL.sub("_", given.strip().lstrip("\ufeff"))
@@ -68,7 +69,10 @@ def _google_row(row: Cells) -> Cells:
         brand=row.get("brand"),
         category=_path(_worded(row, "product_type", "google_product_category")),
         attributes={name: row[name] for name in _TOLD_BY_GOOGLE if row.get(name)},
-        images=[link for name in _IMAGES_OF_GOOGLE for link in _listed(row.get(name))],
+        images=[
+            *([row["image_link"]] if isinstance(row.get("image_link"), str) else []),
+            *_links(row.get("additional_image_link")),
+        ],
         language=row.get("content_language") or row.get("language"),
         availability=row.get("availability"),
         group_id=row.get("item_group_id"),
@@ -89,7 +93,9 @@ def _shopify(rows: RawRows) -> RawRows:
         if isinstance(row, NoRow):
             yield line, row
             continue
-        if held and row.get("handle") != held[0][1].get("handle"):
+        # Without a handle nobody can tell what a row belongs to.
+        handle = row.get("handle")
+        if held and (handle is None or handle != held[0][1].get("handle")):
             yield from _shopify_product(held)
             held = []
         held.append((line, row))
@@ -103,7 +109,7 @@ def _shopify_product(rows: Sequence[tuple[int, Cells]]) -> RawRows:
     variants = [
         (line, row)
         for line, row in rows
-        if row is first or row.get("variant_sku") or row.get("variant_price")
+        if row is first or any(row.get(name) for name in _OF_A_VARIANT)
     ]
     pictures = dict.fromkeys(str(row["image_src"]) for _, row in rows if row.get("image_src"))
     kinds = (first.get("product_category"), first.get("type"))
@@ -130,6 +136,12 @@ def _shopify_product(rows: Sequence[tuple[int, Cells]]) -> RawRows:
         )
 
 
+# What a row has that is more than another picture of its product.
+_OF_A_VARIANT = (
+    "variant_sku", "variant_price", "title", "option1_value", "option2_value", "option3_value",
+)  # fmt: skip
+
+
 def _options(first: Cells, row: Cells) -> dict[str, str]:
     found = {}
     for number in (1, 2, 3):
@@ -150,8 +162,9 @@ def _stock_of_shopify(first: Cells, row: Cells) -> str | None:
 
 
 def _woocommerce(rows: RawRows) -> RawRows:
-    parents: dict[str, tuple[int, Cells]] = {}
-    used: set[str] = set()
+    parents: dict[str, int] = {}  # by what variations call them: the line
+    above: dict[int, Cells] = {}
+    used: set[int] = set()
     waiting: list[tuple[int, Cells]] = []
     for line, row in rows:
         if isinstance(row, NoRow):
@@ -159,23 +172,24 @@ def _woocommerce(rows: RawRows) -> RawRows:
             continue
         kinds = {part.strip().casefold() for part in str(row.get("type") or "").split(",")}
         if "variable" in kinds:
+            above[line] = row
             for name in _names_of(row):
-                parents[name] = line, row
+                parents.setdefault(name, line)
         elif "variation" not in kinds:
             yield line, _woocommerce_row(row)
         elif (parent := parents.get(str(row.get("parent")))) is None:
             waiting.append((line, row))
         else:
-            used.update(_names_of(parent[1]))
-            yield line, _woocommerce_row(row, parent[1])
+            used.add(parent)
+            yield line, _woocommerce_row(row, above[parent])
     for line, row in waiting:
-        _, above = parents.get(str(row.get("parent")), (0, {}))
-        used.update(_names_of(above))
-        yield line, _woocommerce_row(row, above)
-    # A product without variations can be bought as it is.
-    alone = {line: row for name, (line, row) in parents.items() if name not in used}
-    for line, row in alone.items():
-        if not used.intersection(_names_of(row)):
+        parent = parents.get(str(row.get("parent")))
+        if parent is not None:
+            used.add(parent)
+        yield line, _woocommerce_row(row, above.get(parent or -1))
+    # A product without variations can be bought as it is; so can one that is none's parent.
+    for line, row in above.items():
+        if line not in used:
             yield line, _woocommerce_row(row)
 
 
@@ -222,7 +236,7 @@ def _attributes_of_woocommerce(row: Cells) -> dict[str, Cell]:
 def _worded(row: Cells, *names: str) -> Cell:
     """The first of some cells that holds words, and not the number of an entry of a taxonomy."""
     cells = (row.get(name) for name in names)
-    return next((cell for cell in cells if cell and not str(cell).isdecimal()), None)
+    return next((cell for cell in cells if cell and not _NUMBER.fullmatch(str(cell))), None)
 
 
 def _path(cell: Cell) -> list[str]:
@@ -230,6 +244,14 @@ def _path(cell: Cell) -> list[str]:
     text = cell[0] if isinstance(cell, list) and cell else cell
     parts = (part.strip() for part in str(text or "").split(">"))
     return [part for part in parts if part]
+
+
+def _links(cell: Cell) -> list[str]:
+    """Links parted by commas; a comma that no link follows is part of one."""
+    if isinstance(cell, list):
+        return [str(link) for link in cell if link]
+    links = re.split(r",(?=\s|https?://|s3://|[^,/]+\.\w+(?:,|$))", str(cell or ""))
+    return [link.strip() for link in links if link.strip()]
 
 
 def _listed(cell: Cell) -> list[str]:

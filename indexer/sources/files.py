@@ -190,8 +190,9 @@ class Files:
                 "or name another storage.spool_dir",
             )
         # The name is ours; a key's suffix only tells lists apart.
-        suffix = Path(location.partition("?")[0]).suffix.lower()[:8]
-        target = folder / f"copy{suffix}"
+        name = Path(location.partition("?")[0].lower())
+        packed = Path(name.stem).suffix[:8] if name.suffix == PACKED else ""
+        target = folder / f"copy{packed}{name.suffix[:8]}"
         try:
             if location.startswith(web.SCHEMES):
                 self._web.download(location, target, max_bytes)

@@ -1,7 +1,9 @@
 """Rows of JSON: an object a line, or one array of objects, read piece by piece.
 
-An array is divided at its objects before they are parsed, so that a broken one costs itself and
-nothing else, and that a file of any length takes the memory of its longest object.
+An array is divided at its objects before they are parsed, so that a file of any length takes the
+memory of its longest object, and that an object whose brackets and quotes are closed costs itself
+alone where it is broken. One that is not closed takes with it what comes until it is, and says how
+much that is.
 """
 
 import codecs
@@ -20,7 +22,7 @@ from reelshelf.indexer.text.wording import counted
 _PIECE = 1024**2
 _BLANK = "\ufeff \t\r\n"
 _LONGEST = 64 * 1024**2
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _OF_OBJECTS = re.compile(r"\[\s*\{")
 
 
@@ -33,8 +35,19 @@ def json_rows(path: Path, encoding: TextEncoding) -> RawRows:
         if is_array:
             yield from _array(file)
             return
-        for line, text in enumerate(file, start=1):
+        yield from _lines(file)
+
+
+def _lines(file: TextIO) -> RawRows:
+    line = 0
+    while text := file.readline(_LONGEST):
+        line += 1
+        if len(text) < _LONGEST or text.endswith("\n"):
             yield line, _object(text.lstrip("\ufeff"))
+            continue
+        while not text.endswith("\n") and (text := file.readline(_PIECE)):
+            pass
+        yield line, NoRow(f"is a line of more than {_LONGEST} characters")
 
 
 def _is_array(file: TextIO) -> bool:
@@ -75,8 +88,12 @@ def _array(file: TextIO) -> RawRows:
     for item in _items(file):
         if item.error is not None:
             yield item.line, NoRow(item.error)
-        else:
-            yield item.line, _object(item.text)
+            continue
+        row = _object(item.text)
+        if isinstance(row, NoRow) and (more := item.text.count("\n")):
+            told = f"lines {item.line} to {item.line + more} ({more + 1} lines)"
+            row = NoRow(f"{row.reason}; {told} are refused as this one row")
+        yield item.line, row
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,8 @@ def _items(file: TextIO) -> Iterator[_Item]:
             depth -= 1
             if depth == 1:
                 yield text.take()
+            elif depth <= 0 and sign == "}":
+                depth = 1  # one too many: what stands between items tells of it
             elif depth <= 0:
                 yield from _between(text.take(before_sign=True))
                 text.take()
@@ -111,6 +130,8 @@ def _items(file: TextIO) -> Iterator[_Item]:
     last = text.rest()
     lines = counted(last.text.count("\n") + 1, "line")
     told = f"is not JSON: it is not closed within {lines}, which are refused as this one row"
+    if len(last.text) > _LONGEST:
+        told += ", and nothing behind them is read"
     yield replace(last, error=told)
 
 

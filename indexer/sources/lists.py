@@ -9,6 +9,7 @@ import gzip
 import logging
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain, islice
@@ -23,7 +24,7 @@ from reelshelf.indexer.sources.feeds import Layout, column_name
 from reelshelf.indexer.sources.files import LIST_SUFFIXES, PACKED
 from reelshelf.indexer.sources.json_rows import json_rows
 from reelshelf.indexer.sources.parquet_rows import parquet_columns, parquet_rows
-from reelshelf.indexer.sources.rows import Cell, Cells, NoRow, RawRows, is_missing
+from reelshelf.indexer.sources.rows import Cell, Cells, NoRow, RawRows, is_missing, is_nothing
 from reelshelf.indexer.text.clean import clean_text
 from reelshelf.schemas.catalog import RejectedRow
 from reelshelf.schemas.errors import InputError
@@ -40,6 +41,9 @@ _CSV, _JSON, _PARQUET = (
 _MOST_COLUMNS = 30
 # Rows of JSON leave out what they do not have: a few together show the columns.
 _FIRST_ROWS = 50
+_PIECE = 1024**2
+# What unpacking leaves free on the disk, for everything else that lives there.
+_LEAVE_FREE = 512 * 1024**2
 
 Row = TypeVar("Row", bound="GivenRow")
 
@@ -108,7 +112,7 @@ class GivenList(Generic[Row]):
                 yield from self._rows(_unpacked(self._path, stack))
         except FileNotFoundError as error:
             raise InputError(f"{self._path}: there is no such file or folder") from error
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             told = getattr(error, "strerror", None) or error
             raise InputError(f"{self._path}: cannot be read: {told}") from error
 
@@ -199,7 +203,8 @@ def _named(rows: RawRows) -> RawRows:
 def _by_name(cells: Cells) -> Cells:
     found: Cells = {}
     for given, cell in cells.items():
-        found.setdefault(column_name(given), cell)
+        if not is_nothing(cell):
+            found.setdefault(column_name(given), cell)
     return found
 
 
@@ -210,7 +215,10 @@ def _unpacked(path: Path, stack: ExitStack) -> Path:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reelshelf-"))
     target = Path(folder) / path.name[: -len(PACKED)]
     with gzip.open(path, "rb") as packed, target.open("wb") as file:
-        shutil.copyfileobj(packed, file)
+        while piece := packed.read(_PIECE):
+            file.write(piece)
+            if shutil.disk_usage(folder).free < _LEAVE_FREE:
+                raise InputError(f"{path}: unpacked, it does not fit on the disk of {folder}")
     return target
 
 

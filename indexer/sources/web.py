@@ -3,6 +3,7 @@
 Redirects are followed only to such places: a host that is not listed is never contacted.
 """
 
+import re
 import time
 import urllib.error
 import urllib.request
@@ -12,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from reelshelf.schemas.errors import FailureKind, MediaError
 from reelshelf.schemas.outcomes import SourceStamp
@@ -24,6 +25,7 @@ _LONGEST_S = 3600.0
 # Answers to HEAD of servers that only know GET.
 _NO_HEAD = (403, 405, 501)
 _PIECE = 1024**2
+_AS_IT_IS = "/%:@!$&'()*+,;=~?"
 
 
 class Web:
@@ -66,14 +68,22 @@ class Web:
         """Copy a file. Raises MediaError."""
         begun = time.monotonic()
         with self._asked(urllib.request.Request(url)) as answer, target.open("wb") as file:  # noqa: S310
-            while piece := answer.read1(_PIECE):
-                file.write(piece)
-                if file.tell() > max_bytes:
-                    message = f"has more than {max_bytes} bytes"
-                    raise MediaError(FailureKind.TOO_LARGE, message)
-                if time.monotonic() - begun > _LONGEST_S:
-                    message = f"was not sent within {_LONGEST_S:.0f} s"
-                    raise MediaError(FailureKind.UNREADABLE, message)
+            told = answer.headers.get("Content-Length", "")
+            try:
+                while piece := answer.read1(_PIECE):
+                    file.write(piece)
+                    if file.tell() > max_bytes:
+                        message = f"has more than {max_bytes} bytes"
+                        raise MediaError(FailureKind.TOO_LARGE, message)
+                    if time.monotonic() - begun > _LONGEST_S:
+                        message = f"was not sent within {_LONGEST_S:.0f} s"
+                        raise MediaError(FailureKind.UNREADABLE, message)
+            except (HTTPException, OSError) as error:
+                message = f"was not sent whole: {type(error).__name__}: {error}"
+                raise MediaError(FailureKind.UNREADABLE, message) from error
+            if told.isdecimal() and file.tell() != int(told):
+                message = f"was not sent whole: {file.tell()} of {told} bytes"
+                raise MediaError(FailureKind.UNREADABLE, message)
 
     def _head(self, url: str) -> HTTPResponse:
         try:
@@ -126,19 +136,29 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 def below(prefix: str, url: str) -> str | None:
     """`url`, tidied, if it lies below `prefix`: on the same host, in the same folder."""
-    home, wanted = urlsplit(prefix), urlsplit(url)
+    try:
+        home, wanted = urlsplit(prefix), urlsplit(url)
+    except ValueError:
+        return None  # no URL at all
     if wanted.scheme not in ("https", "http") or wanted.scheme != home.scheme:
         return None
     if wanted.username or wanted.netloc != home.netloc:
         return None
-    # What a server makes of dots in a path is its own affair: a path that has any is refused.
+    # What a server makes of dots in a path is its own affair: a path that has any is refused, in
+    # whatever way they are written.
+    parts = re.split(r"[/\\]", unquote(unquote(wanted.path)))
     folder = home.path if home.path.endswith("/") else home.path + "/"
     inside = not home.path or wanted.path.startswith(folder)
-    if not inside or any(part in (".", "..") for part in wanted.path.split("/")):
+    if not inside or any(part in (".", "..") for part in parts):
         return None
-    return urlunsplit(wanted)
+    # Names with spaces, and letters beyond ASCII, as servers are asked for them.
+    path, query = quote(wanted.path, safe=_AS_IT_IS), quote(wanted.query, safe=_AS_IT_IS)
+    return urlunsplit((wanted.scheme, wanted.netloc, path, query, ""))
 
 
 def joined(root: str, name: str) -> str:
-    """What a name means in a list below `root`."""
-    return urljoin(root, name)
+    """What a name means in a list below `root`; nothing where it is none."""
+    try:
+        return urljoin(root, name)
+    except ValueError:
+        return ""

@@ -121,7 +121,12 @@ def long_video_row(
     # A video is as old as the oldest of its chunks.
     versions = [{item["stage"]: item["version"] for item in row["stage_versions"]} for row in done]
     oldest = {stage: min(own[stage] for own in versions) for stage in versions[0]}
-    absent = [name for name in done[0]["absent"] if all(name in row["absent"] for row in done)]
+    # Without sound is what has none anywhere; text that was not read is missed wherever it is.
+    absent = [
+        name
+        for name in dict.fromkeys(name for row in done for name in row["absent"])
+        if name.startswith("on-screen") or all(name in row["absent"] for row in done)
+    ]
     counts = {name: sum(row[name] for row in done) for name in DecodeCounts.__dataclass_fields__}
     cells = run.common | {
         "video_key": job.key,

@@ -113,7 +113,7 @@ class IcuAnalyzer:
         found = [word for segment in WordBreaker(flat, "und") for word in _parts(segment)]
         if not any(word[0].isdigit() for word in found):
             return found
-        return joined_measures(found, self.languages, self._stopwords)
+        return joined_measures(found, self.languages, self._stopwords | stopwords_of(("en",)))
 
     def stems(self, word: str) -> tuple[str, ...]:
         """The stems of a word in each of the languages, those that differ from it."""

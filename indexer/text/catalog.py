@@ -95,9 +95,10 @@ class CatalogIndex:
         )
 
     @cached_property
-    def title_words(self) -> frozenset[str]:
-        """Every word of every title."""
-        return frozenset(word for name in self.names for word in name.words)
+    def title_words(self) -> dict[str, tuple[str, ...]]:
+        """Every word of every title, with the forms in which it is the same word."""
+        words = {word for name in self.names for word in name.words}
+        return {word: (word, *self.analyzer.stems(word)) for word in sorted(words)}
 
     @cached_property
     def packaging_terms(self) -> dict[str, npt.NDArray[np.intp]]:

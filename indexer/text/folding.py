@@ -28,7 +28,7 @@ def fold(text: str) -> str:
     flat = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     if flat.isascii():
         return flat
-    bare = "".join(_without_mark(flat)) if not flat.isascii() else flat
+    bare = "".join(_without_mark(flat))
     return unicodedata.normalize("NFC", bare).translate(_PLAIN)
 
 

@@ -19,6 +19,7 @@ _SURE = 0.7
 # A title is too short to tell its language by; so much of a text tells.
 _LONG_ENOUGH, _MOST = 25, 600
 _POOLED = 3000
+_NORWEGIAN = {"nb": "no", "nn": "no"}
 _OF_ISO_639_1 = 2  # letters
 # Particles of Korean, the long ones first. No library of the size of a stemmer has them.
 _LEAST_SYLLABLES = 2
@@ -145,7 +146,7 @@ def _stopwords(code: str) -> frozenset[str]:
         "tr": stopwords.STOPWORDS_TURKISH,
         "zh": stopwords.STOPWORDS_CHINESE,
     }
-    return frozenset(fold(word) for word in lists.get(code, ()))
+    return frozenset(fold(word) for word in lists.get(_NORWEGIAN.get(code, code), ()))
 
 
 @lru_cache(maxsize=262_144)
@@ -176,7 +177,7 @@ def _stemmer(code: str) -> "Stemmer | None":
     from babel import Locale
 
     # Snowball names its algorithms in English.
-    name = Locale("en").languages.get({"nb": "no", "nn": "no"}.get(code, code), "").lower()
+    name = Locale("en").languages.get(_NORWEGIAN.get(code, code), "").lower()
     return snowballstemmer.stemmer(name) if name in snowballstemmer.algorithms() else None
 
 

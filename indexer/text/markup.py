@@ -1,78 +1,71 @@
 """Text without the HTML that exports leave in it."""
 
 import re
-from html.parser import HTMLParser
 
 from reelshelf.indexer.text.clean import decode_entities
 
-# Elements of HTML that descriptions have. Only they are markup: "size <M>" and "a < b" are text.
-_PARTING = frozenset(
-    (
-        "address", "article", "blockquote", "br", "caption", "center", "dd", "details", "div", "dl",
-        "dt", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6",
-        "header", "hr", "iframe", "img", "li", "main", "nav", "ol", "p", "pre", "section",
-        "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "video",
-    )
+# Elements of HTML. Only they are markup: "size <M>" and "a < b" are text.
+_PARTING = (
+    "address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details",
+    "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h[1-6]", "head",
+    "header", "hr", "html", "iframe", "img", "legend", "li", "main", "nav", "object", "ol",
+    "option", "p", "pre", "section", "select", "summary", "table", "tbody", "td", "tfoot", "th",
+    "thead", "title", "tr", "ul", "video",
 )  # fmt: skip
-_WITHIN = frozenset(
-    (
-        "a", "abbr", "b", "bdi", "bdo", "big", "button", "cite", "code", "del", "em", "font", "i",
-        "input", "ins", "kbd", "label", "link", "mark", "meta", "q", "s", "small", "source", "span",
-        "strike", "strong", "sub", "sup", "svg", "time", "tt", "u", "var", "wbr",
-    )
+_WITHIN = (
+    "a", "abbr", "audio", "b", "bdi", "bdo", "big", "button", "circle", "cite", "code", "col",
+    "colgroup", "defs", "del", "em", "embed", "font", "g", "i", "input", "ins", "kbd", "label",
+    "link", "mark", "meta", "noscript", "param", "path", "picture", "polygon", "q", "rect", "s",
+    "script", "small", "source", "span", "strike", "strong", "style", "sub", "sup", "svg",
+    "template", "time", "tt", "u", "use", "var", "wbr", r"[a-z]\w*:\w+",
 )  # fmt: skip
-_UNSEEN = frozenset(("script", "style", "head", "template", "noscript"))
-_TAG = re.compile(
-    r"</?(?:" + "|".join(sorted(_PARTING | _WITHIN | _UNSEEN)) + r")(?=[\s/>])|<!--", re.IGNORECASE
+# What is inside of these is not shown. One that is never closed hides nothing.
+_HIDDEN = (
+    (re.compile("<!--"), re.compile("-->")),
+    *(
+        (re.compile(rf"<{name}\b[^<>]*>", re.I), re.compile(rf"</{name}\s*>", re.I))
+        for name in ("script", "style", "template")
+    ),
 )
-_SPACES, _BLANKS = re.compile(r"[ \t\xa0]+"), re.compile(r"\s*\n\s*")
+# An attribute may hold "<" and ">" in its quotes; a tag ends within a few thousand characters.
+_INSIDE = r"(?=[\s/>])(?:[^<>\"']|\"[^\"]{0,4000}\"|'[^']{0,4000}'){0,200}>"
+_PARTING_TAG = re.compile(rf"</?(?:{'|'.join(_PARTING)}){_INSIDE}", re.I)
+_TAG = re.compile(rf"</?(?:{'|'.join((*_PARTING, *_WITHIN))}){_INSIDE}", re.I)
+_BEGINS = re.compile(r"<[!/a-z]", re.I)
+_SPACES = re.compile(r"[ \t\xa0]+")
+# No description is longer; what follows is not looked at.
+_LONGEST = 200_000
 
 
 def plain_text(text: str) -> str:
-    """Text with tags taken out and entities decoded; markup that was escaped itself, too."""
-    if _TAG.search(text):
+    """Text with tags taken out and entities decoded; markup that was escaped itself, too.
+
+    Of a text of more than 200,000 characters the rest is left out.
+    """
+    text = text[:_LONGEST]
+    if _BEGINS.search(text):
         text = _without_tags(text)
-    elif "&" in text:
+    if "&" in text:
         text = decode_entities(text)
-        if _TAG.search(text):
-            text = _without_tags(text)
+        if _BEGINS.search(text):
+            text = decode_entities(_without_tags(text))
     return text
 
 
 def _without_tags(text: str) -> str:
-    parser = _Words()
-    parser.feed(text)
-    parser.close()
-    return _BLANKS.sub("\n", _SPACES.sub(" ", "".join(parser.parts))).strip()
+    bare = _TAG.sub("", _PARTING_TAG.sub("\n", _without_hidden(text)))
+    if bare == text:
+        return text
+    lines = (_SPACES.sub(" ", line).strip() for line in bare.split("\n"))
+    return "\n".join(line for line in lines if line)
 
 
-class _Words(HTMLParser):
-    """Collects what a reader sees; elements that stand by themselves part lines."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._unseen = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        self._unseen += tag in _UNSEEN
-        self._tag(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        self._tag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._unseen = max(0, self._unseen - (tag in _UNSEEN))
-        self._tag(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.parts.append(data)
-
-    def _tag(self, tag: str) -> None:
-        if tag in _PARTING:
-            self.parts.append("\n")
-        elif tag not in _WITHIN and tag not in _UNSEEN:
-            self.parts.append(self.get_starttag_text() or "")
+def _without_hidden(text: str) -> str:
+    for opening, closing in _HIDDEN:
+        shown: list[str] = []
+        at = 0
+        while (begin := opening.search(text, at)) and (end := closing.search(text, begin.end())):
+            shown.append(text[at : begin.start()])
+            at = end.end()
+        text = "".join(shown) + text[at:]
+    return text

@@ -24,7 +24,10 @@ _WORDS: Mapping[str, str] = {
 }  # fmt: skip
 _LONGEST = 80
 _DIGIT_SIGNS = str.maketrans({"٫": ".", "٬": "'", "’": "'", "ʼ": "'", "´": "'"})
-_MONEY = re.compile(r"(?P<before>[^\d.,]*?)\s*(?P<number>[.,]?\d[\d.,' ]*?)(?P<after>\s*[^\d]*)")
+# A point behind a letter belongs to an abbreviation: "Rs.999" is no fraction.
+_MONEY = re.compile(
+    r"(?P<before>[^\d]*?)\s*(?P<number>(?:(?<![^\W\d_])[.,])?\d[\d.,' ]*?)(?P<after>\s*[^\d]*)"
+)
 _NO_CENTS = re.compile(r"[.,]\s*[-–—]+$")
 
 
@@ -59,7 +62,10 @@ def read_money(text: str, *, currency: str | None = None, language: str | None =
         others = sorted(str(code) for code in {*codes, currency} - {None})
         raise ValueError(f"names several currencies: {', '.join(others)}")
     code = next(iter(codes), currency)
-    return Money(_amount(found["number"].strip(), code), code)
+    # Where a symbol may mean several currencies, all of them have to agree on the number.
+    meant = {code} if code else {c for word in named for c in _symbols().get(_bare(word), ())}
+    decimals = frozenset(get_currency_precision(one) for one in meant)
+    return Money(_amount(found["number"].strip(), decimals), code)
 
 
 def currency_code(text: str, language: str | None = None) -> str | None:
@@ -89,8 +95,11 @@ def _code(word: str, currency: str | None, language: str | None) -> str | None:
     return currency if currency in meant else code
 
 
-def _amount(number: str, currency: str | None) -> decimal.Decimal:
-    """A number without its currency. Raises ValueError where it is none, or may be two."""
+def _amount(number: str, decimals: frozenset[int]) -> decimal.Decimal:
+    """A number without its currency, of which `decimals` says how many decimals it may have.
+
+    Raises ValueError where it is none, or may be two.
+    """
     signs = [c for c in number if not c.isdigit()]
     kinds = set(signs)
     if not kinds:
@@ -99,7 +108,7 @@ def _amount(number: str, currency: str | None) -> decimal.Decimal:
     if len(kinds) == 1 and len(signs) > 1:
         return _grouped(number, last)
     if len(kinds) == 1:
-        return _one_sign(number, last, currency)
+        return _one_sign(number, last, decimals)
     whole, _, cents = number.rpartition(last)
     grouping = kinds - {last}
     if last in "' " or len(grouping) > 1 or signs.count(last) > 1 or not cents:
@@ -107,7 +116,7 @@ def _amount(number: str, currency: str | None) -> decimal.Decimal:
     return _grouped(whole, next(iter(grouping))) + decimal.Decimal(f"0.{cents}")
 
 
-def _one_sign(number: str, sign: str, currency: str | None) -> decimal.Decimal:
+def _one_sign(number: str, sign: str, decimals: frozenset[int]) -> decimal.Decimal:
     whole, _, rest = number.partition(sign)
     if sign in "' ":
         return _grouped(number, sign)
@@ -116,11 +125,10 @@ def _one_sign(number: str, sign: str, currency: str | None) -> decimal.Decimal:
         if sign == "," and len(rest) > 3:
             raise ValueError("is no price: more than three digits follow its comma")
         return fraction
-    decimals = get_currency_precision(currency) if currency else None
-    if decimals == 3:
+    if decimals == {3} and sign == ".":
         return fraction
     # Nobody writes a comma before a third decimal of a currency that has two.
-    if decimals == 0 or (decimals is not None and sign == ","):
+    if decimals == {0} or (decimals and decimals <= {0, 2} and sign == ","):
         return _grouped(number, sign)
     raise ValueError(
         f"is ambiguous: it may be {whole}{rest} or {whole}.{rest}; write {whole}{rest}.00 or "

@@ -6,7 +6,7 @@ do not count again for a worse one: the words that differ decide.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -68,7 +68,7 @@ def _unglued(text: str, catalog: CatalogIndex) -> list[str]:
     return found
 
 
-def _cut(glued: str, known: frozenset[str]) -> list[str]:
+def _cut(glued: str, known: Container[str]) -> list[str]:
     """A word as a row of known ones, the fewest; none where it is none."""
     if glued in known or not _SHORTEST_PART * 2 <= len(glued) <= _LONGEST_TAG:
         return []
@@ -95,10 +95,11 @@ def _similar_words(
     for place, word in enumerate(heard):
         for form in (word, *stems(word)):
             exact.setdefault(form, place % len(spoken))
-    unspaced = fold(text) if has_unspaced(text) else ""
+    known = catalog.analyzer.kind == "icu" and has_unspaced(text)
+    unspaced = fold(text) if known else ""
     best: dict[str, tuple[float, int]] = {}
-    for word in catalog.title_words:
-        same = next((form for form in (word, *stems(word)) if form in exact), None)
+    for word, forms in catalog.title_words.items():
+        same = next((form for form in forms if form in exact), None)
         if same is not None:
             best[word] = (1.0, exact[same])
         elif unspaced and len(word) > 1 and has_unspaced(word) and word in unspaced:

@@ -27,6 +27,7 @@ _UNITS = (
 _FORMS = ("long", "short", "narrow")
 # Languages have up to six forms of a plural; these numbers ask for them all.
 _NUMBERS = (1, 2, 5, 11)
+_LEAST_NAME = 5
 _GLUED = re.compile(r"(\d+(?:\.\d+)?)(\D+)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -77,13 +78,18 @@ def _names_in(language: str) -> Mapping[str, frozenset[str]]:
     return {unit: frozenset(_forms(unit, locale)) for unit in _UNITS}
 
 
+def _is_word(name: str, form: str, locale: Locale) -> bool:
+    """Whether a name is a short word of its language: the Spanish foot is an English pie."""
+    return form == "long" and locale.language != "en" and len(name) < _LEAST_NAME and name.isascii()
+
+
 def _forms(unit: str, locale: Locale) -> set[str]:
     names = set()
     for form in _FORMS:
         for number in _NUMBERS:
             shown = format_unit(number, unit, length=form, locale=locale, numbering_system="latn")  # type: ignore[arg-type]
             name = re.sub(r"[\d\s\u200e\u200f.,]+", "", fold(shown))
-            if name and all(c.isalpha() for c in name):
+            if name and all(c.isalpha() for c in name) and not _is_word(name, form, locale):
                 names.add(name)
     return names
 

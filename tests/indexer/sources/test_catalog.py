@@ -65,7 +65,7 @@ def test_jsonl_csv_and_parquet_give_the_same_products(tmp_path: Path) -> None:
     ("row", "reason"),
     [
         ({"title": "x"}, "sku: field required"),
-        ({"sku": " ", "title": "x"}, "sku: .*must not be empty"),
+        ({"sku": " ", "title": "x"}, "sku: field required"),
         ({"sku": "S", "title": None}, "title: "),
         ({"sku": "S", "title": "x", "price": "12,99 quids"}, "price: .*got '12,99 quids'"),
         ({"sku": "S", "title": "x", "price": -1}, "price: is no price: it is negative"),

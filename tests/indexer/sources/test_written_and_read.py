@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reelshelf.indexer.sources.catalog import read_catalog
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.rows import is_nothing
 from reelshelf.indexer.text.clean import clean_text
 from reelshelf.schemas.config import StorageConfig
 
@@ -24,7 +25,7 @@ IDS = st.text("abcXYZ0189-_ é鞋\"';,|", min_size=1, max_size=12).filter(
     lambda text: bool(text.strip()) and text.strip().lower() not in ("nan",)
 )
 ROWS = st.lists(
-    st.tuples(IDS, TEXTS.filter(lambda text: text not in ("", "nan", "NaN", "\\N", "<NA>")), TEXTS),
+    st.tuples(IDS, TEXTS.filter(lambda text: not is_nothing(text)), TEXTS),
     min_size=1,
     max_size=8,
     unique_by=lambda row: row[0].strip(),

@@ -266,7 +266,7 @@ def test_a_store_of_schema_7_keeps_what_vanishes(shop: Shop) -> None:
 
 @EVERY_VERSION
 def test_it_keeps_its_words_until_somebody_asks(old: OldShop, run: Run) -> None:
-    """An old store's full text, and space of texts, stay its own; asked for, texts alone are new."""
+    """An old store keeps its full text and its space of texts; asked for, frames stay."""
     run("ingest", *old.source, "--config", str(old.config))
     store = Store.open(old.store)
     assert set(store.scan("segments", ["terms"])["terms"].to_pylist()) == {None}
