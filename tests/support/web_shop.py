@@ -15,6 +15,7 @@ class WebShop:
     etags: dict[str, str] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
     head: bool = True
+    short: int = 0  # bytes that are told of and not sent
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -36,7 +37,7 @@ def serving(shop: WebShop) -> Iterator[WebShop]:
                 self.send_error(404)
                 return
             self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Length", str(len(data) + shop.short))
             if self.path in shop.etags:
                 self.send_header("ETag", shop.etags[self.path])
             self.end_headers()

@@ -114,6 +114,15 @@ CASES = [
          "vase,Vase,,Acme,Home,Size,S,B,5,v.jpg\nvase,,,,,,,,,v2.jpg\n"),
     Case("shopify_no_sku.csv", SHOPIFY + "tee,Tee,,Acme,Wear,Size,S,,9,t.jpg\ntee,,,,,,M,,9,\n",
          (("tee-S", "Tee"), ("tee-M", "Tee"))),
+    Case("shopify_no_handle.csv", SHOPIFY + ",Lamp,,Acme,Home,,,A,1,\n,Vase,,Acme,Home,,,B,2,\n,Pot,,Acme,Home,,,,,\n",
+         refused=1, why="sku: field required"),
+    Case("shopify_options_only.csv", SHOPIFY + "tee,Tee,,Acme,Wear,Size,S,A,9,\ntee,,,,,,M,,,\n", (("A", "Tee"), ("tee-M", "Tee"))),
+    Case("woo_same_parents.csv", WOO + ",variable,A,Lamp,d,1,,,,,,,\n,variable,A,Vase,d,1,,,,,,,\n", (("A", "Lamp"),), 1, "earlier row"),
+    Case("stray_brace.json", '[{"sku":"A","title":"Lamp"}},\n{"sku":"B","title":"Vase"}]', refused=1, why="not a JSON object"),
+    Case("open_string.json", '[{"sku":"X","title":"x},\n{y},\n{z"}, {"sku":"B","title":"Vase"}]', (("B", "Vase"),), 1, "3 lines"),
+    Case("nothing.csv", "sku,title,attributes,images\nA,Lamp,nan,NaN\nNone,x,,\nB,Vase,null,\n", refused=1, why="sku: field required"),
+    Case("packed_badly.csv.gz", gzip.compress(b"sku,title\nA,Lamp\n" * 50)[:30] + b"xxxxxxxxxxxxxxxx", (), -1, "cannot be read"),
+    Case("google_comma.tsv", "id\ttitle\timage_link\nA\tLamp\thttps://h/w_300,h_200/a.jpg\nB\tVase\tb.jpg\n"),
     Case("woo.csv", WOO + "1,simple,A,Lamp,d,10,,Home,l.jpg,,1,,\n2,simple,B,Vase,d,10,8,Home,v.jpg,,0,,\n"),
     Case("woo_variations.csv", WOO + '1,variable,P,Tee,Soft,,,Wear,t.jpg,,1,Size,"S, M"\n'
          "2,variation,A,Tee - S,,9,,,,P,1,Size,S\n3,variation,B,Tee - M,,9,,,,id:1,1,Size,M\n",
@@ -203,6 +212,19 @@ def test_google_feeds_name_groups_pictures_and_currencies(tmp_path: Path) -> Non
     assert lamp.images == ("a.jpg", "b.jpg", "c.jpg")
     assert (lamp.category, lamp.description) == (("Home", "Light"), "Fine")
     assert lamp.attributes == (("color", "red"),)
+
+
+def test_commas_in_links_of_google_part_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "p.tsv"
+    path.write_text(
+        "id\ttitle\timage_link\tadditional_image_link\n"
+        "A\tLamp\thttps://h/w_3,h_2/a.jpg\thttps://h/w_3,h_2/b.jpg,https://h/c.jpg\n"
+    )
+    assert read(path)[0].images == (
+        "https://h/w_3,h_2/a.jpg",
+        "https://h/w_3,h_2/b.jpg",
+        "https://h/c.jpg",
+    )
 
 
 def test_a_format_that_is_named_is_the_only_one(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Files on a web server: only where the config allows, bounded, and once as long as they stay."""
 
+import gzip
 from collections.abc import Iterator
 
 import pytest
 
+from reelshelf.indexer.sources.catalog import read_catalog
 from reelshelf.indexer.sources.files import Files
 from reelshelf.schemas.config import StorageConfig
 from reelshelf.schemas.errors import FailureKind, MediaError
@@ -29,6 +31,11 @@ def test_only_what_is_allowed_is_asked_for(shop: WebShop) -> None:
         shop.url.replace("127.0.0.1", "localhost") + "/pics/a.jpg",
         shop.url.replace("http:", "https:") + "/pics/a.jpg",
         "file:///etc/passwd",
+        f"{shop.url}/pics/%2e%2e/other/a.jpg",
+        f"{shop.url}/pics/..%2fother/a.jpg",
+        f"{shop.url}/pics/..\\other/a.jpg",
+        "https://[x/y.jpg",
+        "https://h\u2100/x.jpg",
     ):
         assert files.resolve("/catalog", other) is None
     assert Files(StorageConfig()).resolve("/catalog", f"{shop.url}/pics/a.jpg") is None
@@ -83,3 +90,26 @@ def test_stamps_of_many_come_in_order_and_a_missing_one_is_told(shop: WebShop) -
     assert [stamp.size for stamp in found[:-1]] == list(range(40))  # type: ignore[union-attr]
     assert isinstance(found[-1], MediaError)
     assert "404" in str(found[-1])
+
+
+def test_what_was_not_sent_whole_is_told(shop: WebShop) -> None:
+    shop.short = 10
+    with (
+        pytest.raises(MediaError, match="was not sent whole"),
+        files_of(shop).local(f"{shop.url}/pics/a.jpg", max_bytes=1000),
+    ):
+        pass
+
+
+def test_names_with_spaces_and_letters_of_any_language_are_asked_for(shop: WebShop) -> None:
+    shop.files["/pics/a%20b%20%C3%B6.jpg"] = b"x"
+    location = files_of(shop).resolve("/catalog", f"{shop.url}/pics/a b ö.jpg")
+    assert location is not None
+    with files_of(shop).local(location, max_bytes=10) as path:
+        assert path.read_bytes() == b"x"
+
+
+def test_a_packed_list_on_a_server_keeps_its_kind(shop: WebShop) -> None:
+    shop.files["/pics/p.csv.gz"] = gzip.compress(b"sku,title\nA,Lamp\n")
+    found = read_catalog(f"{shop.url}/pics/p.csv.gz", files_of(shop))
+    assert [product.sku for product in found.products] == ["A"]

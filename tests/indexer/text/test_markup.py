@@ -22,6 +22,11 @@ from reelshelf.indexer.text.markup import plain_text
         ("<p>never closed", "never closed"),
         ("no markup  at all\n", "no markup  at all\n"),
         ("<!-- hidden -->shown", "shown"),
+        ("<html><body><p>Hi</p></body></html>", "Hi"),
+        ("<p>A<o:p></o:p></p>", "A"),
+        ("<p>a</foo>b</p>", "a</foo>b"),
+        ("Wedding <template> set", "Wedding set"),
+        ('<a title="x > y">z</a>', "z"),
     ],
 )
 def test_tags_go_and_words_stay(given_text: str, plain: str) -> None:
@@ -31,3 +36,11 @@ def test_tags_go_and_words_stay(given_text: str, plain: str) -> None:
 @given(st.text("<>/abp &;!-\"'=", max_size=60))
 def test_any_text_has_a_plain_form_without_elements(text: str) -> None:
     assert "<p>" not in plain_text(text)
+
+
+@pytest.mark.parametrize(
+    "part", ["<!--", "<script>", "<b ", "<a href='", "<p>\u3000", "&lt;", "<", '<p "']
+)
+def test_megabytes_of_broken_markup_are_read_at_once(part: str) -> None:
+    """Nothing in it is looked at again and again: a hostile cell must not stop a catalog."""
+    assert len(plain_text(part * (4_000_000 // len(part)))) <= 200_000

@@ -38,6 +38,12 @@ from reelshelf.indexer.text.money import currency_code, read_money
         ("0.999", "0.999", None),
         ("1234.567", "1234.567", None),
         ("12,30 zł", "12.30", "PLN"),
+        ("Rs.999", "999", None),
+        ("Rs. 1,299", "1299", None),
+        ("kr. 1.299,00", "1299.00", None),
+        ("Rp.150.000", "150000", "IDR"),
+        ("ر.س 19.90", "19.90", "SAR"),
+        ("$.50", "0.50", "USD"),
     ],
 )
 def test_a_price_is_read(text: str, amount: str, currency: str | None) -> None:
@@ -51,6 +57,7 @@ def test_a_price_is_read(text: str, amount: str, currency: str | None) -> None:
         ("1.299", "ambiguous: it may be 1299 or 1.299"),
         ("1,299", "ambiguous"),
         ("1.299 EUR", "ambiguous"),
+        ("1,299 KWD", "ambiguous"),
         ("1_299", "is no price"),
         ("1e3", "is no price"),
         ("-5", "sign of its own"),
