@@ -12,7 +12,7 @@ A store keeps the analyzer that its rows were made with (`text.analyzer`):
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Literal, Protocol, TypeAlias
 
 from icu4py.breakers import WordBreaker
@@ -37,6 +37,7 @@ _ELIDED = re.compile(r"[a-z]{1,4}'(?=[aeiouyh]\w\w)")
 _GROUPED = re.compile(r"\d+(?:[.,]\d+)+\w*")
 # What full text keeps of a word: nobody types more of one.
 TERM_LENGTH = 64
+_SHORT = 64
 
 
 class Analyzer(Protocol):
@@ -108,18 +109,13 @@ class IcuAnalyzer:
 
     def words(self, text: str) -> list[str]:
         """The words of a text, folded; a number and its unit are one."""
-        flat = fold(text).translate(_APOSTROPHES)
-        # The offsets that it gives as well are those of UTF-16.
-        found = [word for segment in WordBreaker(flat, "und") for word in _parts(segment)]
-        if not any(word[0].isdigit() for word in found):
-            return found
-        return joined_measures(found, self.languages, self._stopwords | stopwords_of(("en",)))
+        if len(text) <= _SHORT:
+            return list(_words_of_short(text, self.languages))
+        return _words(text, self.languages)
 
     def stems(self, word: str) -> tuple[str, ...]:
         """The stems of a word in each of the languages, those that differ from it."""
-        found = dict.fromkeys(stem(word, language) for language in self.languages)
-        found.pop(word, None)
-        return tuple(found)
+        return _stems(word, self.languages)
 
     def forms(self, word: str) -> tuple[str, ...]:
         """A word and its stems."""
@@ -132,6 +128,28 @@ class IcuAnalyzer:
     @cached_property
     def _stopwords(self) -> frozenset[str]:
         return stopwords_of(self.languages)
+
+
+def _words(text: str, languages: tuple[str, ...]) -> list[str]:
+    flat = fold(text).translate(_APOSTROPHES)
+    # The offsets that it gives as well are those of UTF-16.
+    found = [word for segment in WordBreaker(flat, "und") for word in _parts(segment)]
+    if not any(word[0].isdigit() for word in found):
+        return found
+    return joined_measures(found, languages, stopwords_of(("en", *languages)))
+
+
+# Brands, categories and values of attributes come again and again.
+@lru_cache(maxsize=65_536)
+def _words_of_short(text: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_words(text, languages))
+
+
+@lru_cache(maxsize=262_144)
+def _stems(word: str, languages: tuple[str, ...]) -> tuple[str, ...]:
+    found = dict.fromkeys(stem(word, language) for language in languages)
+    found.pop(word, None)
+    return tuple(found)
 
 
 def analyzer_of(kind: AnalyzerKind, languages: Sequence[str] = ()) -> Analyzer:
