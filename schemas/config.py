@@ -62,7 +62,8 @@ class CatalogConfig(Section):
     docs/catalogs.md has the columns of each format.
     """
 
-    format: Literal["auto", "reelshelf", "google", "shopify", "woocommerce"] = "auto"
+    # A file of TOML has the word.
+    format: Annotated[CatalogFormat, Field(strict=False)] = CatalogFormat.AUTO
 
 
 class ModelChoice(Section):

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 # Quantiles of cosines between queries, sentences and products, over MiniLM's of the same texts, on
 # two shops (docs/benchmarks.md).
-_SPREAD: Mapping[str, float] = {
+_SCALES: Mapping[str, float] = {
     "all-MiniLM-L6-v2+use-multilingual-3": 0.9,
     "use-multilingual-3": 0.85,
 }
 
 
-def spread_of(space: str) -> float:
+def cosine_scale(space: str) -> float:
     """What cosines of texts in a space are, as a share of those in MiniLM's; 1 where unknown."""
-    return _SPREAD.get(space, 1.0)
+    return _SCALES.get(space, 1.0)

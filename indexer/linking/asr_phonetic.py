@@ -5,7 +5,8 @@ that". Spelling and word boundaries are wrong, the sound is about right. Utteran
 turned into strings of consonant sounds (Philips, "Hanging on the Metaphone", 1990), without word
 boundaries and with voiced and unvoiced sounds made one, and the title is aligned with its best
 place in the utterance. Short strings fit anywhere by chance, so the fit is measured against what
-strings of that length reach in speech that does not name them.
+strings of that length reach in speech that does not name them. Metaphone is English: titles and
+speech of other languages are not compared.
 """
 
 from collections.abc import Iterable, Sequence

@@ -21,11 +21,11 @@ _SOFTNESS = 0.04
 
 
 def semantic_matches(
-    segments: Sequence[Segment], catalog: CatalogIndex, spread: float = 1.0
+    segments: Sequence[Segment], catalog: CatalogIndex, scale: float = 1.0
 ) -> Iterable[Match]:
     """Products whose facts or description resemble a sentence that is said.
 
-    `spread` is that of the space of text vectors (`reelshelf.schemas.spaces`).
+    `scale` is that of cosines in the space of text vectors (`reelshelf.schemas.spaces`).
     """
     spoken = {
         sentence: vector
@@ -35,7 +35,7 @@ def semantic_matches(
     if not spoken or not len(catalog):
         return
     said = np.stack(list(spoken.values()))
-    similarity = np.maximum(said @ catalog.text_vectors.T, said @ catalog.facts_vectors.T) / spread
+    similarity = np.maximum(said @ catalog.text_vectors.T, said @ catalog.facts_vectors.T) / scale
     meaning = discount_shared(np.maximum(similarity - _LEAST, 0.0), _SOFTNESS)
     for i, sentence in enumerate(spoken):
         for product in np.argsort(-meaning[i], kind="stable")[:_CANDIDATES].tolist():

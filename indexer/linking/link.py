@@ -22,7 +22,7 @@ from reelshelf.schemas.catalog import EncodedProduct
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.keys import Json
 from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
-from reelshelf.schemas.spaces import spread_of
+from reelshelf.schemas.spaces import cosine_scale
 
 # Raise when the same segments, catalog, calibration and config would give other links.
 VERSION = 4
@@ -62,7 +62,7 @@ class Linker:
         self._phonetic = PhoneticMatcher(catalog)
         self._calibration = calibration
         self._config = config
-        self._spread = spread_of(text_space)
+        self._cosine_scale = cosine_scale(text_space)
 
     def link(self, copies: Sequence[LinkableVideo]) -> list[list[ProductLink]]:
         """Links of each of some videos that are copies of each other, mostly one alone.
@@ -133,7 +133,7 @@ class Linker:
         yield from title_matches(video.segments, self._catalog)
         yield from post_matches(video.segments, self._catalog)
         yield from self._phonetic.matches(video.segments)
-        yield from semantic_matches(video.segments, self._catalog, self._spread)
+        yield from semantic_matches(video.segments, self._catalog, self._cosine_scale)
         for sku in video.merchant_skus:
             product = self._catalog.index_of.get(sku)
             if product is not None:

@@ -34,7 +34,7 @@ from reelshelf.indexer.sources.videos import TWICE as VIDEO_TWICE
 from reelshelf.indexer.sources.videos import manifest_lists, manifest_rows, read_videos
 from reelshelf.indexer.text.clean import same_id
 from reelshelf.schemas.catalog import Product, RejectedRow, VideoSource
-from reelshelf.schemas.config import CatalogFormat, Config
+from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import MediaError
 
 Item = TypeVar("Item", Product, VideoSource)
@@ -122,7 +122,7 @@ class _Rows(Generic[Item]):
 def _products(
     uri: str, files: Files, config: Config, found: Checked
 ) -> Iterator[tuple[str, int, str, Product | RejectedRow]]:
-    for given in catalog_lists(uri, files, CatalogFormat(config.catalog.format)):
+    for given in catalog_lists(uri, files, config.catalog.format):
         for line, row in given:
             item = row if isinstance(row, RejectedRow) else row.record()
             yield given.name, line, "" if isinstance(item, RejectedRow) else item.sku, item

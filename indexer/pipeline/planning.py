@@ -31,7 +31,7 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.vanished import kept_videos
 from reelshelf.indexer.text.clean import as_known
 from reelshelf.schemas.catalog import RejectedRow
-from reelshelf.schemas.config import CatalogFormat, Config, ModelsConfig
+from reelshelf.schemas.config import Config, ModelsConfig
 from reelshelf.schemas.errors import InputError, StoreError
 from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.release import ModelRef, ModelRefs, Release
@@ -88,7 +88,7 @@ class Planned:
 def read_source(request: IngestRequest, config: Config) -> Source:
     """Read catalog and manifest. Raises InputError where one has nothing usable."""
     files = Files(config.storage)
-    catalog = read_catalog(request.catalog, files, CatalogFormat(config.catalog.format))
+    catalog = read_catalog(request.catalog, files, config.catalog.format)
     videos = read_videos(request.videos, files)
     if not catalog.products:
         raise no_usable_product(request.catalog, catalog)

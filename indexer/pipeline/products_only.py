@@ -44,7 +44,7 @@ from reelshelf.indexer.store.writing import recorded, writing
 from reelshelf.models.protocols import TextEncoder
 from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.catalog import Product, ProductVectors, RejectedText
-from reelshelf.schemas.config import CatalogFormat, Config
+from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch, TooManyFailures
 from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.logs import log_context
@@ -98,7 +98,7 @@ def ingest_products(
     check_files(config)
     stored = Store.open(uri, config.storage)
     files = Files(config.storage)
-    read = read_catalog(catalog, files, CatalogFormat(config.catalog.format))
+    read = read_catalog(catalog, files, config.catalog.format)
     if not read.products:
         raise no_usable_product(catalog, read)
     run_id, began, clock = str(uuid.uuid4()), now(), Clock()

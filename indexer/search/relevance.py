@@ -22,7 +22,7 @@ from reelshelf.indexer.text.catalog import CatalogIndex, Name
 from reelshelf.indexer.text.names import find_names
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.spaces import spread_of
+from reelshelf.schemas.spaces import cosine_scale
 
 _TITLE, _CATEGORY, _DESCRIPTION = 1.0, 0.9, 0.6
 # Cosines of sentences below the first have nothing in common, above the second say the same.
@@ -63,7 +63,7 @@ class ProductRelevance:
 
     def __init__(self, catalog: CatalogIndex, text_space: str = "") -> None:
         self._catalog = catalog
-        self._spread = spread_of(text_space)
+        self._cosine_scale = cosine_scale(text_space)
         self._facets = Facets(catalog)
         self._words = catalog.analyzer
         self._described = [_describe(item.product, self._words) for item in catalog.products]
@@ -105,7 +105,7 @@ class ProductRelevance:
 
     def _plain(self, query: Query, vector: Vectors) -> Vectors:
         """`(products,)` how near each product comes to a query, by words, names and meaning."""
-        similarity = self._catalog.facts_vectors @ vector / self._spread
+        similarity = self._catalog.facts_vectors @ vector / self._cosine_scale
         meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
         relevance = _LEXICAL * self._lexical(query) + (1.0 - _LEXICAL) * meaning
         relevance *= self._inside(query)

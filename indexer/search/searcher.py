@@ -36,7 +36,7 @@ from reelshelf.schemas.errors import ConfigError, InputError, SpaceMismatch
 from reelshelf.schemas.links import ProductLink
 from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.release import ModelRef, Release, VectorIndex
-from reelshelf.schemas.spaces import spread_of
+from reelshelf.schemas.spaces import cosine_scale
 from reelshelf.schemas.visual_stats import WhitenedSpace
 
 _FEW = 3
@@ -96,8 +96,7 @@ class Searcher:
         stats = read_visual_stats(store, release.visual_stats_id)
         self._space = WhitenedSpace(stats) if stats else None
         self._segments = snapshot.table("segments")
-        said = snapshot.scan("segments", ["language"])["language"].unique().to_pylist()
-        languages = (*self._catalog.analyzer.languages, *(code for code in said if code))
+        languages = (*self._catalog.analyzer.languages, *_languages(self._segments))
         self._full_text = FullText(self._segments, analyzer_of(kind, languages))
         self._pictures = snapshot.table("product_images")
         if links is None:
@@ -224,8 +223,8 @@ class Searcher:
         found = retrievers.by_vector(self._segments, column, vector, index, self._config.depth)
         if column != "text_vector":
             return found
-        spread = spread_of(self.release.models.text.space)
-        return [replace(item, score=item.score / spread) for item in found]
+        scale = cosine_scale(self.release.models.text.space)
+        return [replace(item, score=item.score / scale) for item in found]
 
     def _similarity_to_products(self, vector: Vectors) -> dict[int, float]:
         """Cosine to each near product's best picture, centered."""
@@ -406,6 +405,14 @@ def _comes_near(
         return True
     # The vector of a single word lies near any short sentence.
     return len(asked) > 1 and nearest(meant) >= _NEAR_MEANING
+
+
+def _languages(segments: Table) -> list[str]:
+    """The languages that moments are in, in the memory of a piece of the column."""
+    found: set[str] = set()
+    for batch in segments.to_lance().to_batches(columns=["language"]):
+        found.update(code for code in batch["language"].unique().to_pylist() if code)
+    return sorted(found)
 
 
 def _same_space(

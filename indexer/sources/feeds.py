@@ -17,7 +17,6 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _GAPS = re.compile(r"[\s_\-]+")
 _NUMBER = re.compile(r"\d+(?:\.0)?")
 _COMMAS = re.compile(r"(?<!\\),")
-_IMAGES_OF_GOOGLE = ("image_link", "additional_image_link")
 _TOLD_BY_GOOGLE = ("color", "size", "material", "pattern", "gender", "age_group")
 _NO_OPTION = "default title"
 
@@ -277,7 +276,7 @@ _GOOGLE_COLUMNS = frozenset(
     (
         "id", "title", "description", "brand", "product_type", "google_product_category",
         "content_language", "language", "availability", "item_group_id", "price", "sale_price",
-        *_IMAGES_OF_GOOGLE, *_TOLD_BY_GOOGLE,
+        "image_link", "additional_image_link", *_TOLD_BY_GOOGLE,
     )
 )  # fmt: skip
 _WOOCOMMERCE_COLUMNS = frozenset(

@@ -21,11 +21,13 @@ from reelshelf.schemas.keys import file_sha256
 from reelshelf.schemas.outcomes import SourceStamp
 
 # What a copy leaves free on the spool's disk, for everything else that lives there.
-_LEAVE_FREE = 512 * 1024**2
+LEAVE_FREE = 512 * 1024**2
 # How many answers of servers are waited for at once.
 _ASKED_AT_ONCE, _ASKED_AHEAD = 16, 1024
 # Names of lists of rows; all else is taken for a folder, or a video.
-LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".pq")
+CSV, JSON = (".csv", ".tsv", ".txt"), (".json", ".jsonl", ".ndjson")
+PARQUET = (".parquet", ".pq")
+LIST_SUFFIXES = (*CSV, *JSON, *PARQUET)
 PACKED = ".gz"
 
 
@@ -183,7 +185,7 @@ class Files:
         return stamp.size
 
     def _copied(self, location: str, folder: Path, size: int, max_bytes: int) -> Path:
-        if shutil.disk_usage(folder).free < size + _LEAVE_FREE:
+        if shutil.disk_usage(folder).free < size + LEAVE_FREE:
             raise MediaError(
                 FailureKind.UNREADABLE,
                 f"its {size} bytes do not fit on the disk of {folder.parent}: free some, "

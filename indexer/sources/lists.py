@@ -21,29 +21,20 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
 from reelshelf.indexer.sources.csv_rows import csv_rows
 from reelshelf.indexer.sources.encodings import TextEncoding, encoding_of
 from reelshelf.indexer.sources.feeds import Layout, column_name
-from reelshelf.indexer.sources.files import LIST_SUFFIXES, PACKED
+from reelshelf.indexer.sources.files import CSV, JSON, LEAVE_FREE, LIST_SUFFIXES, PACKED, PARQUET
 from reelshelf.indexer.sources.json_rows import json_rows
 from reelshelf.indexer.sources.parquet_rows import parquet_columns, parquet_rows
-from reelshelf.indexer.sources.rows import Cell, Cells, NoRow, RawRows, is_missing, is_nothing
+from reelshelf.indexer.sources.rows import Cells, NoRow, RawRows, is_nothing
 from reelshelf.indexer.text.clean import clean_text
 from reelshelf.schemas.catalog import RejectedRow
 from reelshelf.schemas.errors import InputError
 
-__all__ = ["Cell", "GivenList", "GivenRow", "Row", "is_missing", "layout_of"]
-
 _LOG = logging.getLogger(__name__)
 
-_CSV, _JSON, _PARQUET = (
-    (".csv", ".tsv", ".txt"),
-    (".json", ".jsonl", ".ndjson"),
-    (".parquet", ".pq"),
-)
 _MOST_COLUMNS = 30
 # Rows of JSON leave out what they do not have: a few together show the columns.
 _FIRST_ROWS = 50
 _PIECE = 1024**2
-# What unpacking leaves free on the disk, for everything else that lives there.
-_LEAVE_FREE = 512 * 1024**2
 
 Row = TypeVar("Row", bound="GivenRow")
 
@@ -118,15 +109,15 @@ class GivenList(Generic[Row]):
 
     def _rows(self, path: Path) -> RawRows:
         suffix = path.suffix.lower()
-        if suffix in _PARQUET:
+        if suffix in PARQUET:
             columns = parquet_columns(path)
             layout = self._check(columns, "")
             self._say(layout, "Parquet")
             wanted = [name for name in columns if layout.uses(column_name(name))]
             return layout.convert(_named(parquet_rows(path, wanted)))
-        if suffix in _CSV:
+        if suffix in CSV:
             return self._csv(path)
-        if suffix in _JSON:
+        if suffix in JSON:
             return self._json(path)
         raise InputError(
             f"{self._path}: unknown kind of file; allowed are {', '.join(LIST_SUFFIXES)}, "
@@ -217,7 +208,7 @@ def _unpacked(path: Path, stack: ExitStack) -> Path:
     with gzip.open(path, "rb") as packed, target.open("wb") as file:
         while piece := packed.read(_PIECE):
             file.write(piece)
-            if shutil.disk_usage(folder).free < _LEAVE_FREE:
+            if shutil.disk_usage(folder).free < LEAVE_FREE:
                 raise InputError(f"{path}: unpacked, it does not fit on the disk of {folder}")
     return target
 

@@ -21,6 +21,11 @@ class NoRow:
 RawRows: TypeAlias = Iterator[tuple[int, Cells | NoRow]]
 
 
+def is_missing(value: Cell) -> bool:
+    """Whether a cell says nothing: null, or the NaN that data frames write in its place."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 # What data frames and databases write in place of nothing.
 _NOTHING = frozenset(("", "nan", "NaN", "null", "NULL", "None", "\\N", "<NA>"))
 
@@ -28,8 +33,3 @@ _NOTHING = frozenset(("", "nan", "NaN", "null", "NULL", "None", "\\N", "<NA>"))
 def is_nothing(value: Cell) -> bool:
     """The same, and what stands for nothing in a text: empty, or "NaN", "null", "None"."""
     return value.strip() in _NOTHING if isinstance(value, str) else is_missing(value)
-
-
-def is_missing(value: Cell) -> bool:
-    """Whether a cell says nothing: null, or the NaN that data frames write in its place."""
-    return value is None or (isinstance(value, float) and math.isnan(value))

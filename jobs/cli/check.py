@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reelshelf.jobs.cli.terminal import (
     Commands,
-    add_catalog_format,
+    add_catalog,
     add_command,
     console,
     given_config,
@@ -25,13 +25,7 @@ def add_check(commands: Commands) -> None:
         commands, "check", "read a catalog and videos, and tell what would be refused", _check,
         store=False,
     )  # fmt: skip
-    sub.add_argument(
-        "--catalog",
-        required=True,
-        metavar="URI",
-        help="products: CSV, JSON or Parquet, or a folder of parts; on disk or s3://",
-    )
-    add_catalog_format(sub)
+    add_catalog(sub)
     sub.add_argument("--videos", metavar="URI", help="a folder or s3:// prefix, or a manifest")
     sub.add_argument(
         "--rows-only", action="store_true", help="open no picture, no video and no subtitles"

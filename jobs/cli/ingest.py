@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reelshelf.jobs.cli.terminal import (
     Commands,
     add_allow_shrink,
-    add_catalog_format,
+    add_catalog,
     add_command,
     console,
     given_config,
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 def add_ingest(commands: Commands) -> None:
     """Add it to the command line."""
     sub = add_command(commands, "ingest", "index videos and a catalog, and publish", _ingest)
-    sub.add_argument(
-        "--catalog",
-        required=True,
-        metavar="URI",
-        help="products: CSV, JSON or Parquet, or a folder of parts; on disk or s3://",
-    )
-    add_catalog_format(sub)
+    add_catalog(sub)
     sub.add_argument(
         "--videos",
         metavar="URI",

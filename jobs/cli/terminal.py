@@ -65,6 +65,17 @@ def add_allow_shrink(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def add_catalog(sub: argparse.ArgumentParser) -> None:
+    """The options of commands that must be told of a catalog."""
+    sub.add_argument(
+        "--catalog",
+        required=True,
+        metavar="URI",
+        help="products: CSV, JSON or Parquet, or a folder of parts; on disk or s3://",
+    )
+    add_catalog_format(sub)
+
+
 def add_catalog_format(sub: argparse.ArgumentParser) -> None:
     """The option of commands that read a catalog."""
     sub.add_argument(
