@@ -13,11 +13,14 @@ class Signal(StrEnum):
     A strength is what is left of it when rivals share it: on-screen text that names two siblings
     equally is half for each. `VISUAL_MARGIN` and `PACKAGING_TEXT` say how far a product is ahead of
     the next best one in the same moment, and are negative where another is ahead.
+    `VISUAL_SUPPORT` is what the second best moment adds to the best. `BRAND` is the product's brand
+    in any text: it names no product, and raises those that something else speaks for.
     `MERCHANT_BACKED` is a declaration that something in the video agrees with.
     """
 
     VISUAL_SIMILARITY = "visual_similarity"
     VISUAL_MARGIN = "visual_margin"
+    VISUAL_SUPPORT = "visual_support"
     PACKAGING_TEXT = "packaging_text"
     OCR_TITLE = "ocr_title"
     OCR_PRICE = "ocr_price"
@@ -25,17 +28,26 @@ class Signal(StrEnum):
     ASR_PHONETIC = "asr_phonetic"
     ASR_SEMANTIC = "asr_semantic"
     POST_TITLE = "post_title"
+    BRAND = "brand"
     MERCHANT = "merchant"
     MERCHANT_BACKED = "merchant_backed"
 
 
 SIGNALS_OF: dict[Modality, tuple[Signal, ...]] = {
-    Modality.VISUAL: (Signal.VISUAL_SIMILARITY, Signal.VISUAL_MARGIN),
+    Modality.VISUAL: (
+        Signal.VISUAL_SIMILARITY,
+        Signal.VISUAL_MARGIN,
+        Signal.VISUAL_SUPPORT,
+    ),
     Modality.OCR: (Signal.PACKAGING_TEXT, Signal.OCR_TITLE, Signal.OCR_PRICE),
     Modality.ASR: (Signal.ASR_TITLE, Signal.ASR_PHONETIC, Signal.ASR_SEMANTIC),
-    Modality.POST_TEXT: (Signal.POST_TITLE,),
+    Modality.POST_TEXT: (Signal.POST_TITLE, Signal.BRAND),
     Modality.MERCHANT: (Signal.MERCHANT, Signal.MERCHANT_BACKED),
 }
+
+
+# Signals that count only beside what some other says.
+BACKING = frozenset({Signal.MERCHANT_BACKED, Signal.BRAND})
 
 
 class Calibration(BaseModel):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reelshelf.schemas.media import Box
+from reelshelf.schemas.overrides import Override
 from reelshelf.schemas.segments import Segment
 
 
@@ -19,6 +20,13 @@ class Modality(StrEnum):
     ASR = "asr"
     POST_TEXT = "post_text"
     MERCHANT = "merchant"
+
+
+class VariantState(StrEnum):
+    """Whether it is known which variant of a group a link is of."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,9 @@ class Evidence:
 class ProductLink:
     """A scored (video, SKU) pair.
 
-    `scores` has one entry for every modality that has matchers, 0 where it is silent.
+    `scores` has one entry for every modality that has matchers, 0 where it is silent. `group_id` is
+    of the product's variants, None for one alone; where it is not known which of them the video
+    shows, each has a link with the score of the group, and `variant` says so.
     """
 
     video_key: str
@@ -60,6 +70,9 @@ class ProductLink:
     scores: tuple[tuple[Modality, float], ...]
     spans: tuple[Span, ...]
     evidence: tuple[Evidence, ...]
+    group_id: str | None = None
+    variant: VariantState | None = None
+    override: Override | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,10 @@ class Health(_Record):
 
 
 class Release(_Record):
-    """The record of one release. `forced` is why it was published against the gate's word."""
+    """The record of one release. `forced` is why it was published against the gate's word.
+
+    `corrected` tells of links that people have changed since the gate has seen it.
+    """
 
     release_id: str
     sequence: int
@@ -258,6 +261,7 @@ class Release(_Record):
     linking_fingerprint: str
     config: str
     forced: str | None = None
+    corrected: str | None = None
 
     @classmethod
     def read(cls, text: str) -> "Release":

@@ -10,7 +10,7 @@ Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 OLDEST_SCHEMA = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -100,6 +100,20 @@ _POST_SCORE = pa.field("post_text_score", pa.float32())
 # the simple analyzer made.
 _TERMS = pa.field("terms", pa.string())
 
+# Schema 11. What the variants of one product have in common, whether it is known which is shown,
+# and the person's word that a link stands on.
+OVERRIDE = pa.struct(
+    [
+        *((name, pa.string()) for name in ("video_id", "verdict", "sku", "group_id", "who", "why")),
+        ("at", INSTANT),
+    ]
+)
+_OF_VARIANTS = (
+    pa.field("group_id", pa.string()),
+    pa.field("variant", pa.string()),
+    pa.field("override", OVERRIDE),
+)
+
 # Columns that tables were given after they were first made, in the order in which they were.
 ADDED: dict[str, tuple[pa.Field, ...]] = {
     "runs": (
@@ -126,7 +140,12 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
     ),
     "product_images": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
     "segments": (_CELL_CHECKSUMS, _POSTED, _TERMS),
-    "links": (_CELL_CHECKSUMS, _POST_SCORE),
+    "links": (_CELL_CHECKSUMS, _POST_SCORE, *_OF_VARIANTS),
+    # Schema 11. Whitened frames, one after the other, and the shares of frequent words, as JSON.
+    "backgrounds": (
+        pa.field("cohort", pa.list_(pa.float32())),
+        pa.field("term_shares", pa.string()),
+    ),
     # What was kept of vanished videos before schema 8 has these after `vanished_at`.
     "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS, *_OF_MEDIA),
     "vanished_segments": (_CELL_CHECKSUMS, _POSTED, _TERMS),
@@ -385,6 +404,28 @@ def erased_schema() -> pa.Schema:
     )
 
 
+def overrides_schema() -> pa.Schema:
+    """One row for each word of a person on a video and a SKU, a group, or (neither) all others.
+
+    Not pinned by a release: links are made with them, and going back does not take them back.
+    """
+    return pa.schema(
+        _required(
+            ("override_key", pa.string()),
+            ("video_key", pa.string()),
+            ("video_id", pa.string()),
+            ("verdict", pa.string()),
+        )
+        + _optional(
+            ("sku", pa.string()),
+            ("group_id", pa.string()),
+            ("who", pa.string()),
+            ("why", pa.string()),
+            ("at", INSTANT),
+        )
+    )
+
+
 def links_schema() -> pa.Schema:
     """One row for each (video, SKU) pair that scored above `linking.keep_above`."""
     return pa.schema(
@@ -535,6 +576,7 @@ def backgrounds_schema(image_dim: int) -> pa.Schema:
             ("segments", pa.int64()),
             ("pictures", pa.int64()),
         )
+        + _added("backgrounds")
     )
 
 

@@ -1,6 +1,7 @@
 """Per-shop statistics of pictures, and the whitened space in which they are compared."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,9 @@ class VisualStats:
     `nuisance`, `(k, dim)`, are orthonormal directions in which vectors of the same product differ,
     and `shrinkage`, `(k,)` in 0..1, is how much of each is kept. `noise_floor` is the cosine that a
     frame and a product it does not show reach now and then. `segments` and `pictures` are how many
-    the shop had when this was measured.
+    the shop had when this was measured. `cohort`, `(m, dim)`, are whitened frames of the shop that
+    tell which products resemble everything; `term_shares` is the share of its videos that have each
+    of its frequent words. Both are None in statistics of before linking had them.
     """
 
     frame_mean: Vectors
@@ -27,6 +30,13 @@ class VisualStats:
     noise_floor: float
     segments: int
     pictures: int
+    cohort: Vectors | None = None
+    term_shares: Mapping[str, float] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has all that linking asks for."""
+        return self.cohort is not None and self.term_shares is not None
 
     @property
     def stats_id(self) -> str:
@@ -34,6 +44,10 @@ class VisualStats:
         digest = hashlib.sha256(repr((self.noise_floor, self.segments, self.pictures)).encode())
         for array in (self.frame_mean, self.picture_mean, self.nuisance, self.shrinkage):
             digest.update(np.ascontiguousarray(array).tobytes())
+        if self.cohort is not None:
+            digest.update(np.ascontiguousarray(self.cohort).tobytes())
+        if self.term_shares is not None:
+            digest.update(repr(sorted(self.term_shares.items())).encode())
         return digest.hexdigest()
 
 

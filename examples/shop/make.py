@@ -12,36 +12,31 @@ any folder `python -m benchmarks.shop` reads.
 import argparse
 import json
 import random
-import subprocess
-import tempfile
-import wave
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
-from rough import (
-    BAIT,
-    HEARSAY,
+from media import (
+    FPS,
+    RATE,
     Light,
+    Rgb,
+    Sound,
     copied,
     printed,
+    say,
     split,
+    tune,
     turned_hue,
     under_noise,
-    with_siblings,
+    write_video,
 )
+from PIL import Image, ImageDraw, ImageFont
+from rough import BAIT, HEARSAY, with_siblings
 from shop import CHATTER, ITEMS, STRANGERS, TEASERS, Item
 
 HERE = Path(__file__).parent
-FPS = 24
-RATE = 22_050
-Rgb = npt.NDArray[np.uint8]
-Sound = npt.NDArray[np.float32]
 
 # Which senses carry the links of a video, in the mix of the shipped shop.
 KINDS = [
@@ -278,28 +273,6 @@ def render_scene(
     return frames
 
 
-def say(text: str, voice: str) -> Sound:
-    """Speech at RATE, mono, from espeak-ng."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "said.wav"
-        subprocess.run(["espeak-ng", "-v", voice, "-s", "145", "-w", str(path), text], check=True)
-        with wave.open(str(path)) as file:
-            if file.getframerate() != RATE:
-                raise SystemExit(f"espeak-ng speaks at {file.getframerate()} Hz, expected {RATE}")
-            raw = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    return raw.astype(np.float32) / 32768.0
-
-
-def tune(seconds: float, rng: random.Random) -> Sound:
-    """A few soft notes, to be mistaken for speech."""
-    t = np.arange(int(seconds * RATE), dtype=np.float32) / RATE
-    beat = (t * 2).astype(int)
-    notes = np.array([rng.choice((220, 262, 330, 392)) for _ in range(beat.max() + 1)], np.float32)
-    return (0.15 * np.sin(2 * np.pi * notes[beat] * t) * np.exp(-3 * (t * 2 % 1))).astype(
-        np.float32
-    )
-
-
 def render(plan: Plan, folder: Path, rng: random.Random) -> list[dict[str, object]]:
     """Write one video, and some as a copy as well; return their rows of labels."""
     size = (512, 288) if plan.landscape else (288, 512)
@@ -340,26 +313,6 @@ def render(plan: Plan, folder: Path, rng: random.Random) -> list[dict[str, objec
     copy = f"{plan.video_id}-{how}"
     write_video(folder / "videos" / f"{copy}.mp4", changed, audio)
     return [row, row | {"video_id": copy, "duplicate_of": plan.video_id}]
-
-
-def write_video(path: Path, frames: list[Rgb], audio: Sound | None) -> None:
-    """Encode H.264 and AAC with the codecs inside PyAV."""
-    with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=FPS, options={"crf": "31", "preset": "slow"})
-        video.height, video.width = frames[0].shape[:2]
-        video.pix_fmt = "yuv420p"
-        voice = out.add_stream("aac", rate=RATE, layout="mono") if audio is not None else None
-        if voice is not None:
-            voice.bit_rate = 40_000
-        for frame in frames:
-            out.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        out.mux(video.encode(None))
-        if voice is not None and audio is not None:
-            for start in range(0, len(audio), 1024):
-                block = av.AudioFrame.from_ndarray(audio[None, start : start + 1024], "flt", "mono")
-                block.sample_rate, block.pts, block.time_base = RATE, start, Fraction(1, RATE)
-                out.mux(voice.encode(block))
-            out.mux(voice.encode(None))
 
 
 def picture(item: Item, number: int, rough: bool, rng: random.Random) -> Image.Image:

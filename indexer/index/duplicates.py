@@ -87,7 +87,7 @@ def mean_frame(store: Store, stats: VisualStats | None) -> Vectors:
         return stats.frame_mean
     if not store.count("segments"):
         return np.zeros(1, np.float32)
-    frames, _ = store.frame_sample(_SAMPLE)
+    frames = store.segment_sample(_SAMPLE).frames
     return np.asarray(frames.mean(axis=0), np.float32)
 
 

@@ -2,18 +2,23 @@
 
 from reelshelf.indexer.linking import link
 from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration, fit, probability
+from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource
 from reelshelf.indexer.linking.link import Linker, linking_facts
-from reelshelf.indexer.linking.visual import VisualMatcher
-from reelshelf.indexer.linking.visual_stats import fit_visual_stats
+from reelshelf.indexer.linking.matches import Match, Matcher
+from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 
 __all__ = [
     "UNFITTED",
+    "AllGroups",
+    "CandidateSource",
     "Linker",
-    "VisualMatcher",
+    "Match",
+    "Matcher",
     "default_calibration",
     "fit",
     "fit_visual_stats",
     "link",
     "linking_facts",
     "probability",
+    "term_shares_of",
 ]

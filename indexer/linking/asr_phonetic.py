@@ -16,15 +16,16 @@ import jellyfish
 import numpy as np
 from rapidfuzz import fuzz
 
+from reelshelf.indexer.linking.candidates import CandidateSource, Numbers
 from reelshelf.indexer.linking.matches import Match, discount_shared
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.languages import primary
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.catalog import Product
-from reelshelf.schemas.links import Modality, Span
+from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.segments import Segment, Utterance
+from reelshelf.schemas.segments import Utterance
 
 _ENGLISH = "en"
 _CANDIDATES = 5
@@ -47,34 +48,38 @@ def sounds(text: str, analyzer: Analyzer) -> str:
 
 
 class PhoneticMatcher:
-    """The catalog's titles as sounds, made once for many videos."""
+    """The names of a catalog's groups as sounds, made once for many videos."""
 
-    def __init__(self, catalog: CatalogIndex) -> None:
+    def __init__(self, catalog: CatalogIndex, candidates: CandidateSource) -> None:
         self._analyzer = catalog.analyzer
+        self._candidates = candidates
         self._titles = [
-            sounds(item.product.title, catalog.analyzer) if self._is_english(item.product) else ""
-            for item in catalog.products
+            sounds(" ".join(name.words), catalog.analyzer)
+            if self._is_english(catalog.products[int(members[0])].product)
+            else ""
+            for name, members in zip(catalog.group_names, catalog.groups.members, strict=True)
         ]
         length = np.array([max(len(title), 1) for title in self._titles], np.float32)
         self._chance = _CHANCE + _CHANCE_SHORT / np.sqrt(length)
         self._deviation = _CHANCE_DEVIATION / np.sqrt(length)
 
-    def matches(self, segments: Sequence[Segment]) -> Iterable[Match]:
-        """Titles that sound like a part of what is said."""
+    def matches(self, video: LinkableVideo) -> Iterable[Match]:
+        """Names that sound like a part of what is said."""
         if not any(self._titles):
             return
-        english = (s for s in segments if self._is_simple or s.language in (None, _ENGLISH))
+        english = (s for s in video.segments if self._is_simple or s.language in (None, _ENGLISH))
         said = list(dict.fromkeys(u for segment in english for u in segment.utterances))
         said.sort(key=lambda u: (u.start_ms, u.end_ms))
-        alone = [self._sounding([utterance]) for utterance in said]
+        numbers = self._candidates.sounding([utterance.text for utterance in said])
+        alone = [self._sounding([utterance], numbers) for utterance in said]
         for utterance, strength in zip(said, alone, strict=True):
-            yield from _matches([utterance], strength)
+            yield from _matches([utterance], strength, numbers)
         # A name may be broken over two: where they follow at once, and only together sound like it.
         for place, parts in enumerate(pairwise(said)):
             if parts[1].start_ms - parts[0].end_ms <= _BROKEN_MS:
-                together = self._sounding(parts)
+                together = self._sounding(parts, numbers)
                 more = together > np.maximum(alone[place], alone[place + 1]) + _MORE
-                yield from _matches(parts, np.where(more, together, np.float32(0.0)))
+                yield from _matches(parts, np.where(more, together, np.float32(0.0)), numbers)
 
     @property
     def _is_simple(self) -> bool:
@@ -86,18 +91,19 @@ class PhoneticMatcher:
         languages = (own,) if own else self._analyzer.languages
         return self._is_simple or not languages or _ENGLISH in languages
 
-    def _sounding(self, parts: Sequence[Utterance]) -> Vectors:
-        """`(products,)` how much what is said sounds like each title and like no other."""
+    def _sounding(self, parts: Sequence[Utterance], numbers: Numbers) -> Vectors:
+        """`(numbers,)` how much what is said sounds like each name and like no other."""
         heard = sounds(" ".join(part.text for part in parts), self._analyzer)
         if len(heard) < 2:
-            return np.zeros(len(self._titles), np.float32)
-        surprise = np.clip(self.surprise(heard) - _LEAST, 0.0, _MOST)
+            return np.zeros(len(numbers), np.float32)
+        surprise = np.clip(self.surprise(heard, numbers) - _LEAST, 0.0, _MOST)
         return discount_shared(surprise, _SOFTNESS)
 
-    def surprise(self, heard: str) -> Vectors:
-        """`(products,)` how many deviations each title fits better than by chance."""
-        fits = np.array([_fit(heard, title) for title in self._titles], np.float32) / 100.0
-        return np.asarray((fits - self._chance) / self._deviation, np.float32)
+    def surprise(self, heard: str, numbers: Numbers) -> Vectors:
+        """`(numbers,)` how many deviations each of some names fits better than by chance."""
+        fits = np.array([_fit(heard, self._titles[n]) for n in numbers.tolist()], np.float32)
+        chance, deviation = self._chance[numbers], self._deviation[numbers]
+        return np.asarray((fits / 100.0 - chance) / deviation, np.float32)
 
 
 def _fit(heard: str, title: str) -> float:
@@ -109,16 +115,16 @@ def _fit(heard: str, title: str) -> float:
     return float(scorer(title, heard))
 
 
-def _matches(parts: Sequence[Utterance], strength: Vectors) -> Iterable[Match]:
-    """The products that something which is said speaks for most."""
-    for product in np.argsort(-strength, kind="stable")[:_CANDIDATES].tolist():
-        if strength[product] <= 0.0:
+def _matches(parts: Sequence[Utterance], strength: Vectors, numbers: Numbers) -> Iterable[Match]:
+    """The groups that something which is said speaks for most."""
+    for column in np.argsort(-strength, kind="stable")[:_CANDIDATES].tolist():
+        if strength[column] <= 0.0:
             break
         yield Match(
-            product=product,
+            group=int(numbers[column]),
             modality=Modality.ASR,
-            strength=float(strength[product]),
-            signals={Signal.ASR_PHONETIC: float(strength[product])},
+            strength=float(strength[column]),
+            signals={Signal.ASR_PHONETIC: float(strength[column])},
             span=Span(parts[0].start_ms, parts[-1].end_ms),
             at_ms=parts[0].start_ms,
             text=" ".join(part.text for part in parts),

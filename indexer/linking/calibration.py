@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from reelshelf.schemas.calibration import SIGNALS_OF, Calibration, Signal
+from reelshelf.schemas.calibration import BACKING, SIGNALS_OF, Calibration, Signal
 from reelshelf.schemas.links import Modality
 
 Signals = Mapping[Signal, float]
@@ -41,13 +41,9 @@ def probability(calibration: Calibration, signals: Signals) -> float:
 
 def modality_probabilities(calibration: Calibration, signals: Signals) -> dict[Modality, float]:
     """What each modality alone would make of the pair; 0 where it is silent."""
-    # A declaration is backed by what other modalities say: alone it never is.
+    # What only backs others is nothing alone.
     alone: dict[Modality, dict[Signal, float]] = {
-        modality: {
-            name: signals[name]
-            for name in names
-            if name in signals and name is not Signal.MERCHANT_BACKED
-        }
+        modality: {name: signals[name] for name in names if name in signals and name not in BACKING}
         for modality, names in SIGNALS_OF.items()
     }
     return {

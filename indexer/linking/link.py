@@ -1,4 +1,4 @@
-"""The matches of all modalities, joined into one calibrated score for each product of a video.
+"""The matches of all modalities, joined into one calibrated score for each group of a video.
 
 Within a modality the strongest match of each kind counts, since ten readings of one caption are one
 caption. What all modalities say together becomes a probability by the shop's calibration.
@@ -9,12 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reelshelf.indexer.linking.asr_phonetic import PhoneticMatcher
-from reelshelf.indexer.linking.asr_semantic import semantic_matches
-from reelshelf.indexer.linking.asr_title import title_matches
+from reelshelf.indexer.linking.asr_semantic import AsrSemanticMatcher
+from reelshelf.indexer.linking.brands import Brands
 from reelshelf.indexer.linking.calibration import modality_probabilities, probability
-from reelshelf.indexer.linking.matches import Match
-from reelshelf.indexer.linking.ocr import ocr_matches
-from reelshelf.indexer.linking.post_title import post_matches
+from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource
+from reelshelf.indexer.linking.matches import Match, Matcher
+from reelshelf.indexer.linking.ocr import OcrMatcher
+from reelshelf.indexer.linking.overrides import overridden
+from reelshelf.indexer.linking.titles import AsrTitleMatcher, NamedGroups, PostTitleMatcher
+from reelshelf.indexer.linking.variants import Variants
 from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Calibration, Signal
@@ -22,10 +25,12 @@ from reelshelf.schemas.catalog import EncodedProduct
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.keys import Json
 from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
+from reelshelf.schemas.overrides import Override
 from reelshelf.schemas.spaces import cosine_scale
+from reelshelf.schemas.visual_stats import VisualStats
 
 # Raise when the same segments, catalog, calibration and config would give other links.
-VERSION = 4
+VERSION = 5
 
 # A match this much weaker than the best one of its occurrence does not widen the link's spans, nor
 # does an occurrence that is so much less likely than the likeliest.
@@ -37,73 +42,114 @@ _MOST_EVIDENCE = 12
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A product that a video may sell: the signals that decide, and the matches behind them."""
+    """A group that a video may sell: the signals that decide, and the matches behind them."""
 
-    product: int
+    group: int
     signals: Mapping[Signal, float]
     matches: tuple[Match, ...]
 
 
+def matchers_of(
+    catalog: CatalogIndex,
+    stats: VisualStats | None,
+    candidates: CandidateSource,
+    text_space: str,
+) -> list[Matcher]:
+    """All matchers, for one catalog and one shop."""
+    names = NamedGroups(catalog, stats.term_shares if stats else None)
+    matchers: list[Matcher] = [
+        OcrMatcher(catalog, names),
+        AsrTitleMatcher(names),
+        PostTitleMatcher(names),
+        PhoneticMatcher(catalog, candidates),
+        AsrSemanticMatcher(catalog, candidates, cosine_scale(text_space)),
+    ]
+    if stats is not None and len(catalog.image_owner):
+        matchers.insert(0, VisualMatcher(catalog, stats, candidates))
+    return matchers
+
+
 class Linker:
-    """Links videos to one catalog. Make it once, use it for many videos."""
+    """Links videos to one catalog. Make it once, use it for many videos.
+
+    `stats` are None for a shop without pictures; `candidates` are all groups unless given.
+    """
 
     def __init__(
         self,
         catalog: CatalogIndex,
         product_keys: Sequence[str],
-        visual: VisualMatcher | None,
+        stats: VisualStats | None,
         calibration: Calibration,
         config: LinkingConfig,
         text_space: str = "",
+        candidates: CandidateSource | None = None,
     ) -> None:
         self._catalog = catalog
         self._keys = product_keys
-        self._visual = visual
-        self._phonetic = PhoneticMatcher(catalog)
         self._calibration = calibration
         self._config = config
-        self._cosine_scale = cosine_scale(text_space)
+        source = candidates or AllGroups(len(catalog.groups))
+        self._matchers = matchers_of(catalog, stats, source, text_space)
+        self._brands = Brands(catalog)
+        self._variants = Variants(catalog)
 
-    def link(self, copies: Sequence[LinkableVideo]) -> list[list[ProductLink]]:
+    def link(
+        self, copies: Sequence[LinkableVideo], rules: Sequence[Override] = ()
+    ) -> list[list[ProductLink]]:
         """Links of each of some videos that are copies of each other, mostly one alone.
 
-        Only those that score above `linking.keep_above`, best first.
+        Only those that score above `linking.keep_above`, best first. `rules` are people's words on
+        any of the copies: they win over every score.
         """
         linked = []
         for video, candidates in zip(copies, self.candidates(copies), strict=True):
-            links = [self.weigh(video, candidate) for candidate in candidates]
-            kept = [link for link in links if link.score >= self._config.keep_above]
-            linked.append(sorted(kept, key=lambda link: (-link.score, link.sku)))
+            links = [
+                link
+                for candidate in candidates
+                if self.score(candidate) >= self._config.keep_above
+                for link in self.weigh(video, candidate)
+            ]
+            if rules:
+                links = overridden(links, rules, video, self._catalog, self._keys)
+            linked.append(sorted(links, key=lambda link: (-link.score, link.sku)))
         return linked
 
     def candidates(self, copies: Sequence[LinkableVideo]) -> list[list[Candidate]]:
-        """For each copy, every product that any modality speaks for in any of them, by product.
+        """For each copy, every group that any modality speaks for in any of them, by group.
 
         What one copy shows badly another may show well, so the strongest matches of all of them
         decide for each. A copy's own matches are its evidence, if it has any; borrowed ones have no
         moment.
         """
         found: dict[int, list[list[Match]]] = defaultdict(lambda: [[] for _ in copies])
+        raised: set[int] = set()
         for place, video in enumerate(copies):
+            raised |= self._brands.raised(video)
             for match in self._matches(video):
-                found[match.product][place].append(match)
+                found[match.group][place].append(match)
         by_copy: list[list[Candidate]] = [[] for _ in copies]
-        for product, matches in sorted(found.items()):
+        for group, matches in sorted(found.items()):
             pooled = tuple(match for own in matches for match in own)
-            signals = _signals(pooled)
+            signals = signals_of(matches, branded=group in raised)
             for place, own in enumerate(matches):
                 # Another copy's moments are not this one's: it may be cut or run faster.
                 borrowed = tuple(replace(c, span=None, at_ms=None, box=None) for c in pooled)
                 evidence = tuple(own) if any(match.span for match in own) else borrowed
-                by_copy[place].append(Candidate(product, signals, evidence))
+                by_copy[place].append(Candidate(group, signals, evidence))
         return by_copy
 
-    def sku(self, candidate: Candidate) -> str:
-        """The SKU of a candidate."""
-        return self._catalog.products[candidate.product].product.sku
+    def skus(self, candidate: Candidate) -> tuple[str, ...]:
+        """The SKUs of a candidate's group."""
+        members = self._catalog.groups.members[candidate.group].tolist()
+        return tuple(self._catalog.products[place].product.sku for place in members)
 
-    def weigh(self, video: LinkableVideo, candidate: Candidate) -> ProductLink:
-        """The link that a candidate makes, however weak."""
+    def score(self, candidate: Candidate) -> float:
+        """The probability that the video sells the group."""
+        return probability(self._calibration, candidate.signals)
+
+    def weigh(self, video: LinkableVideo, candidate: Candidate) -> list[ProductLink]:
+        """The links that a candidate makes, however weak: one for each variant it may be."""
         scores = modality_probabilities(self._calibration, candidate.signals)
         pieces = sorted(
             (self._evidence(match) for match in candidate.matches),
@@ -116,28 +162,29 @@ class Linker:
             for match in self._strong(occurrence)
             if match.span is not None
         ]
-        return ProductLink(
-            video_key=video.video_key,
-            product_key=self._keys[candidate.product],
-            sku=self.sku(candidate),
-            score=probability(self._calibration, candidate.signals),
-            scores=tuple(scores.items()),
-            spans=_joined(spans),
-            evidence=tuple(pieces[:_MOST_EVIDENCE]),
-        )
+        chosen = self._variants.choose(candidate.group, candidate.matches, video)
+        return [
+            ProductLink(
+                video_key=video.video_key,
+                product_key=self._keys[place],
+                sku=self._catalog.products[place].product.sku,
+                score=self.score(candidate),
+                scores=tuple(scores.items()),
+                spans=_joined(spans),
+                evidence=tuple(pieces[:_MOST_EVIDENCE]),
+                group_id=self._catalog.groups.ids[candidate.group],
+                variant=chosen.state,
+            )
+            for place in chosen.places
+        ]
 
     def _matches(self, video: LinkableVideo) -> Iterable[Match]:
-        if self._visual is not None:
-            yield from self._visual.matches(video.segments)
-        yield from ocr_matches(video.segments, self._catalog)
-        yield from title_matches(video.segments, self._catalog)
-        yield from post_matches(video.segments, self._catalog)
-        yield from self._phonetic.matches(video.segments)
-        yield from semantic_matches(video.segments, self._catalog, self._cosine_scale)
-        for sku in video.merchant_skus:
-            product = self._catalog.index_of.get(sku)
-            if product is not None:
-                yield Match(product, Modality.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
+        for matcher in self._matchers:
+            yield from matcher.matches(video)
+        declared = (self._catalog.index_of.get(sku) for sku in video.merchant_skus)
+        groups = self._catalog.groups.of
+        for group in dict.fromkeys(int(groups[place]) for place in declared if place is not None):
+            yield Match(group, Modality.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
 
     def _occurrences(self, matches: Sequence[Match]) -> list[list[Match]]:
         """The stretches of a video in which it shows or names a product, as the matches in each.
@@ -156,7 +203,7 @@ class Linker:
             until = max(until, span.end_ms)
         if len(groups) < 2:
             return groups
-        sure = [probability(self._calibration, _signals([*rest, *group])) for group in groups]
+        sure = [probability(self._calibration, signals_of([[*rest, *group]])) for group in groups]
         least = _SPAN_SHARE * max(sure)
         return [group for group, chance in zip(groups, sure, strict=True) if chance >= least]
 
@@ -178,19 +225,33 @@ class Linker:
         )
 
 
-def _signals(matches: Iterable[Match]) -> dict[Signal, float]:
-    """Of each kind of match the strongest one's signals."""
+def signals_of(matches: Sequence[Sequence[Match]], *, branded: bool = False) -> dict[Signal, float]:
+    """What some copies' matches with one group come to: of each kind the strongest one's signals.
+
+    `branded`: the group's brand is named, which counts where anything else does.
+    """
     best: dict[frozenset[Signal], Match] = {}
-    for match in matches:
+    for match in (match for own in matches for match in own):
         kind = frozenset(match.signals)
         if kind not in best or match.strength > best[kind].strength:
             best[kind] = match
     signals = {name: value for match in best.values() for name, value in match.signals.items()}
+    if Signal.VISUAL_SIMILARITY in signals:
+        signals[Signal.VISUAL_SUPPORT] = max(_second(own) for own in matches)
     seen = [match for match in best.values() if match.modality is not Modality.MERCHANT]
     # A hint is enough, however faint; words that suit a rival better are none.
-    if Signal.MERCHANT in signals and any(match.strength > 0.0 for match in seen):
+    hinted = any(match.strength > 0.0 for match in seen)
+    if Signal.MERCHANT in signals and hinted:
         signals[Signal.MERCHANT_BACKED] = 1.0
+    if branded and hinted:
+        signals[Signal.BRAND] = 1.0
     return signals
+
+
+def _second(matches: Sequence[Match]) -> float:
+    """How strong the second best moment of a video is in which a group is seen."""
+    seen = sorted((m.strength for m in matches if m.modality is Modality.VISUAL), reverse=True)
+    return seen[1] if len(seen) > 1 else 0.0
 
 
 def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -215,5 +276,6 @@ def linking_facts(item: EncodedProduct) -> Json:
         product.currency,
         product.text,
         product.facts,
+        product.group_id,
         [[image.uri, image.content_sha256, list(image.packaging_text)] for image in item.images],
     ]

@@ -1,13 +1,13 @@
-"""A match: one observation in a video that speaks for a product, with the signals it gives."""
+"""A match: one observation in a video that speaks for a group of products, and who makes them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-from scipy.special import expit
 
 from reelshelf.schemas.calibration import Signal
-from reelshelf.schemas.links import Modality, Span
+from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Box, Vectors
 
 
@@ -15,10 +15,12 @@ from reelshelf.schemas.media import Box, Vectors
 class Match:
     """What was observed, where, and how strongly.
 
-    `strength` only orders the matches of one modality; probabilities come from the calibration.
+    `group` is the number of a group of variants. `variants` are places of those of its products
+    that the observation suits better than the others; empty where it tells none apart. `strength`
+    only orders the matches of one modality; probabilities come from the calibration.
     """
 
-    product: int
+    group: int
     modality: Modality
     strength: float
     signals: Mapping[Signal, float]
@@ -27,21 +29,36 @@ class Match:
     text: str | None = None
     box: Box | None = None
     image: str | None = None
+    variants: tuple[int, ...] = ()
+
+
+class Matcher(Protocol):
+    """Finds matches of one kind in a video."""
+
+    def matches(self, video: LinkableVideo) -> Iterable[Match]:
+        """All matches, in any order."""
+        ...
 
 
 def margins(scores: Vectors) -> Vectors:
     """How far each score of a row is ahead of the best other one; negative where behind."""
     if scores.shape[-1] < 2:
         return scores.copy()
-    ranked = np.sort(scores, axis=-1)
+    ranked = np.partition(scores, (-2, -1), axis=-1)
     first, second = ranked[..., -1:], ranked[..., -2:-1]
     return np.asarray(scores - np.where(scores == first, second, first), np.float32)
 
 
 def discount_shared(strengths: Vectors, softness: float) -> Vectors:
-    """What is left of each strength of a row when the best other one has its share of it.
+    """What is left of each strength of a row when all others have their share of it.
 
-    Far ahead all of it, level with another half, far behind nothing; `softness` is the lead that
-    counts as far.
+    Far ahead all of it, level with another half, with two others a third, far behind nothing;
+    `softness` is the lead that counts as far. A row of zeros stays one.
     """
-    return np.asarray(strengths * expit(margins(strengths) / softness), np.float32)
+    if strengths.shape[-1] < 2:
+        return strengths.copy()
+    best = strengths.max(axis=-1, keepdims=True)
+    # What has no strength at all rivals nothing.
+    weights = np.where(strengths > 0.0, np.exp((strengths - best) / softness), 0.0)
+    total = weights.sum(axis=-1, keepdims=True)
+    return np.asarray(strengths * weights / np.maximum(total, 1e-12), np.float32)

@@ -5,9 +5,7 @@ broken or half hidden; they are held against the words that stand on the catalog
 it, rare words counting more.
 """
 
-import decimal
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,17 +13,17 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from reelshelf.indexer.linking.matches import Match, margins
-from reelshelf.indexer.linking.named import named
+from reelshelf.indexer.linking.prices import GroupPrices
+from reelshelf.indexer.linking.titles import NamedGroups
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Signal
-from reelshelf.schemas.links import Modality, Span
+from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Box, Vectors
 from reelshelf.schemas.segments import ScreenText, Segment
 
 _FUZZY = 75.0  # of 100: print on a pack is bent, small and in strange letters
 _SHORTEST_FUZZY = 5
 _CANDIDATES = 5
-_PRICE = re.compile(r"\d+[.,]\d\d(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,73 +35,78 @@ class _Shown:
     box: Box
 
 
-def ocr_matches(segments: Sequence[Segment], catalog: CatalogIndex) -> Iterable[Match]:
-    """Products that captions name, and products whose print is seen."""
-    for shown in _together(segments):
-        yield from _named(shown, catalog)
-    for segment in segments:
-        if segment.screen_text and len(catalog):
-            yield from _printed(segment, catalog)
+class OcrMatcher:
+    """Groups that captions name, and groups whose packaging is seen."""
 
+    def __init__(self, catalog: CatalogIndex, names: NamedGroups) -> None:
+        self._catalog = catalog
+        self._names = names
+        self._prices = GroupPrices(catalog)
+        self._vocabulary = list(catalog.packaging_terms)
 
-def _named(shown: _Shown, catalog: CatalogIndex) -> Iterable[Match]:
-    caption = named(shown.text, catalog)
-    prices = {decimal.Decimal(p.replace(",", ".")) for p in _PRICE.findall(shown.text)}
-    for product in np.flatnonzero(caption).tolist():
-        price = catalog.products[product].product.price
-        known = price is not None and price in prices
-        yield Match(
-            product=product,
-            modality=Modality.OCR,
-            strength=float(caption[product]),
-            signals={
-                Signal.OCR_TITLE: float(caption[product]),
-                Signal.OCR_PRICE: 1.0 / catalog.prices[price] if known and price else 0.0,
-            },
-            span=shown.span,
-            at_ms=shown.span.start_ms,
-            text=shown.text,
-            box=shown.box,
-        )
+    def matches(self, video: LinkableVideo) -> Iterable[Match]:
+        """Of captions, and of each moment's packaging."""
+        for shown in _together(video.segments):
+            yield from self._named(shown)
+        for segment in video.segments:
+            if segment.screen_text and len(self._catalog):
+                yield from self._printed(segment)
 
+    def _named(self, shown: _Shown) -> Iterable[Match]:
+        named = self._names.named(shown.text)
+        prices = self._prices.stated(shown.text) if named else []
+        for group, strength in named.items():
+            yield Match(
+                group=group,
+                modality=Modality.OCR,
+                strength=strength,
+                signals={
+                    Signal.OCR_TITLE: strength,
+                    Signal.OCR_PRICE: self._prices.agreement(prices, group),
+                },
+                span=shown.span,
+                at_ms=shown.span.start_ms,
+                text=shown.text,
+                box=shown.box,
+            )
 
-def _printed(segment: Segment, catalog: CatalogIndex) -> Iterable[Match]:
-    weights = _print_weights(segment, catalog)
-    ahead = margins(weights)
-    lines = segment.screen_text
-    for product in np.argsort(-weights, kind="stable")[:_CANDIDATES].tolist():
-        if weights[product] <= 0.0:
-            break
-        yield Match(
-            product=product,
-            modality=Modality.OCR,
-            strength=float(ahead[product]),
-            signals={Signal.PACKAGING_TEXT: float(np.clip(ahead[product], -2.0, 2.0))},
-            span=Span(segment.start_ms, segment.end_ms),
-            at_ms=segment.keyframe_ms,
-            text=" ".join(line.text for line in lines),
-            box=lines[0].box,
-        )
+    def _printed(self, segment: Segment) -> Iterable[Match]:
+        weights = self._print_weights(segment)
+        ahead = margins(weights)
+        lines = segment.screen_text
+        for group in np.argsort(-weights, kind="stable")[:_CANDIDATES].tolist():
+            if weights[group] <= 0.0:
+                break
+            yield Match(
+                group=group,
+                modality=Modality.OCR,
+                strength=float(ahead[group]),
+                signals={Signal.PACKAGING_TEXT: float(np.clip(ahead[group], -2.0, 2.0))},
+                span=Span(segment.start_ms, segment.end_ms),
+                at_ms=segment.keyframe_ms,
+                text=" ".join(line.text for line in lines),
+                box=lines[0].box,
+            )
 
+    def _print_weights(self, segment: Segment) -> Vectors:
+        """`(groups,)` weight of the words seen that are on each, in words of one group.
 
-def _print_weights(segment: Segment, catalog: CatalogIndex) -> Vectors:
-    """`(products,)` weight of the words seen that stand on each product, in words of one product.
-
-    A word that resembles those of many products says little of any.
-    """
-    count = len(catalog)
-    total = np.zeros(count, np.float32)
-    vocabulary = list(catalog.packaging_terms)
-    words = catalog.analyzer.words
-    for word in _distinct(word for line in segment.screen_text for word in words(line.text)):
-        on = np.zeros(count, np.float32)
-        for printed, similarity in _alike(word, vocabulary):
-            owners = catalog.packaging_terms[printed]
-            on[owners] = np.maximum(on[owners], similarity)
-        owned = int((on > 0).sum())
-        if 0 < owned <= max(2, count // 4):
-            total += on * math.log(1.0 + count / owned) / catalog.rarest
-    return total
+        A word that resembles those of many groups says little of any.
+        """
+        catalog = self._catalog
+        count = len(catalog.groups)
+        rarest = math.log(1.0 + count)
+        total = np.zeros(count, np.float32)
+        words = catalog.analyzer.words
+        for word in _distinct(word for line in segment.screen_text for word in words(line.text)):
+            on = np.zeros(count, np.float32)
+            for printed, similarity in _alike(word, self._vocabulary):
+                owners = catalog.packaging_terms[printed]
+                on[owners] = np.maximum(on[owners], similarity)
+            owned = int((on > 0).sum())
+            if 0 < owned <= max(2, count // 4):
+                total += on * math.log(1.0 + count / owned) / rarest
+        return total
 
 
 def _distinct(seen: Iterable[str]) -> list[str]:

@@ -1,53 +1,70 @@
 """Products seen: frames against product pictures, in the shop's own whitened space.
 
-A product's lead over its best rival in the same moment says more than its similarity alone: it
-tells siblings apart.
+Some products resemble everything, and some frames do (hubs; Radovanovic, Nanopoulos and Ivanovic,
+"Hubs in Space", 2010). So a similarity is corrected on both sides by what product and frame reach
+with others, after cross-domain similarity local scaling (Conneau et al., "Word Translation without
+Parallel Data", 2018), of which less is taken for frames, since a frame may well show what it
+resembles. A group's margin over its best rival in the same moment
+says more than its similarity alone: it tells siblings apart. And one moment that resembles a
+product is no certainty: a second one that does says so again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
+from reelshelf.indexer.linking.candidates import CandidateSource
 from reelshelf.indexer.linking.matches import Match, discount_shared, margins
-from reelshelf.indexer.linking.visual_stats import best_by_product
+from reelshelf.indexer.linking.visual_stats import GroupPictures, nearest_mean
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Signal
-from reelshelf.schemas.links import Modality, Span
+from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.segments import Segment
 from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
 
 _CANDIDATES = 5
 _SOFTNESS = 0.025
+# How much of what a frame, and a product, reaches with others beyond noise is taken off.
+_FRAME, _HUB = 0.25, 0.5
+# Cosine by which a variant's picture must be nearer than another's to tell them apart.
+_TELLS = 0.05
 
 
 class VisualMatcher:
     """The catalog's pictures in the whitened space, made once for many videos."""
 
-    def __init__(self, catalog: CatalogIndex, stats: VisualStats) -> None:
+    def __init__(
+        self, catalog: CatalogIndex, stats: VisualStats, candidates: CandidateSource
+    ) -> None:
         self._catalog = catalog
+        self._candidates = candidates
         self._space = WhitenedSpace(stats)
-        self._pictures = self._space.of_pictures(catalog.image_vectors)
-        self._owners = np.unique(catalog.image_owner)
+        self._pictures = GroupPictures(catalog, self._space)
+        self._reached = self._pictures.reached(stats.cohort)
 
-    def matches(self, segments: Sequence[Segment]) -> Iterable[Match]:
-        """Products that resemble what segments show more than noise does."""
+    def matches(self, video: LinkableVideo) -> Iterable[Match]:
+        """Groups that resemble what segments show more than noise does."""
+        segments = video.segments
         if not segments:
             return
-        frames = np.stack([segment.frame_vector for segment in segments])
-        cosines = self._space.of_frames(frames) @ self._pictures.T
-        # 0 is the shop's noise, 1 the same picture.
-        noise = self._space.noise_floor
-        best = best_by_product(cosines, self._catalog)
-        similarity = np.maximum((best - noise) / max(1.0 - noise, 1e-3), 0.0)
+        frames = self._space.of_frames(np.stack([segment.frame_vector for segment in segments]))
+        numbers = self._candidates.seen(frames)
+        numbers = numbers[self._pictures.has(numbers)]
+        if not len(numbers):
+            return
+        cosines, starts = self._pictures.cosines(frames, numbers)
+        similarity = self.similarity(np.maximum.reduceat(cosines, starts, axis=1), numbers)
         own, ahead = discount_shared(similarity, _SOFTNESS), margins(similarity)
+        ends = [*starts[1:].tolist(), cosines.shape[1]]
         for i, segment in enumerate(segments):
             for column in np.argsort(-similarity[i], kind="stable")[:_CANDIDATES].tolist():
                 if similarity[i, column] <= 0.0:
                     break
-                product = int(self._owners[column])
+                group = int(numbers[column])
+                pictures = cosines[i, starts[column] : ends[column]]
                 yield Match(
-                    product=product,
+                    group=group,
                     modality=Modality.VISUAL,
                     strength=float(own[i, column]),
                     signals={
@@ -56,9 +73,14 @@ class VisualMatcher:
                     },
                     span=Span(segment.start_ms, segment.end_ms),
                     at_ms=segment.keyframe_ms,
-                    image=self._likest_picture(product, cosines[i]),
+                    image=self._pictures.uri(group, int(np.argmax(pictures))),
+                    variants=self._pictures.variants(group, pictures, _TELLS),
                 )
 
-    def _likest_picture(self, product: int, cosines: Vectors) -> str:
-        own = np.flatnonzero(self._catalog.image_owner == product)
-        return self._catalog.image_uris[int(own[np.argmax(cosines[own])])]
+    def similarity(self, cosines: Vectors, numbers: npt.NDArray[np.intp]) -> Vectors:
+        """`(n, groups)` cosines as similarity: 0 is the shop's noise, 1 the same picture."""
+        noise = self._space.noise_floor
+        frames = nearest_mean(cosines, axis=1)[:, None] - noise
+        hubs = self._reached[numbers][None, :] - noise
+        corrected = cosines - _FRAME * frames - _HUB * hubs
+        return np.asarray(np.maximum((corrected - noise) / max(1.0 - noise, 1e-3), 0.0), np.float32)

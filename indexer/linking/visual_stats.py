@@ -16,11 +16,14 @@ products that they do not show, as score normalization does with a cohort of imp
 2000).
 """
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
@@ -36,16 +39,26 @@ _PRIOR_NOISE_PAIRS = 300
 _DIRECTIONS = 64
 # Share of the mean variance within a group that every direction is taken to have at least.
 _FLOOR = 0.1
+# Words that fewer videos have, by count and by share, are rare.
+_FEW_VIDEOS, _RARE = 3, 0.02
 _NO_DIFFERENCE = 1e-9
 _MOST_PICTURES = 8192
+# Frames that are kept to tell what resembles everything, and how many neighbors tell it.
+_COHORT, _NEIGHBORS = 512, 10
 
 
 def fit_visual_stats(
-    frames: Vectors, shots: npt.NDArray[np.intp], catalog: CatalogIndex, *, segments: int
+    frames: Vectors,
+    shots: npt.NDArray[np.intp],
+    catalog: CatalogIndex,
+    *,
+    segments: int,
+    term_shares: Mapping[str, float] | None = None,
 ) -> VisualStats:
     """Fit to a sample of the shop's frame vectors `(n, dim)` and to its product pictures.
 
     `shots`, `(n,)`, numbers the shot of each frame vector: those of one shot show the same thing.
+    `term_shares` is what `term_shares_of` says of the same sample.
     """
     pictures = catalog.image_vectors
     picture_mean = pictures.mean(axis=0)
@@ -62,7 +75,24 @@ def fit_visual_stats(
     fitted = VisualStats(
         frame_mean, picture_mean, nuisance, shrinkage, _PRIOR_NOISE, segments, len(pictures)
     )
-    return replace(fitted, noise_floor=_noise(frames, catalog, WhitenedSpace(fitted)))
+    space = WhitenedSpace(fitted)
+    kept = np.linspace(0, len(frames) - 1, min(_COHORT, len(frames))).astype(np.intp)
+    return replace(
+        fitted,
+        noise_floor=_noise(frames, catalog, space),
+        cohort=space.of_frames(frames[kept]),
+        term_shares=term_shares,
+    )
+
+
+def term_shares_of(texts: Iterable[str], analyzer: Analyzer) -> dict[str, float]:
+    """The share of some videos, each given as all of its text, that have each frequent word."""
+    found: Counter[str] = Counter()
+    videos = 0
+    for videos, text in enumerate(texts, start=1):  # noqa: B007 - counted
+        found.update({f for w in analyzer.words(text) for f in (w, *analyzer.stems(w))})
+    least = max(_FEW_VIDEOS, _RARE * videos)
+    return {word: count / videos for word, count in sorted(found.items()) if count >= least}
 
 
 def _differences(vectors: Vectors, groups: npt.NDArray[np.intp]) -> Vectors:
@@ -89,8 +119,10 @@ def _within(differences: Vectors) -> tuple[Vectors, Vectors]:
 
 
 def _noise(frames: Vectors, catalog: CatalogIndex, space: WhitenedSpace) -> float:
-    similarity = space.of_frames(frames) @ space.of_pictures(catalog.image_vectors).T
-    ranked = np.sort(best_by_product(similarity, catalog), axis=1)
+    pictures = GroupPictures(catalog, space)
+    there = np.flatnonzero(pictures.has(np.arange(len(catalog.groups))))
+    cosines, starts = pictures.cosines(space.of_frames(frames), there)
+    ranked = np.sort(np.maximum.reduceat(cosines, starts, axis=1), axis=1)
     # The best product of each frame may well be in it; the others almost never are.
     others = ranked[:, :-1]
     if not others.size:
@@ -99,8 +131,63 @@ def _noise(frames: Vectors, catalog: CatalogIndex, space: WhitenedSpace) -> floa
     return weight * float(np.quantile(others, _NOISE_QUANTILE)) + (1.0 - weight) * _PRIOR_NOISE
 
 
-def best_by_product(similarity: Vectors, catalog: CatalogIndex) -> Vectors:
-    """`(n, pictures)` to `(n, products with a picture)`, each product's best picture counting."""
-    # Pictures stand in product order, so each product's are one run.
-    _, starts = np.unique(catalog.image_owner, return_index=True)
-    return np.asarray(np.maximum.reduceat(similarity, starts, axis=1), np.float32)
+class GroupPictures:
+    """The pictures of a catalog's groups in a whitened space, group after group."""
+
+    def __init__(self, catalog: CatalogIndex, space: WhitenedSpace) -> None:
+        group = catalog.groups.of[catalog.image_owner]
+        order = np.argsort(group, kind="stable")
+        self._vectors = space.of_pictures(catalog.image_vectors)[order]
+        self._uris = [catalog.image_uris[place] for place in order.tolist()]
+        self._owners = catalog.image_owner[order]
+        counts = np.bincount(group, minlength=len(catalog.groups))
+        self._counts = counts
+        self._first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
+
+    def has(self, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+        """Which of some groups have a picture."""
+        return np.asarray(self._counts[numbers] > 0)
+
+    def cosines(
+        self, frames: Vectors, numbers: npt.NDArray[np.intp]
+    ) -> tuple[Vectors, npt.NDArray[np.intp]]:
+        """`(n, pictures)` of the pictures of some groups that have any; where each group begins."""
+        counts = self._counts[numbers]
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
+        if len(self._vectors) == counts.sum():
+            return np.asarray(frames @ self._vectors.T, np.float32), starts
+        inside = np.arange(counts.sum()) - np.repeat(starts, counts)
+        places = np.repeat(self._first[numbers], counts) + inside
+        return np.asarray(frames @ self._vectors[places].T, np.float32), starts
+
+    def reached(self, cohort: Vectors | None) -> Vectors:
+        """`(groups,)` what each reaches with the frames of the shop that are most like it.
+
+        `cohort`, `(m, dim)`, are whitened. Without any, and without a picture: 0.
+        """
+        found = np.zeros(len(self._counts), np.float32)
+        if cohort is None or not len(cohort) or not len(self._vectors):
+            return found
+        there = np.flatnonzero(self._counts)
+        cosines, starts = self.cosines(cohort, there)
+        found[there] = nearest_mean(np.maximum.reduceat(cosines, starts, axis=1), axis=0)
+        return found
+
+    def uri(self, group: int, place: int) -> str:
+        """The name of a picture of a group."""
+        return str(self._uris[int(self._first[group]) + place])
+
+    def variants(self, group: int, cosines: Vectors, ahead: float) -> tuple[int, ...]:
+        """The products whose pictures are as like as the likest; none where all are."""
+        first, count = int(self._first[group]), int(self._counts[group])
+        owners = self._owners[first : first + count]
+        near = np.unique(owners[cosines >= cosines.max() - ahead])
+        return tuple(near.tolist()) if len(near) < len(np.unique(owners)) else ()
+
+
+def nearest_mean(similarity: Vectors, *, axis: int) -> Vectors:
+    """The mean of the `_NEIGHBORS` largest values along an axis, or of half of them if fewer."""
+    count = similarity.shape[axis]
+    nearest = max(1, min(_NEIGHBORS, count // 2))
+    largest = -np.partition(-similarity, nearest - 1, axis=axis).take(range(nearest), axis=axis)
+    return np.asarray(largest.mean(axis=axis), np.float32)

@@ -14,14 +14,13 @@ from reelshelf.indexer.index.gpus import gpus_for
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.link import Linker, linking_facts
-from reelshelf.indexer.linking.visual import VisualMatcher
-from reelshelf.indexer.linking.visual_stats import fit_visual_stats
+from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
+from reelshelf.indexer.pipeline.relinking import due_links, make_links
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.measures import Candidate, measure
-from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.sources.queries import read_typed
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.calibrations import newest_calibration
@@ -38,7 +37,6 @@ from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch
 from reelshelf.schemas.gate import GateCheck
 from reelshelf.schemas.keys import fingerprint, product_key
-from reelshelf.schemas.links import ProductLink
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.release import Release, VectorIndex
 from reelshelf.schemas.stages import (
@@ -233,11 +231,22 @@ def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
         return None
     latest = baseline.latest_in_generation
     stored = known_visual_stats(run.store, latest.visual_stats_id) if latest else None
-    if stored is not None and count < 2 * stored.segments and pictures < 2 * stored.pictures:
+    if (
+        stored is not None
+        and stored.is_whole
+        and count < 2 * stored.segments
+        and pictures < 2 * stored.pictures
+    ):
         return stored
-    frames, shots = run.store.frame_sample(run.config.linking.visual_stats_segments)
+    sample = run.store.segment_sample(run.config.linking.visual_stats_segments)
     catalog = CatalogIndex.of(read_products(run.store), run.config.text.analyzer)
-    stats = fit_visual_stats(frames, shots, catalog, segments=count)
+    stats = fit_visual_stats(
+        sample.frames,
+        sample.shots,
+        catalog,
+        segments=count,
+        term_shares=term_shares_of(sample.texts, catalog.analyzer),
+    )
     save_visual_stats(run.store, stats)
     return stats
 
@@ -268,36 +277,13 @@ def _link(run: Run, stats: VisualStats | None) -> _Linked:
             [linking_facts(item) for item in products],
         ]
     )
-    due = _due(run, linked_as)
-    visual = VisualMatcher(catalog, stats) if stats else None
+    due = due_links(run.store, linked_as)
     product_keys = [product_key(run.config.shop_id, p.product.sku) for p in catalog.products]
-    linker = Linker(catalog, product_keys, visual, calibration, config, run.refs.text.space)
-    groups = [list(group) for group in due]
-    made_from = {key: print_ for group, print_ in due.items() for key in group}
-    with run.stage("links", sum(len(group) for group in groups)) as stage:
-        for batch in run.store.videos_to_link(groups):
-            links: list[tuple[str, ProductLink]] = []
-            for copies in batch:
-                found = linker.link([video for _, video in copies])
-                for (video_id, _), own in zip(copies, found, strict=True):
-                    links += [(video_id, link) for link in own]
-                    stage.advance()
-            keys = [video.video_key for copies in batch for _, video in copies]
-            run.store.write_links({key: made_from[key] for key in keys}, links, run.context)
+    linker = Linker(catalog, product_keys, stats, calibration, config, run.refs.text.space)
+    with run.stage("links", sum(len(group) for group in due.made_from)) as stage:
+        for linked in make_links(run.store, linker, due, run.context):
+            stage.advance(linked)
     return _Linked(stats, calibration, linked_as)
-
-
-def _due(run: Run, linked_as: str) -> dict[tuple[str, ...], str]:
-    """Groups of copies whose links were made from something else, with what to make them from."""
-    states = run.store.link_states()
-    groups = copies_of({key: state.cluster for key, state in states.items()}, states)
-    due = {}
-    for group in groups:
-        members = [[key, states[key].content_sha256] for key in group]
-        made_from = fingerprint([linked_as, members])
-        if any(states[key].made_from != made_from for key in group):
-            due[tuple(group)] = made_from
-    return due
 
 
 def _has_news(run: Run, baseline: Baseline, linked_as: str, indexes: Sequence[VectorIndex]) -> bool:

@@ -186,6 +186,9 @@ _LINKS: dict[str, Column] = {
     "spans": column(_WRONG_MOMENT, Given(), Derived("links")),
     "evidence": column(_SHOWN, Given()),
     "merchant_id": column(_FILTERS),
+    "group_id": column(_WRONG_PRODUCT, Derived("links")),
+    "variant": column(_WRONG_PRODUCT, Derived("links")),
+    "override": column(_WRONG_PRODUCT, Derived("links")),
 }
 
 _FAILURES: dict[str, Column] = {

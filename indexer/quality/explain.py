@@ -61,14 +61,15 @@ def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) ->
     linker = released_linker(snapshot)
     found = [
         Explanation(
-            sku=linker.sku(candidate),
-            title=titles[product_key(release.shop_id, linker.sku(candidate))],
+            sku=link.sku,
+            title=titles[link.product_key],
             bias=release.calibration.bias,
             contributions=_contributions(dict(candidate.signals), release.calibration),
-            link=linker.weigh(video, candidate),
+            link=link,
         )
         for candidate in linker.candidates(copies)[place]
-        if sku is None or linker.sku(candidate) == sku
+        for link in linker.weigh(video, candidate)
+        if sku is None or link.sku == sku
     ]
     if sku is not None and not found:
         title = titles[product_key(release.shop_id, sku)]

@@ -22,7 +22,10 @@ from reelshelf.schemas.keys import video_key
 
 @dataclass(frozen=True, slots=True)
 class LabeledPair:
-    """A (video, SKU) pair that some modality speaks for, and whether it is truly a link."""
+    """A (video, SKU) pair that some modality speaks for, and whether it is truly a link.
+
+    `sku` stands for its group: that of the labels, where one of its variants is judged a link.
+    """
 
     video_id: str
     cluster: str
@@ -96,16 +99,17 @@ def labeled_pairs(snapshot: ReleaseSnapshot, truth: Mapping[str, frozenset[str]]
         for (video_id, video), found in zip(copies, candidates, strict=True):
             if video_id not in truth:
                 continue
-            by_sku = {linker.sku(candidate): candidate for candidate in found}
             cluster, true = clusters[video.video_key], truth[video_id]
-            silent += [
-                LabeledPair(video_id, cluster, sku, {}, True)
-                for sku in sorted(true - by_sku.keys())
-            ]
-            pairs += [
-                LabeledPair(video_id, cluster, sku, candidate.signals, sku in true)
-                for sku, candidate in by_sku.items()
-            ]
+            left = set(true)
+            for candidate in found:
+                # Of a group the SKU that is judged to be there stands for all of its variants.
+                skus = linker.skus(candidate)
+                judged = sorted(true.intersection(skus))
+                left.difference_update(judged)
+                sku = judged[0] if judged else skus[0]
+                pair = LabeledPair(video_id, cluster, sku, candidate.signals, bool(judged))
+                pairs.append(pair)
+            silent += [LabeledPair(video_id, cluster, sku, {}, True) for sku in sorted(left)]
     unknown = tuple(sorted(keys[key] for key in keys.keys() - clusters.keys()))
     return Labeled(tuple(pairs), len(known), unknown, tuple(silent))
 

@@ -16,11 +16,13 @@ import pyarrow.compute as pc
 
 from reelshelf.indexer.index.duplicates import clusters_of, duplicates_of, mean_frame
 from reelshelf.indexer.linking.link import Linker
+from reelshelf.indexer.linking.overrides import OverridesByCluster
 from reelshelf.indexer.quality.declared import DECLARED
 from reelshelf.indexer.quality.inspection import ALLOWED
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.quality.sampling import Looked, example, finding, looked_at
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.store.overrides import read_overrides
 from reelshelf.indexer.store.rows import (
     chunk_from,
     encoded_products,
@@ -245,41 +247,65 @@ def linked_again(samples: Samples, linker: Linker, keep_above: float) -> Iterato
     places = few.chosen(looked, due)
     keys = [looked.rows["video_key"][int(place)].as_py() for place in places]
     pinned = samples.pinned
-    groups = copies_of(pinned.store.clusters(pinned.versions["videos"]), keys)
-    made: dict[str, dict[str, tuple[float, list[tuple[int, int]]]]] = {}
+    clusters = pinned.store.clusters(pinned.versions["videos"])
+    overrides = OverridesByCluster(read_overrides(pinned.store), clusters)
+    groups = copies_of(clusters, keys)
+    made: dict[str, dict[str, _Link]] = {}
     for batch in pinned.store.videos_to_link(groups, pinned.versions):
-        for copies in batch:
-            for (_, video), links in zip(
-                copies, linker.link([video for _, video in copies]), strict=True
-            ):
+        for copies in filter(None, batch):
+            rules = overrides.of(copies[0][1].video_key)
+            found = linker.link([video for _, video in copies], rules)
+            for (_, video), links in zip(copies, found, strict=True):
                 made[video.video_key] = {
-                    link.product_key: (link.score, [(s.start_ms, s.end_ms) for s in link.spans])
+                    link.product_key: _Link(
+                        link.score,
+                        tuple((s.start_ms, s.end_ms) for s in link.spans),
+                        link.group_id,
+                        link.variant,
+                        link.override is not None,
+                    )
                     for link in links
                 }
-    stored: dict[str, dict[str, tuple[float, list[tuple[int, int]]]]] = {key: {} for key in keys}
+    stored: dict[str, dict[str, _Link]] = {key: {} for key in keys}
     columns = ["video_key", "product_key", "score", "spans"]
+    columns += ["group_id", "variant", "override"]
     for part in parts(sorted(set(keys))):
         for row in pinned.scan("links", columns, among("video_key", part)).to_pylist():
-            spans = [(span["start_ms"], span["end_ms"]) for span in row["spans"] or ()]
-            stored[row["video_key"]][row["product_key"]] = (row["score"] or 0.0, spans)
+            spans = tuple((span["start_ms"], span["end_ms"]) for span in row["spans"] or ())
+            stored[row["video_key"]][row["product_key"]] = _Link(
+                row["score"] or 0.0,
+                spans,
+                row["group_id"],
+                row["variant"],
+                row["override"] is not None and row["override"]["verdict"] is not None,
+            )
     wrong = [_links_differ(stored[key], made.get(key, {}), keep_above) for key in keys]
     yield from _compared(
         looked, places, np.array(wrong, np.bool_), "links", DECLARED["links"]["product_key"].harm
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """What is compared of a link: the rest of it is sealed with its row."""
+
+    score: float
+    spans: tuple[tuple[int, int], ...]
+    group_id: str | None
+    variant: str | None
+    is_overridden: bool
+
+
 def _links_differ(
-    stored: Mapping[str, tuple[float, list[tuple[int, int]]]],
-    made: Mapping[str, tuple[float, list[tuple[int, int]]]],
-    keep_above: float,
+    stored: Mapping[str, _Link], made: Mapping[str, _Link], keep_above: float
 ) -> bool:
-    """Whether links are of other products, or with other scores or spans."""
+    """Whether links are of other products or variants, or with other scores or spans."""
+    nothing = _Link(0.0, (), None, None, False)
     for product in stored.keys() | made.keys():
-        (score, spans), (again, spans_again) = (
-            links.get(product, (0.0, [])) for links in (stored, made)
-        )
-        at_the_edge = max(score, again) < keep_above + _SAME_SCORE
-        if not at_the_edge and (abs(score - again) > _SAME_SCORE or spans != spans_again):
+        one, again = (links.get(product, nothing) for links in (stored, made))
+        if max(one.score, again.score) < keep_above + _SAME_SCORE:
+            continue
+        if abs(one.score - again.score) > _SAME_SCORE or replace(one, score=again.score) != again:
             return True
     return False
 

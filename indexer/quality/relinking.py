@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from reelshelf.indexer.linking.link import Linker
-from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
@@ -21,11 +20,10 @@ def released_linker(snapshot: ReleaseSnapshot) -> Linker:
     catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
     keys = [product_key(release.shop_id, item.product.sku) for item in catalog.products]
     stats = read_visual_stats(store, release.visual_stats_id)
-    visual = VisualMatcher(catalog, stats) if stats else None
     return Linker(
         catalog,
         keys,
-        visual,
+        stats,
         release.calibration,
         snapshot.config.linking,
         release.models.text.space,

@@ -17,7 +17,10 @@ from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.links import ProductLink
 
 # What a record is made of; the other columns need not be held in memory.
-LINK_COLUMNS = ["video_key", "product_key", "sku", "score", "scores", "spans", "evidence"]
+LINK_COLUMNS = [
+    *("video_key", "product_key", "sku", "score", "scores", "spans", "evidence"),
+    *("group_id", "variant", "override"),
+]
 
 Places = npt.NDArray[np.intp]
 

@@ -19,7 +19,7 @@ from reelshelf.indexer.search.breadth import Facets, Products
 from reelshelf.indexer.search.query import Query
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex, Name
-from reelshelf.indexer.text.names import find_names
+from reelshelf.indexer.text.names import NameIndex
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.spaces import cosine_scale
@@ -69,6 +69,7 @@ class ProductRelevance:
         self._described = [_describe(item.product, self._words) for item in catalog.products]
         self._worth = _postings([item.words.items() for item in self._described])
         self._named = _postings([_by_form(name, self._words).items() for name in catalog.names])
+        self._names = NameIndex(catalog.names, catalog.codes, catalog.analyzer)
         self._totals = np.array([name.total or 1.0 for name in catalog.names])
         count = max(len(self._described), 1)
         self._rarity = {
@@ -109,9 +110,9 @@ class ProductRelevance:
         meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
         relevance = _LEXICAL * self._lexical(query) + (1.0 - _LEXICAL) * meaning
         relevance *= self._inside(query)
-        for match in find_names(query.corrected, self._catalog):
+        for match in self._names.find(query.corrected):
             if match.coverage >= _NAMED:
-                relevance[match.product] = max(relevance[match.product], match.coverage)
+                relevance[match.number] = max(relevance[match.number], match.coverage)
         return np.asarray(relevance, np.float32)
 
     def of_image(self, similarity: Mapping[int, float], admitted: Vectors) -> Vectors:

@@ -24,9 +24,17 @@ from reelshelf.schemas.catalog import (
     VideoSource,
 )
 from reelshelf.schemas.keys import child_key, link_key, product_key, video_key
-from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
+from reelshelf.schemas.links import (
+    Evidence,
+    LinkableVideo,
+    Modality,
+    ProductLink,
+    Span,
+    VariantState,
+)
 from reelshelf.schemas.media import Box, Chunk, DecodeCounts, Vectors, VideoInfo
 from reelshelf.schemas.outcomes import Divided, Failed, Indexed
+from reelshelf.schemas.overrides import Override, Verdict
 from reelshelf.schemas.release import ModelRefs
 from reelshelf.schemas.run import Stage, StageFingerprint, StageFingerprints
 from reelshelf.schemas.segments import (
@@ -365,6 +373,9 @@ def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.T
             "spans": [asdict(span) for span in link.spans],
             "evidence": [_evidence_cells(piece) for piece in link.evidence],
             "merchant_id": None,
+            "group_id": link.group_id,
+            "variant": link.variant.value if link.variant else None,
+            "override": _override_cells(link.override),
         }
         for video_id, link in links
     ]
@@ -593,9 +604,24 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
             scores=tuple(modality_scores(row["scores"], row.get("post_text_score")).items()),
             spans=tuple(Span(**span) for span in row["spans"]),
             evidence=tuple(_evidence(piece) for piece in row["evidence"]),
+            group_id=row.get("group_id"),
+            variant=VariantState(row["variant"]) if row.get("variant") else None,
+            override=_override(row["video_key"], row.get("override")),
         )
         for row in rows.to_pylist()
     ]
+
+
+def _override_cells(override: Override | None) -> Cells | None:
+    if override is None:
+        return None
+    return {name: value for name, value in asdict(override).items() if name != "video_key"}
+
+
+def _override(video_key: str, cells: Cells | None) -> Override | None:
+    if cells is None or cells["verdict"] is None:
+        return None
+    return Override(video_key=video_key, **cells | {"verdict": Verdict(cells["verdict"])})
 
 
 def modality_scores(scores: Mapping[str, float], posted: float | None) -> dict[Modality, float]:

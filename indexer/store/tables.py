@@ -11,7 +11,7 @@ import logging
 import re
 import tempfile
 import weakref
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -84,7 +84,7 @@ GENERATION_TABLES = (
     "chunk_segments",
 )
 # Tables that all generations share, beside `head`, which has a way of its own to be changed.
-SHARED_TABLES = ("runs", "sources", "releases", "files", "erased", "store")
+SHARED_TABLES = ("runs", "sources", "releases", "files", "erased", "overrides", "store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,18 @@ class Generation:
     def spaces(self) -> tuple[str, str]:
         """Of its pictures, and of its texts."""
         return self.models.image.space, self.models.text.space
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentSample:
+    """Segments of some videos: frame vectors `(n, dim)`, the number of each one's shot `(n,)`.
+
+    `texts` has one for each video: all that is said and written in it.
+    """
+
+    frames: Vectors
+    shots: npt.NDArray[np.intp]
+    texts: tuple[str, ...]
 
 
 def unguarded() -> None:
@@ -752,14 +764,14 @@ class Store:
             table = pa.Table.from_pylist(changed, schema=tables.videos_schema())
             self.replace("videos", "video_key", table, "video_key", part)
 
-    def frame_sample(self, most: int) -> tuple[Vectors, npt.NDArray[np.intp]]:
-        """Frame vectors of some whole videos, about `most`, and the number of each one's shot.
+    def segment_sample(self, most: int) -> SegmentSample:
+        """The segments of some whole videos, about `most`.
 
         Videos are chosen by key and come in order, so the sample is the same in every run.
         """
         keys = self.scan("segments", ["video_key"])["video_key"].to_pylist()
         chosen = sorted(set(keys))[:: max(1, -(-len(keys) // most))]
-        columns = ["video_key", "shot_index", "start_ms", "frame_vector"]
+        columns = ["video_key", "shot_index", "start_ms", "text", "frame_vector"]
         pieces = [
             self.scan("segments", columns, among("video_key", part)) for part in parts(chosen)
         ]
@@ -767,10 +779,20 @@ class Store:
         found = pa.concat_tables(pieces).sort_by(
             [("video_key", "ascending"), ("start_ms", "ascending")]
         )
-        names = zip(found["video_key"].to_pylist(), found["shot_index"].to_pylist(), strict=True)
+        videos = found["video_key"].to_pylist()
         numbers: dict[tuple[str, int], int] = {}
-        shots = [numbers.setdefault(name, len(numbers)) for name in names]
-        return rows.vector_matrix(found["frame_vector"]), np.array(shots, np.intp)
+        shots = [
+            numbers.setdefault(name, len(numbers))
+            for name in zip(videos, found["shot_index"].to_pylist(), strict=True)
+        ]
+        texts: dict[str, list[str]] = defaultdict(list)
+        for video, text in zip(videos, found["text"].to_pylist(), strict=True):
+            texts[video].append(text)
+        return SegmentSample(
+            rows.vector_matrix(found["frame_vector"]),
+            np.array(shots, np.intp),
+            tuple("\n".join(own) for own in texts.values()),
+        )
 
     def scan(
         self,
@@ -878,6 +900,7 @@ def _shared_schemas() -> dict[str, pa.Schema]:
         "releases": tables.releases_schema(),
         "files": tables.files_schema(),
         "erased": tables.erased_schema(),
+        "overrides": tables.overrides_schema(),
     }
 
 

@@ -1,5 +1,7 @@
 """Visual statistics measured in this shop: a release names its own, the next run starts there."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 
@@ -22,6 +24,8 @@ def save_visual_stats(store: Store, stats: VisualStats) -> None:
         "noise": stats.noise_floor,
         "segments": stats.segments,
         "pictures": stats.pictures,
+        "cohort": None if stats.cohort is None else stats.cohort.ravel(),
+        "term_shares": None if stats.term_shares is None else json.dumps(dict(stats.term_shares)),
     }
     schema = tables.backgrounds_schema(len(stats.frame_mean))
     merge = store.merge("backgrounds", "background_id")
@@ -56,4 +60,8 @@ def known_visual_stats(store: Store, stats_id: str | None) -> VisualStats | None
         noise_floor=row["noise"],
         segments=row["segments"],
         pictures=row["pictures"],
+        cohort=None
+        if row["cohort"] is None
+        else np.array(row["cohort"], np.float32).reshape(-1, len(frame_mean)),
+        term_shares=None if row["term_shares"] is None else json.loads(row["term_shares"]),
     )

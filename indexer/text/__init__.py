@@ -15,7 +15,7 @@ from reelshelf.indexer.text.folding import has_unspaced, script_of
 from reelshelf.indexer.text.languages import language_of, primary, script_of_language
 from reelshelf.indexer.text.markup import plain_text
 from reelshelf.indexer.text.money import Money, currency_code, read_money
-from reelshelf.indexer.text.names import find_names
+from reelshelf.indexer.text.names import NameIndex, NameMatch
 from reelshelf.indexer.text.wording import (
     brief,
     clock,
@@ -37,6 +37,8 @@ __all__ = [
     "CatalogIndex",
     "Money",
     "Name",
+    "NameIndex",
+    "NameMatch",
     "analyzer_for",
     "analyzer_of",
     "as_known",
@@ -48,7 +50,6 @@ __all__ = [
     "currency_code",
     "decode_entities",
     "describe",
-    "find_names",
     "flat",
     "has_unspaced",
     "hours",

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.text.analyzer import Analyzer, AnalyzerKind, analyzer_of
+from reelshelf.indexer.text.groups import Groups, common_words, groups_of
 from reelshelf.indexer.text.languages import languages_of
 from reelshelf.schemas.catalog import EncodedProduct, Product
 from reelshelf.schemas.media import Vectors
@@ -84,44 +85,50 @@ class CatalogIndex:
         return tuple(image.uri for item in self.products for image in item.images)
 
     @cached_property
-    def names(self) -> tuple[Name, ...]:
-        """Each title as words weighted by inverse document frequency (Spärck Jones 1972)."""
-        titles = [_title_words(item.product.title, self.analyzer) for item in self.products]
-        seen = Counter(word for title in titles for word in set(title))
-        count = len(titles)
-        return tuple(
-            Name(tuple(title), tuple(math.log(1.0 + count / seen[word]) for word in title))
-            for title in titles
-        )
+    def groups(self) -> Groups:
+        """Which products are variants of one thing."""
+        return groups_of(self.products, self.analyzer)
 
     @cached_property
-    def title_words(self) -> dict[str, tuple[str, ...]]:
-        """Every word of every title, with the forms in which it is the same word."""
-        words = {word for name in self.names for word in name.words}
-        return {word: (word, *self.analyzer.stems(word)) for word in sorted(words)}
+    def titles(self) -> tuple[tuple[str, ...], ...]:
+        """The words that each product is named by."""
+        return tuple(_title_words(item.product.title, self.analyzer) for item in self.products)
+
+    @cached_property
+    def names(self) -> tuple[Name, ...]:
+        """Each title with its words weighed by their rarity among all titles."""
+        return _weighed(self.titles)
+
+    @cached_property
+    def group_names(self) -> tuple[Name, ...]:
+        """For each group the words that its titles have in common, weighed among groups."""
+        own = (
+            [self.titles[place] for place in members.tolist()] for members in self.groups.members
+        )
+        return _weighed([tuple(common_words(titles)) for titles in own])
 
     @cached_property
     def packaging_terms(self) -> dict[str, npt.NDArray[np.intp]]:
-        """Words that may stand on products (of pictures, title and brand), and on which."""
-        owners: dict[str, list[int]] = defaultdict(list)
-        for i, item in enumerate(self.products):
+        """Words that may stand on products (of pictures, title and brand), and on which groups."""
+        owners: dict[str, set[int]] = defaultdict(set)
+        for place, item in enumerate(self.products):
             for word in _packaging_words(item, self.analyzer):
-                owners[word].append(i)
-        return {word: np.array(places, np.intp) for word, places in sorted(owners.items())}
+                owners[word].add(int(self.groups.of[place]))
+        return {word: np.array(sorted(own), np.intp) for word, own in sorted(owners.items())}
 
     @cached_property
     def prices(self) -> Counter[decimal.Decimal]:
-        """How many products cost each price."""
-        return Counter(p.product.price for p in self.products if p.product.price is not None)
-
-    @cached_property
-    def rarest(self) -> float:
-        """Weight of a word that one title alone has."""
-        return math.log(1.0 + len(self.products))
+        """How many groups have a product of each price."""
+        priced = {
+            (int(self.groups.of[place]), item.product.price)
+            for place, item in enumerate(self.products)
+            if item.product.price is not None
+        }
+        return Counter(price for _, price in priced)
 
     @cached_property
     def codes(self) -> dict[str, int]:
-        """SKUs that cannot be mistaken for a word, in the form they have inside a text."""
+        """SKUs that may stand in a text, in the form that they have there, with their products."""
         return {
             code: i
             for i, item in enumerate(self.products)
@@ -145,9 +152,18 @@ def analyzer_for(products: Sequence[Product], kind: AnalyzerKind) -> Analyzer:
     return analyzer_of(kind, languages)
 
 
-def _title_words(title: str, analyzer: Analyzer) -> list[str]:
+def _title_words(title: str, analyzer: Analyzer) -> tuple[str, ...]:
     all_words = list(dict.fromkeys(analyzer.words(title)))
-    return [word for word in all_words if not analyzer.is_stopword(word)] or all_words
+    return tuple([word for word in all_words if not analyzer.is_stopword(word)] or all_words)
+
+
+def _weighed(titles: Sequence[tuple[str, ...]]) -> tuple[Name, ...]:
+    """Names whose words weigh their inverse document frequency (Spärck Jones 1972)."""
+    seen = Counter(word for title in titles for word in set(title))
+    count = len(titles)
+    return tuple(
+        Name(title, tuple(math.log(1.0 + count / seen[word]) for word in title)) for title in titles
+    )
 
 
 def _packaging_words(item: EncodedProduct, analyzer: Analyzer) -> list[str]:

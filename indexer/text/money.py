@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,6 +29,15 @@ _DIGIT_SIGNS = str.maketrans({"٫": ".", "٬": "'", "’": "'", "ʼ": "'", "´":
 _MONEY = re.compile(
     r"(?P<before>[^\d]*?)\s*(?P<number>(?:(?<![^\W\d_])[.,])?\d[\d.,' ]*?)(?P<after>\s*[^\d]*)"
 )
+# A number in a text with what stands beside it: a sign, or a word as short as a currency's.
+_NUMBERS = re.compile(
+    r"(?:(?P<before>[^\W\d_]{0,2}[^\w\s.,;:!?()/+-]{1,2}|[^\W\d_]{1,4}\.?)\s?)?"
+    r"(?<![\d.,])(?P<number>\d{1,3}(?:[' ]\d{3})+(?:[.,]\d{1,2})?|\d[\d.,']*\d|\d)(?![\d])"
+    r"(?:\s?(?P<after>[^\W\d_]{1,4}\b|[^\w\s.,;:!?()/+-]{1,2}))?"
+)
+_THOUSANDS = re.compile(r"\d{1,3}(?:\.\d{3})+|\d{1,3}(?:,\d{3})+")
+_WITH_CENTS = re.compile(r"[.,]\d\d$")
+_LONGEST_TEXT = 2000
 _NO_CENTS = re.compile(r"[.,]\s*[-–—]+$")
 
 
@@ -66,6 +76,38 @@ def read_money(text: str, *, currency: str | None = None, language: str | None =
     meant = {code} if code else {c for word in named for c in _symbols().get(_bare(word), ())}
     decimals = frozenset(get_currency_precision(one) for one in meant)
     return Money(_amount(found["number"].strip(), decimals), code)
+
+
+def prices_in(text: str, *, currency: str | None = None) -> list[Money]:
+    """The prices that stand in a text.
+
+    A number is one where a currency stands beside it, or where it has cents. `currency` is that of
+    numbers without one, and what a sign means that several countries share.
+    """
+    plain = "".join(_ascii_digit(c) for c in unicodedata.normalize("NFKC", text[:_LONGEST_TEXT]))
+    found = (
+        _price_of(match, currency) for match in _NUMBERS.finditer(plain.translate(_DIGIT_SIGNS))
+    )
+    return [price for price in found if price is not None]
+
+
+def _price_of(match: re.Match[str], currency: str | None) -> Money | None:
+    """The price that a number with its neighbors is; None where it is none."""
+    number = match["number"].strip()
+    # Three decimals are no cents, whatever a catalog would have to be asked.
+    if _THOUSANDS.fullmatch(number):
+        number = number.replace(".", "").replace(",", "")
+    for sign in filter(None, (match["before"], match["after"])):
+        meant = _symbols().get(_bare(sign), frozenset())
+        code = currency if currency in meant else currency_code(sign)
+        # "top 5" is no five paʻanga: codes are written in capitals.
+        if code is not None and not (code == sign.upper() != sign and code != currency):
+            with suppress(ValueError):
+                return read_money(number, currency=code)
+    if _WITH_CENTS.search(number):
+        with suppress(ValueError):
+            return read_money(number, currency=currency)
+    return None
 
 
 def currency_code(text: str, language: str | None = None) -> str | None:

@@ -1,18 +1,22 @@
-"""Products named in a text, by their title or their SKU, tolerant of reading and hearing errors.
+"""Names found in a text: titles or codes, tolerant of reading and hearing errors.
 
-A title counts as named as far as its words, weighted by how rare they are in the catalog, stand
-in the text. Siblings share words ("... Delicious Apple"), so the words a better match has used up
-do not count again for a worse one: the words that differ decide.
+A name counts as found as far as its words, weighted by how rare they are among all names, stand in
+the text, near each other. Siblings share words ("... Delicious Apple"), so the words a better match
+has used up do not count again for a worse one: the words that differ decide.
 """
 
+import math
 import re
-from collections.abc import Container, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 from rapidfuzz import fuzz, process
 
-from reelshelf.indexer.text.catalog import CatalogIndex, Name
+from reelshelf.indexer.text.analyzer import Analyzer
+from reelshelf.indexer.text.catalog import Name
 from reelshelf.indexer.text.folding import fold, has_unspaced
 
 _FUZZY = 80.0  # of 100: one wrong letter in five
@@ -20,52 +24,268 @@ _SHORTEST_FUZZY = 4
 _TAG = re.compile(r"#(\w+)")
 _CAPITALS = re.compile(r"(?<=[^\W_A-Z])(?=[A-Z])|_")
 _MOST_TAGS, _LONGEST_TAG, _SHORTEST_PART = 100, 80, 3
+# A word without spaces is taken apart from this length on.
+_SHORTEST_GLUED = 8
+# Less of a name is a few shared words.
+_LEAST = 0.3
+# A code that is a plain number is one where a word says so, or where it is as long as a barcode.
+_BARCODE = 12
+_SAYS_CODE = frozenset(
+    [
+        "sku",
+        "item",
+        "items",
+        "article",
+        "artikel",
+        "artikelnummer",
+        "art",
+        "ref",
+        "reference",
+        "referenz",
+        "code",
+        "product",
+        "produkt",
+        "produit",
+        "model",
+        "modell",
+        "modelo",
+        "number",
+        "nr",
+        "no",
+        "num",
+        "numero",
+        "id",
+        "nummer",
+        "nº",
+        "n°",
+        "order",
+        "bestellnummer",
+        "ean",
+        "gtin",
+        "upc",
+        "asin",
+        "型番",
+        "品番",
+        "商品番号",
+        "货号",
+        "編號",
+        "编号",
+        "артикул",
+        "код",
+        "품번",
+        "상품번호",
+        "รหัส",
+    ]
+)
+_BESIDE = 2
+_HASH = re.compile(r"#\s?(\d[\d.,\-]*\d)")
+
+Places = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """A product named in a text: `coverage` is the share of its name found, 0..1."""
+    """A name found in a text: its number, and `coverage`, the share of it found, 0..1."""
 
-    product: int
+    number: int
     coverage: float
 
 
-def find_names(text: str, catalog: CatalogIndex) -> list[NameMatch]:
-    """Products named in `text`, best first. Only one of several siblings claims a word."""
-    spoken = [*catalog.analyzer.words(text), *_unglued(text, catalog)]
-    if not spoken or not len(catalog):
-        return []
-    found = _codes(spoken, catalog)
-    similar = _similar_words(text, spoken, catalog)
-    scored = []
-    for product, name in enumerate(catalog.names):
-        coverage, used = _coverage(name, similar, catalog.rarest)
-        if coverage > 0.3:
-            scored.append((coverage, product, used))
-    # "Red Juice" is in "Orange Red Juice" as well: of two full names the longer one is meant.
-    scored.sort(key=lambda item: (-item[0], -len(item[2]), item[1]))
-    claimed: list[tuple[float, frozenset[int]]] = []
-    for coverage, product, used in scored:
-        # Equal siblings (the same title twice) both stand; weaker ones need a word of their own.
-        if not any(
-            used < better or (used == better and coverage < best) for best, better in claimed
-        ):
-            found.append(NameMatch(product, coverage))
-            claimed.append((coverage, used))
-    return found
+class NameIndex:
+    """Names and codes prepared for many texts.
+
+    `codes` are codes as `Analyzer.words` makes one word of them, with the number of the name that
+    each stands for. `shares` says of words which share of the shop's videos has them in its texts:
+    a name of words that all say is not named by them.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[Name],
+        codes: Mapping[str, int],
+        analyzer: Analyzer,
+        shares: Mapping[str, float] | None = None,
+    ) -> None:
+        self._codes = codes
+        self._analyzer = analyzer
+        said = {word: _worth(share) for word, share in (shares or {}).items()}
+        self._names = [
+            {w: value * said.get(w, 1.0) for w, value in zip(n.words, n.weights, strict=True)}
+            for n in names
+        ]
+        self._totals = [sum(name.values()) or 1.0 for name in self._names]
+        self._rarest = math.log(1.0 + len(names))
+        self._with: dict[str, list[int]] = defaultdict(list)
+        for number, name in enumerate(self._names):
+            for word in name:
+                self._with[word].append(number)
+        self._of_form: dict[str, list[str]] = defaultdict(list)
+        for word in sorted(self._with):
+            for form in (word, *analyzer.stems(word)):
+                self._of_form[form].append(word)
+        self._fuzzy = [
+            word
+            for word in sorted(self._with)
+            if len(word) >= _SHORTEST_FUZZY and not any(c.isdigit() for c in word)
+        ]
+        self._unspaced = [word for word in sorted(self._with) if has_unspaced(word)]
+
+    def find(self, text: str) -> list[NameMatch]:
+        """Names found in `text`, best first. Only one of several siblings claims a word."""
+        spoken = self._analyzer.words(text)
+        spoken += self._unglued(text, spoken)
+        if not spoken or not self._names:
+            return []
+        found = [NameMatch(number, 1.0) for number in self._coded(text, spoken)]
+        similar = self._similar(text, spoken)
+        scored = []
+        for number in sorted({n for word in similar for n in self._with[word]}):
+            coverage, used = self._coverage(number, similar, len(spoken))
+            if coverage > _LEAST:
+                scored.append((coverage, number, used))
+        # "Red Juice" is in "Orange Red Juice" as well: of two full names the longer one is meant.
+        scored.sort(key=lambda item: (-item[0], -len(item[2]), item[1]))
+        claimed: list[tuple[float, frozenset[int]]] = []
+        for coverage, number, used in scored:
+            # Equal siblings (the same title twice) both stand; weaker ones need a word of their
+            # own.
+            if not any(
+                used < better or (used == better and coverage < best) for best, better in claimed
+            ):
+                found.append(NameMatch(number, coverage))
+                claimed.append((coverage, used))
+        return found
+
+    def _coverage(
+        self, number: int, similar: Mapping[str, tuple[float, Places]], length: int
+    ) -> tuple[float, frozenset[int]]:
+        """Share of a name found, and the places in the text that it took.
+
+        A name whose found words are all common ones ("fresh", "large") is not named by them: the
+        found weight is also held against that of one word that only this name has. Nor is one
+        whose words stand apart from each other.
+        """
+        name = self._names[number]
+        there = {word: similar[word] for word in name if word in similar}
+        found = sum(name[word] * closeness for word, (closeness, _) in there.items())
+        if not found:
+            return 0.0, frozenset()
+        used = _nearest_together([places for _, places in there.values()])
+        share = min(1.0, found / self._totals[number]) * min(1.0, found / (0.75 * self._rarest))
+        return share * _togetherness(used, length), frozenset(used)
+
+    def _similar(self, text: str, spoken: Sequence[str]) -> dict[str, tuple[float, Places]]:
+        """For each word of the names that a text has: how well, and at which places."""
+        # A recognizer may split a name in two ("head phones"): neighbors are tried joined as well.
+        heard = [*spoken, *(a + b for a, b in pairwise(spoken))]
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, word in enumerate(heard):
+            for form in dict.fromkeys((word, *self._analyzer.stems(word))):
+                for known in self._of_form.get(form, ()):
+                    places[known].append(place % len(spoken))
+        best = {word: (1.0, tuple(dict.fromkeys(own))) for word, own in places.items()}
+        if self._analyzer.kind == "icu" and self._unspaced and has_unspaced(text):
+            # Where no spaces are written, the same words are cut in two ways.
+            unspaced = fold(text)
+            for word in self._unspaced:
+                if word not in best and len(word) > 1 and word in unspaced:
+                    best[word] = (1.0, (len(spoken) + unspaced.index(word),))
+        return best | self._misread(heard, best, len(spoken))
+
+    def _misread(
+        self, heard: Sequence[str], known: Container[str], length: int
+    ) -> dict[str, tuple[float, Places]]:
+        """Words that a text has with a wrong letter in five or fewer."""
+        tried = {
+            word: place % length
+            for place, word in reversed(list(enumerate(heard)))
+            if len(word) >= _SHORTEST_FUZZY
+        }
+        if not tried or not self._fuzzy:
+            return {}
+        closeness = process.cdist(
+            list(tried), self._fuzzy, scorer=fuzz.ratio, score_cutoff=_FUZZY, dtype=np.float32
+        )
+        where = list(tried.values())
+        nearest = closeness.argmax(axis=0)
+        return {
+            self._fuzzy[column]: (float(closeness[nearest[column], column]) / 100.0,
+                                  (where[nearest[column]],))
+            for column in np.flatnonzero(closeness.any(axis=0)).tolist()
+            if self._fuzzy[column] not in known
+        }  # fmt: skip
+
+    def _coded(self, text: str, spoken: Sequence[str]) -> list[int]:
+        """Names whose code is in the text; plain numbers only where a word says what they are."""
+        if not self._codes:
+            return []
+        tagged = {"".join(self._analyzer.words(tag)) for tag in _HASH.findall(text)}
+        found = set()
+        for start in range(len(spoken)):
+            for size in (1, 2, 3):
+                code = "".join(spoken[start : start + size])
+                number = self._codes.get(code)
+                if number is None:
+                    continue
+                beside = spoken[max(0, start - _BESIDE) : start]
+                if (
+                    not code.replace(".", "").isdigit()
+                    or (len(code) >= _BARCODE and size == 1)
+                    or code in tagged
+                    or not _SAYS_CODE.isdisjoint(beside)
+                ):
+                    found.add(number)
+        return sorted(found)
+
+    def _unglued(self, text: str, spoken: Sequence[str]) -> list[str]:
+        """The words that hashtags and long words are made of, by capitals or as names have them."""
+        found: list[str] = []
+        words = self._analyzer.words
+        for tag in _TAG.findall(text)[:_MOST_TAGS]:
+            parts = [word for part in _CAPITALS.split(tag) for word in words(part)]
+            if len(parts) < 2:
+                glued = words(tag)
+                parts = _cut(glued[0], self._of_form) if len(glued) == 1 else []
+            found += parts
+        for word in spoken[:_MOST_TAGS]:
+            if len(word) >= _SHORTEST_GLUED and word.isalpha():
+                found += _cut(word, self._of_form)
+        return found
 
 
-def _unglued(text: str, catalog: CatalogIndex) -> list[str]:
-    """The words that hashtags are made of: by their capitals, or as titles have them."""
-    found: list[str] = []
-    words = catalog.analyzer.words
-    for tag in _TAG.findall(text)[:_MOST_TAGS]:
-        parts = [word for part in _CAPITALS.split(tag) for word in words(part)]
-        if len(parts) < 2:
-            glued = words(tag)
-            parts = _cut(glued[0], catalog.title_words) if len(glued) == 1 else []
-        found += parts
-    return found
+def name_numbers(codes: Mapping[str, int], numbers: Sequence[int]) -> dict[str, int]:
+    """Codes of products as codes of what each product is in."""
+    return {code: int(numbers[place]) for code, place in codes.items()}
+
+
+def _worth(share: float) -> float:
+    """What a word is worth that so large a share of videos has: all of it up to one in 50."""
+    return min(1.0, -math.log(max(share, 1e-6)) / math.log(50.0)) if share < 1.0 else 0.0
+
+
+def _nearest_together(places: Sequence[Places]) -> list[int]:
+    """One place of each word, such that they stand as near to each other as they can."""
+    marks = sorted((place, word) for word, own in enumerate(places) for place in own)
+    last: dict[int, int] = {}
+    best: list[int] = []
+    for place, word in marks:
+        last.pop(word, None)
+        last[word] = place
+        if len(last) == len(places):
+            first = next(iter(last.values()))
+            if not best or place - first < max(best) - min(best):
+                best = list(last.values())
+    return best
+
+
+def _togetherness(used: Iterable[int], length: int) -> float:
+    """1 for words beside each other, less for those that stand apart in a text of some words."""
+    places = set(used)
+    # Places behind the text are those of characters, where no spaces are written.
+    if len(places) < 2 or max(places) >= length:
+        return 1.0
+    apart = max(places) - min(places) + 1 - len(places)
+    return 1.0 / (1.0 + apart / (2.0 * len(places)))
 
 
 def _cut(glued: str, known: Container[str]) -> list[str]:
@@ -81,57 +301,3 @@ def _cut(glued: str, known: Container[str]) -> list[str]:
         ]
         best.append(min(rows, key=len, default=None))
     return best[-1] or []
-
-
-def _similar_words(
-    text: str, spoken: Sequence[str], catalog: CatalogIndex
-) -> dict[str, tuple[float, int]]:
-    """For each word of the catalog's names: how well the text has it, and where."""
-    stems = catalog.analyzer.stems
-    # A recognizer may split a name in two ("head phones"): neighbors are tried joined as well.
-    joined = [a + b for a, b in pairwise(spoken)]
-    heard = [*spoken, *joined]
-    exact: dict[str, int] = {}
-    for place, word in enumerate(heard):
-        for form in (word, *stems(word)):
-            exact.setdefault(form, place % len(spoken))
-    known = catalog.analyzer.kind == "icu" and has_unspaced(text)
-    unspaced = fold(text) if known else ""
-    best: dict[str, tuple[float, int]] = {}
-    for word, forms in catalog.title_words.items():
-        same = next((form for form in forms if form in exact), None)
-        if same is not None:
-            best[word] = (1.0, exact[same])
-        elif unspaced and len(word) > 1 and has_unspaced(word) and word in unspaced:
-            # Where no spaces are written, the same words are cut in two ways.
-            best[word] = (1.0, len(spoken) + unspaced.index(word))
-        elif len(word) >= _SHORTEST_FUZZY and not any(c.isdigit() for c in word):
-            hit = process.extractOne(word, heard, scorer=fuzz.ratio, score_cutoff=_FUZZY)
-            if hit is not None and len(hit[0]) >= _SHORTEST_FUZZY:
-                best[word] = (hit[1] / 100.0, hit[2] % len(spoken))
-    return best
-
-
-def _coverage(
-    name: Name, similar: dict[str, tuple[float, int]], rarest: float
-) -> tuple[float, frozenset[int]]:
-    """Share of the name found, and the places in the text that it took.
-
-    A name whose found words are all common ones ("fresh", "large") is not named by them: the found
-    weight is also held against that of one word that only this product has.
-    """
-    found = 0.0
-    used: set[int] = set()
-    for word, weight in zip(name.words, name.weights, strict=True):
-        if word in similar:
-            closeness, place = similar[word]
-            found += weight * closeness
-            used.add(place)
-    if not found:
-        return 0.0, frozenset()
-    return min(1.0, found / name.total) * min(1.0, found / (0.75 * rarest)), frozenset(used)
-
-
-def _codes(spoken: Sequence[str], catalog: CatalogIndex) -> list[NameMatch]:
-    runs = {"".join(spoken[i : i + n]) for n in (1, 2, 3) for i in range(len(spoken) - n + 1)}
-    return [NameMatch(catalog.codes[code], 1.0) for code in sorted(runs & catalog.codes.keys())]

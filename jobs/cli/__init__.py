@@ -17,6 +17,7 @@ from reelshelf.jobs.cli.explain import add_explain
 from reelshelf.jobs.cli.ingest import add_ingest
 from reelshelf.jobs.cli.links import add_links
 from reelshelf.jobs.cli.nightly import add_nightly
+from reelshelf.jobs.cli.overrides import add_overrides
 from reelshelf.jobs.cli.prune import add_prune
 from reelshelf.jobs.cli.publish import add_publish
 from reelshelf.jobs.cli.reindex import add_reindex
@@ -46,6 +47,7 @@ _COMMANDS = (
     add_links,
     add_explain,
     add_calibrate,
+    add_overrides,
     add_report,
     add_reindex,
     add_releases,

@@ -50,6 +50,7 @@ def _show_releases(found: "Sequence[Listed]", hold: str | None, console: "Consol
         notes = ["rolled back from"] if item.withdrawn else []
         notes += ["holds something erased"] if item.erased else []
         notes += [f"forced: {r.forced}"] if r.forced else []
+        notes += [r.corrected] if r.corrected else []
         rows.append(
             [
                 r.release_id,

@@ -3,9 +3,10 @@
 import numpy as np
 
 from reelshelf.indexer.linking.asr_phonetic import PhoneticMatcher
+from reelshelf.indexer.linking.candidates import AllGroups
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.catalog import EncodedProduct, Product
-from reelshelf.schemas.links import Span
+from reelshelf.schemas.links import LinkableVideo, Span
 from reelshelf.schemas.segments import Segment, Utterance
 
 VECTOR = np.ones(4, np.float32) / 2
@@ -32,8 +33,9 @@ def spoken(*said: tuple[str, int, int]) -> list[tuple[str, Span | None]]:
         text="",
         text_vector=None,
     )
-    found = PhoneticMatcher(CATALOG).matches([segment])
-    return [(CATALOG.products[match.product].product.title, match.span) for match in found]
+    matcher = PhoneticMatcher(CATALOG, AllGroups(len(CATALOG.groups)))
+    found = matcher.matches(LinkableVideo("v", (), (segment,)))
+    return [(CATALOG.products[match.group].product.title, match.span) for match in found]
 
 
 def test_a_name_broken_over_two_utterances_is_heard_over_both() -> None:

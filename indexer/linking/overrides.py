@@ -1,0 +1,124 @@
+"""People's words on links, applied to what evidence says.
+
+A word on a video holds for its copies too. Of two words on one pair the one on the SKU counts
+before that on its group, and both before that on everything else.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.keys import Json
+from reelshelf.schemas.links import LinkableVideo, ProductLink, VariantState
+from reelshelf.schemas.overrides import Override, Verdict
+
+_CERTAIN = 1.0
+
+
+class OverridesByCluster:
+    """The words on videos, by the cluster of copies that each is in."""
+
+    def __init__(self, overrides: Iterable[Override], clusters: Mapping[str, str]) -> None:
+        self._clusters = clusters
+        self._found: dict[str, list[Override]] = defaultdict(list)
+        for item in overrides:
+            if item.video_key in clusters:
+                self._found[clusters[item.video_key]].append(item)
+
+    def of(self, video_key: str) -> tuple[Override, ...]:
+        """Those that hold for a video, with those on its copies."""
+        return tuple(self._found.get(self._clusters.get(video_key, ""), ()))
+
+
+def overridden(
+    links: Sequence[ProductLink],
+    rules: Sequence[Override],
+    video: LinkableVideo,
+    catalog: CatalogIndex,
+    product_keys: Sequence[str],
+) -> list[ProductLink]:
+    """Links as people have it: without those that they deny, with those that they assert."""
+    words = _by_product(rules, catalog)
+    rest = next((rule for rule in rules if rule.sku is None and rule.group_id is None), None)
+    kept: dict[int, ProductLink] = {}
+    for link in links:
+        place = catalog.index_of[link.sku]
+        rule = words.get(place, rest)
+        if rule is None:
+            kept[place] = link
+        elif rule.verdict is Verdict.ALWAYS:
+            kept[place] = replace(link, score=_CERTAIN, override=rule)
+    for place, rule in words.items():
+        if rule.verdict is Verdict.ALWAYS and place not in kept:
+            kept[place] = _asserted(rule, place, video, catalog, product_keys)
+    return list(_settled(kept, words, catalog).values())
+
+
+def _by_product(rules: Sequence[Override], catalog: CatalogIndex) -> dict[int, Override]:
+    """The word on each product; of two by different people the later one."""
+    ranked = sorted(rules, key=lambda rule: (rule.sku is not None, str(rule.at or "")))
+    found: dict[int, Override] = {}
+    for rule in ranked:
+        if rule.sku is not None:
+            places = [catalog.index_of[rule.sku]] if rule.sku in catalog.index_of else []
+        elif rule.group_id is not None:
+            places = catalog.groups.named(rule.group_id)
+        else:
+            places = []
+        found |= dict.fromkeys(places, rule)
+    return found
+
+
+def _asserted(
+    rule: Override,
+    place: int,
+    video: LinkableVideo,
+    catalog: CatalogIndex,
+    product_keys: Sequence[str],
+) -> ProductLink:
+    """A link that nothing but a person's word speaks for."""
+    group = catalog.groups.ids[int(catalog.groups.of[place])]
+    state = VariantState.KNOWN if rule.sku is not None else VariantState.UNKNOWN
+    return ProductLink(
+        video_key=video.video_key,
+        product_key=product_keys[place],
+        sku=catalog.products[place].product.sku,
+        score=_CERTAIN,
+        scores=(),
+        spans=(),
+        evidence=(),
+        group_id=group,
+        variant=state if group is not None else None,
+        override=rule,
+    )
+
+
+def _settled(
+    kept: Mapping[int, ProductLink], words: Mapping[int, Override], catalog: CatalogIndex
+) -> dict[int, ProductLink]:
+    """Where somebody says which variant it is, the others that it might have been are out."""
+    told = {
+        int(catalog.groups.of[place])
+        for place, rule in words.items()
+        if rule.verdict is Verdict.ALWAYS and rule.sku is not None
+    }
+    settled = {}
+    for place, link in kept.items():
+        if int(catalog.groups.of[place]) not in told or link.variant is None:
+            settled[place] = link
+        elif link.override is not None and link.override.sku is not None:
+            settled[place] = replace(link, variant=VariantState.KNOWN)
+        elif link.variant is VariantState.KNOWN:
+            settled[place] = link
+    return settled
+
+
+def override_facts(rules: Sequence[Override]) -> Json:
+    """All that links are made from of some words, in one order."""
+    facts: list[Json] = [
+        [rule.video_key, rule.verdict.value, rule.sku, rule.group_id, rule.who, rule.why,
+         rule.at.isoformat() if rule.at else None]
+        for rule in sorted(rules, key=lambda r: (r.video_key, r.sku or "", r.group_id or ""))
+    ]  # fmt: skip
+    return facts

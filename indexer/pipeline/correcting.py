@@ -1,0 +1,158 @@
+"""People's words on links: taken in, and at once in what is served.
+
+The release that is made is the one that is served with the links of the named videos, and of their
+copies, made again: nothing else in it is new, no model is asked, and the gate is not either. What
+runs have written since and not published stays unpublished.
+"""
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from reelshelf.indexer.pipeline.relinking import due_links, make_links
+from reelshelf.indexer.pipeline.run import row_context
+from reelshelf.indexer.quality.relinking import released_linker
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.head import Lease
+from reelshelf.indexer.store.ids import stored_skus, stored_videos
+from reelshelf.indexer.store.overrides import delete_overrides, read_overrides, write_overrides
+from reelshelf.indexer.store.rows import now
+from reelshelf.indexer.store.runs import RunEnd, end_run
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.stepping import as_released
+from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.writing import recorded, writing
+from reelshelf.schemas.config import Config
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.logs import log_context
+from reelshelf.schemas.overrides import Override
+from reelshelf.schemas.release import Release
+from reelshelf.schemas.run import Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What came of some words.
+
+    `relinked` counts the videos that were linked again. `release` is None where nothing that is
+    served changed. `unknown` are words on videos or products that the served release does not have:
+    they count when it does.
+    """
+
+    overrides: tuple[Override, ...]
+    relinked: int
+    release: Release | None
+    unknown: tuple[Override, ...] = ()
+
+
+def import_overrides(uri: str, config: Config, words: Sequence[Override]) -> Corrected:
+    """Take words in, link their videos again and publish. Later words replace earlier ones."""
+    return _corrected(uri, config, words, removed=False)
+
+
+def remove_overrides(uri: str, config: Config, words: Sequence[Override]) -> Corrected:
+    """Take words back: the evidence of their videos counts again."""
+    return _corrected(uri, config, words, removed=True)
+
+
+def reapply_overrides(uri: str, config: Config) -> Corrected:
+    """Bring what is served into line with all words, after going back to an older release."""
+    if not read_overrides(Store.open(uri, config.storage)):
+        return Corrected((), 0, None)
+    return _corrected(uri, config, (), removed=False)
+
+
+def _corrected(uri: str, config: Config, words: Sequence[Override], *, removed: bool) -> Corrected:
+    run_id = str(uuid.uuid4())
+    with (
+        log_context(run_id=run_id),
+        writing(Store.open(uri, config.storage), run_id, config) as (store, lease),
+        recorded(store, run_id, config, {}, now()),
+    ):
+        served = releases.served_release(store)
+        unknown: tuple[Override, ...] = ()
+        if served is not None and words:
+            words, unknown = _as_stored(ReleaseSnapshot.of(store, served), words)
+        (delete_overrides if removed else write_overrides)(store, words)
+        releases.clear_unpublished(store)
+        relinked, made = 0, None
+        if served is not None:
+            seen = store.of(served.generation)
+            keys = {word.video_key for word in words or read_overrides(store)}
+            relinked, made = _publish_relinked(seen, served, keys, run_id, lease, config)
+        refs = served.models if served else store.generations()[-1].models
+        name = made.release_id if made else served.release_id if served else None
+        ending = Ending.PUBLISHED if made else Ending.NOTHING_NEW
+        number = store.generation_of(refs)
+        rows = store.of(number).row_counts() if number is not None else None
+        end_run(
+            store, row_context(run_id, config, refs), RunEnd(ending, release_id=name, rows=rows)
+        )
+        return Corrected(tuple(words), relinked, made, unknown)
+
+
+def _as_stored(
+    snapshot: ReleaseSnapshot, words: Sequence[Override]
+) -> tuple[list[Override], tuple[Override, ...]]:
+    """Words with their ids spelled as the release spells them; those that it does not know."""
+    shop = snapshot.release.shop_id
+    videos = stored_videos(snapshot, [word.video_id for word in words])
+    skus = stored_skus(snapshot, [word.sku for word in words if word.sku is not None])
+    spelled = [
+        replace(
+            word,
+            video_id=videos[word.video_id],
+            video_key=video_key(shop, videos[word.video_id]),
+            sku=skus[word.sku] if word.sku is not None else None,
+        )
+        for word in words
+    ]
+    known_videos = set(snapshot.scan("videos", ["video_key"])["video_key"].to_pylist())
+    products = snapshot.scan("products", ["sku", "group_id"])
+    known_skus = set(products["sku"].to_pylist())
+    known_groups = known_skus | set(products["group_id"].to_pylist())
+    unknown = tuple(
+        word
+        for word in spelled
+        if word.video_key not in known_videos
+        or (word.sku is not None and word.sku not in known_skus)
+        or (word.group_id is not None and word.group_id not in known_groups)
+    )
+    return spelled, unknown
+
+
+def _publish_relinked(
+    store: Store,
+    served: Release,
+    keys: Collection[str],
+    run_id: str,
+    lease: Lease,
+    config: Config,
+) -> tuple[int, Release | None]:
+    """Publish what is served with these videos linked again; unpublished work comes back after."""
+    with as_released(store, lease, served):
+        due = due_links(store, served.linking_fingerprint, keys)
+        if not due.made_from:
+            return 0, None
+        linker = released_linker(ReleaseSnapshot.of(store, served))
+        context = row_context(run_id, config, served.models)
+        relinked = sum(make_links(store, linker, due, context))
+        made = _with_links(store, served, run_id)
+        releases.publish(store, made, lease, in_place_of=served.run_id)
+    return relinked, made
+
+
+def _with_links(store: Store, served: Release, run_id: str) -> Release:
+    """The record of the served release with the tables as they are now."""
+    sequence = releases.next_sequence(store)
+    return served.model_copy(
+        update={
+            "release_id": releases.release_id(sequence),
+            "sequence": sequence,
+            "created_at": now().isoformat(),
+            "run_id": run_id,
+            "tables": releases.pin_tables(store),
+            "quality": served.quality.model_copy(update={"links": store.count("links")}),
+            "corrected": f"links of {served.release_id} corrected by people",
+        }
+    )

@@ -1,0 +1,141 @@
+"""The command `overrides`: people's words on links, against every score."""
+
+import argparse
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reelshelf.jobs.cli.exits import cannot_write
+from reelshelf.jobs.cli.terminal import (
+    Commands,
+    add_command,
+    console,
+    given_config,
+    print_json,
+    say,
+)
+from reelshelf.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from reelshelf.indexer.pipeline.correcting import Corrected
+    from reelshelf.schemas.overrides import Override
+
+COLUMNS = ("video_id", "sku", "group_id", "verdict", "who", "when", "why")
+
+
+def add_overrides(commands: Commands) -> None:
+    """Add it to the command line."""
+    sub = add_command(
+        commands,
+        "overrides",
+        "what people say of links, against every score: import, export, list, remove",
+        _overrides,
+    )
+    sub.add_argument(
+        "action",
+        choices=("import", "export", "list", "remove"),
+        help="import FILE: take rows in, link their videos again and publish; "
+        "export: write all that there are; remove: take back those of --video, --sku or --group",
+    )
+    sub.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help=f"import and export: CSV with {', '.join(COLUMNS)}; JSON and Parquet are read too",
+    )
+    sub.add_argument("--video", metavar="ID", help="list, remove: only those on this video")
+    sub.add_argument("--sku", metavar="SKU", help="list, remove: only those on this product")
+    sub.add_argument("--group", metavar="ID", help="list, remove: only those on this group")
+
+
+def _overrides(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.pipeline.correcting import import_overrides, remove_overrides
+    from reelshelf.indexer.pipeline.settings import config_for
+    from reelshelf.indexer.sources.overrides import read_overrides_file
+    from reelshelf.indexer.store.overrides import read_overrides
+    from reelshelf.indexer.store.tables import Store
+
+    if (args.file is None) == (args.action in ("import", "export")):
+        wanted = "name a FILE" if args.file is None else "takes no FILE"
+        raise ConfigError(f"overrides {args.action}: {wanted}")
+    config = config_for(given_config(args), args.store)
+    store = Store.open(args.store, config.storage)
+    if args.action == "import":
+        words, blank = read_overrides_file(args.file, store.generations()[0].shop_id)
+        _show(import_overrides(args.store, config, words), args, blank)
+        return
+    chosen = [item for item in read_overrides(store) if _is_chosen(item, args)]
+    if args.action == "export":
+        _write(args.file, chosen)
+        say(f"{len(chosen)} rows written to {args.file}.")
+    elif args.action == "list":
+        _list(chosen, args)
+    elif not (args.video or args.sku or args.group):
+        raise ConfigError("overrides remove: name a --video, a --sku or a --group")
+    elif not chosen:
+        raise ConfigError("overrides remove: nobody has said anything of these")
+    else:
+        _show(remove_overrides(args.store, config, chosen), args, 0)
+
+
+def _is_chosen(item: "Override", args: argparse.Namespace) -> bool:
+    return (
+        args.video in (None, item.video_id)
+        and args.sku in (None, item.sku)
+        and args.group in (None, item.group_id)
+    )
+
+
+def _cells(item: "Override") -> list[str]:
+    when = item.at.isoformat() if item.at else ""
+    told = (item.sku, item.group_id, item.verdict.value, item.who, when, item.why)
+    return [item.video_id, *(cell or "" for cell in told)]
+
+
+def _write(path: Path, items: "Sequence[Override]") -> None:
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *map(_cells, items)])
+    except OSError as error:
+        raise cannot_write(f"overrides: {path}", error) from error
+
+
+def _list(items: "Sequence[Override]", args: argparse.Namespace) -> None:
+    from reelshelf.jobs.cli.tables import make_table
+
+    if args.json:
+        print_json([asdict(item) | {"at": str(item.at)} for item in items])
+        return
+    rows = [
+        [item.video_id, item.verdict.value, item.target, item.who or "", item.why or ""]
+        for item in items
+    ]
+    console().print(make_table("Overrides", ["video", "verdict", "product", "who", "why"], rows))
+
+
+def _show(done: "Corrected", args: argparse.Namespace, blank: int) -> None:
+    if args.json:
+        print_json(
+            {
+                "overrides": len(done.overrides),
+                "videos_linked_again": done.relinked,
+                "release": done.release.release_id if done.release else None,
+                "not_in_the_release": [[item.video_id, item.target] for item in done.unknown],
+                "rows_without_verdict": blank,
+            }
+        )
+        return
+    taken = "taken back" if args.action == "remove" else "taken in"
+    say(f"{len(done.overrides)} {taken}; {done.relinked} videos, with their copies, linked again.")
+    if blank:
+        say(f"{blank} rows have no verdict and were left out.")
+    if done.unknown:
+        names = ", ".join(f"{item.video_id} {item.target}" for item in done.unknown[:5])
+        say(f"{len(done.unknown)} name what the release lacks, and count when it has it: {names}")
+    if done.release is not None:
+        say(f"Searchers go to {done.release.release_id}.")
+    else:
+        say("What is served did not change.")
