@@ -47,7 +47,7 @@ from reelshelf.indexer.quality.labeled import (
     read_labels,
 )
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error
-from reelshelf.indexer.quality.relinking import released_linker, released_videos
+from reelshelf.indexer.quality.relinking import linker_with, released_videos
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.jobs.engines import make_engine
@@ -188,8 +188,7 @@ def unseen_links(shop: Shop, seed: int) -> list[tuple[str, ProductLink]]:
     folds = fit_folds(shop.labeled.pairs, default_calibration(), seed=seed)
     linkers = {}
     for fitted in folds.fitted:
-        release = shop.snapshot.release.model_copy(update={"calibration": fitted})
-        linkers[fitted.fitted_on] = released_linker(replace(shop.snapshot, release=release))
+        linkers[fitted.fitted_on] = linker_with(shop.snapshot, fitted)
     clusters = shop.snapshot.store.clusters(shop.snapshot.versions["videos"])
     links: list[tuple[str, ProductLink]] = []
     for copies in released_videos(shop.snapshot, sorted(clusters)):

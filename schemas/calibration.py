@@ -13,14 +13,13 @@ class Signal(StrEnum):
     A strength is what is left of it when rivals share it: on-screen text that names two siblings
     equally is half for each. `VISUAL_MARGIN` and `PACKAGING_TEXT` say how far a product is ahead of
     the next best one in the same moment, and are negative where another is ahead.
-    `VISUAL_SUPPORT` is what the second best moment adds to the best. `BRAND` is the product's brand
-    in any text: it names no product, and raises those that something else speaks for.
+    `BRAND` is the product's brand in any text: it names no product, and raises those that something
+    else speaks for.
     `MERCHANT_BACKED` is a declaration that something in the video agrees with.
     """
 
     VISUAL_SIMILARITY = "visual_similarity"
     VISUAL_MARGIN = "visual_margin"
-    VISUAL_SUPPORT = "visual_support"
     PACKAGING_TEXT = "packaging_text"
     OCR_TITLE = "ocr_title"
     OCR_PRICE = "ocr_price"
@@ -34,11 +33,7 @@ class Signal(StrEnum):
 
 
 SIGNALS_OF: dict[Modality, tuple[Signal, ...]] = {
-    Modality.VISUAL: (
-        Signal.VISUAL_SIMILARITY,
-        Signal.VISUAL_MARGIN,
-        Signal.VISUAL_SUPPORT,
-    ),
+    Modality.VISUAL: (Signal.VISUAL_SIMILARITY, Signal.VISUAL_MARGIN),
     Modality.OCR: (Signal.PACKAGING_TEXT, Signal.OCR_TITLE, Signal.OCR_PRICE),
     Modality.ASR: (Signal.ASR_TITLE, Signal.ASR_PHONETIC, Signal.ASR_SEMANTIC),
     Modality.POST_TEXT: (Signal.POST_TITLE, Signal.BRAND),
@@ -50,11 +45,20 @@ SIGNALS_OF: dict[Modality, tuple[Signal, ...]] = {
 BACKING = frozenset({Signal.MERCHANT_BACKED, Signal.BRAND})
 
 
+class Trust(StrEnum):
+    """What it is worth that a merchant declares a product for a video."""
+
+    LINKED = "linked"
+    PRIOR = "prior"
+    IGNORED = "ignored"
+
+
 class Calibration(BaseModel):
     """A logistic model over signals: P(link) = 1 / (1 + exp(-(bias + sum of weight * signal))).
 
     `pairs` and `positives` tell how many labeled (video, product) pairs it was fitted on;
-    `fitted_on` names them. A signal without a weight counts nothing.
+    `fitted_on` names them. A signal without a weight counts nothing. `trust` is what judged videos
+    say of merchants, where somebody asked for it.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -64,3 +68,4 @@ class Calibration(BaseModel):
     positives: int = Field(ge=0)
     bias: float
     weights: dict[Signal, float]
+    trust: dict[str, Trust] = Field(default_factory=dict)

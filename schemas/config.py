@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from reelshelf.schemas.calibration import Trust
 from reelshelf.schemas.devices import Precision
 from reelshelf.schemas.errors import ConfigError
 from reelshelf.schemas.upgrades import RENAMED_KEYS, Json, config_record, rename_keys
@@ -182,15 +183,24 @@ class OcrConfig(Section):
     same_text: Fraction = 0.9
 
 
+# A file of TOML has the word.
+TrustSetting = Annotated[Trust, BeforeValidator(Trust)]
+
+
 class LinkingConfig(Section):
     """Which links are kept. What evidence is worth stands in the calibration, not here.
 
     Links above `keep_above` are stored, those above `link_above` are shown and counted as links.
+
+    `trust` says of merchants, by their ids, what it is worth that they declare a product for a
+    video: "linked" makes it a link, "prior" (for whom nothing is said) counts as evidence among
+    others, "ignored" as none. "*" is for all that are not named.
     """
 
     keep_above: Fraction = 0.02
     link_above: Fraction = 0.5
     visual_stats_segments: PositiveInt = 4096
+    trust: dict[str, TrustSetting] = Field(default_factory=dict)
 
 
 class DuplicatesConfig(Section):

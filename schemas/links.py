@@ -82,3 +82,5 @@ class LinkableVideo:
     video_key: str
     merchant_skus: tuple[str, ...]
     segments: tuple[Segment, ...]
+    merchant_id: str | None = None
+    is_live: bool = False

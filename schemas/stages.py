@@ -106,7 +106,7 @@ STAGES = (
 PICTURE_SETTINGS = ("ocr.detect_side", "ocr.min_confidence")
 # What links that are stored depend on, beside their calibration and what they are made from.
 LINK_SETTINGS = ("linking.keep_above",)
-LATER_LINK_SETTINGS: Mapping[str, Json] = {"text.analyzer": "simple"}
+LATER_LINK_SETTINGS: Mapping[str, Json] = {"text.analyzer": "simple", "linking.trust": {}}
 # A video that is refused for one of these is tried again when it changes; no other is.
 LIMITS = ("media.max_duration_s", "media.max_side", "media.max_bytes")
 # Limits that came later, each with the value that is not told.

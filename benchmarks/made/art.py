@@ -149,7 +149,7 @@ def _cropped(sprite: Image.Image) -> Image.Image:
     """What is there of a sprite, in a square of SIDE."""
     box = sprite.getchannel("A").point(lambda alpha: 255 * (alpha > 8)).getbbox()
     if box is None:
-        raise ValueError("a sprite shows nothing")
+        raise ValueError("a sprite shows nothing: choose another one")
     sprite = sprite.crop(box)
     scale = SIDE / max(sprite.size)
     sprite = sprite.resize(

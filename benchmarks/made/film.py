@@ -187,7 +187,8 @@ def _pan(wide: Rgb, size: tuple[int, int], rng: random.Random) -> Camera:
 
 def _blurpad(wide: Rgb, size: tuple[int, int], rng: random.Random) -> Camera:
     del rng
-    behind = cv2.GaussianBlur(_window(wide, size, (0.5, 0.5), 0.6), (0, 0), 12)
+    blurred = cv2.GaussianBlur(_window(wide, size, (0.5, 0.5), 0.6), (0, 0), 12)
+    behind = np.asarray(blurred, np.uint8)
     inner = (round(size[0] * 0.62), round(size[1] * 0.82))
     left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
 

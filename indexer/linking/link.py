@@ -15,12 +15,12 @@ from reelshelf.indexer.linking.calibration import modality_probabilities, probab
 from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource
 from reelshelf.indexer.linking.matches import Match, Matcher
 from reelshelf.indexer.linking.ocr import OcrMatcher
-from reelshelf.indexer.linking.overrides import overridden
+from reelshelf.indexer.linking.overrides import Words, overridden
 from reelshelf.indexer.linking.titles import AsrTitleMatcher, NamedGroups, PostTitleMatcher
 from reelshelf.indexer.linking.variants import Variants
 from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.calibration import Calibration, Signal, Trust
 from reelshelf.schemas.catalog import EncodedProduct
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.keys import Json
@@ -38,15 +38,22 @@ _SPAN_SHARE = 0.5
 # So long must nothing speak for a product until what does is another occurrence.
 _APART_MS = 10_000
 _MOST_EVIDENCE = 12
+# What a declaration is worth of a merchant whose word is a link.
+_TRUSTED = 0.95
+_ANY_MERCHANT = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A group that a video may sell: the signals that decide, and the matches behind them."""
+    """A group that a video may sell: the signals that decide, and the matches behind them.
+
+    `score` is the probability that it does.
+    """
 
     group: int
     signals: Mapping[Signal, float]
     matches: tuple[Match, ...]
+    score: float
 
 
 def matchers_of(
@@ -107,7 +114,7 @@ class Linker:
             links = [
                 link
                 for candidate in candidates
-                if self.score(candidate) >= self._config.keep_above
+                if candidate.score >= self._config.keep_above
                 for link in self.weigh(video, candidate)
             ]
             if rules:
@@ -131,12 +138,13 @@ class Linker:
         by_copy: list[list[Candidate]] = [[] for _ in copies]
         for group, matches in sorted(found.items()):
             pooled = tuple(match for own in matches for match in own)
-            signals = signals_of(matches, branded=group in raised)
+            signals = signals_of(pooled, branded=group in raised)
+            score = self._trusted(copies, group, probability(self._calibration, signals))
             for place, own in enumerate(matches):
                 # Another copy's moments are not this one's: it may be cut or run faster.
                 borrowed = tuple(replace(c, span=None, at_ms=None, box=None) for c in pooled)
                 evidence = tuple(own) if any(match.span for match in own) else borrowed
-                by_copy[place].append(Candidate(group, signals, evidence))
+                by_copy[place].append(Candidate(group, signals, evidence, score))
         return by_copy
 
     def skus(self, candidate: Candidate) -> tuple[str, ...]:
@@ -144,9 +152,17 @@ class Linker:
         members = self._catalog.groups.members[candidate.group].tolist()
         return tuple(self._catalog.products[place].product.sku for place in members)
 
-    def score(self, candidate: Candidate) -> float:
-        """The probability that the video sells the group."""
-        return probability(self._calibration, candidate.signals)
+    def _trusted(self, copies: Sequence[LinkableVideo], group: int, score: float) -> float:
+        """A score, no less than what is sure where a merchant says so whose word is a link."""
+        sure = any(
+            self._trust(video) is Trust.LINKED and group in self._declared(video)
+            for video in copies
+        )
+        return max(score, _TRUSTED) if sure else score
+
+    def words(self, rules: Sequence[Override]) -> Words:
+        """People's words on a video by product of the catalog."""
+        return Words(rules, self._catalog)
 
     def weigh(self, video: LinkableVideo, candidate: Candidate) -> list[ProductLink]:
         """The links that a candidate makes, however weak: one for each variant it may be."""
@@ -168,7 +184,7 @@ class Linker:
                 video_key=video.video_key,
                 product_key=self._keys[place],
                 sku=self._catalog.products[place].product.sku,
-                score=self.score(candidate),
+                score=candidate.score,
                 scores=tuple(scores.items()),
                 spans=_joined(spans),
                 evidence=tuple(pieces[:_MOST_EVIDENCE]),
@@ -181,10 +197,22 @@ class Linker:
     def _matches(self, video: LinkableVideo) -> Iterable[Match]:
         for matcher in self._matchers:
             yield from matcher.matches(video)
-        declared = (self._catalog.index_of.get(sku) for sku in video.merchant_skus)
+        if self._trust(video) is not Trust.IGNORED:
+            for group in self._declared(video):
+                yield Match(group, Modality.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
+
+    def _declared(self, video: LinkableVideo) -> list[int]:
+        """The groups that the merchant says a video sells."""
+        places = (self._catalog.index_of.get(sku) for sku in video.merchant_skus)
         groups = self._catalog.groups.of
-        for group in dict.fromkeys(int(groups[place]) for place in declared if place is not None):
-            yield Match(group, Modality.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
+        return list(dict.fromkeys(int(groups[place]) for place in places if place is not None))
+
+    def _trust(self, video: LinkableVideo) -> Trust:
+        """What its merchant's declarations are worth: as set, or else as learned."""
+        merchant = video.merchant_id or ""
+        learned = self._calibration.trust.get(merchant, Trust.PRIOR)
+        given = self._config.trust
+        return given.get(merchant, given.get(_ANY_MERCHANT, learned))
 
     def _occurrences(self, matches: Sequence[Match]) -> list[list[Match]]:
         """The stretches of a video in which it shows or names a product, as the matches in each.
@@ -203,7 +231,7 @@ class Linker:
             until = max(until, span.end_ms)
         if len(groups) < 2:
             return groups
-        sure = [probability(self._calibration, signals_of([[*rest, *group]])) for group in groups]
+        sure = [probability(self._calibration, signals_of([*rest, *group])) for group in groups]
         least = _SPAN_SHARE * max(sure)
         return [group for group, chance in zip(groups, sure, strict=True) if chance >= least]
 
@@ -225,19 +253,17 @@ class Linker:
         )
 
 
-def signals_of(matches: Sequence[Sequence[Match]], *, branded: bool = False) -> dict[Signal, float]:
-    """What some copies' matches with one group come to: of each kind the strongest one's signals.
+def signals_of(matches: Iterable[Match], *, branded: bool = False) -> dict[Signal, float]:
+    """What some matches with one group come to: of each kind the strongest one's signals.
 
     `branded`: the group's brand is named, which counts where anything else does.
     """
     best: dict[frozenset[Signal], Match] = {}
-    for match in (match for own in matches for match in own):
+    for match in matches:
         kind = frozenset(match.signals)
         if kind not in best or match.strength > best[kind].strength:
             best[kind] = match
     signals = {name: value for match in best.values() for name, value in match.signals.items()}
-    if Signal.VISUAL_SIMILARITY in signals:
-        signals[Signal.VISUAL_SUPPORT] = max(_second(own) for own in matches)
     seen = [match for match in best.values() if match.modality is not Modality.MERCHANT]
     # A hint is enough, however faint; words that suit a rival better are none.
     hinted = any(match.strength > 0.0 for match in seen)
@@ -246,12 +272,6 @@ def signals_of(matches: Sequence[Sequence[Match]], *, branded: bool = False) -> 
     if branded and hinted:
         signals[Signal.BRAND] = 1.0
     return signals
-
-
-def _second(matches: Sequence[Match]) -> float:
-    """How strong the second best moment of a video is in which a group is seen."""
-    seen = sorted((m.strength for m in matches if m.modality is Modality.VISUAL), reverse=True)
-    return seen[1] if len(seen) > 1 else 0.0
 
 
 def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -31,6 +31,28 @@ class OverridesByCluster:
         return tuple(self._found.get(self._clusters.get(video_key, ""), ()))
 
 
+class Words:
+    """What people say of one video, product by product."""
+
+    def __init__(self, rules: Sequence[Override], catalog: CatalogIndex) -> None:
+        self._catalog = catalog
+        self.by_place = _by_product(rules, catalog)
+        self._rest = next((r for r in rules if r.sku is None and r.group_id is None), None)
+
+    def on(self, sku: str) -> Override | None:
+        """The word that counts for a product; None where nobody said anything."""
+        return self.by_place.get(self._catalog.index_of[sku], self._rest)
+
+    @property
+    def asserted(self) -> tuple[str, ...]:
+        """The SKUs that the video sells by people's word."""
+        return tuple(
+            self._catalog.products[place].product.sku
+            for place, rule in sorted(self.by_place.items())
+            if rule.verdict is Verdict.ALWAYS
+        )
+
+
 def overridden(
     links: Sequence[ProductLink],
     rules: Sequence[Override],
@@ -39,20 +61,18 @@ def overridden(
     product_keys: Sequence[str],
 ) -> list[ProductLink]:
     """Links as people have it: without those that they deny, with those that they assert."""
-    words = _by_product(rules, catalog)
-    rest = next((rule for rule in rules if rule.sku is None and rule.group_id is None), None)
+    words = Words(rules, catalog)
     kept: dict[int, ProductLink] = {}
     for link in links:
-        place = catalog.index_of[link.sku]
-        rule = words.get(place, rest)
+        rule = words.on(link.sku)
         if rule is None:
-            kept[place] = link
+            kept[catalog.index_of[link.sku]] = link
         elif rule.verdict is Verdict.ALWAYS:
-            kept[place] = replace(link, score=_CERTAIN, override=rule)
-    for place, rule in words.items():
+            kept[catalog.index_of[link.sku]] = replace(link, score=_CERTAIN, override=rule)
+    for place, rule in words.by_place.items():
         if rule.verdict is Verdict.ALWAYS and place not in kept:
             kept[place] = _asserted(rule, place, video, catalog, product_keys)
-    return list(_settled(kept, words, catalog).values())
+    return list(_settled(kept, words.by_place, catalog).values())
 
 
 def _by_product(rules: Sequence[Override], catalog: CatalogIndex) -> dict[int, Override]:

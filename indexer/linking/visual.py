@@ -4,9 +4,8 @@ Some products resemble everything, and some frames do (hubs; Radovanovic, Nanopo
 "Hubs in Space", 2010). So a similarity is corrected on both sides by what product and frame reach
 with others, after cross-domain similarity local scaling (Conneau et al., "Word Translation without
 Parallel Data", 2018), of which less is taken for frames, since a frame may well show what it
-resembles. A group's margin over its best rival in the same moment
-says more than its similarity alone: it tells siblings apart. And one moment that resembles a
-product is no certainty: a second one that does says so again.
+resembles. A group's margin over its best rival in the same moment says more than its similarity
+alone: it tells siblings apart.
 """
 
 from collections.abc import Iterable
@@ -80,7 +79,7 @@ class VisualMatcher:
     def similarity(self, cosines: Vectors, numbers: npt.NDArray[np.intp]) -> Vectors:
         """`(n, groups)` cosines as similarity: 0 is the shop's noise, 1 the same picture."""
         noise = self._space.noise_floor
-        frames = nearest_mean(cosines, axis=1)[:, None] - noise
-        hubs = self._reached[numbers][None, :] - noise
+        frames = np.maximum(nearest_mean(cosines, axis=1)[:, None] - noise, 0.0)
+        hubs = np.maximum(self._reached[numbers][None, :] - noise, 0.0)
         corrected = cosines - _FRAME * frames - _HUB * hubs
         return np.asarray(np.maximum((corrected - noise) / max(1.0 - noise, 1e-3), 0.0), np.float32)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 
 from reelshelf.indexer.pipeline.engine import ThisProcess
@@ -16,6 +17,7 @@ from reelshelf.indexer.store.checksums import damage, damaged_elsewhere, damaged
 from reelshelf.indexer.store.connection import check_conditional_writes
 from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.migration import Upgrade, upgrade
+from reelshelf.indexer.store.overrides import write_overrides
 from reelshelf.indexer.store.recovery import clear_head, wrong_with_release
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
 from reelshelf.indexer.store.rows import now
@@ -33,6 +35,7 @@ from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.config import Config, StorageConfig
 from reelshelf.schemas.errors import ConfigError, StoreError
 from reelshelf.schemas.logs import log_context
+from reelshelf.schemas.overrides import Override
 from reelshelf.schemas.release import Release
 
 
@@ -105,11 +108,15 @@ def prune_store(
         return prune(store, lease, keep=keep, grace=grace, older_than=age)
 
 
-def keep_calibration(uri: str, config: Config, calibration: Calibration) -> None:
-    """Save a calibration, which the next run links with."""
+def keep_calibration(
+    uri: str, config: Config, calibration: Calibration, words: Sequence[Override] = ()
+) -> None:
+    """Save a calibration, which the next run links with, and what people said when they judged."""
     snapshot = ReleaseSnapshot.open(uri, config.storage)
     with writing(snapshot.store, str(uuid.uuid4()), config) as (store, lease):
         save_calibration(store, calibration, lease)
+        if words:
+            write_overrides(store, words)
 
 
 def restore_store(uri: str, config: Config, name: str) -> Release:

@@ -6,14 +6,17 @@ stored are explained as well.
 
 from dataclasses import dataclass
 
+from reelshelf.indexer.linking.overrides import OverridesByCluster
 from reelshelf.indexer.quality.relinking import released_linker, released_videos
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
+from reelshelf.indexer.store.overrides import read_overrides
 from reelshelf.indexer.store.products import product_titles
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.schemas.calibration import Calibration, Signal
 from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.keys import product_key, video_key
 from reelshelf.schemas.links import ProductLink
+from reelshelf.schemas.overrides import Override
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class Contribution:
 class Explanation:
     """A pair with its evidence and the sum behind its score.
 
-    `bias` is where the sum starts; `link` is None where no modality speaks for the pair.
+    `bias` is where the sum starts; `link` is None where no modality speaks for the pair. `override`
+    is a person's word on it, which counts instead of the sum.
     """
 
     sku: str
@@ -37,6 +41,7 @@ class Explanation:
     bias: float
     contributions: tuple[Contribution, ...]
     link: ProductLink | None
+    override: Override | None = None
 
 
 def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) -> list[Explanation]:
@@ -59,6 +64,9 @@ def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) ->
     place = [copy.video_key for copy in copies].index(key)
     video = copies[place]
     linker = released_linker(snapshot)
+    clusters = snapshot.store.clusters(snapshot.versions["videos"])
+    rules = OverridesByCluster(read_overrides(snapshot.store), clusters).of(key)
+    words = linker.words(rules)
     found = [
         Explanation(
             sku=link.sku,
@@ -66,14 +74,26 @@ def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) ->
             bias=release.calibration.bias,
             contributions=_contributions(dict(candidate.signals), release.calibration),
             link=link,
+            override=words.on(link.sku),
         )
         for candidate in linker.candidates(copies)[place]
         for link in linker.weigh(video, candidate)
         if sku is None or link.sku == sku
     ]
-    if sku is not None and not found:
-        title = titles[product_key(release.shop_id, sku)]
-        return [Explanation(sku, title, release.calibration.bias, (), None)]
+    asserted = words.asserted if sku is None else (sku,)
+    known = {item.sku for item in found}
+    found += [
+        Explanation(
+            name,
+            titles[product_key(release.shop_id, name)],
+            release.calibration.bias,
+            (),
+            None,
+            words.on(name),
+        )
+        for name in asserted
+        if name not in known
+    ]
     return sorted(found, key=lambda e: (-(e.link.score if e.link else 0.0), e.sku))
 
 

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from reelshelf.indexer.quality.inspection import ALLOWED
 from reelshelf.indexer.quality.sampling import finding
+from reelshelf.indexer.store.links import COUNTED_BY, one_a_group
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import TABLE_KEYS, among, parts
 from reelshelf.schemas.gate import Finding, Scope
@@ -72,7 +73,8 @@ def changed_links(pinned: PinnedTables, served: ReleaseSnapshot, link_above: flo
 
     Of videos whose bytes are the same and products of the same title. `link_above` is today's.
     """
-    before, now = served.strong_links(_PAIR), pinned.scan("links", _PAIR, f"score >= {link_above}")
+    before = served.strong_links(COUNTED_BY)
+    now = pinned.scan("links", COUNTED_BY, f"score >= {link_above}")
     for name, same in (("videos", "content_sha256"), ("products", "title")):
         key = TABLE_KEYS[name]
         ours, theirs = (tables.scan(name, [key, same]) for tables in (pinned, served))
@@ -80,5 +82,7 @@ def changed_links(pinned: PinnedTables, served: ReleaseSnapshot, link_above: flo
         before, now = (
             links.filter(pc.is_in(links[key], value_set=known)) for links in (before, now)
         )
-    kept = before.join(now, _PAIR, join_type="inner").num_rows
-    return LinkChange(before=before.num_rows, kept=kept, now=now.num_rows)
+    kept = one_a_group(before.join(now.select(_PAIR), _PAIR, join_type="inner"))
+    return LinkChange(
+        before=one_a_group(before).num_rows, kept=kept.num_rows, now=one_a_group(now).num_rows
+    )

@@ -5,8 +5,10 @@ other fields are ignored. A judged video without links says that it sells nothin
 which is as worth knowing as a link. Videos that are not judged are left out.
 """
 
+import datetime as dt
 import json
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +17,10 @@ from reelshelf.indexer.linking.calibration import fit, probability
 from reelshelf.indexer.quality.relinking import released_linker, released_videos
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.calibration import Calibration, Signal, Trust
 from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.overrides import Override, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,47 @@ def labeled_pairs(snapshot: ReleaseSnapshot, truth: Mapping[str, frozenset[str]]
             silent += [LabeledPair(video_id, cluster, sku, {}, True) for sku in sorted(left)]
     unknown = tuple(sorted(keys[key] for key in keys.keys() - clusters.keys()))
     return Labeled(tuple(pairs), len(known), unknown, tuple(silent))
+
+
+_ENOUGH_DECLARED = 5
+_TRUSTWORTHY, _WORTHLESS = 0.95, 0.3
+
+
+def learned_trust(
+    snapshot: ReleaseSnapshot, truth: Mapping[str, frozenset[str]]
+) -> dict[str, Trust]:
+    """What the declarations of each merchant turned out to be worth in judged videos.
+
+    Nothing is said of a merchant of whom few declarations are judged.
+    """
+    truth = as_stored(snapshot, truth)
+    declared: dict[str, list[bool]] = defaultdict(list)
+    columns = ["video_id", "merchant_id", "merchant_skus"]
+    for row in snapshot.scan("videos", columns, "merchant_skus IS NOT NULL").to_pylist():
+        true = truth.get(row["video_id"])
+        if true is not None:
+            declared[row["merchant_id"] or ""] += [sku in true for sku in row["merchant_skus"]]
+    found = {}
+    for merchant, right in sorted(declared.items()):
+        share = sum(right) / max(len(right), 1)
+        if len(right) >= _ENOUGH_DECLARED and share >= _TRUSTWORTHY:
+            found[merchant] = Trust.LINKED
+        elif len(right) >= _ENOUGH_DECLARED and share <= _WORTHLESS:
+            found[merchant] = Trust.IGNORED
+    return found
+
+
+def judged_words(shop_id: str, truth: Mapping[str, frozenset[str]], source: str) -> list[Override]:
+    """Labels as words on links: what is judged to be there always is, and nothing else ever."""
+    at, why = dt.datetime.now(dt.UTC), f"judged in {source}"
+    words = []
+    for video_id, skus in sorted(truth.items()):
+        key = video_key(shop_id, video_id)
+        words += [
+            Override(key, video_id, Verdict.ALWAYS, sku, why=why, at=at) for sku in sorted(skus)
+        ]
+        words.append(Override(key, video_id, Verdict.NEVER, why=why, at=at))
+    return words
 
 
 def calibrate(pairs: Sequence[LabeledPair], prior: Calibration, *, fitted_on: str) -> Calibration:

@@ -12,6 +12,7 @@ from reelshelf.indexer.quality.health import bad_vectors, check_health
 from reelshelf.indexer.quality.indexes import ColumnFacts, inspect_answers
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.sampling import fresh_fragments
+from reelshelf.indexer.store.links import COUNTED_BY, one_a_group
 from reelshelf.indexer.store.quantizers import read_quantizer
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.schemas.config import Config
@@ -81,9 +82,7 @@ def measure(
             else ()
         ),
     ]
-    strong = pinned.scan(
-        "links", ["video_key", "product_key"], f"score >= {config.linking.link_above}"
-    )
+    strong = pinned.scan("links", COUNTED_BY, f"score >= {config.linking.link_above}")
     failures = pinned.scan("failures", ["input", "kind"]).to_pylist()
     pictures = pinned.scan("product_images", ["product_key"])
     least = {name: min(found, key=lambda k: k.recall) for name, found in recalls.items() if found}
@@ -97,7 +96,7 @@ def measure(
         products=pinned.count("products"),
         products_with_picture=len(set(pictures["product_key"].to_pylist())),
         products_linked=len(set(strong["product_key"].to_pylist())),
-        links=strong.num_rows,
+        links=one_a_group(strong).num_rows,
         segments=pinned.count("segments"),
         segments_with_text=pinned.count("segments", "text != ''"),
         submitted=tally.submitted,

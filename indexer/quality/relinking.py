@@ -7,6 +7,7 @@ from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.links import LinkableVideo
 
@@ -15,6 +16,11 @@ _MOST_COPIES = 32
 
 def released_linker(snapshot: ReleaseSnapshot) -> Linker:
     """The linker with catalog, statistics and calibration as the release has them."""
+    return linker_with(snapshot, snapshot.release.calibration)
+
+
+def linker_with(snapshot: ReleaseSnapshot, calibration: Calibration) -> Linker:
+    """The linker of a release, but for its calibration."""
     store, release = snapshot.store, snapshot.release
     kind = snapshot.config.text.analyzer
     catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
@@ -24,7 +30,7 @@ def released_linker(snapshot: ReleaseSnapshot) -> Linker:
         catalog,
         keys,
         stats,
-        release.calibration,
+        calibration,
         snapshot.config.linking,
         release.models.text.space,
     )

@@ -20,6 +20,7 @@ from reelshelf.indexer.report.facts import (
     ReliabilityBin,
     SampledLink,
 )
+from reelshelf.indexer.store.links import COUNTED_BY, one_a_group
 from reelshelf.indexer.store.products import product_titles
 from reelshelf.indexer.store.rows import links_from, modality_scores
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
@@ -62,8 +63,8 @@ class _Video:
 
 def link_section(snapshot: ReleaseSnapshot, labels: Labels | None, sample: int) -> Links:
     """Links of a release. `sample` is how many are to be looked at, half of them strong."""
-    columns = ["link_key", "video_key", "video_id", "sku", "score", "scores", "post_text_score"]
-    found = snapshot.scan("links", columns)
+    columns = ["link_key", "video_id", "sku", "score", "scores", "post_text_score", "override"]
+    found = one_a_group(snapshot.scan("links", [*columns, *COUNTED_BY]))
     scores = found["score"].to_numpy().astype(float)
     strong = scores >= snapshot.link_above
     counts, edges = np.histogram(scores, _BINS, (0.0, 1.0))

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from reelshelf.indexer.store.rows import links_from
 from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.schemas.links import ProductLink
+from reelshelf.schemas.links import ProductLink, VariantState
 
 # What a record is made of; the other columns need not be held in memory.
 LINK_COLUMNS = [
@@ -30,7 +30,9 @@ class SearchedLinks:
     """n links. `products` are places in the catalog, -1 for those that it does not hold.
 
     `starts` and `ends`, in milliseconds, are of the first evidence that has a span; 0 where there
-    is none. `record` makes a link of a place.
+    is none. `groups` are ids of groups of variants, "" for a product alone; `unknown` says where it
+    is not known which of them is shown, `corrected` where a person's word stands behind the link.
+    `record` makes a link of a place.
     """
 
     video_keys: Sequence[str]
@@ -38,6 +40,9 @@ class SearchedLinks:
     scores: npt.NDArray[np.float64]
     starts: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
+    groups: Sequence[str]
+    unknown: npt.NDArray[np.bool_]
+    corrected: npt.NDArray[np.bool_]
     record: Callable[[int], ProductLink]
 
     @classmethod
@@ -50,6 +55,9 @@ class SearchedLinks:
             links["score"].to_numpy().astype(np.float64),
             starts,
             ends,
+            links["group_id"].fill_null("").to_pylist(),
+            _flags(pc.equal(links["variant"], VariantState.UNKNOWN.value)),
+            _flags(pc.is_valid(pc.struct_field(links["override"], "verdict"))),
             lambda place: links_from(links.slice(place, 1))[0],
         )
 
@@ -65,8 +73,15 @@ class SearchedLinks:
             np.array([link.score for link in links], np.float64),
             np.array([span.start_ms if span else 0 for span in spans], np.int64),
             np.array([span.end_ms if span else 0 for span in spans], np.int64),
+            [link.group_id or "" for link in links],
+            np.array([link.variant is VariantState.UNKNOWN for link in links], np.bool_),
+            np.array([link.override is not None for link in links], np.bool_),
             links.__getitem__,
         )
+
+
+def _flags(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    return np.asarray(column.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _places(skus: Sequence[str], catalog: CatalogIndex) -> Places:

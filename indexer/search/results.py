@@ -8,11 +8,18 @@ from reelshelf.schemas.links import Evidence
 
 @dataclass(frozen=True, slots=True)
 class SoldProduct:
-    """A product that a found video sells."""
+    """A product that a found video sells.
+
+    `variants` are the SKUs it may be where it is not known which of its group the video shows;
+    `is_corrected`: a person says so.
+    """
 
     sku: str
     title: str
     score: float
+    group_id: str | None = None
+    variants: tuple[str, ...] = ()
+    is_corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

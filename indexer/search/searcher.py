@@ -109,19 +109,41 @@ class Searcher:
         for key, facts in sorted(self._videos.items()):
             self._members[facts.cluster].append(key)
         self._sold = self._sales()
-        self._sellable = {place for sales in self._sold.values() for place, _ in sales}
+        self._sellable = {
+            int(self._links.products[place]) for sales in self._sold.values() for place in sales
+        }
 
-    def _sales(self) -> dict[str, list[tuple[int, float]]]:
-        """What each video sells by its key: places in the catalog with scores, surest first."""
+    def _sales(self) -> dict[str, list[int]]:
+        """What each video sells by its key: places of links, surest first."""
         links, products = self._links, self._catalog.products
-        sold: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        sold: dict[str, list[int]] = defaultdict(list)
         for place in np.flatnonzero(links.scores >= self._link_above).tolist():
-            product = int(links.products[place])
-            if product >= 0:
-                sold[links.video_keys[place]].append((product, float(links.scores[place])))
+            if links.products[place] >= 0:
+                sold[links.video_keys[place]].append(place)
         for sales in sold.values():
-            sales.sort(key=lambda sale: (-sale[1], products[sale[0]].product.sku))
+            sales.sort(key=lambda p: (-links.scores[p], products[links.products[p]].product.sku))
         return sold
+
+    def _sold_by(self, video_key: str) -> tuple[SoldProduct, ...]:
+        """What a video sells; a group of which the variant is not known is one of it."""
+        links = self._links
+        own: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for place in self._sold.get(video_key, ()):
+            group = links.groups[place] if links.unknown[place] else ""
+            own[group, -1 if group else place].append(place)
+        return tuple(self._sold_product(places) for places in own.values())
+
+    def _sold_product(self, places: Sequence[int]) -> SoldProduct:
+        links = self._links
+        products = [self._catalog.products[links.products[place]].product for place in places]
+        return SoldProduct(
+            products[0].sku,
+            products[0].title,
+            float(links.scores[places[0]]),
+            links.groups[places[0]] or None,
+            tuple(product.sku for product in products) if links.unknown[places[0]] else (),
+            bool(links.corrected[places[0]]),
+        )
 
     def analyze(self, text: str) -> Query:
         """How a text would be understood: corrected spelling, brand, category, price.
@@ -281,7 +303,7 @@ class Searcher:
         return {
             key
             for key, sales in self._sold.items()
-            if any(admitted[product] for product, _ in sales)
+            if any(admitted[self._links.products[place]] for place in sales)
         }
 
     def _of_all(self, query: Query, vector: Vectors, broad: Products | None) -> Vectors:
@@ -345,7 +367,6 @@ class Searcher:
     ) -> SearchHit:
         _, moment = max(by_retriever.values(), key=lambda pair: pair[0])
         link = _carrier(by_retriever)
-        products = self._catalog.products
         # Copies that no retriever found belong to the cluster all the same.
         cluster = [k for k in self._members[item.cluster] if k != item.video_key]
         ordered = [*copies, *(key for key in cluster if key not in copies)]
@@ -355,10 +376,7 @@ class Searcher:
             score=item.score,
             start_ms=moment.start_ms,
             end_ms=moment.end_ms,
-            products=tuple(
-                SoldProduct(products[place].product.sku, products[place].product.title, score)
-                for place, score in self._sold.get(item.video_key, ())
-            ),
+            products=self._sold_by(item.video_key),
             retrievers=item.parts,
             evidence=self._links.record(link).evidence[:_FEW] if link is not None else (),
             text=moment.text,

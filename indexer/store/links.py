@@ -1,11 +1,30 @@
 """Reading the links of a release."""
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
 from reelshelf.indexer.store.products import product_titles
 from reelshelf.indexer.store.rows import links_from
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.schemas.keys import product_key, video_key
 from reelshelf.schemas.links import ProductLink
+
+# What rows of links are counted by.
+COUNTED_BY = ["video_key", "product_key", "group_id"]
+
+
+def one_a_group(links: pa.Table) -> pa.Table:
+    """Rows of links by their `COUNTED_BY`, the first for each video and group of variants.
+
+    A group of which it is not known which variant is shown has a row for each of them.
+    """
+    names = pc.binary_join_element_wise(
+        links["video_key"], pc.coalesce(links["group_id"], links["product_key"]), "\0"
+    )
+    places = pa.table({"name": names, "place": pa.array(range(links.num_rows), pa.int64())})
+    first = places.group_by("name", use_threads=False).aggregate([("place", "min")])["place_min"]
+    return links.take(first.combine_chunks().sort())
 
 
 def released_links(

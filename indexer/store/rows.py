@@ -499,8 +499,8 @@ def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduc
 
 def stored_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVideo]:
     """Whole videos as an earlier run made them, by their keys."""
-    skus: dict[str, tuple[str, ...]] = dict.fromkeys(videos["video_key"].to_pylist(), ())
-    moments = {video.video_key: video.segments for video in linkable_videos(segments, skus)}
+    rows = videos.to_pylist()
+    moments = {video.video_key: video.segments for video in linkable_videos(rows, segments)}
     spoken = dict(
         zip(segments["video_key"].to_pylist(), segments["language"].to_pylist(), strict=True)
     )
@@ -527,7 +527,7 @@ def stored_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVi
             asked=ModelCalls(),
             absent=tuple(row["absent"]),
         )
-        for row in videos.to_pylist()
+        for row in rows
     }
 
 
@@ -548,11 +548,9 @@ def stored_chunk(row: Cells, moments: pa.Table, info: VideoInfo) -> SegmentedVid
     )
 
 
-def linkable_videos(
-    segments: pa.Table, merchant_skus: dict[str, tuple[str, ...]]
-) -> list[LinkableVideo]:
-    """Videos with their segments in order, from segment rows of whole videos."""
-    grouped: dict[str, list[Segment]] = {key: [] for key in merchant_skus}
+def linkable_videos(videos: Sequence[Cells], segments: pa.Table) -> list[LinkableVideo]:
+    """Videos with their segments in order, from rows of both."""
+    grouped: dict[str, list[Segment]] = {row["video_key"]: [] for row in videos}
     if segments.num_rows:
         frames = vector_matrix(segments["frame_vector"])
         text_dim = segments.schema.field("text_vector").type.list_size
@@ -560,8 +558,14 @@ def linkable_videos(
         for row, frame in zip(plain, frames, strict=True):
             grouped[row["video_key"]].append(_segment(row, frame, text_dim))
     return [
-        LinkableVideo(key, merchant_skus[key], tuple(sorted(found, key=lambda s: s.start_ms)))
-        for key, found in grouped.items()
+        LinkableVideo(
+            row["video_key"],
+            tuple(row["merchant_skus"] or ()),
+            tuple(sorted(grouped[row["video_key"]], key=lambda s: s.start_ms)),
+            row["merchant_id"],
+            row["kind"] == "live",
+        )
+        for row in videos
     ]
 
 

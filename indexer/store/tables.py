@@ -654,13 +654,12 @@ class Store:
         pins = versions or {}
         videos_table = self.dataset("videos", pins.get("videos"))
         segments_table = self.dataset("segments", pins.get("segments"))
-        columns = ["video_key", "video_id", "merchant_skus"]
+        columns = ["video_key", "video_id", "merchant_skus", "merchant_id", "kind"]
         for batch in _grouped(groups):
             where = among("video_key", [key for group in batch for key in group])
-            found = videos_table.to_table(columns=columns, filter=where).to_pylist()
+            found = read_columns("videos", videos_table, columns, where).to_pylist()
             names = {row["video_key"]: row["video_id"] for row in found}
-            skus = {row["video_key"]: tuple(row["merchant_skus"] or ()) for row in found}
-            videos = rows.linkable_videos(segments_table.to_table(filter=where), skus)
+            videos = rows.linkable_videos(found, segments_table.to_table(filter=where))
             by_key = {video.video_key: (names[video.video_key], video) for video in videos}
             yield [[by_key[key] for key in group if key in by_key] for group in batch]
 

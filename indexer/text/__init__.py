@@ -28,6 +28,7 @@ from reelshelf.indexer.text.wording import (
     number,
     seconds,
     share,
+    told_override,
 )
 
 __all__ = [
@@ -67,5 +68,6 @@ __all__ = [
     "seconds",
     "share",
     "terms_of",
+    "told_override",
     "wording",
 ]

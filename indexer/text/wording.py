@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from reelshelf.indexer.text.clean import clean_text
 from reelshelf.schemas.links import Evidence, Modality
+from reelshelf.schemas.overrides import Override, Verdict
 
 _LONGEST_QUOTE = 70
 _LONGEST = 160
@@ -60,6 +61,15 @@ def describe(piece: Evidence) -> str:
             return f"in its description: {quoted(piece.text)}"
         case Modality.MERCHANT:
             return "declared by the merchant"
+
+
+def told_override(item: Override) -> str:
+    """A person's word in words."""
+    verdict = "always linked" if item.verdict is Verdict.ALWAYS else "never linked"
+    who = f", says {flat(item.who)}" if item.who else ", by a person's word"
+    when = f" ({item.at:%Y-%m-%d})" if item.at else ""
+    why = f": {brief(item.why)}" if item.why else ""
+    return f"{verdict}{who}{when}{why}"
 
 
 def number(value: float) -> str:

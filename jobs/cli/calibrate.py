@@ -30,6 +30,11 @@ def add_calibrate(commands: Commands) -> None:
     sub.add_argument(
         "--from-nothing", action="store_true", help="do not start from the weights that ship"
     )
+    sub.add_argument(
+        "--trust",
+        action="store_true",
+        help="also learn what the declarations of each merchant are worth",
+    )
     sub.add_argument("--out", type=Path, metavar="FILE", help="also write the weights as JSON")
 
 
@@ -37,8 +42,11 @@ def _calibrate(args: argparse.Namespace) -> None:
     from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration
     from reelshelf.indexer.pipeline.upkeep import keep_calibration
     from reelshelf.indexer.quality.labeled import (
+        as_stored,
         calibrate,
+        judged_words,
         labeled_pairs,
+        learned_trust,
         read_labels,
         unseen_quality,
     )
@@ -53,12 +61,15 @@ def _calibrate(args: argparse.Namespace) -> None:
         labeled.pairs, prior, fitted_on=f"{args.labels.name} of {snapshot.release.shop_id}"
     )
     unseen = unseen_quality(labeled, prior)
+    if args.trust:
+        fitted = fitted.model_copy(update={"trust": learned_trust(snapshot, truth)})
     if args.out is not None:
         try:
             args.out.write_text(fitted.model_dump_json(indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise cannot_write(f"calibrate: --out {args.out}", error) from error
-    keep_calibration(args.store, config, fitted)
+    words = judged_words(snapshot.release.shop_id, as_stored(snapshot, truth), args.labels.name)
+    keep_calibration(args.store, config, fitted, words)
     if args.json:
         print_json(
             {
@@ -103,4 +114,8 @@ def _show_calibration(
     )
     if labeled.unknown:
         console.print(plain(f"{len(labeled.unknown)} judged videos are not in the release."))
-    console.print("The next `reelshelf ingest` links with these weights.")
+    for merchant, trust in fitted.trust.items():
+        console.print(plain(f"What {merchant or 'nobody'} declares is {trust.value} from now on."))
+    console.print(
+        "The next `reelshelf ingest` links with these weights, and judged videos as judged."
+    )

@@ -37,13 +37,15 @@ def _show_explanations(
     video_id: str, found: "Sequence[Explanation]", link_above: float, console: "Console"
 ) -> None:
     """Each pair: its score in words, the evidence, and the sum behind it."""
-    from reelshelf.indexer.text.wording import describe
+    from reelshelf.indexer.text.wording import describe, told_override
     from reelshelf.jobs.cli.tables import make_table, plain
 
     if not found:
         console.print(plain(f"{video_id}: no modality speaks for any product"))
     for item in found[:_MOST_EXPLAINED]:
         name = f"{video_id} and {item.sku} {item.title}"
+        if item.override is not None:
+            console.print(plain(f"{name}: {told_override(item.override)}"))
         if item.link is None:
             console.print(plain(f"{name}: not linked, no modality speaks for it"))
             continue

@@ -42,8 +42,9 @@ def _link_json(video_id: str, title: str, link: "ProductLink") -> dict[str, obje
 
 def _show_links(links: "Sequence[tuple[str, str, ProductLink]]", console: "Console") -> None:
     """Links as (video id, product title, link)."""
-    from reelshelf.indexer.text.wording import clock, describe
+    from reelshelf.indexer.text.wording import clock, describe, told_override
     from reelshelf.jobs.cli.tables import make_table
+    from reelshelf.schemas.links import VariantState
 
     rows = []
     for video_id, title, link in links:
@@ -52,6 +53,10 @@ def _show_links(links: "Sequence[tuple[str, str, ProductLink]]", console: "Conso
         )
         spans = ", ".join(f"{clock(s.start_ms)} - {clock(s.end_ms)}" for s in link.spans)
         why = "; ".join(describe(piece) for piece in link.evidence[:1])
+        if link.override is not None:
+            why = told_override(link.override)
+        elif link.variant is VariantState.UNKNOWN:
+            why = f"one of the variants of {link.group_id}; {why}"
         rows.append([video_id, link.sku, title, f"{link.score:.2f}", spans, modalities, why])
     columns = ["video", "SKU", "title", "score", "moments", "modalities", "evidence"]
     console.print(make_table("Links", columns, rows) if rows else "No links.")

@@ -3,6 +3,7 @@
 import argparse
 
 from reelshelf.jobs.cli.terminal import Commands, add_command, given_config, print_json, say
+from reelshelf.schemas.errors import StoreBusy
 
 
 def add_rollback(commands: Commands) -> None:
@@ -12,12 +13,26 @@ def add_rollback(commands: Commands) -> None:
 
 
 def _rollback(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.pipeline.correcting import reapply_overrides
+    from reelshelf.indexer.pipeline.settings import config_for
     from reelshelf.indexer.pipeline.upkeep import rollback_store
 
-    left, served = rollback_store(args.store, given_config(args).storage, args.to)
+    given = given_config(args)
+    left, served = rollback_store(args.store, given.storage, args.to)
+    # What people have said of links since that release was made holds there too.
+    corrected, busy = None, ""
+    try:
+        corrected = reapply_overrides(args.store, config_for(given, args.store)).release
+    except StoreBusy as error:
+        busy = str(error)
     if args.json:
-        print_json({"from": left.release_id, "to": served.release_id})
+        name = corrected.release_id if corrected else None
+        print_json({"from": left.release_id, "to": served.release_id, "corrected": name})
         return
     say(f"Searchers go from {left.release_id} to {served.release_id} (made {served.created_at}).")
+    if corrected is not None:
+        say(f"People's corrections were applied to it: searchers see {corrected.release_id}.")
+    if busy:
+        say(f"People's corrections made since are not in it, and come with the next run: {busy}")
     say("From the next run on, links are scored by the calibration of that release again.")
     say("Runs keep the tables up to date and do not publish until `reelshelf publish` says so.")
