@@ -55,12 +55,27 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Showing:
+    """A stretch of a live that shows or names a product.
+
+    `replaced_ms` is when the live turned to another one, `replaced_by` its SKU; None where it did
+    not. The first one of a product is its introduction.
+    """
+
+    start_ms: int
+    end_ms: int
+    replaced_ms: int | None = None
+    replaced_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProductLink:
     """A scored (video, SKU) pair.
 
     `scores` has one entry for every modality that has matchers, 0 where it is silent. `group_id` is
     of the product's variants, None for one alone; where it is not known which of them the video
-    shows, each has a link with the score of the group, and `variant` says so.
+    shows, each has a link with the score of the group, and `variant` says so. `override` is
+    the person's word that it stands on, whatever speaks for it. `timeline` is that of a live.
     """
 
     video_key: str
@@ -73,6 +88,7 @@ class ProductLink:
     group_id: str | None = None
     variant: VariantState | None = None
     override: Override | None = None
+    timeline: tuple[Showing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

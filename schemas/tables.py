@@ -108,10 +108,24 @@ OVERRIDE = pa.struct(
         ("at", INSTANT),
     ]
 )
-_OF_VARIANTS = (
+_OF_LINKS = (
     pa.field("group_id", pa.string()),
     pa.field("variant", pa.string()),
     pa.field("override", OVERRIDE),
+    # Of lives: each stretch of a product, and what replaced it when.
+    pa.field(
+        "timeline",
+        pa.list_(
+            pa.struct(
+                [
+                    ("start_ms", pa.int64()),
+                    ("end_ms", pa.int64()),
+                    ("replaced_ms", pa.int64()),
+                    ("replaced_by", pa.string()),
+                ]
+            )
+        ),
+    ),
 )
 
 # Columns that tables were given after they were first made, in the order in which they were.
@@ -140,7 +154,7 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
     ),
     "product_images": (pa.field("stage_version", pa.int32()), _CELL_CHECKSUMS),
     "segments": (_CELL_CHECKSUMS, _POSTED, _TERMS),
-    "links": (_CELL_CHECKSUMS, _POST_SCORE, *_OF_VARIANTS),
+    "links": (_CELL_CHECKSUMS, _POST_SCORE, *_OF_LINKS),
     # Schema 11. Whitened frames, one after the other, and the shares of frequent words, as JSON.
     "backgrounds": (
         pa.field("cohort", pa.list_(pa.float32())),

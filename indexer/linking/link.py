@@ -16,6 +16,7 @@ from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource
 from reelshelf.indexer.linking.matches import Match, Matcher
 from reelshelf.indexer.linking.ocr import OcrMatcher
 from reelshelf.indexer.linking.overrides import Words, overridden
+from reelshelf.indexer.linking.timeline import with_timeline
 from reelshelf.indexer.linking.titles import AsrTitleMatcher, NamedGroups, PostTitleMatcher
 from reelshelf.indexer.linking.variants import Variants
 from reelshelf.indexer.linking.visual import VisualMatcher
@@ -38,6 +39,8 @@ _SPAN_SHARE = 0.5
 # So long must nothing speak for a product until what does is another occurrence.
 _APART_MS = 10_000
 _MOST_EVIDENCE = 12
+# So strong has a match to be to back a declaration, or a brand.
+_HINT = 0.002
 # What a declaration is worth of a merchant whose word is a link.
 _TRUSTED = 0.95
 _ANY_MERCHANT = "*"
@@ -119,6 +122,8 @@ class Linker:
             ]
             if rules:
                 links = overridden(links, rules, video, self._catalog, self._keys)
+            if video.is_live:
+                links = with_timeline(links, self._config.link_above)
             linked.append(sorted(links, key=lambda link: (-link.score, link.sku)))
         return linked
 
@@ -265,8 +270,8 @@ def signals_of(matches: Iterable[Match], *, branded: bool = False) -> dict[Signa
             best[kind] = match
     signals = {name: value for match in best.values() for name, value in match.signals.items()}
     seen = [match for match in best.values() if match.modality is not Modality.MERCHANT]
-    # A hint is enough, however faint; words that suit a rival better are none.
-    hinted = any(match.strength > 0.0 for match in seen)
+    # A faint hint is enough; words that suit a rival better are none.
+    hinted = any(match.strength > _HINT for match in seen)
     if Signal.MERCHANT in signals and hinted:
         signals[Signal.MERCHANT_BACKED] = 1.0
     if branded and hinted:

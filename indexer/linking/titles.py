@@ -14,6 +14,8 @@ from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
 
 _SOFTNESS = 0.05
+# Half of a name says nothing: it is words that others use too.
+_HALF = 0.5
 # A part of a bundle is named in full in its title; titles of bundles say that they are some.
 _PART = 0.9
 _BUNDLES = ("+", "&", " bundle", " set", " kit", "bundle ", "set ", "kit ")
@@ -29,10 +31,12 @@ class NamedGroups:
         self._parts = _parts(catalog, self._names)
 
     def named(self, text: str) -> dict[int, float]:
-        """How far `text` names each group, less what rivals share."""
+        """How far beyond half of its name `text` names each group, less what rivals share."""
         found: dict[int, float] = {}
         for match in self._names.find(text):
-            found[match.number] = max(found.get(match.number, 0.0), match.coverage)
+            if match.coverage > _HALF:
+                beyond = (match.coverage - _HALF) / (1.0 - _HALF)
+                found[match.number] = max(found.get(match.number, 0.0), beyond)
         if not found:
             return found
         left = discount_shared(np.array(list(found.values()), np.float32), _SOFTNESS)

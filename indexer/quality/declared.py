@@ -189,6 +189,7 @@ _LINKS: dict[str, Column] = {
     "group_id": column(_WRONG_PRODUCT, Derived("links")),
     "variant": column(_WRONG_PRODUCT, Derived("links")),
     "override": column(_WRONG_PRODUCT, Derived("links")),
+    "timeline": column(_WRONG_MOMENT, Derived("links")),
 }
 
 _FAILURES: dict[str, Column] = {

@@ -6,7 +6,7 @@ files at hand, texts are encoded again, pictures read and encoded again, and vid
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -263,12 +263,13 @@ def linked_again(samples: Samples, linker: Linker, keep_above: float) -> Iterato
                         link.group_id,
                         link.variant,
                         link.override is not None,
+                        tuple(astuple(item) for item in link.timeline),
                     )
                     for link in links
                 }
     stored: dict[str, dict[str, _Link]] = {key: {} for key in keys}
     columns = ["video_key", "product_key", "score", "spans"]
-    columns += ["group_id", "variant", "override"]
+    columns += ["group_id", "variant", "override", "timeline"]
     for part in parts(sorted(set(keys))):
         for row in pinned.scan("links", columns, among("video_key", part)).to_pylist():
             spans = tuple((span["start_ms"], span["end_ms"]) for span in row["spans"] or ())
@@ -278,6 +279,7 @@ def linked_again(samples: Samples, linker: Linker, keep_above: float) -> Iterato
                 row["group_id"],
                 row["variant"],
                 row["override"] is not None and row["override"]["verdict"] is not None,
+                tuple(tuple(item.values()) for item in row["timeline"] or ()),
             )
     wrong = [_links_differ(stored[key], made.get(key, {}), keep_above) for key in keys]
     yield from _compared(
@@ -294,13 +296,14 @@ class _Link:
     group_id: str | None
     variant: str | None
     is_overridden: bool
+    timeline: tuple[tuple[object, ...], ...]
 
 
 def _links_differ(
     stored: Mapping[str, _Link], made: Mapping[str, _Link], keep_above: float
 ) -> bool:
     """Whether links are of other products or variants, or with other scores or spans."""
-    nothing = _Link(0.0, (), None, None, False)
+    nothing = _Link(0.0, (), None, None, False, ())
     for product in stored.keys() | made.keys():
         one, again = (links.get(product, nothing) for links in (stored, made))
         if max(one.score, again.score) < keep_above + _SAME_SCORE:

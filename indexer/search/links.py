@@ -19,7 +19,7 @@ from reelshelf.schemas.links import ProductLink, VariantState
 # What a record is made of; the other columns need not be held in memory.
 LINK_COLUMNS = [
     *("video_key", "product_key", "sku", "score", "scores", "spans", "evidence"),
-    *("group_id", "variant", "override"),
+    *("group_id", "variant", "override", "timeline"),
 ]
 
 Places = npt.NDArray[np.intp]

@@ -29,6 +29,7 @@ from reelshelf.schemas.links import (
     LinkableVideo,
     Modality,
     ProductLink,
+    Showing,
     Span,
     VariantState,
 )
@@ -376,6 +377,7 @@ def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.T
             "group_id": link.group_id,
             "variant": link.variant.value if link.variant else None,
             "override": _override_cells(link.override),
+            "timeline": [asdict(item) for item in link.timeline] or None,
         }
         for video_id, link in links
     ]
@@ -611,6 +613,7 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
             group_id=row.get("group_id"),
             variant=VariantState(row["variant"]) if row.get("variant") else None,
             override=_override(row["video_key"], row.get("override")),
+            timeline=tuple(Showing(**item) for item in row.get("timeline") or ()),
         )
         for row in rows.to_pylist()
     ]

@@ -40,6 +40,7 @@ def other(key: str) -> Config:
         0.5 if value == 0.0 else None,
         "decord", "google", "simple", "skip",
         "flat", "fragments", "local", "cpu", "s3://b/p", "http://host", "x",
+        {"x": "linked"},
         ["s3://b/p"],
     ]  # fmt: skip
     assert field is not None
