@@ -2,8 +2,9 @@
 
 Weights are fitted by maximum a posteriori (penalized logistic regression; Hastie, Tibshirani and
 Friedman, "The Elements of Statistical Learning", 2009, section 4.4). The prior is centered on
-the calibration that ships, so a few labels move it a little and many labels move it far. No
-weight may fall below zero: more evidence never makes a link less likely.
+the calibration that ships, so a few labels move it a little and many labels move it far; weights
+that are fitted from nothing are freer. No weight may fall below zero: more evidence never makes a
+link less likely.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,9 @@ from reelshelf.schemas.links import Modality
 Signals = Mapping[Signal, float]
 Matrix = npt.NDArray[np.float64]
 
-# Standard deviation of a weight around its prior, in units of one standard deviation of its signal.
-_PRIOR_DEVIATION = 0.5
+# Standard deviation of a weight around its prior, in units of one standard deviation of its signal:
+# around one that was fitted, and around zero.
+_DEVIATION, _FREE_DEVIATION = 0.15, 0.5
 _NAMES = tuple(Signal)
 # Knows nothing but that most pairs are no links.
 UNFITTED = Calibration(fitted_on="nothing", pairs=0, positives=0, bias=-4.0, weights={})
@@ -63,12 +65,13 @@ def fit(
     start = np.array([prior.weights.get(name, 0.0) for name in _NAMES])
     center = start * scale
     scaled = values / scale
+    deviation = _DEVIATION if prior.pairs else _FREE_DEVIATION
 
     def loss(parameters: Matrix) -> tuple[float, Matrix]:
         bias, weights = parameters[0], parameters[1:]
         logit = bias + scaled @ weights
         error = expit(logit) - truth
-        pull = (weights - center) / _PRIOR_DEVIATION**2
+        pull = (weights - center) / deviation**2
         value = np.sum(np.logaddexp(0.0, logit) - truth * logit)
         value += 0.5 * float(pull @ (weights - center))
         return float(value), np.concatenate([[error.sum()], scaled.T @ error + pull])

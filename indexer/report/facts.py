@@ -341,7 +341,11 @@ class SampledLink:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Links and their scores. Those from `above` on count; weaker ones are kept for a look."""
+    """Links and their scores. Those from `above` on count; weaker ones are kept for a look.
+
+    Variants of one product of which it is not known which is shown count once. `corrected` are
+    links that stand on a person's word, of `overrides` words in all.
+    """
 
     above: float
     strong: int
@@ -352,6 +356,8 @@ class Links:
     declared: int
     conflicts: Listing[Conflict]
     sample: tuple[SampledLink, ...]
+    corrected: int
+    overrides: int
 
     @property
     def figures(self) -> dict[str, float]:

@@ -21,6 +21,7 @@ from reelshelf.indexer.report.facts import (
     SampledLink,
 )
 from reelshelf.indexer.store.links import COUNTED_BY, one_a_group
+from reelshelf.indexer.store.overrides import read_overrides
 from reelshelf.indexer.store.products import product_titles
 from reelshelf.indexer.store.rows import links_from, modality_scores
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
@@ -82,6 +83,10 @@ def link_section(snapshot: ReleaseSnapshot, labels: Labels | None, sample: int) 
         declared=declared,
         conflicts=Listing.of(conflicts),
         sample=_sample(snapshot, found["link_key"].to_pylist(), strong, sample),
+        corrected=int(
+            pc.sum(pc.is_valid(pc.struct_field(found["override"], "verdict"))).as_py() or 0
+        ),
+        overrides=len(read_overrides(snapshot.store)),
     )
 
 

@@ -89,7 +89,26 @@ for (const box of document.querySelectorAll(".table")) {
 }
 
 for (const box of document.querySelectorAll(".sheet")) {
-  setUp(box, [...box.querySelectorAll(".link")], (item) => item.textContent);
+  const items = [...box.querySelectorAll(".link")];
+  setUp(box, items, (item) => item.textContent);
+  const save = box.querySelector(".save");
+  save.hidden = items.length === 0;
+  for (const item of items) item.querySelector(".judge").hidden = false;
+  // Rows for `reelshelf overrides import`, with those that nobody has judged left open.
+  save.addEventListener("click", () => {
+    const cell = (text) => `"${text.replaceAll('"', '""')}"`;
+    const rows = items.map((item) => {
+      const verdict = item.querySelector(".judge select").value;
+      const when = verdict && new Date().toISOString();
+      return [item.dataset.video, item.dataset.sku, verdict, when].map(cell).join(",");
+    });
+    const file = new Blob([["video_id,sku,verdict,when", ...rows, ""].join("\n")], { type: "text/csv" });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = "overrides.csv";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
 }
 
 // A page that came over a network may not open this machine's files.
