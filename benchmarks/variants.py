@@ -34,7 +34,8 @@ from reelshelf.schemas.links import LinkableVideo, ProductLink, VariantState
 from reelshelf.schemas.media import Box
 from reelshelf.schemas.segments import PostKind, PostText, ScreenText, Segment
 
-SIZES = (("Small", "0.80"), ("Medium", "1.00"), ("Large", "1.35"))
+# None costs what the product does: a price that a video shows already tells nothing.
+SIZES = (("Small", "0.80"), ("Medium", "1.10"), ("Large", "1.35"))
 _PARTED = "\u00a7"
 Copies = Sequence[tuple[str, LinkableVideo]]
 
@@ -135,8 +136,8 @@ def told(
     found = {kind: [0, 0] for kind in ("caption", "subtitle", "price")}
     for number, copies in enumerate(videos):
         for place, (name, video) in enumerate(copies):
-            linked = {by.base(link.sku) for link in _strong(by, copies, place, video)}
-            for sku in sorted(linked & truth.get(name, frozenset())):
+            linked = {by.base(link.sku): link for link in _strong(by, copies, place, video)}
+            for sku in sorted(linked.keys() & truth.get(name, frozenset())):
                 size = SIZES[(number + place) % len(SIZES)][0]
                 right = f"{sku}{_PARTED}{size[0]}"
                 product = products[right]
@@ -147,7 +148,7 @@ def told(
                 if product.price is not None:
                     ways["price"] = (on_screen, f"{product.price} {product.currency or ''}")
                 for kind, (add, text) in ways.items():
-                    links = _strong(by, copies, place, _with(video, by, sku, add, text))
+                    links = _strong(by, copies, place, _with(video, linked[sku], add, text))
                     own = [link for link in links if by.base(link.sku) == sku]
                     found[kind][1] += 1
                     found[kind][0] += (
@@ -165,15 +166,11 @@ def _strong(by: Varied, copies: Copies, place: int, video: LinkableVideo) -> lis
 
 
 def _with(
-    video: LinkableVideo, by: Varied, sku: str, add: Callable[[Segment, str], Segment], text: str
+    video: LinkableVideo, link: ProductLink, add: Callable[[Segment, str], Segment], text: str
 ) -> LinkableVideo:
-    """A video with a text more in the moment that speaks most for a product."""
-    (links,) = by.linker.link([replace(video, merchant_skus=())])
-    own = [link for link in links if by.base(link.sku) == sku]
-    at = next((e.at_ms for link in own for e in link.evidence if e.at_ms is not None), None)
-    place = max(
-        (i for i, s in enumerate(video.segments) if at is not None and s.start_ms <= at), default=0
-    )
+    """A video with a text more in the moment that speaks most for a link."""
+    at = next((piece.at_ms for piece in link.evidence if piece.at_ms is not None), 0)
+    place = max((i for i, s in enumerate(video.segments) if s.start_ms <= at), default=0)
     segments = list(video.segments)
     segments[place] = add(segments[place], text)
     return replace(video, segments=tuple(segments))

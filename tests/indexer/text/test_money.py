@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelshelf.indexer.text.money import currency_code, read_money
+from reelshelf.indexer.text.money import currency_code, prices_in, read_money
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,34 @@ def test_an_amount_with_cents_is_what_was_written(
 def test_anything_is_a_price_or_a_reason(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert read_money(text).amount >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "amounts"),
+    [
+        ("only 12.99", "EUR", ["12.99"]),
+        ("was $1,299.00, now $999", "USD", ["1299.00", "999"]),
+        ("EUR 1.299,00", "EUR", ["1299.00"]),
+        ("\u00a51999", "JPY", ["1999"]),
+        ("Rp 150.000", "IDR", ["150000"]),
+        ("1.299 \u20ac", "EUR", ["1299"]),
+        ("1 299,00 kr", "SEK", ["1299.00"]),
+        ("12,50 z\u0142", "PLN", ["12.50"]),
+        ("\u20b91,29,999", "INR", ["129999"]),
+        ("R$ 1.299,90", "BRL", ["1299.90"]),
+        ("\uff13\uff19\uff19\u5186", "JPY", ["399"]),
+        ("500 ml for 2.99", "EUR", ["2.99"]),
+        ("we reached 20000 followers", "EUR", []),
+        ("call 15 000", "EUR", []),
+        ("top 5 things, 3.5% fat, in 2 days", "EUR", []),
+    ],
+)
+def test_prices_are_found_in_a_text(text: str, currency: str, amounts: list[str]) -> None:
+    found = prices_in(text, currency=currency)
+    assert [str(price.amount) for price in found] == amounts
+    assert {price.currency for price in found} <= {currency}
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_searched_for_prices(text: str) -> None:
+    assert all(price.amount >= 0 for price in prices_in(text, currency="EUR"))
