@@ -18,6 +18,7 @@ from pathlib import Path
 
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.pipeline import products_only, upkeep
+from reelshelf.indexer.pipeline.correcting import import_overrides
 from reelshelf.indexer.pipeline.erasing import erase
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.scope import ReindexRequest
@@ -27,6 +28,8 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli.exits import as_ours
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ExitCode, ReelshelfError
+from reelshelf.schemas.keys import video_key
+from reelshelf.schemas.overrides import Override, Verdict
 from tests.support.commands import ROOT
 from tests.support.fakes import FakeTexts
 from tests.support.shops import Shop, small_config
@@ -76,6 +79,11 @@ def _calibrate(shop: Shop) -> None:
     upkeep.keep_calibration(shop.request.store, config(), default_calibration())
 
 
+def _correct(shop: Shop) -> None:
+    word = Override(video_key("shop", "a"), "a", Verdict.NEVER, "SKU-red")
+    import_overrides(shop.request.store, config(), [word])
+
+
 COMMANDS: Mapping[str, Callable[[Shop], object]] = {
     "ingest": lambda shop: shop.ingest(config()),
     "reindex": _reindex,
@@ -84,6 +92,7 @@ COMMANDS: Mapping[str, Callable[[Shop], object]] = {
     "calibrate": _calibrate,
     "restore": _restore,
     "erase": _erase,
+    "overrides": _correct,
     "products": _products,
 }
 

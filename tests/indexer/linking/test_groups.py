@@ -16,7 +16,7 @@ from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.links import LinkableVideo, ProductLink, VariantState
 from reelshelf.schemas.media import Box, Vectors
 from reelshelf.schemas.segments import PostKind, PostText, ScreenText, Segment, Utterance
-from tests.indexer.linking.test_linking import CALIBRATION, axis, noise
+from tests.support.linking import CALIBRATION, axis, noise
 
 SIZES = ("Small", "Medium", "Large")
 

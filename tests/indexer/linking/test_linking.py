@@ -14,40 +14,16 @@ from reelshelf.indexer.linking.visual_stats import fit_visual_stats
 from reelshelf.indexer.text.analyzer import IcuAnalyzer, SimpleAnalyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.names import NameIndex, NameMatch
-from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.catalog import EncodedImage, EncodedProduct, Product
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.links import LinkableVideo, Modality
 from reelshelf.schemas.media import Box, Vectors
-from reelshelf.schemas.segments import ScreenText, Segment, Utterance
+from reelshelf.schemas.segments import ScreenText, Segment
 from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
+from tests.support.linking import CALIBRATION, DIM, axis, noise, segment
 
-DIM = 64
 CONFIG = LinkingConfig()
-# Written by hand, so that what is tested does not move with the calibration that ships.
-CALIBRATION = Calibration(
-    fitted_on="tests",
-    pairs=0,
-    positives=0,
-    bias=-4.0,
-    weights={
-        Signal.VISUAL_SIMILARITY: 9.0,
-        Signal.VISUAL_MARGIN: 4.0,
-        Signal.PACKAGING_TEXT: 2.0,
-        Signal.OCR_TITLE: 6.0,
-        Signal.ASR_TITLE: 6.0,
-        Signal.ASR_PHONETIC: 1.0,
-        Signal.ASR_SEMANTIC: 2.0,
-        Signal.MERCHANT: 1.0,
-        Signal.MERCHANT_BACKED: 3.0,
-    },
-)
-
-
-def axis(*places: int) -> Vectors:
-    vector = np.zeros(DIM, np.float32)
-    vector[list(places)] = 1.0
-    return vector / np.linalg.norm(vector)
 
 
 def product(place: int, title: str, sku: str | None = None) -> EncodedProduct:
@@ -159,11 +135,6 @@ def look(frame: Vectors, shop: Vectors) -> dict[int, float]:
     return {match.group: match.signals[Signal.VISUAL_SIMILARITY] for match in matches}
 
 
-def noise(seed: int, count: int) -> Vectors:
-    vectors = np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
 def test_a_frame_of_a_product_is_seen_and_an_unrelated_one_is_not() -> None:
     shop = noise(0, 100)
     frame = (axis(3)[None] + 0.3 * noise(1, 1))[0]
@@ -229,27 +200,6 @@ def test_a_shop_with_one_picture_a_product_has_a_space_too() -> None:
     assert background.nuisance.shape == (0, DIM)
     mapped = WhitenedSpace(background).of_frames(noise(1, 3))
     np.testing.assert_allclose(np.linalg.norm(mapped, axis=1), 1.0, atol=1e-5)
-
-
-def segment(
-    start: int, frame: Vectors, *, written: str = "", said: str = "", meant: Vectors | None = None
-) -> Segment:
-    line = ScreenText(written, 0.9, start, start + 1500, Box(0, 0, 0.5, 0.1))
-    utterance = Utterance(said, start, start + 1800, -0.2)
-    return Segment(
-        segment_key=f"s{start}",
-        start_ms=start,
-        end_ms=start + 2000,
-        shot_index=0,
-        keyframe_ms=start + 100,
-        frame_count=1,
-        frame_vector=frame,
-        screen_text=(line,) if written else (),
-        utterances=(utterance,) if said else (),
-        utterance_vectors=np.array([axis(60) if meant is None else meant])[: bool(said)],
-        text=f"{written}\n{said}".strip(),
-        text_vector=None,
-    )
 
 
 def linker() -> Linker:

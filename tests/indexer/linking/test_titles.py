@@ -12,7 +12,7 @@ from reelshelf.schemas.catalog import EncodedProduct, Product
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.links import LinkableVideo
 from reelshelf.schemas.segments import Segment
-from tests.indexer.linking.test_linking import CALIBRATION, axis, segment
+from tests.support.linking import CALIBRATION, axis, segment
 
 
 def item(place: int, sku: str, title: str, brand: str | None = None) -> EncodedProduct:

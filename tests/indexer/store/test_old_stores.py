@@ -29,7 +29,7 @@ from tests.support.shops import Shop
 
 pytestmark = pytest.mark.integration
 
-VERSIONS = (4, 5, 9)
+VERSIONS = (4, 5, 9, 10)
 # Since then links, and what decoding gives, are what today's code makes of the same.
 LAST_WITH_OTHER_STAGES = 5
 KEYS = {
