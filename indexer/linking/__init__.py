@@ -5,6 +5,7 @@ from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration,
 from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource
 from reelshelf.indexer.linking.link import Linker, linking_facts
 from reelshelf.indexer.linking.matches import Match, Matcher
+from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 
 __all__ = [
@@ -14,11 +15,13 @@ __all__ = [
     "Linker",
     "Match",
     "Matcher",
+    "OverridesByCluster",
     "default_calibration",
     "fit",
     "fit_visual_stats",
     "link",
     "linking_facts",
+    "override_facts",
     "probability",
     "term_shares_of",
 ]

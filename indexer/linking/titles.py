@@ -3,6 +3,7 @@
 A bundle names its parts: where a catalog sells "Kettle + Mug", who names that names both.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -16,9 +17,9 @@ from reelshelf.schemas.links import LinkableVideo, Modality, Span
 _SOFTNESS = 0.05
 # Half of a name says nothing: it is words that others use too.
 _HALF = 0.5
-# A part of a bundle is named in full in its title; titles of bundles say that they are some.
+# A part of a bundle is named in full in a piece of its title; such a title adds pieces up.
 _PART = 0.9
-_BUNDLES = ("+", "&", " bundle", " set", " kit", "bundle ", "set ", "kit ")
+_ADDED = re.compile(r"\s*[+&＋＆]\s*")
 
 
 class NamedGroups:
@@ -52,9 +53,9 @@ def _parts(catalog: CatalogIndex, names: NameIndex) -> dict[int, tuple[int, ...]
     found: dict[int, tuple[int, ...]] = {}
     for number, members in enumerate(catalog.groups.members):
         title = catalog.products[int(members[0])].product.title
-        if not any(sign in f" {title.casefold()} " for sign in _BUNDLES):
+        pieces = list(filter(None, _ADDED.split(title)))
+        if len(pieces) < 2:
             continue
-        pieces = [piece for piece in title.replace("&", "+").split("+") if piece.strip()]
         named = {
             match.number
             for piece in pieces

@@ -4,6 +4,12 @@ It knows no engine: `Engine` and `Progress` are protocols that jobs/ fulfils.
 """
 
 from reelshelf.indexer.pipeline.checking import Checked, check_source
+from reelshelf.indexer.pipeline.correcting import (
+    Corrected,
+    import_overrides,
+    reapply_overrides,
+    remove_overrides,
+)
 from reelshelf.indexer.pipeline.engine import (
     MOST_BATCH_BYTES,
     Decode,
@@ -36,6 +42,7 @@ from reelshelf.indexer.pipeline.upkeep import (
 __all__ = [
     "MOST_BATCH_BYTES",
     "Checked",
+    "Corrected",
     "Decode",
     "DetectorLoader",
     "Engine",
@@ -54,6 +61,7 @@ __all__ = [
     "config_for",
     "config_of_today",
     "erase",
+    "import_overrides",
     "ingest",
     "ingest_products",
     "keep_calibration",
@@ -63,6 +71,8 @@ __all__ = [
     "preview",
     "prune_store",
     "publish",
+    "reapply_overrides",
+    "remove_overrides",
     "restore_store",
     "rollback_store",
     "upgrade_store",

@@ -15,6 +15,7 @@ from reelshelf.indexer.quality.relinking import released_linker
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
+from reelshelf.indexer.store.links import count_links
 from reelshelf.indexer.store.overrides import delete_overrides, read_overrides, write_overrides
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import RunEnd, end_run
@@ -152,7 +153,9 @@ def _with_links(store: Store, served: Release, run_id: str) -> Release:
             "created_at": now().isoformat(),
             "run_id": run_id,
             "tables": releases.pin_tables(store),
-            "quality": served.quality.model_copy(update={"links": store.count("links")}),
+            "quality": served.quality.model_copy(
+                update={"links": count_links(store, releases.config_of(served).linking.link_above)}
+            ),
             "corrected": f"links of {served.release_id} corrected by people",
         }
     )

@@ -27,6 +27,7 @@ from reelshelf.indexer.store.erased import (
 )
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
+from reelshelf.indexer.store.links import count_links
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import RunEnd, end_run
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
@@ -185,7 +186,7 @@ def _less_items(store: Store, served: Release, items: Sequence[ErasedItem], run_
             "videos": count("videos"),
             "products": count("products"),
             "segments": count("segments"),
-            "links": count("links"),
+            "links": count_links(store, releases.config_of(served).linking.link_above),
         }
     )
     names = ", ".join(f"{item.input} {item.item_id}" for item in items)

@@ -3,6 +3,7 @@
 from reelshelf.indexer.sources import subtitles
 from reelshelf.indexer.sources.catalog import CatalogRead, catalog_lists, read_catalog
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.overrides import read_overrides_file
 from reelshelf.indexer.sources.playlists import (
     ByteRange,
     Playlist,
@@ -50,6 +51,7 @@ __all__ = [
     "read_catalog",
     "read_judged",
     "read_log",
+    "read_overrides_file",
     "read_playlist",
     "read_typed",
     "read_videos",

@@ -38,7 +38,7 @@ from reelshelf.indexer.store.failures import (
 from reelshelf.indexer.store.fence import restore_table
 from reelshelf.indexer.store.head import Head, Lease, held_back, read_head
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
-from reelshelf.indexer.store.links import released_links
+from reelshelf.indexer.store.links import COUNTED_BY, count_links, one_a_group, released_links
 from reelshelf.indexer.store.migration import (
     Upgrade,
     fingerprint_names,
@@ -48,6 +48,7 @@ from reelshelf.indexer.store.migration import (
     upgrade_of,
 )
 from reelshelf.indexer.store.nearest import nearest
+from reelshelf.indexer.store.overrides import delete_overrides, read_overrides, write_overrides
 from reelshelf.indexer.store.products import (
     PictureState,
     ProductState,
@@ -101,6 +102,7 @@ from reelshelf.indexer.store.stepping import as_released, restore_tables
 from reelshelf.indexer.store.tables import (
     DATA_TABLES,
     TABLE_KEYS,
+    LinkState,
     Store,
     VideoFrames,
     VideoState,
@@ -127,6 +129,7 @@ from reelshelf.indexer.store.visual_stats import (
 from reelshelf.indexer.store.writing import recorded, taking, writing
 
 __all__ = [
+    "COUNTED_BY",
     "DATA_TABLES",
     "SKU",
     "TABLE_KEYS",
@@ -141,6 +144,7 @@ __all__ = [
     "KeptVideo",
     "KnownFailure",
     "Lease",
+    "LinkState",
     "Listed",
     "PictureState",
     "PinnedTables",
@@ -170,11 +174,13 @@ __all__ = [
     "close_dead_runs",
     "column_digests",
     "config_of",
+    "count_links",
     "damage",
     "damaged_elsewhere",
     "damaged_files",
     "delete_erased",
     "delete_items",
+    "delete_overrides",
     "drop_torn",
     "encoded_products",
     "end_run",
@@ -213,6 +219,7 @@ __all__ = [
     "note_stage",
     "nothing_published",
     "now",
+    "one_a_group",
     "parts",
     "picture_states",
     "product_states",
@@ -222,6 +229,7 @@ __all__ = [
     "prune",
     "quantizer_hashes",
     "read_head",
+    "read_overrides",
     "read_products",
     "read_quantizer",
     "read_visual_stats",
@@ -250,6 +258,7 @@ __all__ = [
     "upgrade_of",
     "vector_matrix",
     "write_failures",
+    "write_overrides",
     "writing",
     "wrong_with_release",
     "youngest",

@@ -1,5 +1,7 @@
 """Reading the links of a release."""
 
+from typing import Protocol
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -9,6 +11,15 @@ from reelshelf.indexer.store.rows import links_from
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.schemas.keys import product_key, video_key
 from reelshelf.schemas.links import ProductLink
+
+
+class Reads(Protocol):
+    """Tables to read: the newest, or those that a release pins."""
+
+    def scan(self, name: str, columns: list[str] | None, where: str | None = None) -> pa.Table:
+        """Rows of a table."""
+        ...
+
 
 # What rows of links are counted by.
 COUNTED_BY = ["video_key", "product_key", "group_id"]
@@ -25,6 +36,11 @@ def one_a_group(links: pa.Table) -> pa.Table:
     places = pa.table({"name": names, "place": pa.array(range(links.num_rows), pa.int64())})
     first = places.group_by("name", use_threads=False).aggregate([("place", "min")])["place_min"]
     return links.take(first.combine_chunks().sort())
+
+
+def count_links(tables: Reads, link_above: float) -> int:
+    """How many links there are that count: of `link_above` and more, one a group."""
+    return one_a_group(tables.scan("links", COUNTED_BY, f"score >= {link_above}")).num_rows
 
 
 def released_links(

@@ -14,8 +14,8 @@ from reelshelf.indexer.text.clean import as_known, clean_text, decode_entities, 
 from reelshelf.indexer.text.folding import has_unspaced, script_of
 from reelshelf.indexer.text.languages import language_of, primary, script_of_language
 from reelshelf.indexer.text.markup import plain_text
-from reelshelf.indexer.text.money import Money, currency_code, read_money
-from reelshelf.indexer.text.names import NameIndex, NameMatch
+from reelshelf.indexer.text.money import Money, currency_code, prices_in, read_money
+from reelshelf.indexer.text.names import NameIndex, NameMatch, name_numbers
 from reelshelf.indexer.text.wording import (
     brief,
     clock,
@@ -57,8 +57,10 @@ __all__ = [
     "instant",
     "language_of",
     "modalities",
+    "name_numbers",
     "number",
     "plain_text",
+    "prices_in",
     "primary",
     "printable",
     "read_money",

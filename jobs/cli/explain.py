@@ -50,6 +50,8 @@ def _show_explanations(
             console.print(plain(f"{name}: not linked, no modality speaks for it"))
             continue
         verdict = "linked" if item.link.score >= link_above else "not linked"
+        if item.override is not None:
+            verdict = f"by its evidence {verdict}"
         console.print(
             plain(f"{name}: {verdict}, {item.link.score:.2f} (a link from {link_above:.2f} on)")
         )

@@ -20,6 +20,8 @@ from reelshelf.schemas.errors import ConfigError
 
 if TYPE_CHECKING:
     from reelshelf.indexer.pipeline.correcting import Corrected
+    from reelshelf.indexer.store.tables import Store
+    from reelshelf.schemas.config import Config
     from reelshelf.schemas.overrides import Override
 
 COLUMNS = ("video_id", "sku", "group_id", "verdict", "who", "when", "why")
@@ -27,58 +29,69 @@ COLUMNS = ("video_id", "sku", "group_id", "verdict", "who", "when", "why")
 
 def add_overrides(commands: Commands) -> None:
     """Add it to the command line."""
-    sub = add_command(
-        commands,
-        "overrides",
-        "what people say of links, against every score: import, export, list, remove",
-        _overrides,
+    text = "what people say of links, against every score"
+    sub = commands.add_parser("overrides", help=text, description=text[0].upper() + text[1:] + ".")
+    actions = sub.add_subparsers(dest="action", required=True, metavar="ACTION")
+    take = add_command(
+        actions, "import", "take rows in, link their videos again and publish", _import
     )
-    sub.add_argument(
-        "action",
-        choices=("import", "export", "list", "remove"),
-        help="import FILE: take rows in, link their videos again and publish; "
-        "export: write all that there are; remove: take back those of --video, --sku or --group",
+    take.add_argument(
+        "file", type=Path, metavar="FILE", help=f"CSV with {', '.join(COLUMNS)}; or JSON, Parquet"
     )
-    sub.add_argument(
-        "file",
-        nargs="?",
-        type=Path,
-        metavar="FILE",
-        help=f"import and export: CSV with {', '.join(COLUMNS)}; JSON and Parquet are read too",
-    )
-    sub.add_argument("--video", metavar="ID", help="list, remove: only those on this video")
-    sub.add_argument("--sku", metavar="SKU", help="list, remove: only those on this product")
-    sub.add_argument("--group", metavar="ID", help="list, remove: only those on this group")
+    give = add_command(actions, "export", "write rows as they can be imported", _export)
+    give.add_argument("file", type=Path, metavar="FILE", help="where they go, as CSV")
+    for name, text, run in (
+        ("list", "show what people have said", _list),
+        ("remove", "take back what people have said of some videos or products", _remove),
+    ):
+        chosen = add_command(actions, name, text, run)
+        chosen.add_argument("--video", metavar="ID", help="only on this video")
+        chosen.add_argument("--sku", metavar="SKU", help="only on this product")
+        chosen.add_argument("--group", metavar="ID", help="only on this group of variants")
 
 
-def _overrides(args: argparse.Namespace) -> None:
-    from reelshelf.indexer.pipeline.correcting import import_overrides, remove_overrides
+def _opened(args: argparse.Namespace) -> "tuple[Store, Config]":
     from reelshelf.indexer.pipeline.settings import config_for
-    from reelshelf.indexer.sources.overrides import read_overrides_file
-    from reelshelf.indexer.store.overrides import read_overrides
     from reelshelf.indexer.store.tables import Store
 
-    if (args.file is None) == (args.action in ("import", "export")):
-        wanted = "name a FILE" if args.file is None else "takes no FILE"
-        raise ConfigError(f"overrides {args.action}: {wanted}")
     config = config_for(given_config(args), args.store)
-    store = Store.open(args.store, config.storage)
-    if args.action == "import":
-        words, blank = read_overrides_file(args.file, store.generations()[0].shop_id)
-        _show(import_overrides(args.store, config, words), args, blank)
-        return
-    chosen = [item for item in read_overrides(store) if _is_chosen(item, args)]
-    if args.action == "export":
-        _write(args.file, chosen)
-        say(f"{len(chosen)} rows written to {args.file}.")
-    elif args.action == "list":
-        _list(chosen, args)
-    elif not (args.video or args.sku or args.group):
+    return Store.open(args.store, config.storage), config
+
+
+def _import(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.pipeline.correcting import import_overrides
+    from reelshelf.indexer.sources.overrides import read_overrides_file
+
+    store, config = _opened(args)
+    words, blank = read_overrides_file(args.file, store.generations()[0].shop_id)
+    _show(import_overrides(args.store, config, words), args, blank)
+
+
+def _export(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.store.overrides import read_overrides
+
+    found = read_overrides(_opened(args)[0])
+    _write(args.file, found)
+    say(f"{len(found)} rows written to {args.file}.")
+
+
+def _list(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.store.overrides import read_overrides
+
+    _show_all([item for item in read_overrides(_opened(args)[0]) if _is_chosen(item, args)], args)
+
+
+def _remove(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.pipeline.correcting import remove_overrides
+    from reelshelf.indexer.store.overrides import read_overrides
+
+    if not (args.video or args.sku or args.group):
         raise ConfigError("overrides remove: name a --video, a --sku or a --group")
-    elif not chosen:
+    store, config = _opened(args)
+    chosen = [item for item in read_overrides(store) if _is_chosen(item, args)]
+    if not chosen:
         raise ConfigError("overrides remove: nobody has said anything of these")
-    else:
-        _show(remove_overrides(args.store, config, chosen), args, 0)
+    _show(remove_overrides(args.store, config, chosen), args, 0)
 
 
 def _is_chosen(item: "Override", args: argparse.Namespace) -> bool:
@@ -103,7 +116,7 @@ def _write(path: Path, items: "Sequence[Override]") -> None:
         raise cannot_write(f"overrides: {path}", error) from error
 
 
-def _list(items: "Sequence[Override]", args: argparse.Namespace) -> None:
+def _show_all(items: "Sequence[Override]", args: argparse.Namespace) -> None:
     from reelshelf.jobs.cli.tables import make_table
 
     if args.json:

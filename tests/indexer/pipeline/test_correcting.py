@@ -69,6 +69,7 @@ def test_words_win_at_once_and_leave_all_other_links_alone(shop: Shop) -> None:
     assert done.release is not None
     assert "corrected by people" in (done.release.corrected or "")
     assert holds(shop, "a")
+    assert done.release.quality.links == len(linked(shop))
     after = linked(shop, 0.0)
     assert {p: s for p, s in after.items() if p[0] != "a"} == {
         p: s for p, s in before.items() if p[0] != "a"

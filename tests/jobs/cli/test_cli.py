@@ -27,13 +27,14 @@ def test_help_imports_nothing_heavy() -> None:
 COMMANDS = (
     *("ingest", "nightly", "search", "links", "explain", "calibrate", "report", "reindex"),
     *("releases", "publish", "rollback", "prune", "verify", "upgrade"),
+    *("overrides import", "overrides export", "overrides list", "overrides remove"),
 )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        build_parser().parse_args([command, "--help"])
+        build_parser().parse_args([*command.split(), "--help"])
     assert end.value.code == 0
     text = capsys.readouterr().out
     assert "--store" in text or command == "nightly"
