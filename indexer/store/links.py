@@ -40,7 +40,7 @@ def one_a_group(links: pa.Table) -> pa.Table:
 
 def count_links(tables: Reads, link_above: float) -> int:
     """How many links there are that count: of `link_above` and more, one a group."""
-    return one_a_group(tables.scan("links", COUNTED_BY, f"score >= {link_above}")).num_rows
+    return len(one_a_group(tables.scan("links", COUNTED_BY, f"score >= {link_above}")))
 
 
 def released_links(

@@ -16,6 +16,7 @@ from benchmarks import builds
 from reelshelf.indexer.report.build import Given, build_report
 from reelshelf.indexer.report.facts import Listing, ReportFacts, UncoveredProduct
 from reelshelf.indexer.report.page import report_page
+from reelshelf.indexer.sources.overrides import read_overrides_file
 from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.tables import Store
@@ -170,6 +171,25 @@ def test_sampled_links_filter_and_play(browser: Browser, example: Path) -> None:
         )
         start = float(video.get_attribute("src").partition("#t=")[2].split(",")[0])  # type: ignore[union-attr]
         assert begun >= start - 0.1
+        assert tab.problems == []
+
+
+def test_what_is_judged_on_the_sheet_is_saved_as_rows_to_import(
+    browser: Browser, example: Path, tmp_path: Path
+) -> None:
+    with opened(browser, example) as tab:
+        cards = tab.page.locator(".link")
+        first = cards.first
+        first.locator(".judge select").select_option("never")
+        with tab.page.expect_download() as saving:
+            tab.page.get_by_role("button", name="Save corrections").click()
+        file = tmp_path / saving.value.suggested_filename
+        saving.value.save_as(file)
+        words, blank = read_overrides_file(file, "example")
+        assert blank == cards.count() - 1
+        assert [(word.video_id, word.sku, word.verdict.value) for word in words] == [
+            (first.get_attribute("data-video"), first.get_attribute("data-sku"), "never")
+        ]
         assert tab.problems == []
 
 
