@@ -46,6 +46,9 @@ class Variants:
     def __init__(self, catalog: CatalogIndex) -> None:
         self._catalog = catalog
         self._prices = GroupPrices(catalog)
+        self._codes = {place: code for code, place in catalog.codes.items()}
+        # Of the video that was asked of last: its groups are asked of one after the other.
+        self._texts_of_last: tuple[LinkableVideo, tuple[_Words, ...]] | None = None
 
     def choose(self, group: int, matches: Sequence[Match], video: LinkableVideo) -> Chosen:
         """The variants of a group that its matches in a video, and what is near them, suit."""
@@ -78,13 +81,12 @@ class Variants:
         found += [(_PICTURE, match.variants) for match in matches if match.variants]
         spans = [match.span for match in matches if match.span is not None]
         own = self._own_words(members)
-        codes = {code: place for code, place in self._catalog.codes.items() if place in members}
         for text in self._texts(video):
             if text.span is not None and spans and not any(_near(text.span, s) for s in spans):
                 continue
             found.append((_WORDS, tuple(p for p in members if own[p] & text.words)))
             found.append((_PRICE, self._prices.costing(self._prices.stated(text.text), group)))
-            found.append((_CODE, tuple(codes[w] for w in text.words if w in codes)))
+            found.append((_CODE, tuple(p for p in members if self._codes.get(p) in text.words)))
         return (item for item in found if 0 < len(item[1]) < len(members))
 
     def _own_words(self, members: Sequence[int]) -> Mapping[int, frozenset[str]]:
@@ -103,7 +105,12 @@ class Variants:
             for form in (word, *analyzer.stems(word))
         )
 
-    def _texts(self, video: LinkableVideo) -> Iterable[_Words]:
+    def _texts(self, video: LinkableVideo) -> tuple[_Words, ...]:
+        if self._texts_of_last is None or self._texts_of_last[0] is not video:
+            self._texts_of_last = video, tuple(self._read(video))
+        return self._texts_of_last[1]
+
+    def _read(self, video: LinkableVideo) -> Iterable[_Words]:
         analyzer = self._catalog.analyzer
         for text, span in dict.fromkeys(_texts_of(video)):
             words = analyzer.words(text)

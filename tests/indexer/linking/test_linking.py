@@ -10,7 +10,7 @@ from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.ocr import OcrMatcher
 from reelshelf.indexer.linking.titles import NamedGroups
 from reelshelf.indexer.linking.visual import VisualMatcher
-from reelshelf.indexer.linking.visual_stats import fit_visual_stats
+from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 from reelshelf.indexer.text.analyzer import IcuAnalyzer, SimpleAnalyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.names import NameIndex, NameMatch
@@ -163,6 +163,28 @@ def test_likeness_counts_less_in_a_shop_where_everything_looks_alike() -> None:
         for b in (calm, noisy)
     ]
     assert found[0] > 1.3 * found[1]
+
+
+def test_a_product_that_resembles_everything_counts_less() -> None:
+    """A quarter of the shop's frames look a little like one product, as a plain wall does."""
+    shop = noise(0, 200)
+    shop[::4] += 0.8 * axis(4)
+    shop /= np.linalg.norm(shop, axis=1, keepdims=True)
+    stats = fitted(shop)
+    both = segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))
+    seen = {
+        name: {m.group: m.signals[Signal.VISUAL_MARGIN] for m in visual(of).matches(video(both))}
+        for name, of in (("corrected", stats), ("plain", replace(stats, cohort=None)))
+    }
+    assert seen["corrected"][3] > seen["plain"][3] + 0.05
+    assert seen["corrected"][4] < seen["plain"][4] - 0.05
+
+
+def test_what_many_videos_say_is_frequent_and_what_few_say_is_not() -> None:
+    texts = ["hello and welcome", "hello again", "hello there, a copper kettle", "good night"]
+    assert term_shares_of(texts, IcuAnalyzer(["en"]))["hello"] == 0.75
+    assert "kettle" not in term_shares_of(texts, IcuAnalyzer(["en"]))
+    assert term_shares_of([], IcuAnalyzer(["en"])) == {}
 
 
 def test_what_differs_between_pictures_of_one_product_counts_less() -> None:
