@@ -183,7 +183,8 @@ class Linker:
             for match in self._strong(occurrence)
             if match.span is not None
         ]
-        chosen = self._variants.choose(candidate.group, candidate.matches, video)
+        declared = () if self._trust(video) is Trust.IGNORED else video.merchant_skus
+        chosen = self._variants.choose(candidate.group, candidate.matches, video, declared)
         return [
             ProductLink(
                 video_key=video.video_key,
@@ -302,5 +303,6 @@ def linking_facts(item: EncodedProduct) -> Json:
         product.text,
         product.facts,
         product.group_id,
+        product.merchant_id,
         [[image.uri, image.content_sha256, list(image.packaging_text)] for image in item.images],
     ]

@@ -34,9 +34,11 @@ class OverridesByCluster:
 class Words:
     """What people say of one video, product by product."""
 
-    def __init__(self, rules: Sequence[Override], catalog: CatalogIndex) -> None:
+    def __init__(
+        self, rules: Sequence[Override], catalog: CatalogIndex, merchant_id: str | None = None
+    ) -> None:
         self._catalog = catalog
-        self.by_place = _by_product(rules, catalog)
+        self.by_place = _by_product(rules, catalog, merchant_id)
         self._rest = next((r for r in rules if r.sku is None and r.group_id is None), None)
 
     def on(self, sku: str) -> Override | None:
@@ -61,7 +63,7 @@ def overridden(
     product_keys: Sequence[str],
 ) -> list[ProductLink]:
     """Links as people have it: without those that they deny, with those that they assert."""
-    words = Words(rules, catalog)
+    words = Words(rules, catalog, video.merchant_id)
     kept: dict[int, ProductLink] = {}
     for link in links:
         rule = words.on(link.sku)
@@ -69,13 +71,19 @@ def overridden(
             kept[catalog.index_of[link.sku]] = link
         elif rule.verdict is Verdict.ALWAYS:
             kept[catalog.index_of[link.sku]] = replace(link, score=_CERTAIN, override=rule)
+    groups = catalog.groups.of
+    told = {groups[p] for p, link in kept.items() if link.variant is VariantState.KNOWN}
     for place, rule in words.by_place.items():
-        if rule.verdict is Verdict.ALWAYS and place not in kept:
+        # Who says that a group is there does not say that all of its variants are.
+        is_told = rule.sku is None and groups[place] in told
+        if rule.verdict is Verdict.ALWAYS and place not in kept and not is_told:
             kept[place] = _asserted(rule, place, video, catalog, product_keys)
     return list(_settled(kept, words.by_place, catalog).values())
 
 
-def _by_product(rules: Sequence[Override], catalog: CatalogIndex) -> dict[int, Override]:
+def _by_product(
+    rules: Sequence[Override], catalog: CatalogIndex, merchant_id: str | None
+) -> dict[int, Override]:
     """The word on each product; of two by different people the later one."""
     ranked = sorted(rules, key=lambda rule: (rule.sku is not None, str(rule.at or "")))
     found: dict[int, Override] = {}
@@ -83,11 +91,28 @@ def _by_product(rules: Sequence[Override], catalog: CatalogIndex) -> dict[int, O
         if rule.sku is not None:
             places = [catalog.index_of[rule.sku]] if rule.sku in catalog.index_of else []
         elif rule.group_id is not None:
-            places = catalog.groups.named(rule.group_id)
+            places = _of_group(rule.group_id, catalog, merchant_id)
         else:
             places = []
         found |= dict.fromkeys(places, rule)
     return found
+
+
+def _of_group(group_id: str, catalog: CatalogIndex, merchant_id: str | None) -> list[int]:
+    """The products that an id of a group means, however many of them are left.
+
+    Of several merchants' groups that of the video's own; an id that the catalog does not give is a
+    SKU of a group that was inferred.
+    """
+    given = catalog.groups.given.get(group_id, ())
+    own = [p for p in given if catalog.products[p].product.merchant_id == merchant_id]
+    if given:
+        return own or list(given)
+    place = catalog.index_of.get(group_id)
+    if place is None:
+        return []
+    members: list[int] = catalog.groups.members[int(catalog.groups.of[place])].tolist()
+    return members
 
 
 def _asserted(

@@ -7,12 +7,13 @@ counts where it stands near what speaks for the group.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.prices import GroupPrices
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.money import Money
 from reelshelf.schemas.links import LinkableVideo, Span, VariantState
 
 # What is so near to a match of a group may be said of it.
@@ -37,7 +38,7 @@ class _Words:
 
     span: Span | None
     words: frozenset[str]
-    text: str
+    prices: tuple[Money, ...]
 
 
 class Variants:
@@ -50,14 +51,23 @@ class Variants:
         # Of the video that was asked of last: its groups are asked of one after the other.
         self._texts_of_last: tuple[LinkableVideo, tuple[_Words, ...]] | None = None
 
-    def choose(self, group: int, matches: Sequence[Match], video: LinkableVideo) -> Chosen:
-        """The variants of a group that its matches in a video, and what is near them, suit."""
+    def choose(
+        self,
+        group: int,
+        matches: Sequence[Match],
+        video: LinkableVideo,
+        declared: Collection[str] = (),
+    ) -> Chosen:
+        """The variants of a group that its matches in a video, and what is near them, suit.
+
+        `declared` are the SKUs that the merchant says it sells, where that counts.
+        """
         members: tuple[int, ...] = tuple(self._catalog.groups.members[group].tolist())
         if len(members) == 1:
             return Chosen(members, None)
         sure: dict[int, float] = defaultdict(float)
         narrowed = set(members)
-        for weight, suited in self._told(group, members, matches, video):
+        for weight, suited in self._told(group, members, matches, video, declared):
             if len(suited) == 1:
                 sure[suited[0]] = max(sure[suited[0]], weight)
             elif narrowed & set(suited):
@@ -74,10 +84,11 @@ class Variants:
         members: tuple[int, ...],
         matches: Sequence[Match],
         video: LinkableVideo,
+        declared: Collection[str],
     ) -> Iterable[tuple[float, tuple[int, ...]]]:
         """What tells variants apart: how surely, and which it suits; fewer than all of them."""
-        declared = {self._catalog.index_of.get(sku) for sku in video.merchant_skus}
-        found = [(_DECLARED, tuple(place for place in members if place in declared))]
+        places = {self._catalog.index_of.get(sku) for sku in declared}
+        found = [(_DECLARED, tuple(place for place in members if place in places))]
         found += [(_PICTURE, match.variants) for match in matches if match.variants]
         spans = [match.span for match in matches if match.span is not None]
         own = self._own_words(members)
@@ -85,7 +96,7 @@ class Variants:
             if text.span is not None and spans and not any(_near(text.span, s) for s in spans):
                 continue
             found.append((_WORDS, tuple(p for p in members if own[p] & text.words)))
-            found.append((_PRICE, self._prices.costing(self._prices.stated(text.text), group)))
+            found.append((_PRICE, self._prices.costing(text.prices, group)))
             found.append((_CODE, tuple(p for p in members if self._codes.get(p) in text.words)))
         return (item for item in found if 0 < len(item[1]) < len(members))
 
@@ -116,7 +127,8 @@ class Variants:
             words = analyzer.words(text)
             joined = ["".join(words[i : i + n]) for n in (2, 3) for i in range(len(words) - n + 1)]
             forms = {form for word in words for form in (word, *analyzer.stems(word))}
-            yield _Words(span, frozenset({*forms, *joined}), text)
+            prices = tuple(self._prices.stated(text))
+            yield _Words(span, frozenset({*forms, *joined}), prices)
 
 
 def _texts_of(video: LinkableVideo) -> Iterable[tuple[str, Span | None]]:

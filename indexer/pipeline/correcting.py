@@ -16,7 +16,8 @@ from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
 from reelshelf.indexer.store.links import count_links
-from reelshelf.indexer.store.overrides import delete_overrides, read_overrides, write_overrides
+from reelshelf.indexer.store.migration import add_columns
+from reelshelf.indexer.store.overrides import delete_overrides, write_overrides
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import RunEnd, end_run
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
@@ -29,6 +30,7 @@ from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.overrides import Override
 from reelshelf.schemas.release import Release
 from reelshelf.schemas.run import Ending
+from reelshelf.schemas.tables import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,10 @@ def remove_overrides(uri: str, config: Config, words: Sequence[Override]) -> Cor
 
 
 def reapply_overrides(uri: str, config: Config) -> Corrected:
-    """Bring what is served into line with all words, after going back to an older release."""
-    if not read_overrides(Store.open(uri, config.storage)):
-        return Corrected((), 0, None)
+    """Bring what is served into line with all words, after going back to an older release.
+
+    Words that it was made with, and that were taken back since, go too.
+    """
     return _corrected(uri, config, (), removed=False)
 
 
@@ -74,12 +77,13 @@ def _corrected(uri: str, config: Config, words: Sequence[Override], *, removed: 
         unknown: tuple[Override, ...] = ()
         if served is not None and words:
             words, unknown = _as_stored(ReleaseSnapshot.of(store, served), words)
-        (delete_overrides if removed else write_overrides)(store, words)
+        if words:
+            (delete_overrides if removed else write_overrides)(store, words)
         releases.clear_unpublished(store)
         relinked, made = 0, None
         if served is not None:
             seen = store.of(served.generation)
-            keys = {word.video_key for word in words or read_overrides(store)}
+            keys = {word.video_key for word in words} or None
             relinked, made = _publish_relinked(seen, served, keys, run_id, lease, config)
         refs = served.models if served else store.generations()[-1].models
         name = made.release_id if made else served.release_id if served else None
@@ -125,13 +129,18 @@ def _as_stored(
 def _publish_relinked(
     store: Store,
     served: Release,
-    keys: Collection[str],
+    keys: Collection[str] | None,
     run_id: str,
     lease: Lease,
     config: Config,
 ) -> tuple[int, Release | None]:
-    """Publish what is served with these videos linked again; unpublished work comes back after."""
+    """Publish what is served with these videos linked again, or with all that are due.
+
+    Unpublished work comes back afterwards.
+    """
     with as_released(store, lease, served):
+        # A release of an older version has tables without what links have today.
+        add_columns(store, [table.name for table in served.tables])
         due = due_links(store, served.linking_fingerprint, keys)
         if not due.made_from:
             return 0, None
@@ -151,6 +160,7 @@ def _with_links(store: Store, served: Release, run_id: str) -> Release:
             "release_id": releases.release_id(sequence),
             "sequence": sequence,
             "created_at": now().isoformat(),
+            "schema_version": SCHEMA_VERSION,
             "run_id": run_id,
             "tables": releases.pin_tables(store),
             "quality": served.quality.model_copy(

@@ -11,13 +11,18 @@ from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult, refused_ra
 from reelshelf.indexer.pipeline.progress import Progress
 from reelshelf.indexer.pipeline.releasing import Publication
 from reelshelf.indexer.pipeline.run import Baseline, Clock, Outcomes, Run, row_context
+from reelshelf.indexer.quality.labeled import JUDGED
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.calibrations import calibration_of, save_calibration
 from reelshelf.indexer.store.checksums import damage, damaged_elsewhere, damaged_files
 from reelshelf.indexer.store.connection import check_conditional_writes
 from reelshelf.indexer.store.head import read_head
 from reelshelf.indexer.store.migration import Upgrade, upgrade
-from reelshelf.indexer.store.overrides import write_overrides
+from reelshelf.indexer.store.overrides import (
+    delete_overrides,
+    read_overrides,
+    write_overrides,
+)
 from reelshelf.indexer.store.recovery import clear_head, wrong_with_release
 from reelshelf.indexer.store.retention import Pruned, prunable, prune, youngest
 from reelshelf.indexer.store.rows import now
@@ -116,6 +121,14 @@ def keep_calibration(
     with writing(snapshot.store, str(uuid.uuid4()), config) as (store, lease):
         save_calibration(store, calibration, lease)
         if words:
+            # Who judges a video again takes back what was judged of it before.
+            videos = {word.video_key for word in words}
+            before = [
+                item
+                for item in read_overrides(store)
+                if item.video_key in videos and (item.why or "").startswith(JUDGED)
+            ]
+            delete_overrides(store, before)
             write_overrides(store, words)
 
 

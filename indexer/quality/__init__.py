@@ -14,6 +14,7 @@ from reelshelf.indexer.quality.generations import changed_links, same_moments
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.judged import RESULTS, Answer, Ask, answer_all
 from reelshelf.indexer.quality.labeled import (
+    JUDGED,
     Labeled,
     UnseenQuality,
     as_stored,
@@ -46,6 +47,7 @@ from reelshelf.indexer.quality.relinking import copies_of, released_linker
 __all__ = [
     "AGAIN",
     "FAILURE_RATE",
+    "JUDGED",
     "MADE_BY_MODELS",
     "RESULTS",
     "SCORED",

@@ -33,7 +33,8 @@ class Explanation:
     """A pair with its evidence and the sum behind its score.
 
     `bias` is where the sum starts; `link` is None where no modality speaks for the pair. `override`
-    is a person's word on it, which counts instead of the sum.
+    is a person's word on it, which counts instead of the sum. `shown_instead` are the variants of
+    its group that the video shows, where it is not one of them.
     """
 
     sku: str
@@ -42,6 +43,7 @@ class Explanation:
     contributions: tuple[Contribution, ...]
     link: ProductLink | None
     override: Override | None = None
+    shown_instead: tuple[str, ...] = ()
 
 
 def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) -> list[Explanation]:
@@ -80,6 +82,20 @@ def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) ->
         for link in linker.weigh(video, candidate)
         if sku is None or link.sku == sku
     ]
+    if sku is not None and not found:
+        found = [
+            Explanation(
+                sku,
+                titles[product_key(release.shop_id, sku)],
+                release.calibration.bias,
+                _contributions(dict(candidate.signals), release.calibration),
+                None,
+                words.on(sku),
+                tuple(link.sku for link in linker.weigh(video, candidate)),
+            )
+            for candidate in linker.candidates(copies)[place]
+            if sku in linker.skus(candidate)
+        ]
     asserted = words.asserted if sku is None else (sku,)
     known = {item.sku for item in found}
     found += [

@@ -117,6 +117,8 @@ def labeled_pairs(snapshot: ReleaseSnapshot, truth: Mapping[str, frozenset[str]]
     return Labeled(tuple(pairs), len(known), unknown, tuple(silent))
 
 
+# How the reason of a word begins that comes from labels.
+JUDGED = "judged in "
 _ENOUGH_DECLARED = 5
 _TRUSTWORTHY, _WORTHLESS = 0.95, 0.3
 
@@ -147,7 +149,7 @@ def learned_trust(
 
 def judged_words(shop_id: str, truth: Mapping[str, frozenset[str]], source: str) -> list[Override]:
     """Labels as words on links: what is judged to be there always is, and nothing else ever."""
-    at, why = dt.datetime.now(dt.UTC), f"judged in {source}"
+    at, why = dt.datetime.now(dt.UTC), f"{JUDGED}{source}"
     words = []
     for video_id, skus in sorted(truth.items()):
         key = video_key(shop_id, video_id)

@@ -13,6 +13,8 @@ from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.overrides import Override, Verdict
 
+# Stands for the group in a row on all products of which nothing else is said.
+EVERYTHING_ELSE = "*"
 _MOST_TOLD = 5
 
 
@@ -47,11 +49,14 @@ def read_overrides_file(path: Path, shop_id: str) -> tuple[list[Override], int]:
             blank += 1
         elif (row.sku is None) == (row.group_id is None):
             wrong.append(f"line {line}: wants a sku or a group, and not both")
+        elif row.group_id == EVERYTHING_ELSE and row.verdict != "never":
+            wrong.append(f"line {line}: {EVERYTHING_ELSE} may only be never linked")
         else:
+            group = None if row.group_id == EVERYTHING_ELSE else row.group_id
             words.append(
                 Override(
                     video_key(shop_id, row.video_id), row.video_id, Verdict(row.verdict), row.sku,
-                    row.group_id, row.who, row.why, row.when or dt.datetime.now(dt.UTC),
+                    group, row.who, row.why, row.when or dt.datetime.now(dt.UTC),
                 )
             )  # fmt: skip
     if wrong:

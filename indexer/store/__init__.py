@@ -41,6 +41,7 @@ from reelshelf.indexer.store.ids import stored_skus, stored_videos
 from reelshelf.indexer.store.links import COUNTED_BY, count_links, one_a_group, released_links
 from reelshelf.indexer.store.migration import (
     Upgrade,
+    add_columns,
     fingerprint_names,
     keep_settings,
     kept_config,
@@ -158,6 +159,7 @@ __all__ = [
     "Upgrade",
     "VideoFrames",
     "VideoState",
+    "add_columns",
     "all_runs",
     "among",
     "as_released",

@@ -7,7 +7,7 @@ store says it has changes last: an upgrade that was killed is done again, and do
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -91,9 +91,8 @@ def upgrade(store: Store, config: Config | None = None) -> Upgrade:
     for generation in store.generations():
         seen = store.of(generation.number)
         seen.make_missing()
+        add_columns(seen, _tables(generation))
         for name in _tables(generation):
-            if missing := missing_columns(seen, name):
-                seen.writable(name).add_columns(pa.schema(missing))
             _rename(seen, name, names)
     # Last, since this is what tells the next run that all of it is done.
     for generation in store.generations():
@@ -103,6 +102,13 @@ def upgrade(store: Store, config: Config | None = None) -> Upgrade:
             cells["settings"] = json.dumps(kept, sort_keys=True)
         store.change_generation(generation.number, **cells)
     return todo
+
+
+def add_columns(store: Store, names: Iterable[str]) -> None:
+    """Give tables of a generation the columns that they lack; no data is written."""
+    for name in names:
+        if missing := missing_columns(store, name):
+            store.writable(name).add_columns(pa.schema(missing))
 
 
 def fingerprint_names(store: Store, config: Config | None = None) -> dict[str, str]:

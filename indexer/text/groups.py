@@ -7,7 +7,7 @@ what stands behind a dash or in brackets), are one group.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,24 +74,17 @@ class Groups:
     """The groups of n products. Every product is in one, most alone.
 
     `of`, `(n,)`, numbers each product's group; `members` are the places of each group's products;
-    `ids` name the groups of several, None for a product alone.
+    `ids` name the groups of several, None for a product alone. `given` are the places of the
+    products that the catalog gives each id, of however many merchants.
     """
 
     of: npt.NDArray[np.intp]
     members: tuple[npt.NDArray[np.intp], ...]
     ids: tuple[str | None, ...]
+    given: Mapping[str, tuple[int, ...]]
 
     def __len__(self) -> int:
         return len(self.members)
-
-    def named(self, group_id: str) -> list[int]:
-        """Places of the products of the groups of that id; of one merchant there is one."""
-        return [
-            place
-            for number, name in enumerate(self.ids)
-            if name == group_id
-            for place in self.members[number].tolist()
-        ]
 
     def products_of(
         self, numbers: npt.NDArray[np.intp]
@@ -126,7 +119,16 @@ def groups_of(products: Sequence[EncodedProduct], analyzer: Analyzer) -> Groups:
         else None
         for own in members
     )
-    return Groups(of, tuple(np.array(own, np.intp) for own in members), ids)
+    given: dict[str, list[int]] = defaultdict(list)
+    for place, item in enumerate(products):
+        if item.product.group_id is not None:
+            given[item.product.group_id].append(place)
+    return Groups(
+        of,
+        tuple(np.array(own, np.intp) for own in members),
+        ids,
+        {name: tuple(places) for name, places in given.items()},
+    )
 
 
 def _given(product: Product) -> tuple[str, ...] | None:

@@ -94,16 +94,17 @@ def prices_in(text: str, *, currency: str | None = None) -> list[Money]:
 def _price_of(match: re.Match[str], currency: str | None) -> Money | None:
     """The price that a number with its neighbors is; None where it is none."""
     number = match["number"].strip()
-    # Three decimals are no cents, whatever a catalog would have to be asked.
-    if _THOUSANDS.fullmatch(number):
-        number = number.replace(".", "").replace(",", "")
     for sign in filter(None, (match["before"], match["after"])):
         meant = _symbols().get(_bare(sign), frozenset())
         code = currency if currency in meant else currency_code(sign)
         # "top 5" is no five paʻanga: codes are written in capitals.
         if code is not None and not (code == sign.upper() != sign and code != currency):
+            written = number
+            # Three decimals are cents of few currencies, whatever a catalog would have to be asked.
+            if _THOUSANDS.fullmatch(number) and get_currency_precision(code) != 3:
+                written = number.replace(".", "").replace(",", "")
             with suppress(ValueError):
-                return read_money(number, currency=code)
+                return read_money(written, currency=code)
     if _WITH_CENTS.search(number):
         with suppress(ValueError):
             return read_money(number, currency=currency)

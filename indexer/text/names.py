@@ -43,6 +43,9 @@ _SAYS_CODE = frozenset(
         "reference",
         "referenz",
         "code",
+        "codigo",
+        "modele",
+        "番号",
         "product",
         "produkt",
         "produit",
@@ -219,12 +222,14 @@ class NameIndex:
                 number = self._codes.get(code)
                 if number is None:
                     continue
-                beside = spoken[max(0, start - _BESIDE) : start]
+                before = spoken[max(0, start - _BESIDE) : start]
+                # Where no spaces are written, such a word may be cut in two.
+                beside = {*before, "".join(before)}
                 if (
                     not code.replace(".", "").isdigit()
                     or (len(code) >= _BARCODE and size == 1)
                     or code in tagged
-                    or not _SAYS_CODE.isdisjoint(beside)
+                    or not beside.isdisjoint(_SAYS_CODE)
                 ):
                     found.add(number)
         return sorted(found)

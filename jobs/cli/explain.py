@@ -46,6 +46,10 @@ def _show_explanations(
         name = f"{video_id} and {item.sku} {item.title}"
         if item.override is not None:
             console.print(plain(f"{name}: {told_override(item.override)}"))
+        if item.shown_instead:
+            others = ", ".join(item.shown_instead)
+            console.print(plain(f"{name}: not linked, another variant of it is shown: {others}"))
+            continue
         if item.link is None:
             console.print(plain(f"{name}: not linked, no modality speaks for it"))
             continue

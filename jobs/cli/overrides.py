@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from reelshelf.schemas.config import Config
     from reelshelf.schemas.overrides import Override
 
+# As `reelshelf.indexer.sources.overrides` reads it; a test holds the two together.
+EVERYTHING_ELSE = "*"
 COLUMNS = ("video_id", "sku", "group_id", "verdict", "who", "when", "why")
 
 
@@ -40,6 +42,7 @@ def add_overrides(commands: Commands) -> None:
     )
     give = add_command(actions, "export", "write rows as they can be imported", _export)
     give.add_argument("file", type=Path, metavar="FILE", help="where they go, as CSV")
+    add_command(actions, "apply", "bring what is served into line with all words", _apply)
     for name, text, run in (
         ("list", "show what people have said", _list),
         ("remove", "take back what people have said of some videos or products", _remove),
@@ -75,6 +78,20 @@ def _export(args: argparse.Namespace) -> None:
     say(f"{len(found)} rows written to {args.file}.")
 
 
+def _apply(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.pipeline.correcting import reapply_overrides
+
+    _, config = _opened(args)
+    done = reapply_overrides(args.store, config)
+    name = done.release.release_id if done.release else None
+    if args.json:
+        print_json({"videos_linked_again": done.relinked, "release": name})
+    else:
+        say(f"{done.relinked} videos linked again." if name else "What is served has them all.")
+        if name:
+            say(f"Searchers go to {name}.")
+
+
 def _list(args: argparse.Namespace) -> None:
     from reelshelf.indexer.store.overrides import read_overrides
 
@@ -104,7 +121,8 @@ def _is_chosen(item: "Override", args: argparse.Namespace) -> bool:
 
 def _cells(item: "Override") -> list[str]:
     when = item.at.isoformat() if item.at else ""
-    told = (item.sku, item.group_id, item.verdict.value, item.who, when, item.why)
+    group = item.group_id if item.sku or item.group_id else EVERYTHING_ELSE
+    told = (item.sku, group, item.verdict.value, item.who, when, item.why)
     return [item.video_id, *(cell or "" for cell in told)]
 
 

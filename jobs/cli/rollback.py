@@ -33,6 +33,7 @@ def _rollback(args: argparse.Namespace) -> None:
     if corrected is not None:
         say(f"People's corrections were applied to it: searchers see {corrected.release_id}.")
     if busy:
-        say(f"People's corrections made since are not in it, and come with the next run: {busy}")
+        say(f"What people have said of links since is not in it ({busy})")
+        say("Once that has ended: `reelshelf overrides apply`.")
     say("From the next run on, links are scored by the calibration of that release again.")
     say("Runs keep the tables up to date and do not publish until `reelshelf publish` says so.")

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.calibration import Trust
 from reelshelf.schemas.catalog import EncodedImage, EncodedProduct, Product
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.links import LinkableVideo, ProductLink, VariantState
 from reelshelf.schemas.media import Box, Vectors
+from reelshelf.schemas.overrides import Override, Verdict
 from reelshelf.schemas.segments import PostKind, PostText, ScreenText, Segment, Utterance
 from tests.support.linking import CALIBRATION, axis, noise
 
@@ -192,3 +194,68 @@ def test_every_product_is_in_one_group(rows: list[tuple[str, str]]) -> None:
     numbers = np.arange(len(groups))
     places, starts = groups.products_of(numbers)
     assert groups.of[places[starts]].tolist() == numbers.tolist()
+
+
+def word(verdict: Verdict, sku: str | None = None, group: str | None = None) -> Override:
+    return Override("v", "v", verdict, sku, group)
+
+
+def with_words(
+    index: CatalogIndex, segment: Segment, *words: Override, merchant: str | None = None
+) -> dict[str, VariantState | None]:
+    (found,) = linker(index).link([LinkableVideo("v", (), (segment,), merchant)], words)
+    return {link.sku: link.variant for link in found if link.score >= 0.5}
+
+
+def test_a_word_on_a_group_holds_for_what_is_left_of_it() -> None:
+    left = CatalogIndex.of(
+        [item for item in catalog().products if item.product.sku not in ("SKU-02-S", "SKU-02-L")]
+    )
+    assert set(with_words(left, moment(axis(2)))) == {"SKU-02-M"}
+    assert with_words(left, moment(axis(2)), word(Verdict.NEVER, group="group-2")) == {}
+
+
+def test_a_group_that_was_inferred_is_meant_by_any_of_its_skus() -> None:
+    index = catalog(grouped=False)
+    assert with_words(index, moment(axis(2)), word(Verdict.NEVER, group="SKU-02-L")) == {}
+    assert with_words(index, moment(axis(2)), word(Verdict.NEVER, group="SKU-02-S")) == {}
+
+
+def test_who_asserts_a_group_leaves_a_variant_that_is_known() -> None:
+    shown = moment(axis(2), written=("Copper Kettle Medium",))
+    always = word(Verdict.ALWAYS, group="group-2")
+    assert with_words(catalog(), shown, always) == {"SKU-02-M": VariantState.KNOWN}
+    assert len(with_words(catalog(), moment(axis(50)), always)) == 3
+
+
+def test_who_asserts_a_variant_takes_the_others_out() -> None:
+    always = word(Verdict.ALWAYS, sku="SKU-02-S")
+    found = with_words(catalog(), moment(axis(2)), always)
+    assert found == {"SKU-02-S": VariantState.KNOWN}
+
+
+def test_a_group_of_one_merchant_is_not_that_of_another() -> None:
+    rows = [
+        EncodedProduct(
+            Product(f"{m}-{n}000", f"Thing {m} {n}", group_id="g", merchant_id=m),
+            axis(0),
+            axis(0),
+            (),
+        )
+        for m in ("a", "b")
+        for n in (1, 2)
+    ]
+    always = word(Verdict.ALWAYS, group="g")
+    found = with_words(CatalogIndex.of(rows), moment(axis(50)), always, merchant="a")
+    assert set(found) == {"a-1000", "a-2000"}
+
+
+def test_an_ignored_merchant_tells_no_variant() -> None:
+    index = catalog()
+    frames = noise(0, 200)
+    stats = fit_visual_stats(frames, np.arange(200), index, segments=200)
+    keys = [item.product.sku for item in index.products]
+    config = LinkingConfig(trust={"bad": Trust.IGNORED})
+    video = LinkableVideo("v", ("SKU-02-S",), (moment(axis(2)),), "bad")
+    (found,) = Linker(index, keys, stats, CALIBRATION, config).link([video])
+    assert {link.variant for link in found if link.score >= 0.5} == {VariantState.UNKNOWN}

@@ -20,7 +20,8 @@ from reelshelf.indexer.store.links import released_links
 from reelshelf.indexer.store.overrides import read_overrides
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
-from reelshelf.schemas.errors import InputError
+from reelshelf.jobs.cli import main
+from reelshelf.schemas.errors import ConfigError, InputError
 from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.overrides import Override, Verdict
 from reelshelf.schemas.release import Release
@@ -215,3 +216,46 @@ def test_a_file_is_read_and_blank_rows_are_counted(tmp_path: Path) -> None:
     ]
     assert words[0].at is not None
     assert words[0].at.year == 2026
+
+
+def test_going_back_does_not_bring_back_words_that_were_taken_back(shop: Shop) -> None:
+    shop.ingest()
+    spoken = correct(shop)
+    words = read_overrides(Store.open(shop.request.store))
+    remove_overrides(shop.request.store, small_config(), words)
+    before = linked(shop, 0.0)
+    upkeep.rollback_store(shop.request.store, small_config().storage, spoken.release_id)
+    assert holds(shop, "a"), "as it was made"
+    assert reapply_overrides(shop.request.store, small_config()).relinked == 1
+    assert linked(shop, 0.0) == before
+
+
+def test_who_judges_a_video_again_takes_back_what_was_judged_before(shop: Shop) -> None:
+    shop.ingest()
+    calibration = ReleaseSnapshot.open(shop.request.store).release.calibration
+    for skus in ({"SKU-blue", "SKU-red"}, {"SKU-blue"}):
+        words = judged_words("shop", {"a": frozenset(skus)}, "labels.jsonl")
+        upkeep.keep_calibration(shop.request.store, small_config(), calibration, words)
+    shop.ingest()
+    assert {sku for video, sku in linked(shop, 0.0) if video == "a"} == {"SKU-blue"}
+
+
+def test_what_is_exported_can_be_imported(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.ingest()
+    words = judged_words("shop", {"a": frozenset({"SKU-blue"})}, "labels.jsonl")
+    correct(shop, [*words, word("b", "never", group="mugs")])
+    file = tmp_path / "words.csv"
+    assert main(["overrides", "export", "--store", shop.request.store, str(file)]) == 0
+    read, blank = read_overrides_file(file, "shop")
+    assert blank == 0
+    assert sorted(read, key=str) == sorted(read_overrides(Store.open(shop.request.store)), key=str)
+    assert main(["overrides", "remove", "--store", shop.request.store, "--video", "a"]) == 0
+    assert main(["overrides", "import", "--store", shop.request.store, str(file)]) == 0
+    assert {sku for video, sku in linked(shop, 0.0) if video == "a"} == {"SKU-blue"}
+    assert main(["overrides", "apply", "--store", shop.request.store]) == 0
+    assert "has them all" in capsys.readouterr().out
+    assert main(["overrides", "list", "--store", shop.request.store, "--group", "mugs"]) == 0
+    assert "mugs" in capsys.readouterr().out
+    assert main(["overrides", "remove", "--store", shop.request.store]) == ConfigError.exit_code

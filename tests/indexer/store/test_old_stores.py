@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from reelshelf.indexer.pipeline.upkeep import upgrade_store
+from reelshelf.indexer.store.links import released_links
+from reelshelf.indexer.store.releases import list_releases
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
@@ -280,3 +282,24 @@ def test_it_keeps_its_words_until_somebody_asks(old: OldShop, run: Run) -> None:
     if not old.is_other:
         assert asked["calls"]["frames_encoded"] == 0
         assert asked["calls"]["texts_encoded"] > 0
+
+
+@EVERY_VERSION
+def test_words_on_links_are_taken_in_and_survive_going_back(old: OldShop, tmp_path: Path) -> None:
+    """A release of an older version has tables without the columns that such links have."""
+    snapshot = ReleaseSnapshot.open(old.store)
+    video = snapshot.scan("videos", ["video_id"])["video_id"][0].as_py()
+    skus = snapshot.scan("products", ["sku"])["sku"].to_pylist()
+    words = tmp_path / "words.csv"
+    rows = "".join(f"{video},{sku},always\n" for sku in skus)
+    words.write_text("video_id,sku,verdict\n" + rows, encoding="utf-8")
+    oldest = list_releases(Store.open(old.store))[0].release_id
+    assert main(["overrides", "import", "--store", old.store, str(words)]) == 0
+    assert linked_skus(old, video) == set(skus)
+    assert main(["rollback", "--store", old.store, "--to", oldest]) == 0
+    assert linked_skus(old, video) == set(skus)
+
+
+def linked_skus(old: OldShop, video: str) -> set[str]:
+    found = released_links(ReleaseSnapshot.open(old.store), video_id=video, min_score=1.0)
+    return {link.sku for _, _, link in found}

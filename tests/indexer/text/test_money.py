@@ -127,6 +127,7 @@ def test_anything_is_a_price_or_a_reason(text: str) -> None:
         ("R$ 1.299,90", "BRL", ["1299.90"]),
         ("\uff13\uff19\uff19\u5186", "JPY", ["399"]),
         ("500 ml for 2.99", "EUR", ["2.99"]),
+        ("1.250 KWD", "KWD", ["1.250"]),
         ("we reached 20000 followers", "EUR", []),
         ("call 15 000", "EUR", []),
         ("top 5 things, 3.5% fat, in 2 days", "EUR", []),
