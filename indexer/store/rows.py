@@ -502,7 +502,7 @@ def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduc
 def stored_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVideo]:
     """Whole videos as an earlier run made them, by their keys."""
     rows = videos.to_pylist()
-    moments = {video.video_key: video.segments for video in linkable_videos(rows, segments)}
+    moments = _moments(segments, [row["video_key"] for row in rows])
     spoken = dict(
         zip(segments["video_key"].to_pylist(), segments["language"].to_pylist(), strict=True)
     )
@@ -535,14 +535,12 @@ def stored_videos(videos: pa.Table, segments: pa.Table) -> dict[str, SegmentedVi
 
 def stored_chunk(row: Cells, moments: pa.Table, info: VideoInfo) -> SegmentedVideo:
     """A chunk as an earlier run made it. `info` is of the whole video."""
-    key = row["video_key"]
-    (found,) = linkable_videos(moments, {key: ()})
     return SegmentedVideo(
         content_sha256=row["content_sha256"],
         info=info,
         end_ms=row["end_ms"],
         counts=DecodeCounts(**{name: row[name] for name in DecodeCounts.__dataclass_fields__}),
-        segments=found.segments,
+        segments=_moments(moments, [row["video_key"]])[row["video_key"]],
         language=row["language"],
         calls=calls_from(row["calls"]),
         asked=ModelCalls(),
@@ -552,23 +550,29 @@ def stored_chunk(row: Cells, moments: pa.Table, info: VideoInfo) -> SegmentedVid
 
 def linkable_videos(videos: Sequence[Cells], segments: pa.Table) -> list[LinkableVideo]:
     """Videos with their segments in order, from rows of both."""
-    grouped: dict[str, list[Segment]] = {row["video_key"]: [] for row in videos}
+    moments = _moments(segments, [row["video_key"] for row in videos])
+    return [
+        LinkableVideo(
+            row["video_key"],
+            tuple(row["merchant_skus"] or ()),
+            moments[row["video_key"]],
+            row["merchant_id"],
+            row["kind"] == "live",
+        )
+        for row in videos
+    ]
+
+
+def _moments(segments: pa.Table, keys: Sequence[str]) -> dict[str, tuple[Segment, ...]]:
+    """The segments of whole videos in order, by their keys."""
+    grouped: dict[str, list[Segment]] = {key: [] for key in keys}
     if segments.num_rows:
         frames = vector_matrix(segments["frame_vector"])
         text_dim = segments.schema.field("text_vector").type.list_size
         plain = segments.drop_columns(["frame_vector"]).to_pylist()
         for row, frame in zip(plain, frames, strict=True):
             grouped[row["video_key"]].append(_segment(row, frame, text_dim))
-    return [
-        LinkableVideo(
-            row["video_key"],
-            tuple(row["merchant_skus"] or ()),
-            tuple(sorted(grouped[row["video_key"]], key=lambda s: s.start_ms)),
-            row["merchant_id"],
-            row["kind"] == "live",
-        )
-        for row in videos
-    ]
+    return {key: tuple(sorted(found, key=lambda s: s.start_ms)) for key, found in grouped.items()}
 
 
 def _segment(row: Cells, frame: Vectors, text_dim: int) -> Segment:
