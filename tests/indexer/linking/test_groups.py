@@ -240,7 +240,7 @@ def test_a_group_of_one_merchant_is_not_that_of_another() -> None:
             Product(f"{m}-{n}000", f"Thing {m} {n}", group_id="g", merchant_id=m),
             axis(0),
             axis(0),
-            (),
+            (EncodedImage(f"{m}{n}.png", f"{m}{n}", axis(0)),),
         )
         for m in ("a", "b")
         for n in (1, 2)
