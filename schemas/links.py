@@ -75,7 +75,7 @@ class ProductLink:
     `scores` has one entry for every modality that has matchers, 0 where it is silent. `group_id` is
     of the product's variants, None for one alone; where it is not known which of them the video
     shows, each has a link with the score of the group, and `variant` says so. `override` is
-    the person's word that it stands on, whatever speaks for it. `timeline` is that of a live.
+    the override that it stands on, whatever speaks for it. `timeline` is that of a live.
     """
 
     video_key: str

@@ -14,10 +14,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A person's word on a video and a SKU, or a group of variants.
+    """An override on a video and a SKU, or a group of variants.
 
     Without SKU and group it is on all products of which nobody has said that the video sells them:
-    who judges a whole video says so. `at` is when, `who` and `why` are in the person's words.
+    who judges a whole video says so. `at` is when, `who` and `why` are free text.
     """
 
     video_key: str

@@ -101,7 +101,7 @@ _POST_SCORE = pa.field("post_text_score", pa.float32())
 _TERMS = pa.field("terms", pa.string())
 
 # Schema 11. What the variants of one product have in common, whether it is known which is shown,
-# and the person's word that a link stands on.
+# and the override that a link stands on.
 OVERRIDE = pa.struct(
     [
         *((name, pa.string()) for name in ("video_id", "verdict", "sku", "group_id", "who", "why")),
@@ -419,7 +419,7 @@ def erased_schema() -> pa.Schema:
 
 
 def overrides_schema() -> pa.Schema:
-    """One row for each word of a person on a video and a SKU, a group, or (neither) all others.
+    """One row for each override: of a video and a SKU, a group, or (neither) all others.
 
     Not pinned by a release: links are made with them, and going back does not take them back.
     """

@@ -1,8 +1,8 @@
 """Brands named in a video: they raise the brand's products, and name none."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 
+from reelshelf.indexer.linking.texts import texts_of
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.links import LinkableVideo
 
@@ -25,16 +25,9 @@ class Brands:
         if not self._groups:
             return set()
         found: set[int] = set()
-        for text in dict.fromkeys(_texts(video)):
+        for text in dict.fromkeys(text for text, _ in texts_of(video)):
             words = self._analyzer.words(text)
             for start in range(len(words)):
                 for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
                     found |= self._groups.get(tuple(words[start:end]), set())
         return found
-
-
-def _texts(video: LinkableVideo) -> Iterable[str]:
-    for segment in video.segments:
-        yield from (line.text for line in segment.screen_text)
-        yield from (said.text for said in segment.utterances)
-        yield from (posted.text for posted in segment.post_text)

@@ -15,7 +15,7 @@ from reelshelf.indexer.linking.calibration import modality_probabilities, probab
 from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource
 from reelshelf.indexer.linking.matches import Match, Matcher
 from reelshelf.indexer.linking.ocr import OcrMatcher
-from reelshelf.indexer.linking.overrides import Words, overridden
+from reelshelf.indexer.linking.overrides import VideoOverrides, overridden
 from reelshelf.indexer.linking.timeline import with_timeline
 from reelshelf.indexer.linking.titles import AsrTitleMatcher, NamedGroups, PostTitleMatcher
 from reelshelf.indexer.linking.variants import Variants
@@ -109,7 +109,7 @@ class Linker:
     ) -> list[list[ProductLink]]:
         """Links of each of some videos that are copies of each other, mostly one alone.
 
-        Only those that score above `linking.keep_above`, best first. `rules` are people's words on
+        Only those that score above `linking.keep_above`, best first. `rules` are overrides of
         any of the copies: they win over every score.
         """
         linked = []
@@ -165,9 +165,9 @@ class Linker:
         )
         return max(score, _TRUSTED) if sure else score
 
-    def words(self, rules: Sequence[Override]) -> Words:
-        """People's words on a video by product of the catalog."""
-        return Words(rules, self._catalog)
+    def overrides(self, rules: Sequence[Override]) -> VideoOverrides:
+        """Overrides of a video by product of the catalog."""
+        return VideoOverrides(rules, self._catalog)
 
     def weigh(self, video: LinkableVideo, candidate: Candidate) -> list[ProductLink]:
         """The links that a candidate makes, however weak: one for each variant it may be."""

@@ -1,6 +1,6 @@
-"""People's words on links, applied to what evidence says.
+"""Overrides of links by people, applied to what evidence says.
 
-A word on a video holds for its copies too. Of two words on one pair the one on the SKU counts
+An override of a video holds for its copies too. Of two on one pair the one on the SKU counts
 before that on its group, and both before that on everything else.
 """
 
@@ -17,7 +17,7 @@ _CERTAIN = 1.0
 
 
 class OverridesByCluster:
-    """The words on videos, by the cluster of copies that each is in."""
+    """The overrides on videos, by the cluster of copies that each is in."""
 
     def __init__(self, overrides: Iterable[Override], clusters: Mapping[str, str]) -> None:
         self._clusters = clusters
@@ -31,7 +31,7 @@ class OverridesByCluster:
         return tuple(self._found.get(self._clusters.get(video_key, ""), ()))
 
 
-class Words:
+class VideoOverrides:
     """What people say of one video, product by product."""
 
     def __init__(
@@ -42,12 +42,12 @@ class Words:
         self._rest = next((r for r in rules if r.sku is None and r.group_id is None), None)
 
     def on(self, sku: str) -> Override | None:
-        """The word that counts for a product; None where nobody said anything."""
+        """The override that counts for a product; None where nobody said anything."""
         return self.by_place.get(self._catalog.index_of[sku], self._rest)
 
     @property
     def asserted(self) -> tuple[str, ...]:
-        """The SKUs that the video sells by people's word."""
+        """The SKUs that the video sells by override."""
         return tuple(
             self._catalog.products[place].product.sku
             for place, rule in sorted(self.by_place.items())
@@ -63,28 +63,28 @@ def overridden(
     product_keys: Sequence[str],
 ) -> list[ProductLink]:
     """Links as people have it: without those that they deny, with those that they assert."""
-    words = Words(rules, catalog, video.merchant_id)
+    overrides = VideoOverrides(rules, catalog, video.merchant_id)
     kept: dict[int, ProductLink] = {}
     for link in links:
-        rule = words.on(link.sku)
+        rule = overrides.on(link.sku)
         if rule is None:
             kept[catalog.index_of[link.sku]] = link
         elif rule.verdict is Verdict.ALWAYS:
             kept[catalog.index_of[link.sku]] = replace(link, score=_CERTAIN, override=rule)
     groups = catalog.groups.of
     told = {groups[p] for p, link in kept.items() if link.variant is VariantState.KNOWN}
-    for place, rule in words.by_place.items():
+    for place, rule in overrides.by_place.items():
         # Who says that a group is there does not say that all of its variants are.
         is_told = rule.sku is None and groups[place] in told
         if rule.verdict is Verdict.ALWAYS and place not in kept and not is_told:
             kept[place] = _asserted(rule, place, video, catalog, product_keys)
-    return list(_settled(kept, words.by_place, catalog).values())
+    return list(_settled(kept, overrides.by_place, catalog).values())
 
 
 def _by_product(
     rules: Sequence[Override], catalog: CatalogIndex, merchant_id: str | None
 ) -> dict[int, Override]:
-    """The word on each product; of two by different people the later one."""
+    """The override on each product; of two by different people the later one."""
     ranked = sorted(rules, key=lambda rule: (rule.sku is not None, str(rule.at or "")))
     found: dict[int, Override] = {}
     for rule in ranked:
@@ -122,7 +122,7 @@ def _asserted(
     catalog: CatalogIndex,
     product_keys: Sequence[str],
 ) -> ProductLink:
-    """A link that nothing but a person's word speaks for."""
+    """A link that nothing but an override speaks for."""
     group = catalog.groups.ids[int(catalog.groups.of[place])]
     state = VariantState.KNOWN if rule.sku is not None else VariantState.UNKNOWN
     return ProductLink(
@@ -140,12 +140,12 @@ def _asserted(
 
 
 def _settled(
-    kept: Mapping[int, ProductLink], words: Mapping[int, Override], catalog: CatalogIndex
+    kept: Mapping[int, ProductLink], overrides: Mapping[int, Override], catalog: CatalogIndex
 ) -> dict[int, ProductLink]:
     """Where somebody says which variant it is, the others that it might have been are out."""
     told = {
         int(catalog.groups.of[place])
-        for place, rule in words.items()
+        for place, rule in overrides.items()
         if rule.verdict is Verdict.ALWAYS and rule.sku is not None
     }
     settled = {}
@@ -160,7 +160,7 @@ def _settled(
 
 
 def override_facts(rules: Sequence[Override]) -> Json:
-    """All that links are made from of some words, in one order."""
+    """All that links are made from of some overrides, in one order."""
     facts: list[Json] = [
         [rule.video_key, rule.verdict.value, rule.sku, rule.group_id, rule.who, rule.why,
          rule.at.isoformat() if rule.at else None]

@@ -42,8 +42,8 @@ class NamedGroups:
             return found
         left = discount_shared(np.array(list(found.values()), np.float32), _SOFTNESS)
         named = dict(zip(found, left.tolist(), strict=True))
-        for bundle, parts in self._parts.items():
-            for part in parts if bundle in named else ():
+        for bundle in sorted(self._parts.keys() & named.keys()):
+            for part in self._parts[bundle]:
                 named[part] = max(named.get(part, 0.0), named[bundle])
         return named
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.prices import GroupPrices
+from reelshelf.indexer.linking.texts import texts_of
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.money import Money
 from reelshelf.schemas.links import LinkableVideo, Span, VariantState
@@ -123,22 +124,12 @@ class Variants:
 
     def _read(self, video: LinkableVideo) -> Iterable[_Words]:
         analyzer = self._catalog.analyzer
-        for text, span in dict.fromkeys(_texts_of(video)):
+        for text, span in texts_of(video):
             words = analyzer.words(text)
             joined = ["".join(words[i : i + n]) for n in (2, 3) for i in range(len(words) - n + 1)]
             forms = {form for word in words for form in (word, *analyzer.stems(word))}
             prices = tuple(self._prices.stated(text))
             yield _Words(span, frozenset({*forms, *joined}), prices)
-
-
-def _texts_of(video: LinkableVideo) -> Iterable[tuple[str, Span | None]]:
-    for segment in video.segments:
-        for line in segment.screen_text:
-            yield line.text, Span(line.start_ms, line.end_ms)
-        for said in segment.utterances:
-            yield said.text, Span(said.start_ms, said.end_ms)
-        for posted in segment.post_text:
-            yield posted.text, Span(posted.start_ms, posted.end_ms) if posted.is_timed else None
 
 
 def _near(one: Span, other: Span) -> bool:

@@ -35,6 +35,7 @@ _PRIOR_SEGMENTS = 50
 _NOISE_QUANTILE = 0.97
 _PRIOR_NOISE = 0.18
 _PRIOR_NOISE_PAIRS = 300
+_GROUPS_AT_ONCE = 4096
 # Directions beyond these vary too little for a few hundred pairs to tell them from chance.
 _DIRECTIONS = 64
 # Share of the mean variance within a group that every direction is taken to have at least.
@@ -169,8 +170,11 @@ class GroupPictures:
         if cohort is None or not len(cohort) or not len(self._vectors):
             return found
         there = np.flatnonzero(self._counts)
-        cosines, starts = self.cosines(cohort, there)
-        found[there] = nearest_mean(np.maximum.reduceat(cosines, starts, axis=1), axis=0)
+        # A part of the catalog at a time: all frames with all of it would not fit into memory.
+        for start in range(0, len(there), _GROUPS_AT_ONCE):
+            part = there[start : start + _GROUPS_AT_ONCE]
+            cosines, starts = self.cosines(cohort, part)
+            found[part] = nearest_mean(np.maximum.reduceat(cosines, starts, axis=1), axis=0)
         return found
 
     def uri(self, group: int, place: int) -> str:

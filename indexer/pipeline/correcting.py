@@ -1,4 +1,4 @@
-"""People's words on links: taken in, and at once in what is served.
+"""Overrides of links by people: taken in, and at once in what is served.
 
 The release that is made is the one that is served with the links of the named videos, and of their
 copies, made again: nothing else in it is new, no model is asked, and the gate is not either. What
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from reelshelf.indexer.pipeline.relinking import due_links, make_links
+from reelshelf.indexer.pipeline.linking import due_links, make_links
 from reelshelf.indexer.pipeline.run import row_context
 from reelshelf.indexer.quality.relinking import released_linker
 from reelshelf.indexer.store import releases
@@ -17,7 +17,7 @@ from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
 from reelshelf.indexer.store.links import count_links
 from reelshelf.indexer.store.migration import add_columns
-from reelshelf.indexer.store.overrides import delete_overrides, write_overrides
+from reelshelf.indexer.store.overrides import delete_overrides, were_any, write_overrides
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.runs import RunEnd, end_run
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
@@ -35,10 +35,10 @@ from reelshelf.schemas.tables import SCHEMA_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """What came of some words.
+    """What came of some overrides.
 
     `relinked` counts the videos that were linked again. `release` is None where nothing that is
-    served changed. `unknown` are words on videos or products that the served release does not have:
+    served changed. `unknown` are of videos or products that the served release does not have:
     they count when it does.
     """
 
@@ -48,25 +48,29 @@ class Corrected:
     unknown: tuple[Override, ...] = ()
 
 
-def import_overrides(uri: str, config: Config, words: Sequence[Override]) -> Corrected:
-    """Take words in, link their videos again and publish. Later words replace earlier ones."""
-    return _corrected(uri, config, words, removed=False)
+def import_overrides(uri: str, config: Config, overrides: Sequence[Override]) -> Corrected:
+    """Take overrides in, link their videos again and publish. Later ones replace earlier ones."""
+    return _corrected(uri, config, overrides, removed=False)
 
 
-def remove_overrides(uri: str, config: Config, words: Sequence[Override]) -> Corrected:
-    """Take words back: the evidence of their videos counts again."""
-    return _corrected(uri, config, words, removed=True)
+def remove_overrides(uri: str, config: Config, overrides: Sequence[Override]) -> Corrected:
+    """Take overrides back: the evidence of their videos counts again."""
+    return _corrected(uri, config, overrides, removed=True)
 
 
 def reapply_overrides(uri: str, config: Config) -> Corrected:
-    """Bring what is served into line with all words, after going back to an older release.
+    """Bring what is served into line with all overrides, after going back to an older release.
 
-    Words that it was made with, and that were taken back since, go too.
+    Overrides that it was made with, and that were taken back since, go too.
     """
+    if not were_any(Store.open(uri, config.storage)):
+        return Corrected((), 0, None)
     return _corrected(uri, config, (), removed=False)
 
 
-def _corrected(uri: str, config: Config, words: Sequence[Override], *, removed: bool) -> Corrected:
+def _corrected(
+    uri: str, config: Config, overrides: Sequence[Override], *, removed: bool
+) -> Corrected:
     run_id = str(uuid.uuid4())
     with (
         log_context(run_id=run_id),
@@ -75,15 +79,15 @@ def _corrected(uri: str, config: Config, words: Sequence[Override], *, removed: 
     ):
         served = releases.served_release(store)
         unknown: tuple[Override, ...] = ()
-        if served is not None and words:
-            words, unknown = _as_stored(ReleaseSnapshot.of(store, served), words)
-        if words:
-            (delete_overrides if removed else write_overrides)(store, words)
+        if served is not None and overrides:
+            overrides, unknown = _as_stored(ReleaseSnapshot.of(store, served), overrides)
+        if overrides:
+            (delete_overrides if removed else write_overrides)(store, overrides)
         releases.clear_unpublished(store)
         relinked, made = 0, None
         if served is not None:
             seen = store.of(served.generation)
-            keys = {word.video_key for word in words} or None
+            keys = {override.video_key for override in overrides} or None
             relinked, made = _publish_relinked(seen, served, keys, run_id, lease, config)
         refs = served.models if served else store.generations()[-1].models
         name = made.release_id if made else served.release_id if served else None
@@ -93,35 +97,37 @@ def _corrected(uri: str, config: Config, words: Sequence[Override], *, removed: 
         end_run(
             store, row_context(run_id, config, refs), RunEnd(ending, release_id=name, rows=rows)
         )
-        return Corrected(tuple(words), relinked, made, unknown)
+        return Corrected(tuple(overrides), relinked, made, unknown)
 
 
 def _as_stored(
-    snapshot: ReleaseSnapshot, words: Sequence[Override]
+    snapshot: ReleaseSnapshot, overrides: Sequence[Override]
 ) -> tuple[list[Override], tuple[Override, ...]]:
-    """Words with their ids spelled as the release spells them; those that it does not know."""
+    """Overrides with their ids spelled as the release spells them; those that it does not know."""
     shop = snapshot.release.shop_id
-    videos = stored_videos(snapshot, [word.video_id for word in words])
-    skus = stored_skus(snapshot, [word.sku for word in words if word.sku is not None])
+    videos = stored_videos(snapshot, [override.video_id for override in overrides])
+    skus = stored_skus(
+        snapshot, [override.sku for override in overrides if override.sku is not None]
+    )
     spelled = [
         replace(
-            word,
-            video_id=videos[word.video_id],
-            video_key=video_key(shop, videos[word.video_id]),
-            sku=skus[word.sku] if word.sku is not None else None,
+            override,
+            video_id=videos[override.video_id],
+            video_key=video_key(shop, videos[override.video_id]),
+            sku=skus[override.sku] if override.sku is not None else None,
         )
-        for word in words
+        for override in overrides
     ]
     known_videos = set(snapshot.scan("videos", ["video_key"])["video_key"].to_pylist())
     products = snapshot.scan("products", ["sku", "group_id"])
     known_skus = set(products["sku"].to_pylist())
     known_groups = known_skus | set(products["group_id"].to_pylist())
     unknown = tuple(
-        word
-        for word in spelled
-        if word.video_key not in known_videos
-        or (word.sku is not None and word.sku not in known_skus)
-        or (word.group_id is not None and word.group_id not in known_groups)
+        override
+        for override in spelled
+        if override.video_key not in known_videos
+        or (override.sku is not None and override.sku not in known_skus)
+        or (override.group_id is not None and override.group_id not in known_groups)
     )
     return spelled, unknown
 
@@ -154,18 +160,11 @@ def _publish_relinked(
 
 def _with_links(store: Store, served: Release, run_id: str) -> Release:
     """The record of the served release with the tables as they are now."""
-    sequence = releases.next_sequence(store)
-    return served.model_copy(
+    links = count_links(store, releases.config_of(served).linking.link_above)
+    return releases.in_place_of(store, served, run_id).model_copy(
         update={
-            "release_id": releases.release_id(sequence),
-            "sequence": sequence,
-            "created_at": now().isoformat(),
             "schema_version": SCHEMA_VERSION,
-            "run_id": run_id,
-            "tables": releases.pin_tables(store),
-            "quality": served.quality.model_copy(
-                update={"links": count_links(store, releases.config_of(served).linking.link_above)}
-            ),
+            "quality": served.quality.model_copy(update={"links": links}),
             "corrected": f"links of {served.release_id} corrected by people",
         }
     )

@@ -179,7 +179,6 @@ def _publish_without(
 
 def _less_items(store: Store, served: Release, items: Sequence[ErasedItem], run_id: str) -> Release:
     """The record of the served release with the tables as they are now."""
-    sequence = releases.next_sequence(store)
     count = store.count
     quality = served.quality.model_copy(
         update={
@@ -190,13 +189,8 @@ def _less_items(store: Store, served: Release, items: Sequence[ErasedItem], run_
         }
     )
     names = ", ".join(f"{item.input} {item.item_id}" for item in items)
-    return served.model_copy(
+    return releases.in_place_of(store, served, run_id).model_copy(
         update={
-            "release_id": releases.release_id(sequence),
-            "sequence": sequence,
-            "created_at": now().isoformat(),
-            "run_id": run_id,
-            "tables": releases.pin_tables(store),
             "indexes": [_counted(store, index) for index in served.indexes],
             "quality": quality,
             "forced": f"erased {names}" + (f": {items[0].reason}" if items[0].reason else ""),

@@ -17,7 +17,7 @@ from reelshelf.indexer.linking.link import Linker, linking_facts
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
-from reelshelf.indexer.pipeline.relinking import due_links, make_links
+from reelshelf.indexer.pipeline.linking import due_links, make_links
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.measures import Candidate, measure

@@ -114,22 +114,22 @@ def prune_store(
 
 
 def keep_calibration(
-    uri: str, config: Config, calibration: Calibration, words: Sequence[Override] = ()
+    uri: str, config: Config, calibration: Calibration, overrides: Sequence[Override] = ()
 ) -> None:
     """Save a calibration, which the next run links with, and what people said when they judged."""
     snapshot = ReleaseSnapshot.open(uri, config.storage)
     with writing(snapshot.store, str(uuid.uuid4()), config) as (store, lease):
         save_calibration(store, calibration, lease)
-        if words:
+        if overrides:
             # Who judges a video again takes back what was judged of it before.
-            videos = {word.video_key for word in words}
+            videos = {item.video_key for item in overrides}
             before = [
                 item
                 for item in read_overrides(store)
                 if item.video_key in videos and (item.why or "").startswith(JUDGED)
             ]
             delete_overrides(store, before)
-            write_overrides(store, words)
+            write_overrides(store, overrides)
 
 
 def restore_store(uri: str, config: Config, name: str) -> Release:

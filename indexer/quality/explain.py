@@ -33,7 +33,7 @@ class Explanation:
     """A pair with its evidence and the sum behind its score.
 
     `bias` is where the sum starts; `link` is None where no modality speaks for the pair. `override`
-    is a person's word on it, which counts instead of the sum. `shown_instead` are the variants of
+    is an override on it, which counts instead of the sum. `shown_instead` are the variants of
     its group that the video shows, where it is not one of them.
     """
 
@@ -68,7 +68,7 @@ def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) ->
     linker = released_linker(snapshot)
     clusters = snapshot.store.clusters(snapshot.versions["videos"])
     rules = OverridesByCluster(read_overrides(snapshot.store), clusters).of(key)
-    words = linker.words(rules)
+    overrides = linker.overrides(rules)
     found = [
         Explanation(
             sku=link.sku,
@@ -76,7 +76,7 @@ def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) ->
             bias=release.calibration.bias,
             contributions=_contributions(dict(candidate.signals), release.calibration),
             link=link,
-            override=words.on(link.sku),
+            override=overrides.on(link.sku),
         )
         for candidate in linker.candidates(copies)[place]
         for link in linker.weigh(video, candidate)
@@ -90,13 +90,13 @@ def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) ->
                 release.calibration.bias,
                 _contributions(dict(candidate.signals), release.calibration),
                 None,
-                words.on(sku),
+                overrides.on(sku),
                 tuple(link.sku for link in linker.weigh(video, candidate)),
             )
             for candidate in linker.candidates(copies)[place]
             if sku in linker.skus(candidate)
         ]
-    asserted = words.asserted if sku is None else (sku,)
+    asserted = overrides.asserted if sku is None else (sku,)
     known = {item.sku for item in found}
     found += [
         Explanation(
@@ -105,7 +105,7 @@ def explain(snapshot: ReleaseSnapshot, video_id: str, sku: str | None = None) ->
             release.calibration.bias,
             (),
             None,
-            words.on(name),
+            overrides.on(name),
         )
         for name in asserted
         if name not in known

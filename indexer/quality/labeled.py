@@ -117,7 +117,7 @@ def labeled_pairs(snapshot: ReleaseSnapshot, truth: Mapping[str, frozenset[str]]
     return Labeled(tuple(pairs), len(known), unknown, tuple(silent))
 
 
-# How the reason of a word begins that comes from labels.
+# How the reason of an override begins that comes from labels.
 JUDGED = "judged in "
 _ENOUGH_DECLARED = 5
 _TRUSTWORTHY, _WORTHLESS = 0.95, 0.3
@@ -147,17 +147,19 @@ def learned_trust(
     return found
 
 
-def judged_words(shop_id: str, truth: Mapping[str, frozenset[str]], source: str) -> list[Override]:
-    """Labels as words on links: what is judged to be there always is, and nothing else ever."""
+def judged_overrides(
+    shop_id: str, truth: Mapping[str, frozenset[str]], source: str
+) -> list[Override]:
+    """Labels as overrides: what is judged to be there always is, and nothing else ever."""
     at, why = dt.datetime.now(dt.UTC), f"{JUDGED}{source}"
-    words = []
+    overrides = []
     for video_id, skus in sorted(truth.items()):
         key = video_key(shop_id, video_id)
-        words += [
+        overrides += [
             Override(key, video_id, Verdict.ALWAYS, sku, why=why, at=at) for sku in sorted(skus)
         ]
-        words.append(Override(key, video_id, Verdict.NEVER, why=why, at=at))
-    return words
+        overrides.append(Override(key, video_id, Verdict.NEVER, why=why, at=at))
+    return overrides
 
 
 def calibrate(pairs: Sequence[LabeledPair], prior: Calibration, *, fitted_on: str) -> Calibration:

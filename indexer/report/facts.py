@@ -344,7 +344,7 @@ class Links:
     """Links and their scores. Those from `above` on count; weaker ones are kept for a look.
 
     Variants of one product of which it is not known which is shown count once. `corrected` are
-    links that stand on a person's word, of `overrides` words in all.
+    links that stand on an override, of `overrides` in all.
     """
 
     above: float

@@ -31,7 +31,7 @@ class SearchedLinks:
 
     `starts` and `ends`, in milliseconds, are of the first evidence that has a span; 0 where there
     is none. `groups` are ids of groups of variants, "" for a product alone; `unknown` says where it
-    is not known which of them is shown, `corrected` where a person's word stands behind the link.
+    is not known which of them is shown, `corrected` where an override stands behind the link.
     `record` makes a link of a place.
     """
 

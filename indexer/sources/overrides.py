@@ -1,4 +1,4 @@
-"""People's words on links, as a file of rows: CSV, JSON or Parquet."""
+"""Overrides of links by people, as a file of rows: CSV, JSON or Parquet."""
 
 import datetime as dt
 from pathlib import Path
@@ -35,11 +35,11 @@ class OverrideRow(GivenRow):
 
 
 def read_overrides_file(path: Path, shop_id: str) -> tuple[list[Override], int]:
-    """The words in a file, and how many rows are not filled in.
+    """The overrides in a file, and how many rows are not filled in.
 
     Raises InputError where any row is wrong: nothing is taken of such a file.
     """
-    words: list[Override] = []
+    overrides: list[Override] = []
     wrong: list[str] = []
     blank = 0
     for line, row in GivenList(path, "overrides", OverrideRow):
@@ -53,7 +53,7 @@ def read_overrides_file(path: Path, shop_id: str) -> tuple[list[Override], int]:
             wrong.append(f"line {line}: {EVERYTHING_ELSE} may only be never linked")
         else:
             group = None if row.group_id == EVERYTHING_ELSE else row.group_id
-            words.append(
+            overrides.append(
                 Override(
                     video_key(shop_id, row.video_id), row.video_id, Verdict(row.verdict), row.sku,
                     group, row.who, row.why, row.when or dt.datetime.now(dt.UTC),
@@ -63,6 +63,6 @@ def read_overrides_file(path: Path, shop_id: str) -> tuple[list[Override], int]:
         told = "; ".join(wrong[:_MOST_TOLD])
         more = f"; and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
         raise InputError(f"{path}: nothing was imported. {told}{more}")
-    if not words:
+    if not overrides:
         raise InputError(f"{path}: no row has a verdict (always or never)")
-    return words, blank
+    return overrides, blank

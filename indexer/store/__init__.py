@@ -49,7 +49,12 @@ from reelshelf.indexer.store.migration import (
     upgrade_of,
 )
 from reelshelf.indexer.store.nearest import nearest
-from reelshelf.indexer.store.overrides import delete_overrides, read_overrides, write_overrides
+from reelshelf.indexer.store.overrides import (
+    delete_overrides,
+    read_overrides,
+    were_any,
+    write_overrides,
+)
 from reelshelf.indexer.store.products import (
     PictureState,
     ProductState,
@@ -259,6 +264,7 @@ __all__ = [
     "upgrade",
     "upgrade_of",
     "vector_matrix",
+    "were_any",
     "write_failures",
     "write_overrides",
     "writing",

@@ -1,4 +1,4 @@
-"""People's words on links. They are of the shop, not of a generation or a release."""
+"""Overrides of links by people. They are of the shop, not of a generation or a release."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ _COLUMNS = ["video_key", "video_id", "verdict", "sku", "group_id", "who", "why",
 
 
 def override_key(item: Override) -> str:
-    """One word counts for each video and target: a later one takes its place."""
+    """One override counts for each video and target: a later one takes its place."""
     kind = "sku" if item.sku is not None else "group" if item.group_id is not None else "rest"
     return child_key(item.video_key, "override", kind, item.sku or item.group_id or "")
 
@@ -26,6 +26,11 @@ def read_overrides(store: Store) -> list[Override]:
     rows = store.scan("overrides", _COLUMNS).to_pylist()
     found = [Override(**row | {"verdict": Verdict(row["verdict"])}) for row in rows]
     return sorted(found, key=lambda item: (item.video_id, item.sku or "", item.group_id or ""))
+
+
+def were_any(store: Store) -> bool:
+    """Whether anybody has ever said anything, also where all of it was taken back."""
+    return store.has_table("overrides") and store.dataset("overrides").version > 1
 
 
 def write_overrides(store: Store, items: Iterable[Override]) -> None:

@@ -56,6 +56,20 @@ def next_sequence(store: Store) -> int:
     return max((release.sequence for release in list_releases(store)), default=0) + 1
 
 
+def in_place_of(store: Store, served: Release, run_id: str) -> Release:
+    """The record of a release that is served, by its own rules, with the tables as they are now."""
+    sequence = next_sequence(store)
+    return served.model_copy(
+        update={
+            "release_id": release_id(sequence),
+            "sequence": sequence,
+            "created_at": now().isoformat(),
+            "run_id": run_id,
+            "tables": pin_tables(store),
+        }
+    )
+
+
 def publish(
     store: Store,
     release: Release,

@@ -24,6 +24,7 @@ _SHORTEST_FUZZY = 4
 _TAG = re.compile(r"#(\w+)")
 _CAPITALS = re.compile(r"(?<=[^\W_A-Z])(?=[A-Z])|_")
 _MOST_TAGS, _LONGEST_TAG, _SHORTEST_PART = 100, 80, 3
+_WORDS_AT_ONCE = 256
 # A word without spaces is taken apart from this length on.
 _SHORTEST_GLUED = 8
 # Less of a name is a few shared words.
@@ -198,17 +199,21 @@ class NameIndex:
         }
         if not tried or not self._fuzzy:
             return {}
-        closeness = process.cdist(
-            list(tried), self._fuzzy, scorer=fuzz.ratio, score_cutoff=_FUZZY, dtype=np.float32
-        )
-        where = list(tried.values())
-        nearest = closeness.argmax(axis=0)
-        return {
-            self._fuzzy[column]: (float(closeness[nearest[column], column]) / 100.0,
-                                  (where[nearest[column]],))
-            for column in np.flatnonzero(closeness.any(axis=0)).tolist()
-            if self._fuzzy[column] not in known
-        }  # fmt: skip
+        words = list(tried)
+        best: dict[str, tuple[float, Places]] = {}
+        # Some words at a time: a long text with a large vocabulary would not fit into memory.
+        for start in range(0, len(words), _WORDS_AT_ONCE):
+            part = words[start : start + _WORDS_AT_ONCE]
+            closeness = process.cdist(
+                part, self._fuzzy, scorer=fuzz.ratio, score_cutoff=_FUZZY, dtype=np.float32
+            )
+            nearest = closeness.argmax(axis=0)
+            for column in np.flatnonzero(closeness.any(axis=0)).tolist():
+                word, row = self._fuzzy[column], int(nearest[column])
+                close = float(closeness[row, column]) / 100.0
+                if word not in known and close > best.get(word, (0.0, ()))[0]:
+                    best[word] = (close, (tried[part[row]],))
+        return best
 
     def _coded(self, text: str, spoken: Sequence[str]) -> list[int]:
         """Names whose code is in the text; plain numbers only where a word says what they are."""

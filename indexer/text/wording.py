@@ -64,9 +64,9 @@ def describe(piece: Evidence) -> str:
 
 
 def told_override(item: Override) -> str:
-    """A person's word in words."""
+    """An override in words."""
     verdict = "always linked" if item.verdict is Verdict.ALWAYS else "never linked"
-    who = f", says {flat(item.who)}" if item.who else ", by a person's word"
+    who = f", says {flat(item.who)}" if item.who else ", by override"
     when = f" ({item.at:%Y-%m-%d})" if item.at else ""
     why = f": {brief(item.why)}" if item.why else ""
     return f"{verdict}{who}{when}{why}"

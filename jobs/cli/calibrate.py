@@ -44,7 +44,7 @@ def _calibrate(args: argparse.Namespace) -> None:
     from reelshelf.indexer.quality.labeled import (
         as_stored,
         calibrate,
-        judged_words,
+        judged_overrides,
         labeled_pairs,
         learned_trust,
         read_labels,
@@ -68,8 +68,10 @@ def _calibrate(args: argparse.Namespace) -> None:
             args.out.write_text(fitted.model_dump_json(indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise cannot_write(f"calibrate: --out {args.out}", error) from error
-    words = judged_words(snapshot.release.shop_id, as_stored(snapshot, truth), args.labels.name)
-    keep_calibration(args.store, config, fitted, words)
+    overrides = judged_overrides(
+        snapshot.release.shop_id, as_stored(snapshot, truth), args.labels.name
+    )
+    keep_calibration(args.store, config, fitted, overrides)
     if args.json:
         print_json(
             {

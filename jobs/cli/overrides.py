@@ -1,4 +1,4 @@
-"""The command `overrides`: people's words on links, against every score."""
+"""The command `overrides`: overrides of links by people, against every score."""
 
 import argparse
 import csv
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from reelshelf.schemas.config import Config
     from reelshelf.schemas.overrides import Override
 
-# As `reelshelf.indexer.sources.overrides` reads it; a test holds the two together.
-EVERYTHING_ELSE = "*"
 COLUMNS = ("video_id", "sku", "group_id", "verdict", "who", "when", "why")
 
 
@@ -42,7 +40,7 @@ def add_overrides(commands: Commands) -> None:
     )
     give = add_command(actions, "export", "write rows as they can be imported", _export)
     give.add_argument("file", type=Path, metavar="FILE", help="where they go, as CSV")
-    add_command(actions, "apply", "bring what is served into line with all words", _apply)
+    add_command(actions, "apply", "bring what is served into line with all overrides", _apply)
     for name, text, run in (
         ("list", "show what people have said", _list),
         ("remove", "take back what people have said of some videos or products", _remove),
@@ -66,8 +64,8 @@ def _import(args: argparse.Namespace) -> None:
     from reelshelf.indexer.sources.overrides import read_overrides_file
 
     store, config = _opened(args)
-    words, blank = read_overrides_file(args.file, store.generations()[0].shop_id)
-    _show(import_overrides(args.store, config, words), args, blank)
+    overrides, blank = read_overrides_file(args.file, store.generations()[0].shop_id)
+    _show(import_overrides(args.store, config, overrides), args, blank)
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -120,6 +118,8 @@ def _is_chosen(item: "Override", args: argparse.Namespace) -> bool:
 
 
 def _cells(item: "Override") -> list[str]:
+    from reelshelf.indexer.sources.overrides import EVERYTHING_ELSE
+
     when = item.at.isoformat() if item.at else ""
     group = item.group_id if item.sku or item.group_id else EVERYTHING_ELSE
     told = (item.sku, group, item.verdict.value, item.who, when, item.why)

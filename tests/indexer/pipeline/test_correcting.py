@@ -15,7 +15,7 @@ from reelshelf.indexer.pipeline.correcting import (
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.quality.explain import explain
-from reelshelf.indexer.quality.labeled import judged_words
+from reelshelf.indexer.quality.labeled import judged_overrides
 from reelshelf.indexer.sources.overrides import read_overrides_file
 from reelshelf.indexer.store.links import released_links
 from reelshelf.indexer.store.overrides import read_overrides
@@ -166,7 +166,7 @@ def test_words_are_told_where_a_link_is_explained(shop: Shop) -> None:
 
 def test_judged_videos_are_linked_as_they_are_judged(shop: Shop) -> None:
     shop.ingest()
-    words = judged_words("shop", {"a": frozenset({"SKU-blue"})}, "labels.jsonl")
+    words = judged_overrides("shop", {"a": frozenset({"SKU-blue"})}, "labels.jsonl")
     calibration = ReleaseSnapshot.open(shop.request.store).release.calibration
     upkeep.keep_calibration(shop.request.store, small_config(), calibration, words)
     shop.ingest()
@@ -235,7 +235,7 @@ def test_who_judges_a_video_again_takes_back_what_was_judged_before(shop: Shop) 
     shop.ingest()
     calibration = ReleaseSnapshot.open(shop.request.store).release.calibration
     for skus in ({"SKU-blue", "SKU-red"}, {"SKU-blue"}):
-        words = judged_words("shop", {"a": frozenset(skus)}, "labels.jsonl")
+        words = judged_overrides("shop", {"a": frozenset(skus)}, "labels.jsonl")
         upkeep.keep_calibration(shop.request.store, small_config(), calibration, words)
     shop.ingest()
     assert {sku for video, sku in linked(shop, 0.0) if video == "a"} == {"SKU-blue"}
@@ -245,7 +245,7 @@ def test_what_is_exported_can_be_imported(
     shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop.ingest()
-    words = judged_words("shop", {"a": frozenset({"SKU-blue"})}, "labels.jsonl")
+    words = judged_overrides("shop", {"a": frozenset({"SKU-blue"})}, "labels.jsonl")
     correct(shop, [*words, word("b", "never", group="mugs")])
     file = tmp_path / "words.csv"
     assert main(["overrides", "export", "--store", shop.request.store, str(file)]) == 0
