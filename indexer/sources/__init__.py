@@ -3,7 +3,7 @@
 from reelshelf.indexer.sources import subtitles
 from reelshelf.indexer.sources.catalog import CatalogRead, catalog_lists, read_catalog
 from reelshelf.indexer.sources.files import Files
-from reelshelf.indexer.sources.overrides import read_overrides_file
+from reelshelf.indexer.sources.overrides import EVERYTHING_ELSE, read_overrides_file
 from reelshelf.indexer.sources.playlists import (
     ByteRange,
     Playlist,
@@ -31,6 +31,7 @@ from reelshelf.indexer.sources.videos import (
 )
 
 __all__ = [
+    "EVERYTHING_ELSE",
     "TWICE",
     "Bucket",
     "ByteRange",

@@ -118,7 +118,7 @@ def _is_chosen(item: "Override", args: argparse.Namespace) -> bool:
 
 
 def _cells(item: "Override") -> list[str]:
-    from reelshelf.indexer.sources.overrides import EVERYTHING_ELSE
+    from reelshelf.indexer.sources import EVERYTHING_ELSE
 
     when = item.at.isoformat() if item.at else ""
     group = item.group_id if item.sku or item.group_id else EVERYTHING_ELSE
