@@ -17,7 +17,13 @@ import numpy as np
 from rapidfuzz import fuzz
 
 from reelshelf.indexer.linking.candidates import CandidateSource, Numbers
-from reelshelf.indexer.linking.matches import Match, discount_shared
+from reelshelf.indexer.linking.matches import (
+    Match,
+    discount_shared,
+    hints_of,
+    places_of,
+    strongest,
+)
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.languages import primary
@@ -53,6 +59,7 @@ class PhoneticMatcher:
     def __init__(self, catalog: CatalogIndex, candidates: CandidateSource) -> None:
         self._analyzer = catalog.analyzer
         self._candidates = candidates
+        self._groups_with = catalog.groups_with
         self._titles = [
             sounds(" ".join(name.words), catalog.analyzer)
             if self._is_english(catalog.products[int(members[0])].product)
@@ -71,15 +78,19 @@ class PhoneticMatcher:
         said = list(dict.fromkeys(u for segment in english for u in segment.utterances))
         said.sort(key=lambda u: (u.start_ms, u.end_ms))
         numbers = self._candidates.sounding([utterance.text for utterance in said])
-        alone = [self._sounding([utterance], numbers) for utterance in said]
-        for utterance, strength in zip(said, alone, strict=True):
-            yield from _matches([utterance], strength, numbers)
+        declared = places_of(self._groups_with(video.merchant_skus), numbers)
+        like = [self._beyond_chance([utterance], numbers) for utterance in said]
+        alone = [discount_shared(row, _SOFTNESS) for row in like]
+        for utterance, row, own in zip(said, like, alone, strict=True):
+            yield from _matches([utterance], row, own, numbers, declared)
         # A name may be broken over two: where they follow at once, and only together sound like it.
         for place, parts in enumerate(pairwise(said)):
             if parts[1].start_ms - parts[0].end_ms <= _BROKEN_MS:
-                together = self._sounding(parts, numbers)
+                row = self._beyond_chance(parts, numbers)
+                together = discount_shared(row, _SOFTNESS)
                 more = together > np.maximum(alone[place], alone[place + 1]) + _MORE
-                yield from _matches(parts, np.where(more, together, np.float32(0.0)), numbers)
+                own = np.where(more, together, np.float32(0.0))
+                yield from _matches(parts, row, own, numbers, declared)
 
     @property
     def _is_simple(self) -> bool:
@@ -91,13 +102,13 @@ class PhoneticMatcher:
         languages = (own,) if own else self._analyzer.languages
         return self._is_simple or not languages or _ENGLISH in languages
 
-    def _sounding(self, parts: Sequence[Utterance], numbers: Numbers) -> Vectors:
-        """`(numbers,)` how much what is said sounds like each name and like no other."""
+    def _beyond_chance(self, parts: Sequence[Utterance], numbers: Numbers) -> Vectors:
+        """`(numbers,)` how much what is said sounds like each name."""
         heard = sounds(" ".join(part.text for part in parts), self._analyzer)
         if len(heard) < 2:
             return np.zeros(len(numbers), np.float32)
-        surprise = np.clip(self.surprise(heard, numbers) - _LEAST, 0.0, _MOST)
-        return discount_shared(surprise, _SOFTNESS)
+        surprise = self.surprise(heard, numbers) - _LEAST
+        return np.asarray(np.clip(surprise, 0.0, _MOST), np.float32)
 
     def surprise(self, heard: str, numbers: Numbers) -> Vectors:
         """`(numbers,)` how many deviations each of some names fits better than by chance."""
@@ -115,17 +126,23 @@ def _fit(heard: str, title: str) -> float:
     return float(scorer(title, heard))
 
 
-def _matches(parts: Sequence[Utterance], strength: Vectors, numbers: Numbers) -> Iterable[Match]:
-    """The groups that something which is said speaks for most."""
-    for column in np.argsort(-strength, kind="stable")[:_CANDIDATES].tolist():
-        if strength[column] <= 0.0:
-            break
+def _matches(
+    parts: Sequence[Utterance], like: Vectors, own: Vectors, numbers: Numbers, declared: Numbers
+) -> Iterable[Match]:
+    """The groups that something which is said speaks for most.
+
+    `like` is how much it sounds like each, `own` what rivals leave of it.
+    """
+    hints = hints_of(like, _SOFTNESS)
+    for column in strongest(own, _CANDIDATES, declared):
+        strength = float(own[column])
         yield Match(
             group=int(numbers[column]),
             modality=Modality.ASR,
-            strength=float(strength[column]),
-            signals={Signal.ASR_PHONETIC: float(strength[column])},
+            strength=strength,
+            signals={Signal.ASR_PHONETIC: strength},
             span=Span(parts[0].start_ms, parts[-1].end_ms),
             at_ms=parts[0].start_ms,
             text=" ".join(part.text for part in parts),
+            hint=float(hints[column]),
         )

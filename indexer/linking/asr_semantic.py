@@ -9,7 +9,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from reelshelf.indexer.linking.candidates import CandidateSource
-from reelshelf.indexer.linking.matches import Match, discount_shared
+from reelshelf.indexer.linking.matches import (
+    Match,
+    discount_shared,
+    hints_of,
+    places_of,
+    strongest,
+)
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
@@ -48,12 +54,13 @@ class AsrSemanticMatcher:
         text, facts = self._catalog.text_vectors[places], self._catalog.facts_vectors[places]
         by_product = np.maximum(said @ text.T, said @ facts.T) / self._scale
         similarity = np.maximum.reduceat(by_product, starts, axis=1)
-        meaning = discount_shared(np.maximum(similarity - _LEAST, 0.0), _SOFTNESS)
+        beyond = np.maximum(similarity - _LEAST, np.float32(0.0))
+        meaning = discount_shared(beyond, _SOFTNESS)
+        hints = hints_of(beyond, _SOFTNESS)
+        declared = places_of(self._catalog.groups_with(video.merchant_skus), numbers)
         for i, sentence in enumerate(spoken):
-            for column in np.argsort(-meaning[i], kind="stable")[:_CANDIDATES].tolist():
+            for column in strongest(meaning[i], _CANDIDATES, declared):
                 strength = float(meaning[i, column])
-                if strength <= 0.0:
-                    break
                 yield Match(
                     group=int(numbers[column]),
                     modality=Modality.ASR,
@@ -62,4 +69,5 @@ class AsrSemanticMatcher:
                     span=Span(sentence.start_ms, sentence.end_ms),
                     at_ms=sentence.start_ms,
                     text=sentence.text,
+                    hint=float(hints[i, column]),
                 )

@@ -160,7 +160,8 @@ class Linker:
     def _trusted(self, copies: Sequence[LinkableVideo], group: int, score: float) -> float:
         """A score, no less than what is sure where a merchant says so whose word is a link."""
         sure = any(
-            self._trust(video) is Trust.LINKED and group in self._declared(video)
+            self._trust(video) is Trust.LINKED
+            and group in self._catalog.groups_with(video.merchant_skus)
             for video in copies
         )
         return max(score, _TRUSTED) if sure else score
@@ -204,14 +205,8 @@ class Linker:
         for matcher in self._matchers:
             yield from matcher.matches(video)
         if self._trust(video) is not Trust.IGNORED:
-            for group in self._declared(video):
+            for group in self._catalog.groups_with(video.merchant_skus):
                 yield Match(group, Modality.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})
-
-    def _declared(self, video: LinkableVideo) -> list[int]:
-        """The groups that the merchant says a video sells."""
-        places = (self._catalog.index_of.get(sku) for sku in video.merchant_skus)
-        groups = self._catalog.groups.of
-        return list(dict.fromkeys(int(groups[place]) for place in places if place is not None))
 
     def _trust(self, video: LinkableVideo) -> Trust:
         """What its merchant's declarations are worth: as set, or else as learned."""
@@ -265,17 +260,20 @@ def signals_of(matches: Iterable[Match], *, branded: bool = False) -> dict[Signa
     `branded`: the group's brand is named, which counts where anything else does.
     """
     best: dict[frozenset[Signal], Match] = {}
+    hint = 0.0
     for match in matches:
+        if match.modality is not Modality.MERCHANT:
+            hint = max(hint, match.strength, match.hint)
         kind = frozenset(match.signals)
         if kind not in best or match.strength > best[kind].strength:
             best[kind] = match
     signals = {name: value for match in best.values() for name, value in match.signals.items()}
-    seen = [match for match in best.values() if match.modality is not Modality.MERCHANT]
-    # A faint hint is enough; words that suit a rival better are none.
-    hinted = any(match.strength > _HINT for match in seen)
-    if Signal.MERCHANT in signals and hinted:
+    # A faint hint is enough, and the rivals that share it need not be fewer in a large catalog.
+    if Signal.MERCHANT in signals and hint > _HINT:
         signals[Signal.MERCHANT_BACKED] = 1.0
-    if branded and hinted:
+    # A brand has many products: words that suit a rival better are no hint of this one.
+    seen = [match for match in best.values() if match.modality is not Modality.MERCHANT]
+    if branded and any(match.strength > _HINT for match in seen):
         signals[Signal.BRAND] = 1.0
     return signals
 

@@ -1,10 +1,11 @@
 """A match: one observation in a video that speaks for a group of products, and who makes them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
@@ -17,7 +18,8 @@ class Match:
 
     `group` is the number of a group of variants. `variants` are places of those of its products
     that the observation suits better than the others; empty where it tells none apart. `strength`
-    only orders the matches of one modality; probabilities come from the calibration.
+    only orders the matches of one modality; probabilities come from the calibration. `hint` is how
+    much it speaks for the group however many rivals share it; 0 where that is its strength.
     """
 
     group: int
@@ -30,6 +32,7 @@ class Match:
     box: Box | None = None
     image: str | None = None
     variants: tuple[int, ...] = ()
+    hint: float = 0.0
 
 
 class Matcher(Protocol):
@@ -49,6 +52,32 @@ def margins(scores: Vectors) -> Vectors:
     return np.asarray(scores - np.where(scores == first, second, first), np.float32)
 
 
+def places_of(groups: Sequence[int], numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Where some groups stand among `numbers`, which rise; those that do not are left out."""
+    return np.flatnonzero(np.isin(numbers, groups))
+
+
+def strongest(strengths: Vectors, most: int, declared: npt.NDArray[np.intp]) -> Iterable[int]:
+    """The places of the `most` largest of some strengths that are not 0, and of those declared.
+
+    Among a million rivals what a merchant declares is seldom among the first.
+    """
+    first = np.argsort(-strengths, kind="stable")[:most]
+    places = np.concatenate([first, np.setdiff1d(declared, first)])
+    return (place for place in places.tolist() if strengths[place] > 0.0)
+
+
+def hints_of(strengths: Vectors, softness: float) -> Vectors:
+    """Each strength of a row as far as none is better, however many are as good.
+
+    It tells what a declaration may lean on: in a large catalog many products are as likely as the
+    one that is declared, and that they are there makes it no less likely.
+    """
+    if strengths.shape[-1] < 2:
+        return strengths.copy()
+    return np.asarray(strengths * _closeness(strengths, softness), np.float32)
+
+
 def discount_shared(strengths: Vectors, softness: float) -> Vectors:
     """What is left of each strength of a row when all others have their share of it.
 
@@ -57,8 +86,12 @@ def discount_shared(strengths: Vectors, softness: float) -> Vectors:
     """
     if strengths.shape[-1] < 2:
         return strengths.copy()
-    best = strengths.max(axis=-1, keepdims=True)
-    # What has no strength at all rivals nothing.
-    weights = np.where(strengths > 0.0, np.exp((strengths - best) / softness), 0.0)
+    weights = _closeness(strengths, softness)
     total = weights.sum(axis=-1, keepdims=True)
     return np.asarray(strengths * weights / np.maximum(total, 1e-12), np.float32)
+
+
+def _closeness(strengths: Vectors, softness: float) -> Vectors:
+    """How near each strength of a row is to the best; what has none is near to nothing."""
+    best = strengths.max(axis=-1, keepdims=True)
+    return np.where(strengths > 0.0, np.exp((strengths - best) / softness), 0.0)

@@ -30,9 +30,14 @@ _CANDIDATES = 5
 class _Shown:
     """Lines that stand on screen together."""
 
-    text: str
+    lines: str
     span: Span
     box: Box
+
+    @property
+    def text(self) -> str:
+        """The lines as one."""
+        return " ".join(self.lines.splitlines())
 
 
 class OcrMatcher:
@@ -53,7 +58,7 @@ class OcrMatcher:
                 yield from self._printed(segment)
 
     def _named(self, shown: _Shown) -> Iterable[Match]:
-        named = self._names.named(shown.text)
+        named = self._names.named(shown.lines)
         prices = self._prices.stated(shown.text) if named else []
         for group, strength in named.items():
             yield Match(
@@ -135,4 +140,4 @@ def _together(segments: Sequence[Segment]) -> Iterable[_Shown]:
     for start in sorted({line.start_ms for line in lines}):
         shown = [line for line in lines if line.start_ms <= start < line.end_ms]
         span = Span(min(i.start_ms for i in shown), max(i.end_ms for i in shown))
-        yield _Shown(" ".join(line.text for line in shown), span, shown[0].box)
+        yield _Shown("\n".join(line.text for line in shown), span, shown[0].box)

@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.linking.candidates import CandidateSource
-from reelshelf.indexer.linking.matches import Match, discount_shared, margins
+from reelshelf.indexer.linking.matches import (
+    Match,
+    discount_shared,
+    hints_of,
+    margins,
+    places_of,
+    strongest,
+)
 from reelshelf.indexer.linking.visual_stats import GroupPictures, nearest_mean
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Signal
@@ -55,11 +62,11 @@ class VisualMatcher:
         cosines, starts = self._pictures.cosines(frames, numbers)
         similarity = self.similarity(np.maximum.reduceat(cosines, starts, axis=1), numbers)
         own, ahead = discount_shared(similarity, _SOFTNESS), margins(similarity)
+        hints = hints_of(similarity, _SOFTNESS)
+        declared = places_of(self._catalog.groups_with(video.merchant_skus), numbers)
         ends = [*starts[1:].tolist(), cosines.shape[1]]
         for i, segment in enumerate(segments):
-            for column in np.argsort(-similarity[i], kind="stable")[:_CANDIDATES].tolist():
-                if similarity[i, column] <= 0.0:
-                    break
+            for column in strongest(similarity[i], _CANDIDATES, declared):
                 group = int(numbers[column])
                 pictures = cosines[i, starts[column] : ends[column]]
                 yield Match(
@@ -74,6 +81,7 @@ class VisualMatcher:
                     at_ms=segment.keyframe_ms,
                     image=self._pictures.uri(group, int(np.argmax(pictures))),
                     variants=self._pictures.variants(group, pictures, _TELLS),
+                    hint=float(hints[i, column]),
                 )
 
     def similarity(self, cosines: Vectors, numbers: npt.NDArray[np.intp]) -> Vectors:

@@ -3,8 +3,8 @@
 import decimal
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,10 +22,14 @@ _LOOKED_AT = 300
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A product's name as words with their weights; rare words weigh more."""
+    """A product's name as words with their weights; rare words weigh more.
+
+    `brand` are the words of its brand, which may stand beside it.
+    """
 
     words: tuple[str, ...]
     weights: tuple[float, ...]
+    brand: tuple[str, ...] = ()
 
     @property
     def total(self) -> float:
@@ -89,6 +93,11 @@ class CatalogIndex:
         """Which products are variants of one thing."""
         return groups_of(self.products, self.analyzer)
 
+    def groups_with(self, skus: Iterable[str]) -> list[int]:
+        """The groups that some SKUs are of, each once; SKUs that are not there are of none."""
+        places = (self.index_of.get(sku) for sku in skus)
+        return list(dict.fromkeys(int(self.groups.of[p]) for p in places if p is not None))
+
     @cached_property
     def titles(self) -> tuple[tuple[str, ...], ...]:
         """The words that each product is named by."""
@@ -105,7 +114,13 @@ class CatalogIndex:
         own = (
             [self.titles[place] for place in members.tolist()] for members in self.groups.members
         )
-        return _weighed([tuple(common_words(titles)) for titles in own])
+        names = _weighed([tuple(common_words(titles)) for titles in own])
+        return tuple(
+            replace(name, brand=tuple(self.analyzer.words(brand)))
+            if (brand := self.products[int(members[0])].product.brand)
+            else name
+            for name, members in zip(names, self.groups.members, strict=True)
+        )
 
     @cached_property
     def packaging_terms(self) -> dict[str, npt.NDArray[np.intp]]:

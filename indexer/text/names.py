@@ -110,6 +110,15 @@ class NameIndex:
             for n in names
         ]
         self._totals = [sum(name.values()) or 1.0 for name in self._names]
+        # The lines that are a name and nothing else, with or without its brand.
+        self._lines: dict[frozenset[str], list[int]] = defaultdict(list)
+        for number, own in enumerate(names):
+            for line in {frozenset(own.words), frozenset(own.words + own.brand)}:
+                self._lines[line].append(number)
+        # How much of its weight each keeps for what all videos say.
+        self._worth = [
+            kept / (own.total or 1.0) for kept, own in zip(self._totals, names, strict=True)
+        ]
         self._rarest = math.log(1.0 + len(names))
         self._with: dict[str, list[int]] = defaultdict(list)
         for number, name in enumerate(self._names):
@@ -134,9 +143,12 @@ class NameIndex:
             return []
         found = [NameMatch(number, 1.0) for number in self._coded(text, spoken)]
         similar = self._similar(text, spoken)
+        whole = self._whole_lines(text)
         scored = []
         for number in sorted({n for word in similar for n in self._with[word]}):
             coverage, used = self._coverage(number, similar, len(spoken))
+            if number in whole:
+                coverage = max(coverage, self._worth[number])
             if coverage > _LEAST:
                 scored.append((coverage, number, used))
         # "Red Juice" is in "Orange Red Juice" as well: of two full names the longer one is meant.
@@ -169,6 +181,18 @@ class NameIndex:
         used = _nearest_together([places for _, places in there.values()])
         share = min(1.0, found / self._totals[number]) * min(1.0, found / (0.75 * self._rarest))
         return share * _togetherness(used, length), frozenset(used)
+
+    def _whole_lines(self, text: str) -> set[int]:
+        """The names that are all that some line of a text says.
+
+        However many others have its words, such a line means the one that has no more of them.
+        """
+        found: set[int] = set()
+        for line in text.splitlines():
+            words = self._analyzer.words(line)
+            said = [word for word in words if not self._analyzer.is_stopword(word)] or words
+            found.update(self._lines.get(frozenset(said), ()))
+        return found
 
     def _similar(self, text: str, spoken: Sequence[str]) -> dict[str, tuple[float, Places]]:
         """For each word of the names that a text has: how well, and at which places."""

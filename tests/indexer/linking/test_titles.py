@@ -1,5 +1,7 @@
 """What a text names: titles, codes, brands and bundles, and what it does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,45 @@ def test_links_do_not_depend_on_the_order_of_moments() -> None:
 
 def test_numbers_of_groups_are_places_of_products_here() -> None:
     assert np.array_equal(CATALOG.groups.of, np.arange(len(CATALOG)))
+
+
+def crowded(*others: str) -> CatalogIndex:
+    """A kettle by Norda among products whose titles have its words."""
+    rivals = [item(10, f"RIVAL-{n:03d}", title) for n, title in enumerate(others)]
+    return CatalogIndex.of([item(2, "KE-4711", "Kettle", "Norda"), *rivals])
+
+
+@pytest.mark.parametrize("caption", ["Kettle", "only today\nKETTLE\n20 %", "Norda Kettle"])
+def test_a_line_that_is_a_name_names_it_however_many_have_its_words(caption: str) -> None:
+    catalog = crowded(*(f"Kettle {chr(97 + n) * 5}" for n in range(20)))
+    kettle = catalog.groups_with(["KE-4711"])[0]
+    names = NamedGroups(catalog)
+    assert names.named(caption) == {kettle: 1.0}
+    assert names.named("my kettle is on, and so is the tea").get(kettle, 0.0) < 0.5
+
+
+def test_a_line_of_words_that_all_videos_say_is_no_name() -> None:
+    catalog = CatalogIndex.of([item(2, "WE-0001", "Welcome"), item(3, "KE-4711", "Kettle")])
+    assert NamedGroups(catalog).named("Welcome")
+    assert not NamedGroups(catalog, {"welcome": 0.9}).named("Welcome")
+
+
+def test_a_declaration_leans_on_what_many_rivals_share() -> None:
+    meant = axis(2, 40)
+    catalog = crowded(*(f"Rival {n}" for n in range(300)))
+    everyone = [replace(p, text_vector=meant, facts_vector=meant) for p in catalog.products]
+    linker = Linker(
+        CatalogIndex.of(everyone),
+        [p.product.sku for p in everyone],
+        None,
+        CALIBRATION,
+        LinkingConfig(),
+    )
+    # As many rivals are as near: the share that they leave is less than a hint.
+    shown = (segment(0, axis(50), said="it whistles", meant=axis(2, 40, 41)),)
+    backed = linker.candidates([LinkableVideo("v", ("RIVAL-299",), shown)])[0]
+    declared = next(c for c in backed if linker.skus(c) == ("RIVAL-299",))
+    assert Signal.MERCHANT_BACKED in declared.signals
+    silent = (segment(0, axis(50), said="it whistles", meant=axis(60)),)
+    alone = linker.candidates([LinkableVideo("v", ("RIVAL-299",), silent)])[0]
+    assert [c.signals for c in alone] == [{Signal.MERCHANT: 1.0}]
