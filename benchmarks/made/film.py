@@ -15,18 +15,13 @@ from benchmarks.made.goods import Item
 from benchmarks.made.styles import Style
 from examples.shop.media import (
     FPS,
-    RATE,
     Light,
     Rgb,
-    Sound,
-    copied,
+    filmed,
     printed,
     say,
     split,
-    tune,
     turned_hue,
-    under_noise,
-    write_video,
 )
 
 
@@ -51,39 +46,18 @@ class Studio:
     def clip(self, clip: Clip, folder: Path, rng: random.Random) -> list[dict[str, object]]:
         """Write one video, and some as a copy as well; their rows of labels."""
         voice = rng.choice(self._style.voices)
-        frames: list[Rgb] = []
-        spoken: list[tuple[int, Sound]] = []
-        links: dict[str, dict[str, object]] = {}
-        for scene in clip.scenes:
-            sound = say(scene.speech, voice, self._style.pace) if scene.speech else None
-            if sound is not None:
-                scene.seconds = max(scene.seconds, len(sound) / RATE + 0.4)
-            start = len(frames)
-            frames += self._shot(scene, clip.rough, rng)
-            if sound is not None:
-                spoken.append((start, sound))
-            for item, modality in scene.sold:
-                row = links.setdefault(
-                    f"{item.sku}@{start}",
-                    {"sku": item.sku, "start_ms": start * 1000 // FPS,
-                     "end_ms": len(frames) * 1000 // FPS, "evidence": []},
-                )  # fmt: skip
-                row["evidence"].append(modality)  # type: ignore[attr-defined]
-        audio = tune(len(frames) / FPS, rng) if clip.music else None
-        if spoken:
-            audio = np.zeros(int(len(frames) / FPS * RATE), np.float32)
-            for start, sound in spoken:
-                at = int(start / FPS * RATE)
-                audio[at : at + len(sound)] += sound[: len(audio) - at]
-            audio = under_noise(audio, clip.rough, rng)
-        write_video(folder / f"{clip.video_id}.mp4", frames, audio, "veryfast")
-        row = {"video_id": clip.video_id, "links": list(links.values()), "duplicate_of": None,
-               "tags": [f"mode:{clip.kind}"]}  # fmt: skip
-        if not clip.copy:
-            return [row]
-        how, changed = copied(frames, rng)
-        write_video(folder / f"{clip.video_id}-{how}.mp4", changed, audio, "veryfast")
-        return [row, row | {"video_id": f"{clip.video_id}-{how}", "duplicate_of": clip.video_id}]
+        film = filmed(
+            clip.scenes,
+            lambda scene: self._shot(scene, clip.rough, rng),
+            lambda text: say(text, voice, self._style.pace),
+            clip.music,
+            clip.rough,
+            rng,
+        )
+        rows = [film.write(folder, clip.video_id, clip.kind, "veryfast")]
+        if clip.copy:
+            rows.append(film.write_copy(folder, clip.video_id, clip.kind, "veryfast", rng))
+        return rows
 
     def _shot(self, scene: Scene, rough: float, rng: random.Random) -> list[Rgb]:
         """All frames of a shot: its stage under this shop's camera, with its caption."""

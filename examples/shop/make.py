@@ -19,18 +19,13 @@ import cv2
 import numpy as np
 from media import (
     FPS,
-    RATE,
     Light,
     Rgb,
-    Sound,
-    copied,
+    filmed,
     printed,
     say,
     split,
-    tune,
     turned_hue,
-    under_noise,
-    write_video,
 )
 from PIL import Image, ImageDraw, ImageFont
 from rough import BAIT, HEARSAY, with_siblings
@@ -74,7 +69,7 @@ class Scene:
     beside: str | None = None
     caption: str | None = None
     speech: str | None = None
-    links: list[tuple[Item, str]] = field(default_factory=list)
+    sold: list[tuple[Item, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -98,15 +93,15 @@ def plan_video(number: int, kind: str, items: list[Item], rng: random.Random) ->
         scene = Scene(rng.uniform(2.6, 3.6), sprite=rng.choice(STRANGERS))
         if "visual" in senses:
             scene.sprite, scene.hue, scene.label = item.art, item.hue, item.label
-            scene.links.append((item, "visual"))
+            scene.sold.append((item, "visual"))
         if "ocr" in senses:
             price = rng.choice(("", f"\nonly {item.price:.2f}"))
             scene.caption = item.title + price
-            scene.links.append((item, "ocr"))
+            scene.sold.append((item, "ocr"))
         if "asr" in senses:
             said = rng.choice((item.title, item.title, item.spoken))
             scene.speech = rng.choice((f"I really like the {said}.", f"Look at {said}, it is new."))
-            scene.links.append((item, "asr"))
+            scene.sold.append((item, "asr"))
         scenes.append(scene)
         if rng.random() < 0.5:
             scenes.append(Scene(rng.uniform(1.4, 2.2), sprite=rng.choice(STRANGERS)))
@@ -134,7 +129,7 @@ def roughen(plan: Plan, items: list[Item], rng: random.Random) -> None:
     """Make a plan harder: hearsay, bait, split screens, wrong declarations."""
     plan.rough = rng.random()
     for scene in plan.scenes:
-        if scene.links:
+        if scene.sold:
             if rng.random() < 0.3 * plan.rough:
                 scene.beside = rng.choice(STRANGERS)
             continue
@@ -142,7 +137,7 @@ def roughen(plan: Plan, items: list[Item], rng: random.Random) -> None:
             scene.caption = rng.choice(BAIT)
         if scene.speech and rng.random() < 0.15:
             scene.speech = rng.choice(HEARSAY)
-    sold = {item.sku for scene in plan.scenes for item, _ in scene.links}
+    sold = {item.sku for scene in plan.scenes for item, _ in scene.sold}
     plan.merchant = [i for i in plan.merchant if i.sku in sold] if rng.random() < 0.9 else []
     if rng.random() < 0.08:
         plan.merchant.append(rng.choice([item for item in items if item.sku not in sold]))
@@ -277,42 +272,19 @@ def render(plan: Plan, folder: Path, rng: random.Random) -> list[dict[str, objec
     """Write one video, and some as a copy as well; return their rows of labels."""
     size = (512, 288) if plan.landscape else (288, 512)
     voice = rng.choice(("en-us", "en-gb", "en-us+f3", "en-gb+f2"))
-    frames: list[Rgb] = []
-    spoken: list[tuple[int, Sound]] = []
-    links: dict[str, dict[str, object]] = {}
-    for scene in plan.scenes:
-        sound = say(scene.speech, voice) if scene.speech else None
-        if sound is not None:
-            scene.seconds = max(scene.seconds, len(sound) / RATE + 0.4)
-        start = len(frames)
-        frames += render_scene(scene, size, plan.rough, rng)
-        if sound is not None:
-            spoken.append((start, sound))
-        for item, sense in scene.links:
-            row = links.setdefault(
-                f"{item.sku}@{start}",
-                {"sku": item.sku, "start_ms": start * 1000 // FPS,
-                 "end_ms": len(frames) * 1000 // FPS, "evidence": []},
-            )  # fmt: skip
-            row["evidence"].append(sense)  # type: ignore[attr-defined]
-    audio = tune(len(frames) / FPS, rng) if plan.music else None
-    if spoken:
-        audio = np.zeros(int(len(frames) / FPS * RATE), np.float32)
-        for start, sound in spoken:
-            at = int(start / FPS * RATE)
-            audio[at : at + len(sound)] += sound[: len(audio) - at]
-        if plan.rough:
-            audio = under_noise(audio, plan.rough, rng)
-    file = folder / "videos" / f"{plan.video_id}.mp4"
-    write_video(file, frames, audio)
-    row = {"video_id": plan.video_id, "links": list(links.values()), "duplicate_of": None,
-           "tags": [f"mode:{plan.kind}"]}  # fmt: skip
-    if not plan.rough or rng.random() > 0.12:
-        return [row]
-    how, changed = copied(frames, rng)
-    copy = f"{plan.video_id}-{how}"
-    write_video(folder / "videos" / f"{copy}.mp4", changed, audio)
-    return [row, row | {"video_id": copy, "duplicate_of": plan.video_id}]
+    film = filmed(
+        plan.scenes,
+        lambda scene: render_scene(scene, size, plan.rough, rng),
+        lambda text: say(text, voice),
+        plan.music,
+        plan.rough or None,
+        rng,
+    )
+    videos = folder / "videos"
+    rows = [film.write(videos, plan.video_id, plan.kind, "slow")]
+    if plan.rough and rng.random() <= 0.12:
+        rows.append(film.write_copy(videos, plan.video_id, plan.kind, "slow", rng))
+    return rows
 
 
 def picture(item: Item, number: int, rough: bool, rng: random.Random) -> Image.Image:

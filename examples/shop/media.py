@@ -8,9 +8,11 @@ import random
 import subprocess
 import tempfile
 import wave
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import av
 import cv2
@@ -22,6 +24,105 @@ FPS = 24
 RATE = 22_050
 Rgb = npt.NDArray[np.uint8]
 Sound = npt.NDArray[np.float32]
+Row = dict[str, object]
+
+
+class Sellable(Protocol):
+    """A product of a made shop."""
+
+    @property
+    def sku(self) -> str: ...
+
+
+class Shot(Protocol):
+    """One shot of a video: how long it lasts, what is said in it, and what it sells by which sense.
+
+    It grows to hold what is said.
+    """
+
+    seconds: float
+    speech: str | None
+
+    @property
+    def sold(self) -> Iterable[tuple[Sellable, str]]: ...
+
+
+AnyShot = TypeVar("AnyShot", bound=Shot)
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a camera and a microphone have recorded, and which products are where in it."""
+
+    frames: list[Rgb]
+    audio: Sound | None
+    links: list[Row]
+
+    def labels(self, video_id: str, kind: str, duplicate_of: str | None = None) -> Row:
+        """Its row of labels, or that of a copy of it."""
+        return {
+            "video_id": video_id,
+            "links": self.links,
+            "duplicate_of": duplicate_of,
+            "tags": [f"mode:{kind}"],
+        }
+
+    def write(self, folder: Path, video_id: str, kind: str, preset: str) -> Row:
+        """Write the video; its row of labels."""
+        write_video(folder / f"{video_id}.mp4", self.frames, self.audio, preset)
+        return self.labels(video_id, kind)
+
+    def write_copy(
+        self, folder: Path, video_id: str, kind: str, preset: str, rng: random.Random
+    ) -> Row:
+        """Write the video as others post it again; its row of labels."""
+        how, changed = copied(self.frames, rng)
+        write_video(folder / f"{video_id}-{how}.mp4", changed, self.audio, preset)
+        return self.labels(f"{video_id}-{how}", kind, duplicate_of=video_id)
+
+
+def filmed(
+    shots: Sequence[AnyShot],
+    shoot: Callable[[AnyShot], list[Rgb]],
+    speak: Callable[[str], Sound],
+    music: bool,
+    rough: float | None,
+    rng: random.Random,
+) -> Film:
+    """Film shots one after the other. `rough` is how noisy speech is; None for a studio."""
+    frames: list[Rgb] = []
+    spoken: list[tuple[int, Sound]] = []
+    links: list[Row] = []
+    for shot in shots:
+        sound = speak(shot.speech) if shot.speech else None
+        if sound is not None:
+            shot.seconds = max(shot.seconds, len(sound) / RATE + 0.4)
+            spoken.append((len(frames), sound))
+        start_ms = len(frames) * 1000 // FPS
+        frames += shoot(shot)
+        senses: dict[str, list[str]] = {}
+        for item, sense in shot.sold:
+            senses.setdefault(item.sku, []).append(sense)
+        links += [
+            {"sku": sku, "start_ms": start_ms, "end_ms": len(frames) * 1000 // FPS,
+             "evidence": evidence}
+            for sku, evidence in senses.items()
+        ]  # fmt: skip
+    audio = tune(len(frames) / FPS, rng) if music else None
+    if spoken:
+        audio = _mixed(spoken, len(frames) / FPS)
+        if rough is not None:
+            audio = under_noise(audio, rough, rng)
+    return Film(frames, audio, links)
+
+
+def _mixed(spoken: Sequence[tuple[int, Sound]], seconds: float) -> Sound:
+    """Sounds, each with the frame that it begins at, as one of that length."""
+    audio = np.zeros(int(seconds * RATE), np.float32)
+    for start, sound in spoken:
+        at = int(start / FPS * RATE)
+        audio[at : at + len(sound)] += sound[: len(audio) - at]
+    return audio
 
 
 def printed(sprite: Image.Image, label: str) -> Image.Image:
@@ -148,7 +249,7 @@ def under_noise(speech: Sound, rough: float, rng: random.Random) -> Sound:
     return np.clip(speech + noise * level / loud, -1.0, 1.0).astype(np.float32)
 
 
-def write_video(path: Path, frames: list[Rgb], audio: Sound | None, preset: str = "slow") -> None:
+def write_video(path: Path, frames: list[Rgb], audio: Sound | None, preset: str) -> None:
     """Encode H.264 and AAC with the codecs inside PyAV."""
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=FPS, options={"crf": "31", "preset": preset})
