@@ -24,9 +24,10 @@ from benchmarks.harness import (
     conclude,
     parse,
     parser_of,
+    write_lines,
 )
 from benchmarks.quality import ask, open_shop
-from benchmarks.shop_worker import answer, link_line, write_lines
+from benchmarks.shop_worker import answer, link_line
 from reelshelf.indexer.pipeline.products_only import ingest_products
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.pipeline.upkeep import publish

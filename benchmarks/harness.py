@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -77,6 +78,12 @@ class Bar:
         return self.found >= self.wanted if self.at_least else self.found <= self.wanted
 
 
+def write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """One JSON object a line."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    path.write_text(text, encoding="utf-8")
+
+
 def copy_without_answers(source: Path, target: Path) -> None:
     """Copy a benchmark folder, leaving out everything that tells what is right."""
     shutil.copytree(
@@ -88,7 +95,7 @@ def copy_without_answers(source: Path, target: Path) -> None:
         {name: value for name, value in row.items() if not name.startswith("relevant_")}
         for row in rows
     ]
-    queries.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    write_lines(queries, kept)
 
 
 def conclude(

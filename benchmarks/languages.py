@@ -14,11 +14,9 @@ with that word which full text finds), and in the English shop titles of other l
 """
 
 import csv
-import json
 import subprocess
 import tempfile
 import wave
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +25,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.harness import Bar, Count, conclude, parse, parser_of
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of, write_lines
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
@@ -127,7 +125,7 @@ def write_shop(shop: Shop, folder: Path, rng: np.random.Generator) -> None:
         {"sku": f"{shop.language.upper()}-{number:02d}x", "title": title, "language": shop.language}
         for number, title in enumerate(shop.titles)
     ]
-    _write_lines(folder / "products.jsonl", rows)
+    write_lines(folder / "products.jsonl", rows)
     manifest = []
     for clip in shop.clips:
         path = folder / f"{clip.video_id}.mp4"
@@ -138,12 +136,7 @@ def write_shop(shop: Shop, folder: Path, rng: np.random.Generator) -> None:
         )
         path.with_suffix(".srt").write_text(cues, encoding="utf-8")
         manifest.append({"video_id": clip.video_id, "file": path.name, "title": clip.title})
-    _write_lines(folder / "videos.jsonl", manifest)
-
-
-def _write_lines(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    path.write_text(text, encoding="utf-8")
+    write_lines(folder / "videos.jsonl", manifest)
 
 
 def _write_clip(path: Path, clip: Clip, language: str, rng: np.random.Generator) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.harness import write_lines
 from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
@@ -126,12 +127,6 @@ def link_line(video_id: str, link: ProductLink) -> dict[str, object]:
         "score": link.score,
         "intervals": [[span.start_ms, span.end_ms] for span in link.spans],
     }
-
-
-def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
-    """One JSON object a line."""
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    path.write_text(text, encoding="utf-8")
 
 
 def main() -> int:

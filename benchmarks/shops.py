@@ -20,9 +20,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import Bar, bench_folder, conclude, parse, parser_of
+from benchmarks.harness import Bar, bench_folder, conclude, parse, parser_of, write_lines
 from benchmarks.quality import Shop, ask, link_figures, measured, open_shop, score
-from benchmarks.shop_worker import answer, link_line, write_lines
+from benchmarks.shop_worker import answer, link_line
 from reelshelf.indexer.linking.calibration import UNFITTED, probability
 from reelshelf.indexer.quality.labeled import LabeledPair, calibrate, fit_folds
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error

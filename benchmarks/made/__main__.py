@@ -8,12 +8,12 @@ Needs the extra `made`, espeak-ng and flite. OUT receives a folder for each shop
 """
 
 import argparse
-import json
 import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.harness import write_lines
 from benchmarks.made.art import Art
 from benchmarks.made.clips import plan
 from benchmarks.made.film import Studio
@@ -45,8 +45,8 @@ def make(shop: str, unpacked: Path, out: Path, seed: int) -> None:
              "merchant_skus": declared if row["duplicate_of"] is None else []}
             for row in made
         ]  # fmt: skip
-    _write_lines(out / "videos.jsonl", rows)
-    _write_lines(out / "labels.jsonl", labels)
+    write_lines(out / "videos.jsonl", rows)
+    write_lines(out / "labels.jsonl", labels)
     _write_queries(studio, items, labels, out, rng)
 
 
@@ -63,7 +63,7 @@ def _write_catalog(studio: Studio, items: list[Item], out: Path, rng: random.Ran
              "category": list(item.category), "price": item.price, "currency": "EUR",
              "description": item.description, "images": images}
         )  # fmt: skip
-    _write_lines(out / "catalog" / "products.jsonl", rows)
+    write_lines(out / "catalog" / "products.jsonl", rows)
 
 
 def _write_queries(
@@ -96,13 +96,7 @@ def _write_queries(
         row["query_id"] = f"q{number:03d}"
         row["relevant_skus"] = skus
         row["relevant_video_ids"] = sorted({v for sku in skus for v in found[sku]})  # type: ignore[attr-defined]
-    _write_lines(out / "queries.jsonl", rows)
-
-
-def _write_lines(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    path.write_text(
-        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8"
-    )
+    write_lines(out / "queries.jsonl", rows)
 
 
 def main() -> int:
