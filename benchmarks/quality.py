@@ -32,8 +32,9 @@ from benchmarks.harness import (
     copy_without_answers,
     parse,
     parser_of,
+    write_lines,
 )
-from benchmarks.shop_worker import answer, duplicates, link_line, write_lines
+from benchmarks.shop_worker import answer, duplicates, link_line
 from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration, probability
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest

@@ -16,9 +16,16 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from benchmarks.harness import EXAMPLE_SHOP, Bar, bench_folder, conclude, parse, parser_of
+from benchmarks.harness import (
+    EXAMPLE_SHOP,
+    Bar,
+    bench_folder,
+    conclude,
+    parse,
+    parser_of,
+    write_lines,
+)
 from benchmarks.quality import ask, open_shop
-from benchmarks.shop_worker import write_lines
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
