@@ -86,17 +86,18 @@ def publish(
     """
     for table in release.tables:
         store.tag(table.name, release.name_of_run, table.version)
+    record = release.model_dump_json()
     row = {
         "run_id": release.run_id,
         "release_id": release.release_id,
         "sequence": release.sequence,
         "schema_version": release.schema_version,
         "created_at": dt.datetime.fromisoformat(release.created_at),
-        "record": release.model_dump_json(),
+        "record": record,
     }
-    record = pa.Table.from_pylist([row], schema=tables.releases_schema())
-    store.writable("releases").insert(record)
-    FileLog(store).note_record(release)
+    made = pa.Table.from_pylist([row], schema=tables.releases_schema())
+    store.writable("releases").insert(made)
+    FileLog(store).note_record(release.run_id, record)
     for name in ("files", "releases"):
         store.sync(name)
     lease.publish(release.run_id, end_hold=end_hold, in_place_of=in_place_of)

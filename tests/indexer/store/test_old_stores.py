@@ -59,9 +59,10 @@ class OldShop:
         ]
 
     def keys(self) -> dict[str, set[str]]:
-        """Keys of every row of the newest versions."""
+        """Keys of every row of the newest versions but links, which today's linker makes anew."""
         store = Store.open(self.store)
-        return {name: set(store.scan(name, [key])[key].to_pylist()) for name, key in KEYS.items()}
+        kept = KEYS.items() - {("links", KEYS["links"])}
+        return {name: set(store.scan(name, [key])[key].to_pylist()) for name, key in kept}
 
 
 EVERY_VERSION = pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def untouched(old: OldShop) -> bool:
     """Whether nothing has upgraded the store."""
     store = Store.open(old.store)
     versions = {generation.schema_version for generation in store.generations()}
-    return versions <= set(VERSIONS) and "terms" not in store.dataset("segments").schema.names
+    return versions <= set(VERSIONS) and "timeline" not in store.dataset("links").schema.names
 
 
 @EVERY_VERSION
@@ -122,10 +123,10 @@ def test_an_unchanged_source_costs_no_call_and_keeps_all_keys(old: OldShop, run:
     assert set(result["calls"]) <= {"files_hashed"}
     assert old.keys() == before
     # Links are made by today's code at the first write; then nothing is new any more.
-    assert result["published"] is old.is_other
+    assert result["published"]
     assert not run("ingest", *words)["published"]
     assert run("verify")["files"] > 0
-    assert run("rollback")["to"].startswith("r000002" if old.is_other else "r000001")
+    assert run("rollback")["to"].startswith("r000002")
 
 
 @EVERY_VERSION
@@ -266,7 +267,7 @@ def test_a_store_of_schema_7_keeps_what_vanishes(shop: Shop) -> None:
     assert store.dataset("vanished_videos").schema.names[-2:] == ["link_count", "cell_checksums"]
 
 
-@EVERY_VERSION
+@pytest.mark.parametrize("old", [v for v in VERSIONS if v < 10], indirect=True)
 def test_it_keeps_its_words_until_somebody_asks(old: OldShop, run: Run) -> None:
     """An old store keeps its full text and its space of texts; asked for, frames stay."""
     run("ingest", *old.source, "--config", str(old.config))
