@@ -348,6 +348,10 @@ class EngineConfig(Section):
     each time in another worker where it failed unexpectedly; one that fails in
     `quarantine_after_runs` runs is quarantined until its file or the settings change.
 
+    What is done is committed when it makes `rows_per_commit` moments, when the first of it has
+    waited for `commit_every_s`, or when it is `videos_per_commit` videos, where that is set: a run
+    that is killed does again what was not.
+
     `index_device` is where FAISS trains and assigns, in the process that a run is started in:
     "cuda" is on GPUs or an error, "auto" on GPUs where there are any.
     """
@@ -363,7 +367,9 @@ class EngineConfig(Section):
     model_memory_gb: Annotated[float, Field(ge=0)] = 0.0
     videos_per_batch: PositiveInt = 8
     fill_batches_s: Annotated[float, Field(ge=0)] = 2.0
-    videos_per_commit: PositiveInt = 32
+    rows_per_commit: PositiveInt = 8192
+    commit_every_s: Annotated[float, Field(gt=0)] = 60.0
+    videos_per_commit: PositiveInt | None = None
     attempts: PositiveInt = 2
     quarantine_after_runs: PositiveInt = 3
     index_device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -2,9 +2,9 @@
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes, full_text_column
 from reelshelf.indexer.index.duplicates import (
+    Comparer,
     cluster_duplicates,
     clusters_of,
-    duplicates_of,
     mean_frame,
 )
 from reelshelf.indexer.index.gpus import gpus_for
@@ -32,6 +32,7 @@ __all__ = [
     "VECTOR_COLUMNS",
     "Builder",
     "ColumnPart",
+    "Comparer",
     "GroundTruth",
     "IndexFacts",
     "Measured",
@@ -42,7 +43,6 @@ __all__ = [
     "cluster_duplicates",
     "clusters_of",
     "column_parts",
-    "duplicates_of",
     "exact_searches",
     "full_text_column",
     "gpus_for",

@@ -3,21 +3,25 @@
 Two videos are duplicates if each shows what the other shows. Moments are compared by their frame
 vectors, centered on the shop's mean so that a common look does not count; a video covers another as
 far as each of its moments, weighted by length, has a like one there. A clip that two different
-videos share covers only a part of either. Who is compared with whom comes from the vector index, so
-a shop of any size compares a new video with a few.
+videos share covers only a part of either. Who is compared with whom comes from sketches of all
+moments (`reelshelf.indexer.index.sketches`), which leave out none that is a duplicate; in a shop of
+more moments than they are made for, from the vector index.
 
 Which content duplicates which is kept in `videos.duplicates`, so only new and changed videos are
 compared; clusters are the connected components, named by their smallest content hash.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from reelshelf.indexer.index.sketches import Directions, Sketches, centered
 from reelshelf.indexer.store.nearest import nearest
-from reelshelf.indexer.store.tables import Store, VideoFrames
+from reelshelf.indexer.store.tables import Store, VideoFrames, parts
 from reelshelf.schemas.config import DuplicatesConfig
 from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.media import Vectors
@@ -28,6 +32,8 @@ from reelshelf.schemas.visual_stats import VisualStats
 VERSION = 1
 
 _SAMPLE = 4096
+# Of so many moments sketches take a gigabyte.
+_MOST_SKETCHES = 2_500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +51,7 @@ class Shape:
 
 def shape_of(frames: VideoFrames, mean: Vectors) -> Shape:
     """Center and normalize a video's frame vectors."""
-    moved = frames.vectors - mean
-    norms = np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-6)
-    return Shape(np.asarray(moved / norms, np.float32), frames.lengths)
+    return Shape(centered(frames.vectors, mean), frames.lengths)
 
 
 def are_duplicates(a: Shape, b: Shape, config: DuplicatesConfig) -> bool:
@@ -75,9 +79,9 @@ def cluster_duplicates(
     space = stats.stats_id if stats else None
     settings = fingerprint([VERSION, config.model_dump(mode="json"), space])
     mean = mean_frame(store, stats)
+    comparer = Comparer(store, index, mean, config)
     for batch in store.videos_to_compare(settings):
-        found = {key: duplicates_of(store, key, batch[key], index, mean, config) for key in batch}
-        store.write_duplicates(found, settings)
+        store.write_duplicates(comparer.duplicates(batch), settings)
     store.write_clusters(clusters_of(store.duplicate_edges()))
 
 
@@ -91,32 +95,55 @@ def mean_frame(store: Store, stats: VisualStats | None) -> Vectors:
     return np.asarray(frames.mean(axis=0), np.float32)
 
 
-def duplicates_of(
-    store: Store,
-    key: str,
-    frames: VideoFrames,
-    index: VectorIndex,
-    mean: Vectors,
-    config: DuplicatesConfig,
-) -> list[str]:
-    """Hashes of the contents that duplicate one video."""
-    table = store.table("segments", store.dataset("segments").version)
-    near: set[str] = set()
-    for vector in frames.vectors:
-        # Its own moments are the nearest, and would crowd out the others.
-        hits = nearest(
-            table, "frame_vector", vector, index, config.candidates, ["video_key"], other_than=key
-        )
-        near.update(str(hit["video_key"]) for hit in hits)
-    own = shape_of(frames, mean)
-    others = store.video_frames(sorted(near))
-    return sorted(
-        {
-            other.content_sha256
-            for other in others.values()
-            if are_duplicates(own, shape_of(other, mean), config)
+@dataclass(frozen=True)
+class Comparer:
+    """Compares videos with all that a store holds. `mean` is what frames are centered on."""
+
+    store: Store
+    index: VectorIndex
+    mean: Vectors
+    config: DuplicatesConfig
+
+    def duplicates(self, videos: Mapping[str, VideoFrames]) -> dict[str, list[str]]:
+        """Hashes of the contents that duplicate each of some videos, given by key."""
+        shapes = {key: shape_of(frames, self.mean) for key, frames in videos.items()}
+        found: dict[str, set[str]] = {key: set() for key in videos}
+        compared = defaultdict(list)
+        for key, others in self._near(videos).items():
+            for other in others:
+                compared[other].append(key)
+        for part in parts(sorted(compared)):
+            for other, frames in self.store.video_frames(part).items():
+                shape = shape_of(frames, self.mean)
+                for key in compared[other]:
+                    if are_duplicates(shapes[key], shape, self.config):
+                        found[key].add(frames.content_sha256)
+        return {key: sorted(contents) for key, contents in found.items()}
+
+    def _near(self, videos: Mapping[str, VideoFrames]) -> Mapping[str, Iterable[str]]:
+        """Keys of the videos that each is to be compared with."""
+        if self._sketches is not None:
+            return self._sketches.covering(list(videos), self.config.min_cover)
+        return {key: self._nearest(key, frames) for key, frames in videos.items()}
+
+    @cached_property
+    def _sketches(self) -> Sketches | None:
+        if self.store.count("segments") > _MOST_SKETCHES:
+            return None
+        return Sketches.of(self.store, Directions.of(self.store, self.mean))
+
+    def _nearest(self, key: str, frames: VideoFrames) -> set[str]:
+        """The videos of the moments that the index finds nearest to a video's own."""
+        table = self.store.table("segments", self.store.dataset("segments").version)
+        most, columns = self.config.candidates, ["video_key"]
+        return {
+            # Its own moments are the nearest, and would crowd out the others.
+            str(hit["video_key"])
+            for vector in frames.vectors
+            for hit in nearest(
+                table, "frame_vector", vector, self.index, most, columns, other_than=key
+            )
         }
-    )
 
 
 def clusters_of(edges: dict[str, set[str]]) -> dict[str, str]:

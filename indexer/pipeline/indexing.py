@@ -6,17 +6,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from reelshelf.indexer.extract.hotwords import Hotwords
+from reelshelf.indexer.pipeline.committing import Commits
 from reelshelf.indexer.pipeline.engine import EncodeTexts, Engine
 from reelshelf.indexer.pipeline.long_videos import LongVideos
 from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, VideoPlan, Why
+from reelshelf.indexer.pipeline.progress import Stage
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.sources.videos import VideosRead
 from reelshelf.indexer.store import products as product_rows
-from reelshelf.indexer.store.checksums import FileLog
 from reelshelf.indexer.store.chunks import begun_videos, forget_chunks
 from reelshelf.indexer.store.products import PictureState, ProductState
 from reelshelf.indexer.store.sources import FileState, note_seen
-from reelshelf.indexer.store.tables import Store, VideoState
+from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.vanished import (
     KeptIn,
     bring_back,
@@ -42,9 +43,9 @@ from reelshelf.schemas.run import VIDEO_STAGES
 from reelshelf.schemas.segments import SegmentedVideo
 from reelshelf.schemas.stages import picture_fingerprints
 
-_PRODUCTS_PER_COMMIT = 256
+_PRODUCTS_PER_COMMIT = 2048
 _ROWS_PER_COMMIT = 8192
-_PICTURES_PER_COMMIT = 64
+_PICTURES_PER_COMMIT = 2048
 _VIDEOS_PER_READ = 64
 # So many failures that are alike end a run in which no more videos than that went well.
 _ALIKE = 20
@@ -65,18 +66,18 @@ def index_products(
     due = {item.product.sku for item in plan.texts}
     known = set(states)
     seen = {key: state.first_seen_at for key, state in states.items()}
-    # Those that ask no model first, in larger pieces: each commit looks at the whole table.
+    # Those that ask no model first, in larger pieces.
     rows = sorted(plan.rows, key=lambda item: item.product.sku in due)
     encoded = [item for item in rows if item.product.sku in due]
     pieces = [*_pieces(rows[: len(rows) - len(encoded)], _ROWS_PER_COMMIT)]
     pieces += _pieces(encoded, _PRODUCTS_PER_COMMIT)
     with run.stage("products", len(rows)) as stage:
         for batch in pieces:
-            vectors = _text_vectors(run, encode_texts, baseline, outcomes, batch, due, known)
+            vectors = _text_vectors(run, encode_texts, baseline, outcomes, batch, due, known, stage)
             # What the store has of a product that failed stays; the next run tries it again.
             well = [item for item in batch if item.product.sku in vectors]
             product_rows.write_products(run.store, well, vectors, seen, run.context)
-            stage.advance(len(batch))
+            stage.advance(sum(item.product.sku not in due for item in batch))
 
 
 def _pieces(
@@ -94,6 +95,7 @@ def _text_vectors(
     batch: Sequence[FingerprintedProduct],
     due: set[str],
     known: set[str],
+    stage: Stage,
 ) -> dict[str, ProductVectors]:
     """The vectors of products by SKU: as they are stored, or encoded where they are due."""
     shop = run.config.shop_id
@@ -104,6 +106,7 @@ def _text_vectors(
     changed = [item.product for item in batch if item.product.sku in due]
     refused = 0
     for sku, made in (answer for part in encode_texts(changed) for answer in part.items()):
+        stage.advance()
         if isinstance(made, RejectedText):
             outcomes.rejected.append(RejectedRow("catalog", 0, sku, made.reason))
             outcomes.refused_products.add(sku)
@@ -151,7 +154,7 @@ def index_pictures(
     pending: list[EncodedPicture] = []
 
     def commit() -> None:
-        product_rows.write_pictures(run.store, pending, made_by, run.context)
+        product_rows.write_pictures(run.store, pending, made_by, states.keys(), run.context)
         keys = [item.job.image_key for item in pending]
         hashes = [item.image.content_sha256 for item in pending]
         found = zip(keys, hashes, strict=True)
@@ -266,14 +269,14 @@ def index_videos(
     run.store.update_sources(plan.described_anew, run.context)
     tries = {planned.job.source.video_id: planned.tries for planned in plan.todo}
     failed: dict[str, Failed] = {}
-    pending: list[Indexed] = []
-    alike, why, log = Alike(), None, FileLog(run.store)
+    alike, why = Alike(), None
     begun = begun_videos(run.store)
     if baseline.served_store is not None:
         begun |= begun_videos(baseline.served_store)
     if run.scope.removes:
         forget_chunks(run.store, sorted(begun - plan.keys - kept_keys(run.store)))
     planned = {item.job.key: item for item in plan.todo}
+    commits = Commits(run, outcomes, known.videos, known.seen.keys() | plan.touched.keys(), begun)
     long = LongVideos(run, baseline, planned, known.videos)
     with run.stage("videos", len(plan.todo)) as stage:
         hotwords = Hotwords(products, analyzer_for(products, run.config.text.analyzer))
@@ -290,16 +293,13 @@ def index_videos(
                     break
                 continue
             alike.well += 1
-            pending.append(outcome)
-            if len(pending) >= run.config.engine.videos_per_commit:
-                _commit(run, outcomes, pending, known.videos, log, begun)
-                pending = []
-        _commit(run, outcomes, pending, known.videos, log, begun)
+            commits.add(outcome)
+        commits.close()
     if why is None:
         why = _index_chunks(run, engine, outcomes, long, alike)
         for item in long.finish(outcomes):
             failed[item.video_id] = replace(item, attempt=tries[item.video_id] + 1)
-        log.note(("segments", run.store), ("videos", run.store))
+        commits.note_files()
     outcomes.failed += failed.values()
     fresh = {p.job.source.video_id for p in plan.todo if p.why in (Why.NEW, Why.CHANGED)}
     unread = sum(item.video_id not in tries and item.attempt == 1 for item in plan.unread)
@@ -381,26 +381,3 @@ def note_failed(
         if item.lasting and item.image_key in pictures.stamps:
             found[item.image_key] = FileState(pictures.stamps[item.image_key], "")
     note_seen(run.store, found)
-
-
-def _commit(
-    run: Run,
-    outcomes: Outcomes,
-    batch: Sequence[Indexed],
-    states: Mapping[str, VideoState],
-    log: FileLog,
-    begun: Collection[str],
-) -> None:
-    run.store.write_videos(batch, run.context, states)
-    if batch:
-        # What was long before is short now.
-        forget_chunks(run.store, sorted({done.job.key for done in batch} & set(begun)))
-        # Now, and not hours later when a release names them.
-        log.note(("segments", run.store), ("videos", run.store))
-    note_seen(
-        run.store,
-        {done.job.key: FileState(done.job.stamp, done.video.content_sha256) for done in batch},
-    )
-    outcomes.indexed += len(batch)
-    for done in batch:
-        outcomes.calls.update(asdict(done.video.asked))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reelshelf.indexer.index.duplicates import clusters_of, duplicates_of, mean_frame
+from reelshelf.indexer.index.duplicates import Comparer, clusters_of, mean_frame
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.overrides import OverridesByCluster
 from reelshelf.indexer.quality.declared import DECLARED
@@ -218,16 +218,13 @@ def compared_again(
             moments += looked.rows["segment_count"][place].as_py() or 0
     keys = looked.rows["video_key"].take(pa.array(places, pa.int64())).to_pylist()
     edges = store.duplicate_edges()
-    mean, frames = mean_frame(store, stats), store.video_frames(keys)
+    comparer = Comparer(store, index, mean_frame(store, stats), config)
+    compared = comparer.duplicates(store.video_frames(keys))
     wrong = []
     for place, key in zip(places, keys, strict=True):
         content = looked.rows["content_sha256"][place].as_py()
         said = set(looked.rows["duplicates"][place].as_py() or ()) & edges.keys()
-        found = (
-            set(duplicates_of(store, key, frames[key], index, mean, config))
-            if key in frames
-            else set()
-        )
+        found = set(compared.get(key, ()))
         missed = {other for other in found - said if content not in edges.get(other, ())}
         wrong.append(bool(said - found or missed - {content}))
     yield from _compared(looked, np.array(places, np.intp), np.array(wrong, np.bool_), "duplicates")

@@ -103,7 +103,7 @@ def finish_video(
     store.sync("segments")
     before = states.get(key)
     made = rows.long_video_row(divided, done, run, before.first_seen_at if before else None)
-    store.replace("videos", "video_key", made, "video_key", [key])
+    store.replace("videos", made, "video_key", [key])
     store.sync("videos")
     _drop_unlisted(store, key, wanted)
     store.writable("chunk_segments").delete(among("video_key", [key]))

@@ -1,7 +1,7 @@
 """The catalog in the store: a row for each product, one for each picture that could be read."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelshelf.indexer.store import rows
@@ -86,12 +86,15 @@ def write_products(
     first_seen: Mapping[str, dt.datetime],
     run: RunContext,
 ) -> None:
-    """Write the rows of products, replacing what they had."""
+    """Write the rows of products, replacing what they had.
+
+    `first_seen` has every product that there is a row of.
+    """
     if not products:
         return
     table = rows.product_rows(products, vectors, first_seen, run)
-    keys = table["product_key"].to_pylist()
-    store.replace("products", "product_key", table, "product_key", keys)
+    held = [key for key in table["product_key"].to_pylist() if key in first_seen]
+    store.replace("products", table, "product_key", held)
 
 
 def stored_pictures(store: Store, keys: Sequence[str]) -> dict[str, EncodedImage]:
@@ -111,17 +114,19 @@ def write_pictures(
     store: Store,
     pictures: Sequence[EncodedPicture],
     fingerprints: tuple[str, str],
+    held: Collection[str],
     run: RunContext,
 ) -> None:
     """Write pictures, replacing what stood under their keys.
 
-    `fingerprints` are of what encoded and of what read them.
+    `fingerprints` are of what encoded and of what read them, `held` the keys of all pictures that
+    there are rows of.
     """
     if not pictures:
         return
     table = rows.product_image_rows(pictures, fingerprints, run)
-    keys = table["image_key"].to_pylist()
-    store.replace("product_images", "image_key", table, "image_key", keys)
+    keys = [key for key in table["image_key"].to_pylist() if key in held]
+    store.replace("product_images", table, "image_key", keys)
 
 
 def delete_pictures(store: Store, keys: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -58,6 +58,9 @@ STAGE_COLUMNS = {
     for stage in STAGES
 }
 
+# What each moment has of its video's source.
+OF_THE_SOURCE = ("merchant_id", "published_at")
+
 # One row as Arrow takes and gives it. It never leaves this room: outside, rows are records.
 Cells: TypeAlias = dict[str, Any]
 
@@ -85,6 +88,16 @@ class RunContext:
         }
 
 
+def cells_of(record: Any) -> Cells:
+    """The fields of a record as cells. `dataclasses.asdict` would copy each of them, deeply."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def _with_box(record: ScreenText | Evidence) -> Cells:
+    """The same for what may have a place in the frame."""
+    return cells_of(record) | {"box": None if record.box is None else cells_of(record.box)}
+
+
 def now() -> dt.datetime:
     """This instant, in UTC."""
     return dt.datetime.now(dt.UTC)
@@ -96,7 +109,7 @@ def chunk_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
     for done in batch:
         job, video, chunk = done.job, done.video, done.job.chunk
         assert chunk is not None
-        placed = asdict(chunk)
+        placed = cells_of(chunk)
         rows.append(
             run.common
             | placed
@@ -106,7 +119,7 @@ def chunk_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
                 "content_sha256": chunk.sha256,
                 "absent": list(video.absent),
                 "segment_count": len(video.segments),
-                **asdict(video.counts),
+                **cells_of(video.counts),
                 "calls": calls_cells(video.calls),
                 **_stage_cells(job.kept or run.fingerprints),
                 "language": video.language,
@@ -184,7 +197,7 @@ def video_rows(
                 "container": video.info.container,
                 "absent": list(video.absent),
                 "segment_count": len(video.segments),
-                **asdict(video.counts),
+                **cells_of(video.counts),
                 "calls": calls_cells(video.calls),
                 **_stage_cells(stages),
                 "post_fingerprint": done.job.post_fingerprint,
@@ -200,7 +213,7 @@ def video_rows(
 
 def calls_cells(calls: ModelCalls) -> Cells:
     """Calls by their stored names, of which one has another spelling."""
-    cells = asdict(calls)
+    cells = cells_of(calls)
     return cells | {"lines_recognised": cells.pop("lines_recognized")}
 
 
@@ -239,8 +252,20 @@ def with_sources(
     return with_checksums_again("videos", before, pa.Table.from_pylist(rows, schema=schema))
 
 
+def described(segments: pa.Table, sources: Mapping[str, VideoSource]) -> pa.Table:
+    """Rows of `segments` with what they have of their video's source, which is given by key."""
+    own = [sources[key] for key in segments["video_key"].to_pylist()]
+    for name in OF_THE_SOURCE:
+        place = segments.schema.get_field_index(name)
+        field = segments.schema.field(place)
+        values = pa.array([getattr(source, name) for source in own], field.type)
+        segments = segments.set_column(place, field, values)
+    return segments
+
+
 def _source_columns(source: VideoSource) -> Cells:
-    return asdict(source) | {
+    return cells_of(source) | {
+        "chapters": [cells_of(chapter) for chapter in source.chapters],
         "path": printable(source.path),
         "merchant_skus": list(source.merchant_skus),
         "subtitles": None if source.subtitles is None else printable(source.subtitles),
@@ -282,10 +307,10 @@ def segment_rows(batch: Sequence[Indexed], run: RunContext) -> pa.Table:
                     "keyframe_ms": segment.keyframe_ms,
                     "frame_count": segment.frame_count,
                     "text": segment.text,
-                    "screen_text": [asdict(line) for line in segment.screen_text],
-                    "utterances": [asdict(utterance) for utterance in segment.utterances],
+                    "screen_text": [_with_box(line) for line in segment.screen_text],
+                    "utterances": [cells_of(utterance) for utterance in segment.utterances],
                     "utterance_vectors": segment.utterance_vectors.ravel(),
-                    "post_text": [asdict(posted) for posted in segment.post_text],
+                    "post_text": [cells_of(posted) for posted in segment.post_text],
                     "merchant_id": source.merchant_id,
                     "language": segment.language or done.video.language,
                     "terms": segment.terms,
@@ -313,7 +338,7 @@ def product_rows(
         product = item.product
         key = product_key(run.shop_id, product.sku)
         rows.append(
-            asdict(product)
+            cells_of(product)
             | run.common
             | {
                 "product_key": key,
@@ -371,13 +396,13 @@ def link_rows(links: Iterable[tuple[str, ProductLink]], run: RunContext) -> pa.T
             "score": link.score,
             "scores": {modality.value: score for modality, score in link.scores},
             "post_text_score": dict(link.scores).get(Modality.POST_TEXT, 0.0),
-            "spans": [asdict(span) for span in link.spans],
+            "spans": [cells_of(span) for span in link.spans],
             "evidence": [_evidence_cells(piece) for piece in link.evidence],
             "merchant_id": None,
             "group_id": link.group_id,
             "variant": link.variant.value if link.variant else None,
             "override": _override_cells(link.override),
-            "timeline": [asdict(item) for item in link.timeline] or None,
+            "timeline": [cells_of(item) for item in link.timeline] or None,
         }
         for video_id, link in links
     ]
@@ -626,7 +651,7 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
 def _override_cells(override: Override | None) -> Cells | None:
     if override is None:
         return None
-    return {name: value for name, value in asdict(override).items() if name != "video_key"}
+    return {name: value for name, value in cells_of(override).items() if name != "video_key"}
 
 
 def _override(video_key: str, cells: Cells | None) -> Override | None:
@@ -643,7 +668,7 @@ def modality_scores(scores: Mapping[str, float], posted: float | None) -> dict[M
 
 
 def _evidence_cells(piece: Evidence) -> Cells:
-    cells = asdict(piece)
+    cells = _with_box(piece) | {"span": None if piece.span is None else cells_of(piece.span)}
     # The stored name is older than the word.
     return cells | {"sense": cells.pop("modality")}
 

@@ -1,10 +1,11 @@
 """What was seen at the source: each file's stamp, and the hash of the bytes it had then."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
+from reelshelf.indexer.store.rows import cells_of
 from reelshelf.indexer.store.tables import Store, among, parts
 from reelshelf.schemas import tables
 from reelshelf.schemas.outcomes import SourceStamp
@@ -37,17 +38,22 @@ def _stamp(row: dict[str, object]) -> SourceStamp:
     return SourceStamp(**row)  # type: ignore[arg-type]
 
 
-def note_seen(store: Store, found: Mapping[str, FileState]) -> None:
-    """Remember files, by the key of their video or picture."""
+def note_seen(
+    store: Store, found: Mapping[str, FileState], known: Collection[str] | None = None
+) -> None:
+    """Remember files, by the key of their video or picture.
+
+    `known` are the keys that there are rows of, or None where that is to be looked up.
+    """
     if not found:
         return
     rows = [
-        {"source_key": key, "content_sha256": seen.content_sha256, **asdict(seen.stamp)}
+        {"source_key": key, "content_sha256": seen.content_sha256, **cells_of(seen.stamp)}
         for key, seen in sorted(found.items())
     ]
-    merge = store.merge("sources", "source_key")
-    merge.when_matched_update_all().when_not_matched_insert_all()
-    merge.execute(pa.Table.from_pylist(rows, schema=tables.sources_schema()))
+    table = pa.Table.from_pylist(rows, schema=tables.sources_schema())
+    held = [key for key in found if known is None or key in known]
+    store.replace("sources", table, "source_key", held)
 
 
 def forget_seen(store: Store, keys: set[str]) -> None:

@@ -26,9 +26,9 @@ import pyarrow as pa
 from lance.dataset import MergeInsertBuilder
 from lancedb.db import DBConnection
 from lancedb.table import Table
-from lancedb.util import value_to_sql
 
 from reelshelf.indexer.store import rows
+from reelshelf.indexer.store.changing import change_rows
 from reelshelf.indexer.store.connection import (
     check_conditional_writes,
     connect,
@@ -55,6 +55,8 @@ Item = TypeVar("Item")
 _LOG = logging.getLogger(__name__)
 
 _KEYS_PER_FILTER = 500
+# Of rows without vectors.
+_ROWS_PER_CHANGE = 8192
 # What Lance raises over a file that is cut off or gone.
 UNREADABLE = (OSError, RuntimeError, ValueError)
 # What it says where the system refuses, and the file may be whole.
@@ -554,11 +556,14 @@ class Store:
     def write_videos(
         self, batch: Sequence[Indexed], run: RunContext, states: Mapping[str, VideoState]
     ) -> None:
-        """Write videos with all their segments, replacing what they had."""
+        """Write videos with all their segments, replacing what they had.
+
+        `states` are of all videos that there are rows of: what others have is not looked for.
+        """
         if not batch:
             return
         segments = rows.segment_rows(batch, run)
-        keys = [done.job.key for done in batch]
+        held = [done.job.key for done in batch if done.job.key in states]
         replaced = [d.job.key for d in batch if d.job.key in states and d.job.stored is None]
         if replaced:
             # Until its new row is there, a video that is being replaced counts as not done. One
@@ -566,10 +571,10 @@ class Store:
             # again, into the same moments.
             self.writable("videos").delete(among("video_key", replaced))
         self._unmark_stages(batch)
-        self.replace("segments", "segment_key", segments, "video_key", keys)
+        self.replace("segments", segments, "video_key", held)
         self.sync("segments")
-        seen = {key: states[key].first_seen_at for key in keys if key in states}
-        self.replace("videos", "video_key", rows.video_rows(batch, run, seen), "video_key", keys)
+        seen = {key: states[key].first_seen_at for key in held}
+        self.replace("videos", rows.video_rows(batch, run, seen), "video_key", held)
 
     def _unmark_stages(self, batch: Sequence[Indexed]) -> None:
         """Have videos that are done in part say so, until their new rows are there.
@@ -616,16 +621,28 @@ class Store:
                 r["video_key"]: r
                 for r in self.scan("videos", None, among("video_key", keys)).to_pylist()
             }
-            for key, source in part:
-                values = {
-                    "merchant_id": value_to_sql(source.merchant_id),
-                    "published_at": value_to_sql(source.published_at),
-                }
-                self.writable("segments").update(values, where=among("video_key", [key]))
-            self.sync("segments")
+            self._describe_segments(stored, dict(part))
             # Last, since this row is what the next run compares with.
             table = rows.with_sources(stored, part, run)
-            self.replace("videos", "video_key", table, "video_key", keys)
+            self.replace("videos", table, "video_key", keys)
+
+    def _describe_segments(
+        self, stored: Mapping[str, rows.Cells], sources: Mapping[str, VideoSource]
+    ) -> None:
+        """Say of the moments of videos which merchant's they are and since when, where it changed.
+
+        `stored` are the rows of the videos as they are.
+        """
+        changed = [
+            key
+            for key, source in sources.items()
+            if any(stored[key][name] != getattr(source, name) for name in rows.OF_THE_SOURCE)
+        ]
+        if not changed:
+            return
+        segments = self.scan("segments", None, among("video_key", changed))
+        self.replace("segments", rows.described(segments, sources), "video_key", changed)
+        self.sync("segments")
 
     def delete_videos(self, keys: Sequence[str]) -> None:
         """Remove videos with their segments and links."""
@@ -671,7 +688,7 @@ class Store:
     ) -> None:
         """Replace all links of the videos that `made_from` gives a fingerprint for."""
         table = rows.link_rows(links, run)
-        self.replace("links", "link_key", table, "video_key", sorted(made_from))
+        self.replace("links", table, "video_key", sorted(made_from))
         self.sync("links")
         counts = Counter(link.video_key for _, link in links)
         # Last, since this is what tells the next run that the links are there.
@@ -755,13 +772,18 @@ class Store:
             }
         )
 
-    def _change_videos(self, changes: dict[str, rows.Cells]) -> None:
-        """Set some columns of some videos."""
-        for part in parts(sorted(changes)):
-            stored = self.scan("videos", None, among("video_key", part)).to_pylist()
-            changed = [row | changes[row["video_key"]] for row in stored]
-            table = pa.Table.from_pylist(changed, schema=tables.videos_schema())
-            self.replace("videos", "video_key", table, "video_key", part)
+    def _change_videos(self, changes: Mapping[str, rows.Cells]) -> None:
+        """Set some columns of some videos, of each the same ones, which have no checksums."""
+        schema = tables.videos_schema()
+        for part in parts(sorted(changes), _ROWS_PER_CHANGE):
+            stored = self.scan("videos", None, among("video_key", part))
+            stored = stored.select(schema.names).cast(schema)
+            own = [changes[key] for key in stored["video_key"].to_pylist()]
+            for column in changes[part[0]]:
+                field = schema.field(column)
+                values = pa.array([cells[column] for cells in own], field.type)
+                stored = stored.set_column(schema.get_field_index(column), field, values)
+            self.replace("videos", stored, "video_key", part)
 
     def segment_sample(self, most: int) -> SegmentSample:
         """The segments of some whole videos, about `most`.
@@ -823,15 +845,13 @@ class Store:
         # lancedb's own merge refuses nulls in vector columns or would null what is broken.
         return self.writable(name).merge_insert(key)
 
-    def replace(
-        self, name: str, key: str, table: pa.Table, owner: str, owners: Sequence[str]
-    ) -> None:
-        """In one commit: merge `table` by `key`, and drop other rows of the same owners."""
-        if not owners:
-            return
-        merge = self.merge(name, key)
-        merge.when_matched_update_all().when_not_matched_insert_all()
-        merge.when_not_matched_by_source_delete(among(owner, owners)).execute(table)
+    def replace(self, name: str, rows: pa.Table, owner: str, owners: Sequence[str]) -> None:
+        """In one commit: add rows, and drop those that these owners had; none where none had any.
+
+        `owner` is the column that names them.
+        """
+        gone = among(owner, owners) if owners else None
+        change_rows(self.writable(name), rows, gone)
 
 
 def cut_off(error: Exception) -> str:
@@ -958,10 +978,10 @@ def generation_table(name: str, generation: int) -> str:
     return name if plain else f"{name}_g{generation}"
 
 
-def parts(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Items in pieces of as many as one filter takes."""
-    for start in range(0, len(items), _KEYS_PER_FILTER):
-        yield list(items[start : start + _KEYS_PER_FILTER])
+def parts(items: Sequence[Item], size: int = _KEYS_PER_FILTER) -> Iterator[list[Item]]:
+    """Items in pieces of as many as one filter takes, where whole rows are read by it."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])
 
 
 def _grouped(groups: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:

@@ -104,8 +104,8 @@ def keep_vanished(store: Store, keys: Sequence[str], at: dt.datetime) -> None:
         videos = store.scan("videos", None, where)
         moment = pa.array([at] * videos.num_rows, tables.INSTANT)
         videos = videos.append_column(pa.field("vanished_at", tables.INSTANT), moment)
-        store.replace("vanished_segments", "segment_key", segments, "video_key", part)
-        store.replace("vanished_videos", "video_key", videos, "video_key", part)
+        store.replace("vanished_segments", segments, "video_key", part)
+        store.replace("vanished_videos", videos, "video_key", part)
         store.sync("vanished_segments")
         store.sync("vanished_videos")
         store.delete_videos(part)
@@ -128,27 +128,16 @@ def bring_back(
         for part in parts(own):
             keys = [key for key, _ in part]
             where = among("video_key", keys)
-            segments = _with_sources(place.segment_rows(where), dict(part))
+            segments = rows.described(place.segment_rows(where), dict(part))
             stored = {row["video_key"]: row for row in place.video_rows(None, where).to_pylist()}
             anew = {"duplicates_fingerprint": None, "duplicate_cluster": None}
             due = {key: row | anew for key, row in stored.items()}
-            store.replace("segments", "segment_key", segments, "video_key", keys)
+            store.replace("segments", segments, "video_key", keys)
             store.sync("segments")
             videos = rows.with_sources(due, part, run)
-            store.replace("videos", "video_key", videos, "video_key", keys)
+            store.replace("videos", videos, "video_key", keys)
     store.sync("videos")
     forget_kept(store, [key for key, _ in returned])
-
-
-def _with_sources(segments: pa.Table, sources: Mapping[str, VideoSource]) -> pa.Table:
-    """Segments with their video's merchant and time of publication as they are now."""
-    own = [sources[key] for key in segments["video_key"].to_pylist()]
-    for name in ("merchant_id", "published_at"):
-        place = segments.schema.get_field_index(name)
-        field = segments.schema.field(place)
-        values = pa.array([getattr(source, name) for source in own], field.type)
-        segments = segments.set_column(place, field, values)
-    return segments
 
 
 def kept_keys(store: Store) -> set[str]:
