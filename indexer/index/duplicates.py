@@ -29,7 +29,7 @@ from reelshelf.schemas.release import VectorIndex
 from reelshelf.schemas.visual_stats import VisualStats
 
 # Raise when the same rows and config would give other duplicates.
-VERSION = 1
+VERSION = 2
 
 _SAMPLE = 4096
 # Of so many moments sketches take a gigabyte.
