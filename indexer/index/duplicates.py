@@ -106,6 +106,8 @@ class Comparer:
 
     def duplicates(self, videos: Mapping[str, VideoFrames]) -> dict[str, list[str]]:
         """Hashes of the contents that duplicate each of some videos, given by key."""
+        if not videos:
+            return {}
         shapes = {key: shape_of(frames, self.mean) for key, frames in videos.items()}
         found: dict[str, set[str]] = {key: set() for key in videos}
         compared = defaultdict(list)

@@ -38,6 +38,7 @@ def other(key: str) -> Config:
         value / 2 if isinstance(value, float) and value else None,
         value + 1.0 if isinstance(value, float) else None,
         0.5 if value == 0.0 else None,
+        7,
         "decord", "google", "simple", "skip",
         "flat", "fragments", "local", "cpu", "s3://b/p", "http://host", "x",
         {"x": "linked"},

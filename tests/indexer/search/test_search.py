@@ -108,7 +108,8 @@ def test_every_judged_text_is_answered(searcher: Searcher) -> None:
 def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
     """Each product of a category that a video surely sells is among the results."""
     products = [item.product for item in searcher._catalog.products]
-    sold = {products[i].sku for sales in searcher._sold.values() for i, _ in sales}
+    links = searcher._links.products
+    sold = {products[links[i]].sku for sales in searcher._sold.values() for i in sales}
     names = {part for p in products for part in p.category} | {p.brand for p in products if p.brand}
     asked = 0
     for name in sorted(names):
