@@ -208,8 +208,8 @@ class DuplicatesConfig(Section):
 
     `min_cover` is how well each must show what the other shows: the mean over a video's moments,
     by length, of the centered cosine to the likest moment of the other. `candidates` is how many
-    near moments are looked at for each moment in a shop of more than 2.5 million: in others all
-    are.
+    near moments the vector index is asked for, for each moment of a few new videos. Where many are
+    new, or there is no index, all moments are looked at.
     """
 
     min_cover: Fraction = 0.68

@@ -3,9 +3,9 @@
 Two videos are duplicates if each shows what the other shows. Moments are compared by their frame
 vectors, centered on the shop's mean so that a common look does not count; a video covers another as
 far as each of its moments, weighted by length, has a like one there. A clip that two different
-videos share covers only a part of either. Who is compared with whom comes from sketches of all
-moments (`reelshelf.indexer.index.sketches`), which leave out none that is a duplicate; in a shop of
-more moments than they are made for, from the vector index.
+videos share covers only a part of either. Who is compared with whom comes from the vector index
+where a few videos are new, so that a night costs what is new of it; where many are, or there is no
+index, from sketches of all moments (`reelshelf.indexer.index.sketches`), which leave out none.
 
 Which content duplicates which is kept in `videos.duplicates`, so only new and changed videos are
 compared; clusters are the connected components, named by their smallest content hash.
@@ -32,8 +32,10 @@ from reelshelf.schemas.visual_stats import VisualStats
 VERSION = 2
 
 _SAMPLE = 4096
-# Of so many moments sketches take a gigabyte.
-_MOST_SKETCHES = 2_500_000
+# Of so many moments sketches take 400 MB, and twice that while they are made.
+_MOST_SKETCHES = 1_000_000
+# One video in so many makes reading all moments worth it.
+_MANY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,10 @@ def cluster_duplicates(
     space = stats.stats_id if stats else None
     settings = fingerprint([VERSION, config.model_dump(mode="json"), space])
     mean = mean_frame(store, stats)
-    comparer = Comparer(store, index, mean, config)
-    for batch in store.videos_to_compare(settings):
-        store.write_duplicates(comparer.duplicates(batch), settings)
+    due = store.videos_to_compare(settings)
+    comparer = Comparer(store, index, mean, config, len(due))
+    for part in parts(due):
+        store.write_duplicates(comparer.duplicates(store.video_frames(part)), settings)
     store.write_clusters(clusters_of(store.duplicate_edges()))
 
 
@@ -97,23 +100,33 @@ def mean_frame(store: Store, stats: VisualStats | None) -> Vectors:
 
 @dataclass(frozen=True)
 class Comparer:
-    """Compares videos with all that a store holds. `mean` is what frames are centered on."""
+    """Compares videos with all that a store holds.
+
+    `mean` is what frames are centered on; `due` is how many videos will be compared.
+    """
 
     store: Store
     index: VectorIndex
     mean: Vectors
     config: DuplicatesConfig
+    due: int = 1
 
-    def duplicates(self, videos: Mapping[str, VideoFrames]) -> dict[str, list[str]]:
-        """Hashes of the contents that duplicate each of some videos, given by key."""
+    def duplicates(
+        self, videos: Mapping[str, VideoFrames], beside: Mapping[str, Iterable[str]] | None = None
+    ) -> dict[str, list[str]]:
+        """Hashes of the contents that duplicate each of some videos, given by key.
+
+        `beside` are keys of others that each is compared with in any case.
+        """
         if not videos:
             return {}
         shapes = {key: shape_of(frames, self.mean) for key, frames in videos.items()}
         found: dict[str, set[str]] = {key: set() for key in videos}
-        compared = defaultdict(list)
-        for key, others in self._near(videos).items():
-            for other in others:
-                compared[other].append(key)
+        compared = defaultdict(set)
+        for pairs in (self._near(videos), beside or {}):
+            for key, others in pairs.items():
+                for other in others:
+                    compared[other].add(key)
         for part in parts(sorted(compared)):
             for other, frames in self.store.video_frames(part).items():
                 shape = shape_of(frames, self.mean)
@@ -130,7 +143,8 @@ class Comparer:
 
     @cached_property
     def _sketches(self) -> Sketches | None:
-        if self.store.count("segments") > _MOST_SKETCHES:
+        many = self.index.kind == "flat" or self.due * _MANY >= self.store.count("videos")
+        if not many or self.store.count("segments") > _MOST_SKETCHES:
             return None
         return Sketches.of(self.store, Directions.of(self.store, self.mean))
 

@@ -109,26 +109,26 @@ class Sketches:
     def of(cls, store: Store, directions: Directions) -> "Sketches":
         """Read them all, a batch at a time."""
         columns = ["video_key", "start_ms", "end_ms", "frame_vector"]
-        keys, vectors, lengths = [], [], []
-        for batch in store.dataset("segments").to_batches(columns=columns):
+        dataset, keys, end = store.dataset("segments"), [], 0
+        vectors = np.empty((dataset.count_rows(), len(directions.kept) + 1), np.float32)
+        lengths = np.empty(len(vectors), np.float32)
+        for batch in dataset.to_batches(columns=columns):
+            part = slice(end, end := end + batch.num_rows)
             keys.append(batch["video_key"])
-            vectors.append(directions.sketches(vector_matrix(batch["frame_vector"])))
+            vectors[part] = directions.sketches(vector_matrix(batch["frame_vector"]))
             spans = pc.subtract(batch["end_ms"], batch["start_ms"])
-            lengths.append(spans.to_numpy(zero_copy_only=False).astype(np.float32))
-        if not keys:
-            return cls(())
+            lengths[part] = spans.to_numpy(zero_copy_only=False)
         encoded = pa.chunked_array(keys, pa.string()).combine_chunks().dictionary_encode()
         owner = encoded.indices.to_numpy(zero_copy_only=False)
         order = np.argsort(owner, kind="stable")
-        rows, spans = np.concatenate(vectors)[order], np.concatenate(lengths)[order]
         counts = np.bincount(owner, minlength=len(encoded.dictionary))
         starts = np.cumsum(counts) - counts
         found = []
         for count in np.unique(counts).tolist():
             own = np.flatnonzero(counts == count)
-            places = starts[own][:, None] + np.arange(count)
+            places = order[starts[own][:, None] + np.arange(count)]
             named = encoded.dictionary.take(pa.array(own))
-            found.append(_Videos(named, rows[places], spans[places]))
+            found.append(_Videos(named, vectors[places], lengths[places]))
         return cls(tuple(found))
 
     def covering(self, videos: Sequence[str], least: float) -> dict[str, list[str]]:

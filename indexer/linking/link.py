@@ -268,7 +268,7 @@ def signals_of(matches: Iterable[Match], *, branded: bool = False) -> dict[Signa
         if kind not in best or match.strength > best[kind].strength:
             best[kind] = match
     signals = {name: value for match in best.values() for name, value in match.signals.items()}
-    # A faint hint is enough, and the rivals that share it need not be fewer in a large catalog.
+    # A faint hint is enough, however many share it: in a large catalog many do.
     if Signal.MERCHANT in signals and hint > _HINT:
         signals[Signal.MERCHANT_BACKED] = 1.0
     # A brand has many products: words that suit a rival better are no hint of this one.

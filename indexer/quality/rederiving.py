@@ -203,7 +203,7 @@ def clustered_again(samples: Samples) -> Iterator[Finding]:
 def compared_again(
     samples: Samples, index: VectorIndex, stats: VisualStats | None, config: DuplicatesConfig
 ) -> Iterator[Finding]:
-    """The duplicates of some videos, compared with their nearest as when they came.
+    """The duplicates of some videos, compared with what they are said to be and their nearest.
 
     One of two videos is enough to say that they are duplicates: the one that came later.
     """
@@ -219,11 +219,16 @@ def compared_again(
     keys = looked.rows["video_key"].take(pa.array(places, pa.int64())).to_pylist()
     edges = store.duplicate_edges()
     comparer = Comparer(store, index, mean_frame(store, stats), config)
-    compared = comparer.duplicates(store.video_frames(keys))
+    told = [set(looked.rows["duplicates"][place].as_py() or ()) & edges.keys() for place in places]
+    there = store.videos_with(sorted(filter(is_key, set().union(*told))))
+    beside = {
+        key: [video for content in said for video in there.get(content, ())]
+        for key, said in zip(keys, told, strict=True)
+    }
+    compared = comparer.duplicates(store.video_frames(keys), beside)
     wrong = []
-    for place, key in zip(places, keys, strict=True):
+    for place, key, said in zip(places, keys, told, strict=True):
         content = looked.rows["content_sha256"][place].as_py()
-        said = set(looked.rows["duplicates"][place].as_py() or ()) & edges.keys()
         found = set(compared.get(key, ()))
         missed = {other for other in found - said if content not in edges.get(other, ())}
         wrong.append(bool(said - found or missed - {content}))

@@ -709,12 +709,19 @@ class Store:
             for row in self.scan("videos", columns).to_pylist()
         }
 
-    def videos_to_compare(self, settings: str) -> Iterator[dict[str, VideoFrames]]:
-        """Frames by video key, in bounded batches, of videos not yet compared with `settings`."""
+    def videos_to_compare(self, settings: str) -> list[str]:
+        """Keys of the videos that were not yet compared with `settings`."""
         found = self.scan("videos", ["video_key", "duplicates_fingerprint"]).to_pylist()
-        keys = sorted(r["video_key"] for r in found if r["duplicates_fingerprint"] != settings)
-        for part in parts(keys):
-            yield self.video_frames(part)
+        return sorted(r["video_key"] for r in found if r["duplicates_fingerprint"] != settings)
+
+    def videos_with(self, contents: Sequence[str]) -> dict[str, list[str]]:
+        """Keys of the videos of each of some contents."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for part in parts(contents):
+            where = among("content_sha256", part)
+            for row in self.scan("videos", ["video_key", "content_sha256"], where).to_pylist():
+                found[row["content_sha256"]].append(row["video_key"])
+        return found
 
     def video_frames(self, keys: Sequence[str]) -> dict[str, VideoFrames]:
         """Frames by video key."""

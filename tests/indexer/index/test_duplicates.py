@@ -3,12 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelshelf.indexer.index.duplicates import Shape, are_duplicates, cover
+from reelshelf.indexer.index.duplicates import Comparer, Shape, are_duplicates, cover
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.tables import Store, VideoFrames
 from reelshelf.schemas.config import DuplicatesConfig, SearchConfig
+from reelshelf.schemas.release import VectorIndex
 from tests.support.clips import BLUE, GREEN, RED, WHITE, write_clip
 from tests.support.fakes import FakeTexts
 from tests.support.shops import Shop
@@ -106,3 +107,30 @@ def test_a_copy_that_comes_has_its_original_linked_anew(copied: Shop) -> None:
     fresh = {row["video_id"] for row in links if row["run_id"] == result.release.run_id}
     assert {"c", "again"} <= fresh
     assert "b" not in fresh
+
+
+class Blind(Comparer):
+    """Compares by an index that finds nothing."""
+
+    def _nearest(self, key: str, frames: VideoFrames) -> set[str]:
+        return set()
+
+
+def test_what_the_index_does_not_find_is_compared_where_it_is_said(copied: Shop) -> None:
+    """The gate asks the index, which finds fewer than sketches did when the videos were new."""
+    copied.ingest()
+    store = Store.open(copied.request.store)
+    states = store.link_states()
+    keys = {
+        facts.video_id: key
+        for key, facts in store.video_facts(store.table("videos").version).items()
+    }
+    frames = store.video_frames([keys["c"]])
+    mean = np.zeros(frames[keys["c"]].vectors.shape[1], np.float32)
+    index = VectorIndex(table="segments", column="frame_vector", kind="ivf_pq", rows=12)
+    found = Blind(store, index, mean, CONFIG, due=0)
+    again = states[keys["again"]].content_sha256
+    assert again not in found.duplicates(frames)[keys["c"]]
+    assert again in found.duplicates(frames, {keys["c"]: [keys["again"]]})[keys["c"]]
+    by_sketches = Comparer(store, index.model_copy(update={"kind": "flat"}), mean, CONFIG)
+    assert again in by_sketches.duplicates(frames)[keys["c"]]
