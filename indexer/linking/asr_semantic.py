@@ -49,15 +49,18 @@ class AsrSemanticMatcher:
         if not spoken or not len(self._catalog):
             return
         said = np.stack(list(spoken.values()))
-        numbers = self._candidates.meant(said)
+        found = self._candidates.meant(said)
+        own = self._catalog.groups_with(video.merchant_skus)
+        numbers = np.union1d(found, np.array(own, np.intp))
         places, starts = self._catalog.groups.products_of(numbers)
-        text, facts = self._catalog.text_vectors[places], self._catalog.facts_vectors[places]
+        text = np.asarray(self._catalog.text_vectors[places])
+        facts = np.asarray(self._catalog.facts_vectors[places])
         by_product = np.maximum(said @ text.T, said @ facts.T) / self._scale
         similarity = np.maximum.reduceat(by_product, starts, axis=1)
         beyond = np.maximum(similarity - _LEAST, np.float32(0.0))
         meaning = discount_shared(beyond, _SOFTNESS)
         hints = hints_of(beyond, _SOFTNESS)
-        declared = places_of(self._catalog.groups_with(video.merchant_skus), numbers)
+        declared = places_of(own, numbers)
         for i, sentence in enumerate(spoken):
             for column in strongest(meaning[i], _CANDIDATES, declared):
                 strength = float(meaning[i, column])

@@ -1,33 +1,43 @@
 """Brands named in a video: they raise the brand's products, and name none."""
 
-from collections import defaultdict
+import numpy as np
 
 from reelshelf.indexer.linking.texts import texts_of
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.lookup import Rows, numbered
 from reelshelf.schemas.links import LinkableVideo
 
 _LONGEST = 4
 
 
 class Brands:
-    """The brands of a catalog as words, with the groups of each."""
+    """The brands of a catalog as words, and those of each group."""
 
     def __init__(self, catalog: CatalogIndex) -> None:
         self._analyzer = catalog.analyzer
-        self._groups: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        for place, item in enumerate(catalog.products):
-            words = tuple(self._analyzer.words(item.product.brand or ""))[:_LONGEST]
-            if words:
-                self._groups[words].add(int(catalog.groups.of[place]))
+        self._brands, of_product = numbered(
+            [" ".join(words)]
+            if (words := self._analyzer.words(item.product.brand or "")[:_LONGEST])
+            else []
+            for item in catalog.products
+        )
+        groups = catalog.groups.of[of_product.owners()]
+        self._of_group = Rows.of_pairs(groups, of_product.values, len(catalog.groups))
 
-    def raised(self, video: LinkableVideo) -> set[int]:
-        """The groups whose brand some text of the video names."""
-        if not self._groups:
-            return set()
+    def named(self, video: LinkableVideo) -> frozenset[int]:
+        """The numbers of the brands that some text of the video names."""
+        if not len(self._brands):
+            return frozenset()
         found: set[int] = set()
         for text in dict.fromkeys(text for text, _ in texts_of(video)):
             words = self._analyzer.words(text)
             for start in range(len(words)):
                 for end in range(start + 1, min(start + _LONGEST, len(words)) + 1):
-                    found |= self._groups.get(tuple(words[start:end]), set())
-        return found
+                    brand = self._brands.get(" ".join(words[start:end]))
+                    if brand is not None:
+                        found.add(brand)
+        return frozenset(found)
+
+    def is_of(self, group: int, brands: frozenset[int]) -> bool:
+        """Whether a product of a group is of one of some brands."""
+        return bool(brands) and not brands.isdisjoint(np.unique(self._of_group[group]).tolist())

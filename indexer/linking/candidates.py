@@ -4,31 +4,59 @@ Matchers are exact and dear; a source of candidates is fast and may name too man
 out none that a matcher would find.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from reelshelf.indexer.linking.sounds import Sounds
+from reelshelf.indexer.linking.visual_stats import GroupPictures, PlaceFor
+from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.lookup import Numbers
 from reelshelf.schemas.media import Vectors
-
-Numbers = npt.NDArray[np.intp]
+from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
 
 
 class CandidateSource(Protocol):
     """Names candidates by modality, each as numbers of groups in rising order."""
 
     def seen(self, frames: Vectors) -> Numbers:
-        """Groups whose pictures may resemble one of some frames `(n, image_dim)`."""
+        """Groups whose pictures may resemble one of some frames `(n, image_dim)`, whitened."""
         ...
 
     def meant(self, sentences: Vectors) -> Numbers:
         """Groups whose text may mean what one of some sentences `(n, text_dim)` does."""
         ...
 
-    def sounding(self, heard: Sequence[str]) -> Numbers:
-        """Groups whose name may sound like a part of what was heard."""
+    def sounding(self, heard: str) -> Numbers:
+        """Groups whose name may sound like a part of what was heard, given as its sounds."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparable:
+    """What matchers compare videos with: a catalog, and what was made of it for them.
+
+    `pictures` are None where there are none, or no statistics to compare them by.
+    """
+
+    catalog: CatalogIndex
+    pictures: GroupPictures | None
+    sounds: Sounds
+
+    @classmethod
+    def of(
+        cls, catalog: CatalogIndex, stats: VisualStats | None, place_for: PlaceFor = np.empty
+    ) -> "Comparable":
+        """That of a catalog; `place_for` is of `GroupPictures`."""
+        pictures = None
+        if stats is not None and len(catalog.vectors.image):
+            pictures = GroupPictures(catalog, WhitenedSpace(stats), stats.cohort, place_for)
+        return cls(catalog, pictures, Sounds(catalog))
+
+
+CandidateMaker: TypeAlias = Callable[[Comparable], CandidateSource]
 
 
 class AllGroups:
@@ -36,6 +64,11 @@ class AllGroups:
 
     def __init__(self, count: int) -> None:
         self._all = np.arange(count)
+
+    @classmethod
+    def of(cls, comparable: Comparable) -> "AllGroups":
+        """Those of a catalog."""
+        return cls(len(comparable.catalog.groups))
 
     def seen(self, frames: Vectors) -> Numbers:
         """All of them."""
@@ -47,7 +80,7 @@ class AllGroups:
         del sentences
         return self._all
 
-    def sounding(self, heard: Sequence[str]) -> Numbers:
+    def sounding(self, heard: str) -> Numbers:
         """All of them."""
         del heard
         return self._all

@@ -8,11 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from reelshelf.indexer.linking.asr_phonetic import PhoneticMatcher
 from reelshelf.indexer.linking.asr_semantic import AsrSemanticMatcher
 from reelshelf.indexer.linking.brands import Brands
 from reelshelf.indexer.linking.calibration import modality_probabilities, probability
-from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource
+from reelshelf.indexer.linking.candidates import (
+    AllGroups,
+    CandidateMaker,
+    CandidateSource,
+    Comparable,
+)
 from reelshelf.indexer.linking.matches import Match, Matcher
 from reelshelf.indexer.linking.ocr import OcrMatcher
 from reelshelf.indexer.linking.overrides import VideoOverrides, overridden
@@ -20,6 +27,7 @@ from reelshelf.indexer.linking.timeline import with_timeline
 from reelshelf.indexer.linking.titles import AsrTitleMatcher, NamedGroups, PostTitleMatcher
 from reelshelf.indexer.linking.variants import Variants
 from reelshelf.indexer.linking.visual import VisualMatcher
+from reelshelf.indexer.linking.visual_stats import PlaceFor
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Calibration, Signal, Trust
 from reelshelf.schemas.catalog import EncodedProduct
@@ -31,7 +39,7 @@ from reelshelf.schemas.spaces import cosine_scale
 from reelshelf.schemas.visual_stats import VisualStats
 
 # Raise when the same segments, catalog, calibration and config would give other links.
-VERSION = 5
+VERSION = 6
 
 # A match this much weaker than the best one of its occurrence does not widen the link's spans, nor
 # does an occurrence that is so much less likely than the likeliest.
@@ -60,29 +68,31 @@ class Candidate:
 
 
 def matchers_of(
-    catalog: CatalogIndex,
-    stats: VisualStats | None,
+    comparable: Comparable,
     candidates: CandidateSource,
+    term_shares: Mapping[str, float] | None,
     text_space: str,
 ) -> list[Matcher]:
     """All matchers, for one catalog and one shop."""
-    names = NamedGroups(catalog, stats.term_shares if stats else None)
+    catalog = comparable.catalog
+    names = NamedGroups(catalog, term_shares)
     matchers: list[Matcher] = [
         OcrMatcher(catalog, names),
         AsrTitleMatcher(names),
         PostTitleMatcher(names),
-        PhoneticMatcher(catalog, candidates),
+        PhoneticMatcher(comparable, candidates),
         AsrSemanticMatcher(catalog, candidates, cosine_scale(text_space)),
     ]
-    if stats is not None and len(catalog.image_owner):
-        matchers.insert(0, VisualMatcher(catalog, stats, candidates))
+    if comparable.pictures is not None:
+        matchers.insert(0, VisualMatcher(comparable, comparable.pictures, candidates))
     return matchers
 
 
 class Linker:
     """Links videos to one catalog. Make it once, use it for many videos.
 
-    `stats` are None for a shop without pictures; `candidates` are all groups unless given.
+    `stats` are None for a shop without pictures; `candidates` makes their source: all groups unless
+    given. `place_for` is of `GroupPictures`. It can be pickled, and then holds nothing but arrays.
     """
 
     def __init__(
@@ -93,14 +103,16 @@ class Linker:
         calibration: Calibration,
         config: LinkingConfig,
         text_space: str = "",
-        candidates: CandidateSource | None = None,
+        candidates: CandidateMaker = AllGroups.of,
+        place_for: PlaceFor = np.empty,
     ) -> None:
         self._catalog = catalog
         self._keys = product_keys
         self._calibration = calibration
         self._config = config
-        source = candidates or AllGroups(len(catalog.groups))
-        self._matchers = matchers_of(catalog, stats, source, text_space)
+        comparable = Comparable.of(catalog, stats, place_for)
+        shares = stats.term_shares if stats else None
+        self._matchers = matchers_of(comparable, candidates(comparable), shares, text_space)
         self._brands = Brands(catalog)
         self._variants = Variants(catalog)
 
@@ -135,15 +147,15 @@ class Linker:
         moment.
         """
         found: dict[int, list[list[Match]]] = defaultdict(lambda: [[] for _ in copies])
-        raised: set[int] = set()
+        brands: frozenset[int] = frozenset()
         for place, video in enumerate(copies):
-            raised |= self._brands.raised(video)
+            brands |= self._brands.named(video)
             for match in self._matches(video):
                 found[match.group][place].append(match)
         by_copy: list[list[Candidate]] = [[] for _ in copies]
         for group, matches in sorted(found.items()):
             pooled = tuple(match for own in matches for match in own)
-            signals = signals_of(pooled, branded=group in raised)
+            signals = signals_of(pooled, branded=self._brands.is_of(group, brands))
             score = self._trusted(copies, group, probability(self._calibration, signals))
             for place, own in enumerate(matches):
                 # Another copy's moments are not this one's: it may be cut or run faster.
@@ -155,7 +167,7 @@ class Linker:
     def skus(self, candidate: Candidate) -> tuple[str, ...]:
         """The SKUs of a candidate's group."""
         members = self._catalog.groups.members[candidate.group].tolist()
-        return tuple(self._catalog.products[place].product.sku for place in members)
+        return tuple(self._catalog.product(place).sku for place in members)
 
     def _trusted(self, copies: Sequence[LinkableVideo], group: int, score: float) -> float:
         """A score, no less than what is sure where a merchant says so whose word is a link."""
@@ -190,12 +202,12 @@ class Linker:
             ProductLink(
                 video_key=video.video_key,
                 product_key=self._keys[place],
-                sku=self._catalog.products[place].product.sku,
+                sku=self._catalog.product(place).sku,
                 score=candidate.score,
                 scores=tuple(scores.items()),
                 spans=_joined(spans),
                 evidence=tuple(pieces[:_MOST_EVIDENCE]),
-                group_id=self._catalog.groups.ids[candidate.group],
+                group_id=self._catalog.group_id(candidate.group),
                 variant=chosen.state,
             )
             for place in chosen.places

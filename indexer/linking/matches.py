@@ -1,5 +1,6 @@
 """A match: one observation in a video that speaks for a group of products, and who makes them."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,9 @@ import numpy.typing as npt
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Box, Vectors
+
+# A rival so many softnesses behind the best is none.
+_REACH = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,11 @@ def hints_of(strengths: Vectors, softness: float) -> Vectors:
 
 
 def discount_shared(strengths: Vectors, softness: float) -> Vectors:
-    """What is left of each strength of a row when all others have their share of it.
+    """What is left of each strength of a row when its rivals have their share of it.
 
     Far ahead all of it, level with another half, with two others a third, far behind nothing;
-    `softness` is the lead that counts as far. A row of zeros stays one.
+    `softness` is the lead that counts as far. Rivals are those that are near the best: what a
+    million others reach far below it takes nothing off. A row of zeros stays one.
     """
     if strengths.shape[-1] < 2:
         return strengths.copy()
@@ -92,6 +97,7 @@ def discount_shared(strengths: Vectors, softness: float) -> Vectors:
 
 
 def _closeness(strengths: Vectors, softness: float) -> Vectors:
-    """How near each strength of a row is to the best; what has none is near to nothing."""
-    best = strengths.max(axis=-1, keepdims=True)
-    return np.where(strengths > 0.0, np.exp((strengths - best) / softness), 0.0)
+    """How near each strength of a row is to the best: 1 for that, 0 from `_REACH` softnesses on."""
+    behind = (strengths.max(axis=-1, keepdims=True) - strengths) / np.float32(softness)
+    left = (np.exp(-behind) - math.exp(-_REACH)) / (1.0 - math.exp(-_REACH))
+    return np.where((strengths > 0.0) & (behind < _REACH), left, np.float32(0.0))

@@ -49,7 +49,7 @@ class VideoOverrides:
     def asserted(self) -> tuple[str, ...]:
         """The SKUs that the video sells by override."""
         return tuple(
-            self._catalog.products[place].product.sku
+            self._catalog.product(place).sku
             for place, rule in sorted(self.by_place.items())
             if rule.verdict is Verdict.ALWAYS
         )
@@ -104,10 +104,10 @@ def _of_group(group_id: str, catalog: CatalogIndex, merchant_id: str | None) -> 
     Of several merchants' groups that of the video's own; an id that the catalog does not give is a
     SKU of a group that was inferred.
     """
-    given = catalog.groups.given.get(group_id, ())
-    own = [p for p in given if catalog.products[p].product.merchant_id == merchant_id]
+    given = catalog.groups.places_given(group_id)
+    own = [p for p in given if catalog.product(p).merchant_id == merchant_id]
     if given:
-        return own or list(given)
+        return own or given
     place = catalog.index_of.get(group_id)
     if place is None:
         return []
@@ -123,12 +123,12 @@ def _asserted(
     product_keys: Sequence[str],
 ) -> ProductLink:
     """A link that nothing but an override speaks for."""
-    group = catalog.groups.ids[int(catalog.groups.of[place])]
+    group = catalog.group_id(int(catalog.groups.of[place]))
     state = VariantState.KNOWN if rule.sku is not None else VariantState.UNKNOWN
     return ProductLink(
         video_key=video.video_key,
         product_key=product_keys[place],
-        sku=catalog.products[place].product.sku,
+        sku=catalog.product(place).sku,
         score=_CERTAIN,
         scores=(),
         spans=(),

@@ -1,5 +1,6 @@
 """Prices that a text states, held against those of products."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from reelshelf.indexer.text.catalog import CatalogIndex
@@ -11,9 +12,10 @@ class GroupPrices:
 
     def __init__(self, catalog: CatalogIndex) -> None:
         self._catalog = catalog
-        used = [p.product.currency for p in catalog.products if p.product.currency]
+        used = Counter(p.product.currency for p in catalog.products if p.product.currency)
         # What a number without a currency is in: what most products are in.
-        self._currency = max(sorted(set(used)), key=used.count) if used else None
+        self._currency = max(sorted(used), key=used.__getitem__, default=None)
+        self._sharing = catalog.prices
 
     def stated(self, text: str) -> list[Money]:
         """The prices in a text."""
@@ -22,9 +24,9 @@ class GroupPrices:
     def agreement(self, stated: Sequence[Money], group: int) -> float:
         """1 where a product of the group costs what is stated; less where those of many do."""
         counts = [
-            self._catalog.prices[price]
+            self._sharing[price]
             for place in self._catalog.groups.members[group].tolist()
-            if (price := self._catalog.products[place].product.price) is not None
+            if (price := self._catalog.product(place).price) is not None
             and self._costs(place, stated)
         ]
         return 1.0 / min(counts) if counts else 0.0
@@ -35,7 +37,7 @@ class GroupPrices:
         return tuple(place for place in members if self._costs(place, stated))
 
     def _costs(self, place: int, stated: Sequence[Money]) -> bool:
-        product = self._catalog.products[place].product
+        product = self._catalog.product(place)
         return product.price is not None and any(
             money.amount == product.price
             and (None in (money.currency, product.currency) or money.currency == product.currency)

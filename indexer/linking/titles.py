@@ -28,16 +28,15 @@ class NamedGroups:
     def __init__(self, catalog: CatalogIndex, shares: Mapping[str, float] | None = None) -> None:
         groups = catalog.groups
         codes = name_numbers(catalog.codes, groups.of.tolist())
-        self._names = NameIndex(catalog.group_names, codes, catalog.analyzer, shares)
+        self._names = NameIndex(catalog.group_names, codes, catalog.analyzer, shares, _HALF)
         self._parts = _parts(catalog, self._names)
 
     def named(self, text: str) -> dict[int, float]:
         """How far beyond half of its name `text` names each group, less what rivals share."""
         found: dict[int, float] = {}
         for match in self._names.find(text):
-            if match.coverage > _HALF:
-                beyond = (match.coverage - _HALF) / (1.0 - _HALF)
-                found[match.number] = max(found.get(match.number, 0.0), beyond)
+            beyond = (match.coverage - _HALF) / (1.0 - _HALF)
+            found[match.number] = max(found.get(match.number, 0.0), beyond)
         if not found:
             return found
         left = discount_shared(np.array(list(found.values()), np.float32), _SOFTNESS)
@@ -51,8 +50,11 @@ class NamedGroups:
 def _parts(catalog: CatalogIndex, names: NameIndex) -> dict[int, tuple[int, ...]]:
     """The groups that each bundle is made of."""
     found: dict[int, tuple[int, ...]] = {}
-    for number, members in enumerate(catalog.groups.members):
-        title = catalog.products[int(members[0])].product.title
+    firsts = catalog.groups.members.values[catalog.groups.members.starts[:-1]]
+    for place, item in enumerate(catalog.products):
+        title, number = item.product.title, int(catalog.groups.of[place])
+        if place != firsts[number]:
+            continue
         pieces = list(filter(None, _ADDED.split(title)))
         if len(pieces) < 2:
             continue

@@ -48,7 +48,6 @@ class Variants:
     def __init__(self, catalog: CatalogIndex) -> None:
         self._catalog = catalog
         self._prices = GroupPrices(catalog)
-        self._codes = {place: code for code, place in catalog.codes.items()}
         # Of the video that was asked of last: its groups are asked of one after the other.
         self._texts_of_last: tuple[LinkableVideo, tuple[_Words, ...]] | None = None
 
@@ -93,12 +92,13 @@ class Variants:
         found += [(_PICTURE, match.variants) for match in matches if match.variants]
         spans = [match.span for match in matches if match.span is not None]
         own = self._own_words(members)
+        codes = {p: self._catalog.code_of(self._catalog.product(p)) for p in members}
         for text in self._texts(video):
             if text.span is not None and spans and not any(_near(text.span, s) for s in spans):
                 continue
             found.append((_WORDS, tuple(p for p in members if own[p] & text.words)))
             found.append((_PRICE, self._prices.costing(text.prices, group)))
-            found.append((_CODE, tuple(p for p in members if self._codes.get(p) in text.words)))
+            found.append((_CODE, tuple(p for p in members if codes[p] in text.words)))
         return (item for item in found if 0 < len(item[1]) < len(members))
 
     def _own_words(self, members: Sequence[int]) -> Mapping[int, frozenset[str]]:
@@ -108,7 +108,7 @@ class Variants:
         return {place: own - shared for place, own in words.items()}
 
     def _words_of(self, place: int) -> frozenset[str]:
-        product, analyzer = self._catalog.products[place].product, self._catalog.analyzer
+        product, analyzer = self._catalog.product(place), self._catalog.analyzer
         texts = [product.title, *(value for _, value in product.attributes)]
         return frozenset(
             form

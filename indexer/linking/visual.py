@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.linking.candidates import CandidateSource
+from reelshelf.indexer.linking.candidates import CandidateSource, Comparable
 from reelshelf.indexer.linking.matches import (
     Match,
     discount_shared,
@@ -23,11 +23,9 @@ from reelshelf.indexer.linking.matches import (
     strongest,
 )
 from reelshelf.indexer.linking.visual_stats import GroupPictures, nearest_mean
-from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
 
 _CANDIDATES = 5
 _SOFTNESS = 0.025
@@ -38,16 +36,15 @@ _TELLS = 0.05
 
 
 class VisualMatcher:
-    """The catalog's pictures in the whitened space, made once for many videos."""
+    """Finds groups by their pictures in the whitened space."""
 
     def __init__(
-        self, catalog: CatalogIndex, stats: VisualStats, candidates: CandidateSource
+        self, comparable: Comparable, pictures: GroupPictures, candidates: CandidateSource
     ) -> None:
-        self._catalog = catalog
+        self._groups_with = comparable.catalog.groups_with
         self._candidates = candidates
-        self._space = WhitenedSpace(stats)
-        self._pictures = GroupPictures(catalog, self._space)
-        self._reached = self._pictures.reached(stats.cohort)
+        self._pictures = pictures
+        self._space = pictures.space
 
     def matches(self, video: LinkableVideo) -> Iterable[Match]:
         """Groups that resemble what segments show more than noise does."""
@@ -55,7 +52,9 @@ class VisualMatcher:
         if not segments:
             return
         frames = self._space.of_frames(np.stack([segment.frame_vector for segment in segments]))
-        numbers = self._candidates.seen(frames)
+        own_groups = self._groups_with(video.merchant_skus)
+        found = self._candidates.seen(frames)
+        numbers = np.union1d(found, np.array(own_groups, np.intp))
         numbers = numbers[self._pictures.has(numbers)]
         if not len(numbers):
             return
@@ -63,7 +62,7 @@ class VisualMatcher:
         similarity = self.similarity(np.maximum.reduceat(cosines, starts, axis=1), numbers)
         own, ahead = discount_shared(similarity, _SOFTNESS), margins(similarity)
         hints = hints_of(similarity, _SOFTNESS)
-        declared = places_of(self._catalog.groups_with(video.merchant_skus), numbers)
+        declared = places_of(own_groups, numbers)
         ends = [*starts[1:].tolist(), cosines.shape[1]]
         for i, segment in enumerate(segments):
             for column in strongest(similarity[i], _CANDIDATES, declared):
@@ -88,6 +87,6 @@ class VisualMatcher:
         """`(n, groups)` cosines as similarity: 0 is the shop's noise, 1 the same picture."""
         noise = self._space.noise_floor
         frames = np.maximum(nearest_mean(cosines, axis=1)[:, None] - noise, 0.0)
-        hubs = np.maximum(self._reached[numbers][None, :] - noise, 0.0)
+        hubs = np.maximum(self._pictures.reach[numbers][None, :] - noise, 0.0)
         corrected = cosines - _FRAME * frames - _HUB * hubs
         return np.asarray(np.maximum((corrected - noise) / max(1.0 - noise, 1e-3), 0.0), np.float32)

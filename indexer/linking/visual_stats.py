@@ -17,14 +17,16 @@ products that they do not show, as score normalization does with a cohort of imp
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.lookup import Numbers, Texts
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
 
@@ -35,7 +37,7 @@ _PRIOR_SEGMENTS = 50
 _NOISE_QUANTILE = 0.97
 _PRIOR_NOISE = 0.18
 _PRIOR_NOISE_PAIRS = 300
-_GROUPS_AT_ONCE = 4096
+_GROUPS_AT_ONCE, _PICTURES_AT_ONCE = 4096, 8192
 # Directions beyond these vary too little for a few hundred pairs to tell them from chance.
 _DIRECTIONS = 64
 # Share of the mean variance within a group that every direction is taken to have at least.
@@ -43,6 +45,7 @@ _FLOOR = 0.1
 # Words that fewer videos have, by count and by share, are rare.
 _FEW_VIDEOS, _RARE = 3, 0.02
 _NO_DIFFERENCE = 1e-9
+PlaceFor: TypeAlias = Callable[[tuple[int, ...], type[np.float32]], Vectors]
 _MOST_PICTURES = 8192
 # Frames that are kept to tell what resembles everything, and how many neighbors tell it.
 _COHORT, _NEIGHBORS = 512, 10
@@ -61,14 +64,14 @@ def fit_visual_stats(
     `shots`, `(n,)`, numbers the shot of each frame vector: those of one shot show the same thing.
     `term_shares` is what `term_shares_of` says of the same sample.
     """
-    pictures = catalog.image_vectors
+    pictures = catalog.vectors.image
     picture_mean = pictures.mean(axis=0)
     total = frames.sum(axis=0) + _PRIOR_SEGMENTS * picture_mean
     frame_mean = total / (len(frames) + _PRIOR_SEGMENTS)
-    chosen = catalog.image_owner % -(-len(pictures) // _MOST_PICTURES) == 0
+    chosen = catalog.vectors.image_owner % -(-len(pictures) // _MOST_PICTURES) == 0
     differences = np.concatenate(
         [
-            _differences(pictures[chosen], catalog.image_owner[chosen]),
+            _differences(pictures[chosen], catalog.vectors.image_owner[chosen]),
             _differences(frames, shots),
         ]
     )
@@ -133,17 +136,39 @@ def _noise(frames: Vectors, catalog: CatalogIndex, space: WhitenedSpace) -> floa
 
 
 class GroupPictures:
-    """The pictures of a catalog's groups in a whitened space, group after group."""
+    """The pictures of a catalog's groups in a whitened space, group after group.
 
-    def __init__(self, catalog: CatalogIndex, space: WhitenedSpace) -> None:
-        group = catalog.groups.of[catalog.image_owner]
+    `cohort`, `(m, dim)`, are whitened frames of the shop: `reach`, `(groups,)`, is what each group
+    reaches with those that are most like it, 0 without any and without a picture. `place_for` makes
+    the array that holds them all, where that is not memory.
+    """
+
+    def __init__(
+        self,
+        catalog: CatalogIndex,
+        space: WhitenedSpace,
+        cohort: Vectors | None = None,
+        place_for: PlaceFor = np.empty,
+    ) -> None:
+        self.space = space
+        pictures = catalog.vectors
+        group = catalog.groups.of[pictures.image_owner]
         order = np.argsort(group, kind="stable")
-        self._vectors = space.of_pictures(catalog.image_vectors)[order]
-        self._uris = [catalog.image_uris[place] for place in order.tolist()]
-        self._owners = catalog.image_owner[order]
-        counts = np.bincount(group, minlength=len(catalog.groups))
-        self._counts = counts
-        self._first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
+        self.vectors = place_for(pictures.image.shape, np.float32)
+        for start in range(0, len(order), _PICTURES_AT_ONCE):
+            part = order[start : start + _PICTURES_AT_ONCE]
+            own = np.asarray(pictures.image[part])
+            self.vectors[start : start + len(part)] = space.of_pictures(own)
+        self._uris = Texts.of(pictures.image_uris[place] for place in order.tolist())
+        self._owners = pictures.image_owner[order]
+        self._counts = np.bincount(group, minlength=len(catalog.groups))
+        self._first = (np.cumsum(self._counts) - self._counts).astype(np.intp)
+        self.reach = self._reached(cohort)
+
+    @property
+    def groups(self) -> Numbers:
+        """`(pictures,)` the group of each picture."""
+        return np.repeat(np.arange(len(self._counts)), self._counts)
 
     def has(self, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """Which of some groups have a picture."""
@@ -154,20 +179,15 @@ class GroupPictures:
     ) -> tuple[Vectors, npt.NDArray[np.intp]]:
         """`(n, pictures)` of the pictures of some groups that have any; where each group begins."""
         counts = self._counts[numbers]
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.intp)
-        if len(self._vectors) == counts.sum():
-            return np.asarray(frames @ self._vectors.T, np.float32), starts
-        inside = np.arange(counts.sum()) - np.repeat(starts, counts)
-        places = np.repeat(self._first[numbers], counts) + inside
-        return np.asarray(frames @ self._vectors[places].T, np.float32), starts
+        starts = (np.cumsum(counts) - counts).astype(np.intp)
+        if len(self.vectors) == counts.sum():
+            return np.asarray(frames @ self.vectors.T, np.float32), starts
+        places = np.repeat(self._first[numbers] - starts, counts) + np.arange(counts.sum())
+        return np.asarray(frames @ np.asarray(self.vectors[places]).T, np.float32), starts
 
-    def reached(self, cohort: Vectors | None) -> Vectors:
-        """`(groups,)` what each reaches with the frames of the shop that are most like it.
-
-        `cohort`, `(m, dim)`, are whitened. Without any, and without a picture: 0.
-        """
+    def _reached(self, cohort: Vectors | None) -> Vectors:
         found = np.zeros(len(self._counts), np.float32)
-        if cohort is None or not len(cohort) or not len(self._vectors):
+        if cohort is None or not len(cohort) or not len(self.vectors):
             return found
         there = np.flatnonzero(self._counts)
         # A part of the catalog at a time: all frames with all of it would not fit into memory.
@@ -179,7 +199,7 @@ class GroupPictures:
 
     def uri(self, group: int, place: int) -> str:
         """The name of a picture of a group."""
-        return str(self._uris[int(self._first[group]) + place])
+        return self._uris[int(self._first[group]) + place]
 
     def variants(self, group: int, cosines: Vectors, ahead: float) -> tuple[int, ...]:
         """The products whose pictures are as like as the likest; none where all are."""

@@ -115,13 +115,15 @@ class Searcher:
 
     def _sales(self) -> dict[str, list[int]]:
         """What each video sells by its key: places of links, surest first."""
-        links, products = self._links, self._catalog.products
+        links = self._links
         sold: dict[str, list[int]] = defaultdict(list)
         for place in np.flatnonzero(links.scores >= self._link_above).tolist():
             if links.products[place] >= 0:
                 sold[links.video_keys[place]].append(place)
         for sales in sold.values():
-            sales.sort(key=lambda p: (-links.scores[p], products[links.products[p]].product.sku))
+            sales.sort(
+                key=lambda p: (-links.scores[p], products[int(links.products[p])].product.sku)
+            )
         return sold
 
     def _sold_by(self, video_key: str) -> tuple[SoldProduct, ...]:

@@ -2,17 +2,18 @@
 
 import decimal
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from sys import intern
 
 import numpy as np
-import numpy.typing as npt
 
 from reelshelf.indexer.text.analyzer import Analyzer, AnalyzerKind, analyzer_of
 from reelshelf.indexer.text.groups import Groups, common_words, groups_of
 from reelshelf.indexer.text.languages import languages_of
+from reelshelf.indexer.text.lookup import Numbers, Strings, Texts
 from reelshelf.schemas.catalog import EncodedProduct, Product
 from reelshelf.schemas.media import Vectors
 
@@ -37,12 +38,47 @@ class Name:
         return sum(self.weights)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CatalogVectors:
+    """The vectors of a catalog's products, which are `n`, and of their pictures, which are `m`.
+
+    `text` and `facts` are `(n, text_dim)`, `image` is `(m, image_dim)`; the pictures of one product
+    are beside each other. `image_owner`, `(m,)`, is the place of the product that each shows.
+    """
+
+    text: Vectors
+    facts: Vectors
+    image: Vectors
+    image_owner: Numbers
+    image_uris: Sequence[str]
+
+    @classmethod
+    def of(cls, products: Sequence[EncodedProduct]) -> "CatalogVectors":
+        """Those of products that are at hand."""
+        images = [(i, image) for i, item in enumerate(products) for image in item.images]
+        return cls(
+            _stacked([item.text_vector for item in products]),
+            _stacked([item.facts_vector for item in products]),
+            _stacked([image.vector for _, image in images]),
+            np.array([i for i, _ in images], np.intp),
+            Texts.of(image.uri for _, image in images),
+        )
+
+
+def _stacked(vectors: Sequence[Vectors]) -> Vectors:
+    return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
+
+
 @dataclass(frozen=True)
 class CatalogIndex:
-    """Products in SKU order with everything that is computed once for all videos."""
+    """Products in SKU order with everything that is computed once for all videos.
 
-    products: tuple[EncodedProduct, ...]
+    `given` are their vectors, where they are not with the products themselves.
+    """
+
+    products: Sequence[EncodedProduct]
     analyzer: Analyzer
+    given: CatalogVectors | None = None
 
     @classmethod
     def of(cls, products: Sequence[EncodedProduct], kind: AnalyzerKind = "icu") -> "CatalogIndex":
@@ -56,42 +92,46 @@ class CatalogIndex:
     def __len__(self) -> int:
         return len(self.products)
 
-    @cached_property
-    def index_of(self) -> dict[str, int]:
-        """Place of each SKU."""
-        return {item.product.sku: i for i, item in enumerate(self.products)}
+    def __getstate__(self) -> dict[str, object]:
+        # Names and words are what matchers are made of: they keep what they need of them.
+        return {name: value for name, value in self.__dict__.items() if name not in _MADE_AGAIN}
+
+    def product(self, place: int) -> Product:
+        """The product at a place."""
+        return self.products[place].product
 
     @cached_property
+    def index_of(self) -> Strings:
+        """Place of each SKU."""
+        return Strings(Texts.of(item.product.sku for item in self.products))
+
+    @cached_property
+    def vectors(self) -> CatalogVectors:
+        """All vectors."""
+        return self.given or CatalogVectors.of(self.products)
+
+    @property
     def text_vectors(self) -> Vectors:
         """`(products, text_dim)`."""
-        return np.stack([item.text_vector for item in self.products])
+        return self.vectors.text
 
-    @cached_property
+    @property
     def facts_vectors(self) -> Vectors:
         """`(products, text_dim)`."""
-        return np.stack([item.facts_vector for item in self.products])
-
-    @cached_property
-    def image_vectors(self) -> Vectors:
-        """`(pictures, image_dim)` of all products."""
-        return np.stack([image.vector for item in self.products for image in item.images])
-
-    @cached_property
-    def image_owner(self) -> npt.NDArray[np.intp]:
-        """`(pictures,)` place of the product each picture shows."""
-        return np.array(
-            [i for i, item in enumerate(self.products) for _ in item.images], dtype=np.intp
-        )
-
-    @cached_property
-    def image_uris(self) -> tuple[str, ...]:
-        """Name of each picture."""
-        return tuple(image.uri for item in self.products for image in item.images)
+        return self.vectors.facts
 
     @cached_property
     def groups(self) -> Groups:
         """Which products are variants of one thing."""
         return groups_of(self.products, self.analyzer)
+
+    def group_id(self, group: int) -> str | None:
+        """What a group of several is called; None for a product alone."""
+        members = self.groups.members[group]
+        if len(members) < 2:
+            return None
+        first = self.product(int(members[0]))
+        return first.group_id or first.sku
 
     def groups_with(self, skus: Iterable[str]) -> list[int]:
         """The groups that some SKUs are of, each once; SKUs that are not there are of none."""
@@ -115,21 +155,16 @@ class CatalogIndex:
             [self.titles[place] for place in members.tolist()] for members in self.groups.members
         )
         names = _weighed([tuple(common_words(titles)) for titles in own])
+        firsts = self.groups.members.values[self.groups.members.starts[:-1]].tolist()
+        brands = {
+            place: tuple(self.analyzer.words(brand))
+            for place, item in enumerate(self.products)
+            if (brand := item.product.brand)
+        }
         return tuple(
-            replace(name, brand=tuple(self.analyzer.words(brand)))
-            if (brand := self.products[int(members[0])].product.brand)
-            else name
-            for name, members in zip(names, self.groups.members, strict=True)
+            replace(name, brand=brands[first]) if first in brands else name
+            for name, first in zip(names, firsts, strict=True)
         )
-
-    @cached_property
-    def packaging_terms(self) -> dict[str, npt.NDArray[np.intp]]:
-        """Words that may stand on products (of pictures, title and brand), and on which groups."""
-        owners: dict[str, set[int]] = defaultdict(set)
-        for place, item in enumerate(self.products):
-            for word in _packaging_words(item, self.analyzer):
-                owners[word].add(int(self.groups.of[place]))
-        return {word: np.array(sorted(own), np.intp) for word, own in sorted(owners.items())}
 
     @cached_property
     def prices(self) -> Counter[decimal.Decimal]:
@@ -147,9 +182,16 @@ class CatalogIndex:
         return {
             code: i
             for i, item in enumerate(self.products)
-            if len(code := "".join(self.analyzer.words(item.product.sku))) >= 5
-            and any(c.isdigit() for c in code)
+            if (code := self.code_of(item.product)) is not None
         }
+
+    def code_of(self, product: Product) -> str | None:
+        """The SKU of a product in the form that it has in a text; None where it says nothing."""
+        code = "".join(self.analyzer.words(product.sku))
+        return code if len(code) >= 5 and any(c.isdigit() for c in code) else None
+
+
+_MADE_AGAIN = frozenset(["titles", "names", "group_names", "codes"])
 
 
 def analyzer_for(products: Sequence[Product], kind: AnalyzerKind) -> Analyzer:
@@ -169,21 +211,13 @@ def analyzer_for(products: Sequence[Product], kind: AnalyzerKind) -> Analyzer:
 
 def _title_words(title: str, analyzer: Analyzer) -> tuple[str, ...]:
     all_words = list(dict.fromkeys(analyzer.words(title)))
-    return tuple([word for word in all_words if not analyzer.is_stopword(word)] or all_words)
+    kept = [word for word in all_words if not analyzer.is_stopword(word)] or all_words
+    # One object for a word that many titles have.
+    return tuple(map(intern, kept))
 
 
 def _weighed(titles: Sequence[tuple[str, ...]]) -> tuple[Name, ...]:
     """Names whose words weigh their inverse document frequency (Spärck Jones 1972)."""
     seen = Counter(word for title in titles for word in set(title))
-    count = len(titles)
-    return tuple(
-        Name(title, tuple(math.log(1.0 + count / seen[word]) for word in title)) for title in titles
-    )
-
-
-def _packaging_words(item: EncodedProduct, analyzer: Analyzer) -> list[str]:
-    """Words of three letters and more; shorter ones are misread too easily."""
-    lines = [*(line for image in item.images for line in image.packaging_text), item.product.title]
-    lines.append(item.product.brand or "")
-    found = dict.fromkeys(word for line in lines for word in analyzer.words(line))
-    return [word for word in found if len(word) >= 3 and any(c.isalpha() for c in word)]
+    weights = {word: math.log(1.0 + len(titles) / count) for word, count in seen.items()}
+    return tuple(Name(title, tuple(weights[word] for word in title)) for title in titles)

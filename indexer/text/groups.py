@@ -7,13 +7,14 @@ what stands behind a dash or in brackets), are one group.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.text.analyzer import Analyzer
+from reelshelf.indexer.text.lookup import Numbers, Rows, Strings
 from reelshelf.schemas.catalog import EncodedProduct, Product
 
 # A picture that so many products have is a placeholder, and says nothing of any.
@@ -73,61 +74,59 @@ _SIZES = frozenset(
 class Groups:
     """The groups of n products. Every product is in one, most alone.
 
-    `of`, `(n,)`, numbers each product's group; `members` are the places of each group's products;
-    `ids` name the groups of several, None for a product alone. `given` are the places of the
-    products that the catalog gives each id, of however many merchants.
+    `of`, `(n,)`, numbers each product's group; `members` are the places of each group's products.
+    `given_ids` are the ids that the catalog gives to groups, of however many merchants, and `given`
+    the places of the products of each.
     """
 
-    of: npt.NDArray[np.intp]
-    members: tuple[npt.NDArray[np.intp], ...]
-    ids: tuple[str | None, ...]
-    given: Mapping[str, tuple[int, ...]]
+    of: npt.NDArray[np.int32]
+    members: Rows
+    given_ids: Strings
+    given: Rows
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def products_of(
-        self, numbers: npt.NDArray[np.intp]
-    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    def products_of(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
         """The products of some groups, one group after the other, and where each group begins."""
         if len(numbers) == len(self) == len(self.of):
             return numbers, np.arange(len(numbers))
-        own = [self.members[number] for number in numbers.tolist()]
-        sizes = np.array([len(places) for places in own], np.intp)
-        return np.concatenate(own), np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
+        places, sizes = self.members.places(numbers)
+        return self.members.values[places].astype(np.intp), np.cumsum(sizes) - sizes
+
+    def places_given(self, group_id: str) -> list[int]:
+        """The products that the catalog gives an id of a group, in order."""
+        row = self.given_ids.get(group_id)
+        return self.given[row].tolist() if row is not None else []
 
 
 def groups_of(products: Sequence[EncodedProduct], analyzer: Analyzer) -> Groups:
     """Group a catalog; groups are numbered by their first product."""
-    names: list[tuple[str, ...]] = [_given(item.product) or () for item in products]
     inferred = _alike(products, analyzer)
-    for place, stem in inferred.items():
-        names[place] = names[place] or stem
     numbers: dict[tuple[str, ...], int] = {}
-    of = np.empty(len(products), np.intp)
-    members: list[list[int]] = []
+    of = np.empty(len(products), np.int32)
+    given: list[tuple[str, int]] = []
+    count = 0
     for place, item in enumerate(products):
-        name = names[place] or ("sku", item.product.sku)
-        number = numbers.setdefault(name, len(members))
-        if number == len(members):
-            members.append([])
-        members[number].append(place)
-        of[place] = number
-    ids = tuple(
-        (products[own[0]].product.group_id or products[own[0]].product.sku)
-        if len(own) > 1
-        else None
-        for own in members
-    )
-    given: dict[str, list[int]] = defaultdict(list)
-    for place, item in enumerate(products):
+        name = _given(item.product) or inferred.get(place)
+        if name is None:
+            of[place], count = count, count + 1
+            continue
+        of[place] = number = numbers.setdefault(name, count)
+        count += number == count
         if item.product.group_id is not None:
-            given[item.product.group_id].append(place)
+            given.append((item.product.group_id, place))
+    ids = Strings.of(group_id for group_id, _ in given)
+    id_of = ids.numbers
     return Groups(
         of,
-        tuple(np.array(own, np.intp) for own in members),
+        Rows.of_pairs(of, np.arange(len(of)), count),
         ids,
-        {name: tuple(places) for name, places in given.items()},
+        Rows.of_pairs(
+            np.array([id_of[group_id] for group_id, _ in given], np.intp),
+            np.array([place for _, place in given], np.intp),
+            len(ids),
+        ),
     )
 
 

@@ -10,25 +10,35 @@ import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from rapidfuzz import fuzz, process
+import numpy.typing as npt
 
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import Name
 from reelshelf.indexer.text.folding import fold, has_unspaced
+from reelshelf.indexer.text.lookup import Numbers, Rows, Strings, numbered
+from reelshelf.indexer.text.misread import MisreadWords
 
 _FUZZY = 80.0  # of 100: one wrong letter in five
 _SHORTEST_FUZZY = 4
 _TAG = re.compile(r"#(\w+)")
 _CAPITALS = re.compile(r"(?<=[^\W_A-Z])(?=[A-Z])|_")
 _MOST_TAGS, _LONGEST_TAG, _SHORTEST_PART = 100, 80, 3
-_WORDS_AT_ONCE = 256
 # A word without spaces is taken apart from this length on.
 _SHORTEST_GLUED = 8
 # Less of a name is a few shared words.
 _LEAST = 0.3
+# Of the weight of a word that only one name has: so much has to be found of any.
+_ENOUGH = 0.75
+# Names that a text may name are looked at one by one up to so many: more have the same words.
+_MOST_NAMES = 256
+# What rounding may take off a sum of weights.
+_ROUNDING = 1e-6
+# What a name index that was pickled makes anew.
+_MADE_AGAIN = frozenset(["_found"])
 # A code that is a plain number is one where a word says so, or where it is as long as a barcode.
 _BARCODE = 12
 _SAYS_CODE = frozenset(
@@ -92,7 +102,12 @@ class NameIndex:
 
     `codes` are codes as `Analyzer.words` makes one word of them, with the number of the name that
     each stands for. `shares` says of words which share of the shop's videos has them in its texts:
-    a name of words that all say is not named by them.
+    a name of words that all say is not named by them. Names of which no more than `least` is found
+    are left out.
+
+    A text is held against few of a million names: more than `least` of a name is found only where
+    one of its rarest words is, of so many that the others come to no more (prefix filtering;
+    Chaudhuri, Ganti and Kaushik, "A Primitive Operator for Similarity Joins", 2006).
     """
 
     def __init__(
@@ -101,71 +116,131 @@ class NameIndex:
         codes: Mapping[str, int],
         analyzer: Analyzer,
         shares: Mapping[str, float] | None = None,
+        least: float = _LEAST,
     ) -> None:
-        self._codes = codes
         self._analyzer = analyzer
-        said = {word: _worth(share) for word, share in (shares or {}).items()}
-        self._names = [
-            {w: value * said.get(w, 1.0) for w, value in zip(n.words, n.weights, strict=True)}
-            for n in names
-        ]
-        self._totals = [sum(name.values()) or 1.0 for name in self._names]
-        # The lines that are a name and nothing else, with or without its brand.
-        self._lines: dict[frozenset[str], list[int]] = defaultdict(list)
-        for number, own in enumerate(names):
-            for line in {frozenset(own.words), frozenset(own.words + own.brand)}:
-                self._lines[line].append(number)
+        self._least = least
+        self._codes = Strings.of(codes)
+        self._coded_names = np.array([codes[code] for code in self._codes], np.int32)
+        self._words, self._terms = numbered(name.words for name in names)
+        said = {self._words[w]: _worth(s) for w, s in (shares or {}).items() if w in self._words}
+        kept = np.ones(len(self._words))
+        kept[list(said)] = list(said.values())
+        given = np.fromiter((value for name in names for value in name.weights), np.float64)
+        self._weights = given * kept[self._terms.values]
+        self._totals = self._sums(self._weights)
         # How much of its weight each keeps for what all videos say.
-        self._worth = [
-            kept / (own.total or 1.0) for kept, own in zip(self._totals, names, strict=True)
-        ]
-        self._rarest = math.log(1.0 + len(names))
-        self._with: dict[str, list[int]] = defaultdict(list)
-        for number, name in enumerate(self._names):
-            for word in name:
-                self._with[word].append(number)
-        self._of_form: dict[str, list[str]] = defaultdict(list)
-        for word in sorted(self._with):
-            for form in (word, *analyzer.stems(word)):
-                self._of_form[form].append(word)
-        self._fuzzy = [
-            word
-            for word in sorted(self._with)
-            if len(word) >= _SHORTEST_FUZZY and not any(c.isdigit() for c in word)
-        ]
-        self._unspaced = [word for word in sorted(self._with) if has_unspaced(word)]
+        self._worth = self._totals / self._sums(given)
+        self._enough = _ENOUGH * math.log(1.0 + len(names))
+        self._with = self._prefixes().inverted(len(self._words))
+        self._forms, of_word = numbered(
+            dict.fromkeys((word, *analyzer.stems(word))) for word in self._words
+        )
+        self._of_form = of_word.inverted(len(self._forms))
+        self._misread = MisreadWords(
+            self._words,
+            np.array(
+                [
+                    number
+                    for number, word in enumerate(self._words)
+                    if len(word) >= _SHORTEST_FUZZY and not any(c.isdigit() for c in word)
+                ],
+                np.intp,
+            ),
+            _FUZZY,
+        )
+        # The lines that are a name and nothing else, with or without its brand.
+        self._lines, of_name = numbered(
+            {_line(name.words), _line(name.words + name.brand)} for name in names
+        )
+        self._of_line = of_name.inverted(len(self._lines))
+        self._longest_unspaced = max((len(w) for w in self._words if has_unspaced(w)), default=0)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name not in _MADE_AGAIN}
+
+    def _sums(self, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """`(names,)` of what belongs to their words; 1 where that is nothing."""
+        sums = np.bincount(self._terms.owners(), weights, minlength=len(self._terms))
+        return np.where(sums > 0.0, sums, 1.0)
+
+    def _prefixes(self) -> Rows:
+        """Of each name the words of which one is there where more than `least` of it is found."""
+        owner = self._terms.owners()
+        order = np.lexsort((-self._weights, owner))
+        ranked = self._weights[order]
+        summed = np.cumsum(ranked)
+        before = summed - ranked
+        sizes = self._terms.sizes()
+        before -= np.repeat(before[self._terms.starts[:-1][sizes > 0]], sizes[sizes > 0])
+        rest = self._totals[owner] - before
+        needed = rest > self._least * self._totals[owner] * (1.0 - _ROUNDING)
+        return Rows.of_pairs(
+            owner[order][needed], self._terms.values[order][needed], len(self._terms)
+        )
+
+    @cached_property
+    def _found(self) -> npt.NDArray[np.float64]:
+        """`(words,)` how well the text at hand has each word of the names: zeros between texts."""
+        return np.zeros(len(self._words))
 
     def find(self, text: str) -> list[NameMatch]:
         """Names found in `text`, best first. Only one of several siblings claims a word."""
         spoken = self._analyzer.words(text)
         spoken += self._unglued(text, spoken)
-        if not spoken or not self._names:
+        if not spoken or not len(self._terms):
             return []
         found = [NameMatch(number, 1.0) for number in self._coded(text, spoken)]
         similar = self._similar(text, spoken)
         whole = self._whole_lines(text)
         scored = []
-        for number in sorted({n for word in similar for n in self._with[word]}):
+        for number in self._likely(similar, whole).tolist():
             coverage, used = self._coverage(number, similar, len(spoken))
-            if number in whole:
-                coverage = max(coverage, self._worth[number])
-            if coverage > _LEAST:
+            if number in whole and used:
+                coverage = max(coverage, float(self._worth[number]))
+            if coverage > self._least:
                 scored.append((coverage, number, used))
         # "Red Juice" is in "Orange Red Juice" as well: of two full names the longer one is meant.
         scored.sort(key=lambda item: (-item[0], -len(item[2]), item[1]))
-        claimed: list[tuple[float, frozenset[int]]] = []
+        claimed: dict[frozenset[int], float] = {}
         for coverage, number, used in scored:
             # Equal siblings (the same title twice) both stand; weaker ones need a word of their
             # own.
             if not any(
-                used < better or (used == better and coverage < best) for best, better in claimed
+                used < better or (used == better and coverage < best)
+                for better, best in claimed.items()
             ):
                 found.append(NameMatch(number, coverage))
-                claimed.append((coverage, used))
+                claimed.setdefault(used, coverage)
         return found
 
+    def _likely(self, similar: Mapping[int, tuple[float, Places]], whole: set[int]) -> Numbers:
+        """Names of which more than the least may be found, wherever their words stand.
+
+        Of names that are many, those of which most may be.
+        """
+        terms = np.fromiter(similar, np.intp, len(similar))
+        near = self._with.together(terms)
+        numbers = np.unique(np.concatenate([near, np.fromiter(whole, np.int32, len(whole))]))
+        if not len(numbers):
+            return numbers
+        places, sizes = self._terms.places(numbers)
+        closeness = self._found
+        closeness[terms] = [close for close, _ in similar.values()]
+        there = closeness[self._terms.values[places]] * self._weights[places]
+        closeness[terms] = 0.0
+        owners = np.repeat(np.arange(len(numbers)), sizes)
+        sums = np.bincount(owners, there, len(numbers)).astype(np.float64)
+        most = np.minimum(sums / self._totals[numbers], 1.0)
+        most *= np.minimum(sums / self._enough, 1.0)
+        most[np.isin(numbers, list(whole))] = 1.0
+        likely = np.flatnonzero(most > self._least)
+        if len(likely) > _MOST_NAMES:
+            likely = np.sort(likely[np.argsort(-most[likely], kind="stable")[:_MOST_NAMES]])
+        return np.asarray(numbers[likely], np.intp)
+
     def _coverage(
-        self, number: int, similar: Mapping[str, tuple[float, Places]], length: int
+        self, number: int, similar: Mapping[int, tuple[float, Places]], length: int
     ) -> tuple[float, frozenset[int]]:
         """Share of a name found, and the places in the text that it took.
 
@@ -173,13 +248,14 @@ class NameIndex:
         found weight is also held against that of one word that only this name has. Nor is one
         whose words stand apart from each other.
         """
-        name = self._names[number]
-        there = {word: similar[word] for word in name if word in similar}
-        found = sum(name[word] * closeness for word, (closeness, _) in there.items())
+        part = slice(*self._terms.starts[number : number + 2].tolist())
+        own = zip(self._terms.values[part].tolist(), self._weights[part].tolist(), strict=True)
+        there = [(weight, *similar[term]) for term, weight in own if term in similar]
+        found = sum(weight * closeness for weight, closeness, _ in there)
         if not found:
             return 0.0, frozenset()
-        used = _nearest_together([places for _, places in there.values()])
-        share = min(1.0, found / self._totals[number]) * min(1.0, found / (0.75 * self._rarest))
+        used = _nearest_together([places for _, _, places in there])
+        share = min(1.0, found / float(self._totals[number])) * min(1.0, found / self._enough)
         return share * _togetherness(used, length), frozenset(used)
 
     def _whole_lines(self, text: str) -> set[int]:
@@ -191,65 +267,62 @@ class NameIndex:
         for line in text.splitlines():
             words = self._analyzer.words(line)
             said = [word for word in words if not self._analyzer.is_stopword(word)] or words
-            found.update(self._lines.get(frozenset(said), ()))
+            row = self._lines.get(_line(said))
+            if row is not None:
+                found.update(self._of_line[row].tolist())
         return found
 
-    def _similar(self, text: str, spoken: Sequence[str]) -> dict[str, tuple[float, Places]]:
+    def _similar(self, text: str, spoken: Sequence[str]) -> dict[int, tuple[float, Places]]:
         """For each word of the names that a text has: how well, and at which places."""
         # A recognizer may split a name in two ("head phones"): neighbors are tried joined as well.
         heard = [*spoken, *(a + b for a, b in pairwise(spoken))]
-        places: dict[str, list[int]] = defaultdict(list)
+        places: dict[int, list[int]] = defaultdict(list)
         for place, word in enumerate(heard):
             for form in dict.fromkeys((word, *self._analyzer.stems(word))):
-                for known in self._of_form.get(form, ()):
-                    places[known].append(place % len(spoken))
+                if (row := self._forms.numbers.get(form)) is not None:
+                    for known in self._of_form[row].tolist():
+                        places[known].append(place % len(spoken))
         best = {word: (1.0, tuple(dict.fromkeys(own))) for word, own in places.items()}
-        if self._analyzer.kind == "icu" and self._unspaced and has_unspaced(text):
+        if self._analyzer.kind == "icu" and self._longest_unspaced and has_unspaced(text):
             # Where no spaces are written, the same words are cut in two ways.
-            unspaced = fold(text)
-            for word in self._unspaced:
-                if word not in best and len(word) > 1 and word in unspaced:
-                    best[word] = (1.0, (len(spoken) + unspaced.index(word),))
-        return best | self._misread(heard, best, len(spoken))
+            for number, start in self._inside(fold(text)):
+                best.setdefault(number, (1.0, (len(spoken) + start,)))
+        return best | self._misheard(heard, best, len(spoken))
 
-    def _misread(
-        self, heard: Sequence[str], known: Container[str], length: int
-    ) -> dict[str, tuple[float, Places]]:
+    def _inside(self, unspaced: str) -> Iterable[tuple[int, int]]:
+        """The words without spaces that stand in a text wherever they begin, with their places."""
+        for start in range(len(unspaced)):
+            for end in range(start + 2, min(start + self._longest_unspaced, len(unspaced)) + 1):
+                word = unspaced[start:end]
+                if has_unspaced(word) and (number := self._words.get(word)) is not None:
+                    yield number, start
+
+    def _misheard(
+        self, heard: Sequence[str], known: Container[int], length: int
+    ) -> dict[int, tuple[float, Places]]:
         """Words that a text has with a wrong letter in five or fewer."""
         tried = {
             word: place % length
             for place, word in reversed(list(enumerate(heard)))
             if len(word) >= _SHORTEST_FUZZY
         }
-        if not tried or not self._fuzzy:
-            return {}
-        words = list(tried)
-        best: dict[str, tuple[float, Places]] = {}
-        # Some words at a time: a long text with a large vocabulary would not fit into memory.
-        for start in range(0, len(words), _WORDS_AT_ONCE):
-            part = words[start : start + _WORDS_AT_ONCE]
-            closeness = process.cdist(
-                part, self._fuzzy, scorer=fuzz.ratio, score_cutoff=_FUZZY, dtype=np.float32
-            )
-            nearest = closeness.argmax(axis=0)
-            for column in np.flatnonzero(closeness.any(axis=0)).tolist():
-                word, row = self._fuzzy[column], int(nearest[column])
-                close = float(closeness[row, column]) / 100.0
-                if word not in known and close > best.get(word, (0.0, ()))[0]:
-                    best[word] = (close, (tried[part[row]],))
+        best: dict[int, tuple[float, Places]] = {}
+        for word, place in tried.items():
+            for number, close in self._misread.find(word):
+                if number not in known and close > best.get(number, (0.0, ()))[0]:
+                    best[number] = (close, (place,))
         return best
 
     def _coded(self, text: str, spoken: Sequence[str]) -> list[int]:
         """Names whose code is in the text; plain numbers only where a word says what they are."""
-        if not self._codes:
+        if not len(self._codes):
             return []
         tagged = {"".join(self._analyzer.words(tag)) for tag in _HASH.findall(text)}
         found = set()
         for start in range(len(spoken)):
             for size in (1, 2, 3):
                 code = "".join(spoken[start : start + size])
-                number = self._codes.get(code)
-                if number is None:
+                if not any(c.isdigit() for c in code) or (row := self._codes.get(code)) is None:
                     continue
                 before = spoken[max(0, start - _BESIDE) : start]
                 # Where no spaces are written, such a word may be cut in two.
@@ -260,7 +333,7 @@ class NameIndex:
                     or code in tagged
                     or not beside.isdisjoint(_SAYS_CODE)
                 ):
-                    found.add(number)
+                    found.add(int(self._coded_names[row]))
         return sorted(found)
 
     def _unglued(self, text: str, spoken: Sequence[str]) -> list[str]:
@@ -271,12 +344,17 @@ class NameIndex:
             parts = [word for part in _CAPITALS.split(tag) for word in words(part)]
             if len(parts) < 2:
                 glued = words(tag)
-                parts = _cut(glued[0], self._of_form) if len(glued) == 1 else []
+                parts = _cut(glued[0], self._forms.numbers) if len(glued) == 1 else []
             found += parts
         for word in spoken[:_MOST_TAGS]:
             if len(word) >= _SHORTEST_GLUED and word.isalpha():
-                found += _cut(word, self._of_form)
+                found += _cut(word, self._forms.numbers)
         return found
+
+
+def _line(words: Iterable[str]) -> str:
+    """Words whatever their order, as one string."""
+    return " ".join(sorted(set(words)))
 
 
 def name_numbers(codes: Mapping[str, int], numbers: Sequence[int]) -> dict[str, int]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelshelf.indexer.linking.candidates import AllGroups
+from reelshelf.indexer.linking.candidates import AllGroups, Comparable
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.ocr import OcrMatcher
 from reelshelf.indexer.linking.titles import NamedGroups
@@ -125,7 +125,9 @@ def video(*segments: Segment) -> LinkableVideo:
 
 
 def visual(stats: VisualStats, catalog: CatalogIndex = CATALOG) -> VisualMatcher:
-    return VisualMatcher(catalog, stats, AllGroups(len(catalog.groups)))
+    comparable = Comparable.of(catalog, stats)
+    assert comparable.pictures is not None
+    return VisualMatcher(comparable, comparable.pictures, AllGroups.of(comparable))
 
 
 def look(frame: Vectors, shop: Vectors) -> dict[int, float]:
@@ -209,7 +211,7 @@ def test_what_differs_between_pictures_of_one_product_counts_less() -> None:
     catalog = CatalogIndex.of(pictures)
     background = fitted(noise(0, 200), catalog)
     plain = replace(background, shrinkage=np.ones_like(background.shrinkage))
-    pair = catalog.image_vectors[:2]
+    pair = catalog.vectors.image[:2]
     apart = [
         float(space.of_pictures(pair)[0] @ space.of_pictures(pair)[1])
         for space in (WhitenedSpace(plain), WhitenedSpace(background))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from reelshelf.indexer.linking.asr_phonetic import PhoneticMatcher
-from reelshelf.indexer.linking.candidates import AllGroups
+from reelshelf.indexer.linking.candidates import AllGroups, Comparable
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.catalog import EncodedProduct, Product
 from reelshelf.schemas.links import LinkableVideo, Span
@@ -33,7 +33,8 @@ def spoken(*said: tuple[str, int, int]) -> list[tuple[str, Span | None]]:
         text="",
         text_vector=None,
     )
-    matcher = PhoneticMatcher(CATALOG, AllGroups(len(CATALOG.groups)))
+    comparable = Comparable.of(CATALOG, None)
+    matcher = PhoneticMatcher(comparable, AllGroups.of(comparable))
     found = matcher.matches(LinkableVideo("v", (), (segment,)))
     return [(CATALOG.products[match.group].product.title, match.span) for match in found]
 

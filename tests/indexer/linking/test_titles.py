@@ -126,8 +126,10 @@ def test_a_brand_alone_names_nothing_and_raises_what_else_speaks_for() -> None:
     assert link(segment(0, axis(50), written="Norda sale")) == {}
     weights = {Signal.BRAND: 1.0}
     assert link(branded, weights=weights)["KE-4711"] > link(plain, weights=weights)["KE-4711"]
-    raised = Brands(CATALOG).raised(LinkableVideo("v", (), (branded,)))
-    assert {CATALOG.products[group].product.sku for group in raised} == {"KE-4711", "MU-1234"}
+    brands = Brands(CATALOG)
+    named = brands.named(LinkableVideo("v", (), (branded,)))
+    raised = {CATALOG.product(g).sku for g in range(len(CATALOG)) if brands.is_of(g, named)}
+    assert raised == {"KE-4711", "MU-1234"}
 
 
 def test_what_a_merchant_declares_is_worth_what_its_trust_says() -> None:
