@@ -121,9 +121,8 @@ class Searcher:
             if links.products[place] >= 0:
                 sold[links.video_keys[place]].append(place)
         for sales in sold.values():
-            sales.sort(
-                key=lambda p: (-links.scores[p], products[int(links.products[p])].product.sku)
-            )
+            skus = {p: self._catalog.product(int(links.products[p])).sku for p in sales}
+            sales.sort(key=lambda place: (-links.scores[place], skus[place]))
         return sold
 
     def _sold_by(self, video_key: str) -> tuple[SoldProduct, ...]:

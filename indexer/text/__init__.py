@@ -13,7 +13,9 @@ from reelshelf.indexer.text.catalog import CatalogIndex, Name, analyzer_for
 from reelshelf.indexer.text.clean import as_known, clean_text, decode_entities, printable, same_id
 from reelshelf.indexer.text.folding import has_unspaced, script_of
 from reelshelf.indexer.text.languages import language_of, primary, script_of_language
+from reelshelf.indexer.text.lookup import Numbers, Rows, Strings, Texts, numbered
 from reelshelf.indexer.text.markup import plain_text
+from reelshelf.indexer.text.misread import MisreadWords
 from reelshelf.indexer.text.money import Money, currency_code, prices_in, read_money
 from reelshelf.indexer.text.names import NameIndex, NameMatch, name_numbers
 from reelshelf.indexer.text.wording import (
@@ -36,10 +38,15 @@ __all__ = [
     "Analyzer",
     "AnalyzerKind",
     "CatalogIndex",
+    "MisreadWords",
     "Money",
     "Name",
     "NameIndex",
     "NameMatch",
+    "Numbers",
+    "Rows",
+    "Strings",
+    "Texts",
     "analyzer_for",
     "analyzer_of",
     "as_known",
@@ -59,6 +66,7 @@ __all__ = [
     "modalities",
     "name_numbers",
     "number",
+    "numbered",
     "plain_text",
     "prices_in",
     "primary",
