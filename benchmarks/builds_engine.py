@@ -28,12 +28,14 @@ from benchmarks.builds import (
     run,
 )
 from reelshelf.indexer.extract import segments as cutting
+from reelshelf.indexer.index import linkers
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.pipeline.engine import ModelLoader
 from reelshelf.indexer.pipeline.scope import ReindexRequest
 from reelshelf.indexer.store.tables import among
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.devices import Device
+from reelshelf.schemas.links import ProductLink
 from reelshelf.schemas.media import Pixels, Vectors
 from reelshelf.schemas.release import ModelRef
 from tests.support.fakes import FakeTexts, unit
@@ -176,16 +178,28 @@ def _declare_encoders() -> None:
 _declare_encoders()
 
 
-class _RotatedLinker(Linker):
-    """Says of each product what it found for another."""
+class _RotatedLinker:
+    """Says of each product what another linker found for the next one of the video's."""
 
-    def __init__(self, catalog: Any, keys: Sequence[str], *more: Any) -> None:
-        super().__init__(catalog, [*keys[1:], *keys[:1]], *more)
+    def __init__(self, linker: Linker) -> None:
+        self._linker = linker
+
+    def link(self, copies: Any, rules: Any = ()) -> list[list[ProductLink]]:
+        return [
+            [
+                replace(link, product_key=other.product_key, sku=other.sku)
+                for link, other in zip(found, [*found[1:], *found[:1]], strict=True)
+            ]
+            for found in self._linker.link(copies, rules)
+        ]
 
 
 @case(ENGINE_BAD, "links of tonight permuted over products")
 def _links(copy: Copy) -> Verdict:
-    within = patch("reelshelf.indexer.pipeline.releasing.Linker", _RotatedLinker)
+    made = linkers.linker_of
+    within = patch(
+        "reelshelf.indexer.pipeline.linking.linker_of", lambda recipe: _RotatedLinker(made(recipe))
+    )
     return Night(copy, models_of(), within).verdict()
 
 

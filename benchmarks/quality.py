@@ -35,6 +35,7 @@ from benchmarks.harness import (
     write_lines,
 )
 from benchmarks.shop_worker import answer, duplicates, link_line
+from reelshelf.indexer.index.linkers import linker_of
 from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration, probability
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
@@ -48,7 +49,7 @@ from reelshelf.indexer.quality.labeled import (
     read_labels,
 )
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error
-from reelshelf.indexer.quality.relinking import linker_with, released_videos
+from reelshelf.indexer.quality.relinking import released_recipe, released_videos
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.jobs.engines import make_engine
@@ -189,7 +190,9 @@ def unseen_links(shop: Shop, seed: int) -> list[tuple[str, ProductLink]]:
     folds = fit_folds(shop.labeled.pairs, default_calibration(), seed=seed)
     linkers = {}
     for fitted in folds.fitted:
-        linkers[fitted.fitted_on] = linker_with(shop.snapshot, fitted)
+        linkers[fitted.fitted_on] = linker_of(
+            replace(released_recipe(shop.snapshot), calibration=fitted)
+        )
     clusters = shop.snapshot.store.clusters(shop.snapshot.versions["videos"])
     links: list[tuple[str, ProductLink]] = []
     for copies in released_videos(shop.snapshot, sorted(clusters)):

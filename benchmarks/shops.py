@@ -23,10 +23,11 @@ from rich.table import Table
 from benchmarks.harness import Bar, bench_folder, conclude, parse, parser_of, write_lines
 from benchmarks.quality import Shop, ask, link_figures, measured, open_shop, score
 from benchmarks.shop_worker import answer, link_line
+from reelshelf.indexer.index.linkers import linker_of
 from reelshelf.indexer.linking.calibration import UNFITTED, probability
 from reelshelf.indexer.quality.labeled import LabeledPair, calibrate, fit_folds
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error
-from reelshelf.indexer.quality.relinking import linker_with, released_videos
+from reelshelf.indexer.quality.relinking import released_recipe, released_videos
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.models.registry import load_image_encoder, load_text_encoder
 from reelshelf.schemas.calibration import Calibration, Signal
@@ -91,7 +92,7 @@ def _without(pair: LabeledPair, silent: frozenset[Signal]) -> dict[Signal, float
 
 def links_by(shop: Shop, weights: Calibration) -> list[tuple[str, ProductLink]]:
     """(video id, link) of every video, with some weights."""
-    linker = linker_with(shop.snapshot, weights)
+    linker = linker_of(replace(released_recipe(shop.snapshot), calibration=weights))
     clusters = shop.snapshot.store.clusters(shop.snapshot.versions["videos"])
     return [
         (video_id, link)

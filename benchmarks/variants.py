@@ -93,10 +93,9 @@ def linker_for(snapshot: ReleaseSnapshot, products: Sequence[EncodedProduct]) ->
     stats = fit_visual_stats(
         sample.frames, sample.shots, catalog, segments=len(sample.frames), term_shares=shares
     )
-    keys = [item.product.sku for item in catalog.products]
-    space = snapshot.release.models.text.space
+    space, shop = snapshot.release.models.text.space, snapshot.release.shop_id
     config = snapshot.config.linking
-    return Varied(catalog, Linker(catalog, keys, stats, default_calibration(), config, space))
+    return Varied(catalog, Linker(catalog, shop, stats, default_calibration(), config, space))
 
 
 def as_varied(copies: Copies, size: str | None) -> list[LinkableVideo]:

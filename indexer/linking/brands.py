@@ -16,10 +16,7 @@ class Brands:
     def __init__(self, catalog: CatalogIndex) -> None:
         self._analyzer = catalog.analyzer
         self._brands, of_product = numbered(
-            [" ".join(words)]
-            if (words := self._analyzer.words(item.product.brand or "")[:_LONGEST])
-            else []
-            for item in catalog.products
+            [" ".join(words[:_LONGEST])] if words else [] for words in catalog.words.brands
         )
         groups = catalog.groups.of[of_product.owners()]
         self._of_group = Rows.of_pairs(groups, of_product.values, len(catalog.groups))

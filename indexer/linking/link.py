@@ -30,9 +30,9 @@ from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.linking.visual_stats import PlaceFor
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Calibration, Signal, Trust
-from reelshelf.schemas.catalog import EncodedProduct
+from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import LinkingConfig
-from reelshelf.schemas.keys import Json
+from reelshelf.schemas.keys import Json, product_key
 from reelshelf.schemas.links import Evidence, LinkableVideo, Modality, ProductLink, Span
 from reelshelf.schemas.overrides import Override
 from reelshelf.schemas.spaces import cosine_scale
@@ -98,7 +98,7 @@ class Linker:
     def __init__(
         self,
         catalog: CatalogIndex,
-        product_keys: Sequence[str],
+        shop_id: str,
         stats: VisualStats | None,
         calibration: Calibration,
         config: LinkingConfig,
@@ -107,7 +107,7 @@ class Linker:
         place_for: PlaceFor = np.empty,
     ) -> None:
         self._catalog = catalog
-        self._keys = product_keys
+        self._shop_id = shop_id
         self._calibration = calibration
         self._config = config
         comparable = Comparable.of(catalog, stats, place_for)
@@ -133,7 +133,7 @@ class Linker:
                 for link in self.weigh(video, candidate)
             ]
             if rules:
-                links = overridden(links, rules, video, self._catalog, self._keys)
+                links = overridden(links, rules, video, self._catalog, self._shop_id)
             if video.is_live:
                 links = with_timeline(links, self._config.link_above)
             linked.append(sorted(links, key=lambda link: (-link.score, link.sku)))
@@ -201,8 +201,8 @@ class Linker:
         return [
             ProductLink(
                 video_key=video.video_key,
-                product_key=self._keys[place],
-                sku=self._catalog.product(place).sku,
+                product_key=product_key(self._shop_id, sku),
+                sku=sku,
                 score=candidate.score,
                 scores=tuple(scores.items()),
                 spans=_joined(spans),
@@ -210,7 +210,7 @@ class Linker:
                 group_id=self._catalog.group_id(candidate.group),
                 variant=chosen.state,
             )
-            for place in chosen.places
+            for sku in (self._catalog.product(place).sku for place in chosen.places)
         ]
 
     def _matches(self, video: LinkableVideo) -> Iterable[Match]:
@@ -301,9 +301,8 @@ def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(joined)
 
 
-def linking_facts(item: EncodedProduct) -> Json:
-    """All that links are made from of one product: not its stock, its sales or its rating."""
-    product = item.product
+def linking_facts(product: Product) -> Json:
+    """All that links are made from of a product's row: not its stock, its sales or its rating."""
     return [
         product.sku,
         product.title,
@@ -314,5 +313,5 @@ def linking_facts(item: EncodedProduct) -> Json:
         product.facts,
         product.group_id,
         product.merchant_id,
-        [[image.uri, image.content_sha256, list(image.packaging_text)] for image in item.images],
+        list(product.images),
     ]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.schemas.keys import Json
+from reelshelf.schemas.keys import Json, product_key
 from reelshelf.schemas.links import LinkableVideo, ProductLink, VariantState
 from reelshelf.schemas.overrides import Override, Verdict
 
@@ -60,7 +60,7 @@ def overridden(
     rules: Sequence[Override],
     video: LinkableVideo,
     catalog: CatalogIndex,
-    product_keys: Sequence[str],
+    shop_id: str,
 ) -> list[ProductLink]:
     """Links as people have it: without those that they deny, with those that they assert."""
     overrides = VideoOverrides(rules, catalog, video.merchant_id)
@@ -77,7 +77,7 @@ def overridden(
         # Who says that a group is there does not say that all of its variants are.
         is_told = rule.sku is None and groups[place] in told
         if rule.verdict is Verdict.ALWAYS and place not in kept and not is_told:
-            kept[place] = _asserted(rule, place, video, catalog, product_keys)
+            kept[place] = _asserted(rule, place, video, catalog, shop_id)
     return list(_settled(kept, overrides.by_place, catalog).values())
 
 
@@ -120,15 +120,15 @@ def _asserted(
     place: int,
     video: LinkableVideo,
     catalog: CatalogIndex,
-    product_keys: Sequence[str],
+    shop_id: str,
 ) -> ProductLink:
     """A link that nothing but an override speaks for."""
-    group = catalog.group_id(int(catalog.groups.of[place]))
+    group, sku = catalog.group_id(int(catalog.groups.of[place])), catalog.product(place).sku
     state = VariantState.KNOWN if rule.sku is not None else VariantState.UNKNOWN
     return ProductLink(
         video_key=video.video_key,
-        product_key=product_keys[place],
-        sku=catalog.product(place).sku,
+        product_key=product_key(shop_id, sku),
+        sku=sku,
         score=_CERTAIN,
         scores=(),
         spans=(),

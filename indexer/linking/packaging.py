@@ -10,11 +10,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from rapidfuzz import fuzz
 
-from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.indexer.text.lookup import Numbers, Rows, numbered
+from reelshelf.indexer.text.lookup import Numbers, Rows
 from reelshelf.indexer.text.misread import MisreadWords
-from reelshelf.schemas.catalog import EncodedProduct
 from reelshelf.schemas.media import Vectors
 
 _FUZZY = 75.0  # of 100: print on a pack is bent, small and in strange letters
@@ -29,9 +27,7 @@ class Packaging:
     def __init__(self, catalog: CatalogIndex) -> None:
         self._analyzer = catalog.analyzer
         self._groups = len(catalog.groups)
-        self._words, of_product = numbered(
-            _packaging_words(item, catalog.analyzer) for item in catalog.products
-        )
+        self._words, of_product = catalog.words.print_words, catalog.words.printed
         # A word is on a group once, however many of its products have it.
         group = catalog.groups.of[of_product.owners()].astype(np.int64)
         pairs = np.unique(of_product.values * np.int64(max(self._groups, 1)) + group)
@@ -96,11 +92,3 @@ def _is_like(word: str, others: Sequence[str]) -> bool:
     return any(
         len(other) >= _SHORTEST_FUZZY and fuzz.ratio(word, other) >= _FUZZY for other in others
     )
-
-
-def _packaging_words(item: EncodedProduct, analyzer: Analyzer) -> list[str]:
-    """Words of three letters and more; shorter ones are misread too easily."""
-    lines = [*(line for image in item.images for line in image.packaging_text), item.product.title]
-    lines.append(item.product.brand or "")
-    found = dict.fromkeys(word for line in lines for word in analyzer.words(line))
-    return [word for word in found if len(word) >= 3 and any(c.isalpha() for c in word)]

@@ -12,7 +12,7 @@ class GroupPrices:
 
     def __init__(self, catalog: CatalogIndex) -> None:
         self._catalog = catalog
-        used = Counter(p.product.currency for p in catalog.products if p.product.currency)
+        used = Counter(currency for currency in catalog.words.currencies if currency)
         # What a number without a currency is in: what most products are in.
         self._currency = max(sorted(used), key=used.__getitem__, default=None)
         self._sharing = catalog.prices

@@ -15,7 +15,6 @@ from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.languages import primary
 from reelshelf.indexer.text.lookup import Numbers, Texts
-from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.media import Vectors
 
 ENGLISH = "en"
@@ -37,13 +36,12 @@ class Sounds:
 
     def __init__(self, catalog: CatalogIndex) -> None:
         analyzer = catalog.analyzer
-        first = catalog.groups.members.values[catalog.groups.members.starts[:-1]]
-        english = np.fromiter(
-            (_is_english(item.product, analyzer) for item in catalog.products), bool, len(catalog)
-        )[first]
+        languages = catalog.words.languages
         self.titles = Texts.of(
-            sounds(" ".join(name.words), analyzer) if own else ""
-            for name, own in zip(catalog.group_names, english.tolist(), strict=True)
+            sounds(" ".join(name.words), analyzer)
+            if _is_english(languages[first], analyzer)
+            else ""
+            for name, first in zip(catalog.group_names, catalog.groups.firsts.tolist(), strict=True)
         )
         self.lengths = np.array([len(title) for title in self.titles], np.int32)
         length = np.maximum(self.lengths, 1).astype(np.float32)
@@ -58,8 +56,8 @@ class Sounds:
         return np.asarray((fits / 100.0 - chance) / deviation, np.float32)
 
 
-def _is_english(product: Product, analyzer: Analyzer) -> bool:
-    own = primary(product.language)
+def _is_english(language: str | None, analyzer: Analyzer) -> bool:
+    own = primary(language)
     languages = (own,) if own else analyzer.languages
     # A store of before languages were known compares everything.
     return analyzer.kind == "simple" or not languages or ENGLISH in languages

@@ -27,7 +27,7 @@ class NamedGroups:
 
     def __init__(self, catalog: CatalogIndex, shares: Mapping[str, float] | None = None) -> None:
         groups = catalog.groups
-        codes = name_numbers(catalog.codes, groups.of.tolist())
+        codes = name_numbers(catalog.words.codes, groups.of.tolist())
         self._names = NameIndex(catalog.group_names, codes, catalog.analyzer, shares, _HALF)
         self._parts = _parts(catalog, self._names)
 
@@ -50,9 +50,9 @@ class NamedGroups:
 def _parts(catalog: CatalogIndex, names: NameIndex) -> dict[int, tuple[int, ...]]:
     """The groups that each bundle is made of."""
     found: dict[int, tuple[int, ...]] = {}
-    firsts = catalog.groups.members.values[catalog.groups.members.starts[:-1]]
-    for place, item in enumerate(catalog.products):
-        title, number = item.product.title, int(catalog.groups.of[place])
+    firsts = catalog.groups.firsts
+    for place, title in catalog.words.bundles.items():
+        number = int(catalog.groups.of[place])
         if place != firsts[number]:
             continue
         pieces = list(filter(None, _ADDED.split(title)))

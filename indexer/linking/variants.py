@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.prices import GroupPrices
 from reelshelf.indexer.linking.texts import texts_of
-from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.catalog import CatalogIndex, code_of
 from reelshelf.indexer.text.money import Money
 from reelshelf.schemas.links import LinkableVideo, Span, VariantState
 
@@ -92,7 +92,7 @@ class Variants:
         found += [(_PICTURE, match.variants) for match in matches if match.variants]
         spans = [match.span for match in matches if match.span is not None]
         own = self._own_words(members)
-        codes = {p: self._catalog.code_of(self._catalog.product(p)) for p in members}
+        codes = {p: code_of(self._catalog.product(p), self._catalog.analyzer) for p in members}
         for text in self._texts(video):
             if text.span is not None and spans and not any(_near(text.span, s) for s in spans):
                 continue

@@ -57,27 +57,29 @@ def fit_visual_stats(
     catalog: CatalogIndex,
     *,
     segments: int,
+    pictures: int | None = None,
     term_shares: Mapping[str, float] | None = None,
 ) -> VisualStats:
-    """Fit to a sample of the shop's frame vectors `(n, dim)` and to its product pictures.
+    """Fit to a sample of the shop's frame vectors `(n, dim)`, and of its products with pictures.
 
+    `segments` and `pictures` are how many the shop has in all; None: the products are all it has.
     `shots`, `(n,)`, numbers the shot of each frame vector: those of one shot show the same thing.
     `term_shares` is what `term_shares_of` says of the same sample.
     """
-    pictures = catalog.vectors.image
-    picture_mean = pictures.mean(axis=0)
+    seen, owners = catalog.vectors.image, catalog.vectors.image_owner
+    picture_mean = seen.mean(axis=0)
     total = frames.sum(axis=0) + _PRIOR_SEGMENTS * picture_mean
     frame_mean = total / (len(frames) + _PRIOR_SEGMENTS)
-    chosen = catalog.vectors.image_owner % -(-len(pictures) // _MOST_PICTURES) == 0
+    chosen = owners % -(-len(seen) // _MOST_PICTURES) == 0
     differences = np.concatenate(
         [
-            _differences(pictures[chosen], catalog.vectors.image_owner[chosen]),
+            _differences(seen[chosen], owners[chosen]),
             _differences(frames, shots),
         ]
     )
     nuisance, shrinkage = _within(differences)
     fitted = VisualStats(
-        frame_mean, picture_mean, nuisance, shrinkage, _PRIOR_NOISE, segments, len(pictures)
+        frame_mean, picture_mean, nuisance, shrinkage, _PRIOR_NOISE, segments, pictures or len(seen)
     )
     space = WhitenedSpace(fitted)
     kept = np.linspace(0, len(frames) - 1, min(_COHORT, len(frames))).astype(np.intp)

@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from reelshelf.indexer.pipeline.engine import ThisProcess
 from reelshelf.indexer.pipeline.linking import due_links, make_links
 from reelshelf.indexer.pipeline.run import row_context
-from reelshelf.indexer.quality.relinking import released_linker
+from reelshelf.indexer.quality.relinking import released_recipe
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
@@ -150,9 +151,9 @@ def _publish_relinked(
         due = due_links(store, served.linking_fingerprint, keys)
         if not due.made_from:
             return 0, None
-        linker = released_linker(ReleaseSnapshot.of(store, served))
+        recipe = released_recipe(ReleaseSnapshot.of(store, served))
         context = row_context(run_id, config, served.models)
-        relinked = sum(make_links(store, linker, due, context))
+        relinked = sum(make_links(store, recipe, due, ThisProcess(), context))
         made = _with_links(store, served, run_id)
         releases.publish(store, made, lease, in_place_of=served.run_id)
     return relinked, made

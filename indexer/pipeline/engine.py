@@ -53,9 +53,15 @@ class TaskRunner(Protocol):
         ...
 
     def map_tasks(
-        self, function: Callable[[Item], Answer], items: Sequence[Item]
+        self,
+        function: Callable[[Item], Answer],
+        items: Sequence[Item],
+        cores: int | None = None,
     ) -> Iterator[Answer]:
-        """Call a function on items, in any order, wherever there is room."""
+        """Call a function on items, in any order, wherever there is room.
+
+        Each call keeps so many cores busy; None: all those of a node.
+        """
         ...
 
 
@@ -65,9 +71,13 @@ class ThisProcess:
     index_workers = 1
 
     def map_tasks(
-        self, function: Callable[[Item], Answer], items: Sequence[Item]
+        self,
+        function: Callable[[Item], Answer],
+        items: Sequence[Item],
+        cores: int | None = None,
     ) -> Iterator[Answer]:
         """Call a function on items, in their order."""
+        del cores
         return map(function, items)
 
 

@@ -1,16 +1,27 @@
 """Linking what is due: which groups of copies, made from what, and their new rows."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reelshelf.indexer.linking.link import Linker
+import pyarrow as pa
+
+from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepare
+from reelshelf.indexer.linking.link import linking_facts
 from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
+from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.store.overrides import read_overrides
-from reelshelf.indexer.store.rows import RunContext
+from reelshelf.indexer.store.rows import RunContext, link_rows, product_records
+from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import LinkState, Store
 from reelshelf.schemas.keys import Json, fingerprint
 from reelshelf.schemas.links import ProductLink
+from reelshelf.schemas.overrides import Override
+
+# Of videos and their copies, for one task.
+_GROUPS_PER_TASK = 128
+_ROWS_PER_COMMIT = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,29 @@ class Due:
 
     made_from: Mapping[tuple[str, ...], str]
     overrides: OverridesByCluster
+
+    def overrides_on(self, groups: Iterable[tuple[str, ...]]) -> dict[str, tuple[Override, ...]]:
+        """The overrides on the videos of some groups, by key; without those that have none."""
+        by_group = ((group, self.overrides.of(group[0])) for group in groups)
+        return {key: rules for group, rules in by_group if rules for key in group}
+
+
+def facts_of_products(pinned: PinnedTables) -> str:
+    """A digest of all that links are made from of a catalog, whatever the order of its rows.
+
+    It is a sum of hashes of rows (Bellare and Micciancio, "A New Paradigm for Collision-Free
+    Hashing", 1997), made in a stream: no more than a batch of products is held.
+    """
+    total = 0
+    columns = [n for n in pinned.dataset("products").schema.names if not n.endswith("_vector")]
+    for batch in pinned.dataset("products").to_batches(columns=columns):
+        for product in product_records(pa.Table.from_batches([batch])):
+            total += int(fingerprint(linking_facts(product)), 16)
+    columns = ["product_key", "uri", "content_sha256", "printed"]
+    for batch in pinned.dataset("product_images").to_batches(columns=columns):
+        for row in batch.to_pylist():
+            total += int(fingerprint([row[name] for name in columns]), 16)
+    return f"{total % 2**256:064x}"
 
 
 def due_links(store: Store, linked_as: str, only: Collection[str] | None = None) -> Due:
@@ -50,16 +84,78 @@ def _made_from(
     return fingerprint(parts)
 
 
-def make_links(store: Store, linker: Linker, due: Due, context: RunContext) -> Iterator[int]:
-    """Link what is due and write it, a batch at a time; yields how many videos each had."""
-    made_from = {key: print_ for group, print_ in due.made_from.items() for key in group}
-    for batch in store.videos_to_link([list(group) for group in due.made_from]):
-        links: list[tuple[str, ProductLink]] = []
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Groups of copies for a task to link, given by keys, and what it reads.
+
+    `overrides` are those on any of the videos, by its key.
+    """
+
+    recipe: LinkerRecipe
+    versions: Mapping[str, int]
+    groups: tuple[tuple[str, ...], ...]
+    overrides: Mapping[str, tuple[Override, ...]]
+    context: RunContext
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The links of some videos, given by key, as rows."""
+
+    keys: tuple[str, ...]
+    rows: pa.Table
+
+
+def link_part(part: Part) -> Linked:
+    """Link the groups of a part."""
+    linker, store = linker_of(part.recipe), part.recipe.pinned.store
+    links: list[tuple[str, ProductLink]] = []
+    keys: list[str] = []
+    for batch in store.videos_to_link(part.groups, part.versions):
         for copies in filter(None, batch):
-            rules = due.overrides.of(copies[0][1].video_key)
-            found = linker.link([video for _, video in copies], rules)
-            for (video_id, _), own in zip(copies, found, strict=True):
-                links += [(video_id, link) for link in own]
-        keys = [video.video_key for copies in batch for _, video in copies]
-        store.write_links({key: made_from[key] for key in keys}, links, context)
-        yield len(keys)
+            own = [video.video_key for _, video in copies]
+            found = linker.link([video for _, video in copies], part.overrides.get(own[0], ()))
+            for (video_id, _), made in zip(copies, found, strict=True):
+                links += [(video_id, link) for link in made]
+            keys += own
+    return Linked(tuple(keys), link_rows(links, part.context))
+
+
+def make_links(
+    store: Store, recipe: LinkerRecipe, due: Due, tasks: TaskRunner, context: RunContext
+) -> Iterator[int]:
+    """Link what is due and write it; yields how many videos each commit had.
+
+    Tasks read and link, wherever there is room. What is one task's work is done here.
+    """
+    versions = {name: store.dataset(name).version for name in ("videos", "segments")}
+    groups = list(due.made_from)
+    parts = [
+        Part(recipe, versions, own, due.overrides_on(own), context)
+        for own in (
+            tuple(groups[start : start + _GROUPS_PER_TASK])
+            for start in range(0, len(groups), _GROUPS_PER_TASK)
+        )
+    ]
+    if not parts:
+        return
+    if is_large(recipe):
+        # One process makes the linker of a large catalog: not this one, and not all at once.
+        deque(tasks.map_tasks(prepare, [recipe]), maxlen=0)
+    made_from = {key: print_ for group, print_ in due.made_from.items() for key in group}
+    pending: list[Linked] = []
+
+    def commit() -> int:
+        keys = [key for item in pending for key in item.keys]
+        rows = pa.concat_tables([item.rows for item in pending])
+        store.write_links({key: made_from[key] for key in keys}, rows)
+        pending.clear()
+        return len(keys)
+
+    answers = map(link_part, parts) if len(parts) == 1 else tasks.map_tasks(link_part, parts, 1)
+    for linked in answers:
+        pending.append(linked)
+        if sum(item.rows.num_rows for item in pending) >= _ROWS_PER_COMMIT:
+            yield commit()
+    if pending:
+        yield commit()

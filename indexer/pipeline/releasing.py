@@ -11,13 +11,13 @@ import pyarrow as pa
 from reelshelf.indexer.index.build import Builder, build_indexes
 from reelshelf.indexer.index.duplicates import cluster_duplicates
 from reelshelf.indexer.index.gpus import gpus_for
+from reelshelf.indexer.index.linkers import LinkerRecipe
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.calibration import default_calibration
-from reelshelf.indexer.linking.link import Linker, linking_facts
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
-from reelshelf.indexer.pipeline.linking import due_links, make_links
+from reelshelf.indexer.pipeline.linking import due_links, facts_of_products, make_links
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.measures import Candidate, measure
@@ -26,7 +26,7 @@ from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.calibrations import newest_calibration
 from reelshelf.indexer.store.checksums import damage, damaged_files
 from reelshelf.indexer.store.head import held_back, read_head
-from reelshelf.indexer.store.products import read_products
+from reelshelf.indexer.store.products import sample_products
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import DATA_TABLES
@@ -36,7 +36,7 @@ from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch
 from reelshelf.schemas.gate import GateCheck
-from reelshelf.schemas.keys import fingerprint, product_key
+from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.release import Release, VectorIndex
 from reelshelf.schemas.stages import (
@@ -60,6 +60,8 @@ _OVER_WHAT_IS_STORED = (
     LookupError,
     pa.ArrowException,
 )
+# So many products show what pictures of the shop are like.
+_PRODUCTS_FOR_STATS = 8192
 # A message of more conditions than this is read by nobody.
 _MOST_TOLD = 6
 
@@ -143,7 +145,7 @@ def _release(
         with run.stage("duplicates", 1) as stage:
             cluster_duplicates(run.store, indexes, stats, run.config.duplicates)
             stage.advance()
-        linked = _link(run, stats)
+        linked = _link(run, tasks, stats)
     if not _has_news(run, baseline, linked.fingerprint, indexes):
         return None
     hold = read_head(run.store).hold
@@ -239,12 +241,14 @@ def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
     ):
         return stored
     sample = run.store.segment_sample(run.config.linking.visual_stats_segments)
-    catalog = CatalogIndex.of(read_products(run.store), run.config.text.analyzer)
+    some = sample_products(run.store, _PRODUCTS_FOR_STATS)
+    catalog = CatalogIndex.of(some, run.config.text.analyzer)
     stats = fit_visual_stats(
         sample.frames,
         sample.shots,
         catalog,
         segments=count,
+        pictures=pictures,
         term_shares=term_shares_of(sample.texts, catalog.analyzer),
     )
     save_visual_stats(run.store, stats)
@@ -259,29 +263,27 @@ def _linked_before(run: Run, baseline: Baseline) -> _Linked:
     return _Linked(stats, latest.calibration, latest.linking_fingerprint)
 
 
-def _link(run: Run, stats: VisualStats | None) -> _Linked:
+def _link(run: Run, tasks: TaskRunner, stats: VisualStats | None) -> _Linked:
     """Link videos whose links are due: new ones, those whose copies or facts changed, or all."""
-    products = read_products(run.store)
-    catalog = CatalogIndex.of(products, run.config.text.analyzer)
-    config = run.config.linking
+    pinned = PinnedTables.newest(run.store)
     calibration = newest_calibration(run.store) or default_calibration()
+    stats_id = stats.stats_id if stats else None
     linked_as = fingerprint(
         [
             linking.VERSION,
             settings_of(run.config, LINK_SETTINGS)
             | later_settings(run.config, LATER_LINK_SETTINGS),
-            stats.stats_id if stats else None,
+            stats_id,
             calibration.model_dump(mode="json"),
             identity(run.refs.text),
             picture_fingerprint(run.refs, run.config),
-            [linking_facts(item) for item in products],
+            facts_of_products(pinned),
         ]
     )
     due = due_links(run.store, linked_as)
-    product_keys = [product_key(run.config.shop_id, p.product.sku) for p in catalog.products]
-    linker = Linker(catalog, product_keys, stats, calibration, config, run.refs.text.space)
+    recipe = LinkerRecipe.of(pinned, run.config, stats_id, calibration, run.refs.text.space)
     with run.stage("links", sum(len(group) for group in due.made_from)) as stage:
-        for linked in make_links(run.store, linker, due, run.context):
+        for linked in make_links(run.store, recipe, due, tasks, run.context):
             stage.advance(linked)
     return _Linked(stats, calibration, linked_as)
 

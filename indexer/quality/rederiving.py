@@ -25,7 +25,7 @@ from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.store.overrides import read_overrides
 from reelshelf.indexer.store.rows import (
     chunk_from,
-    encoded_products,
+    product_records,
     stages_from,
     stored_chunk,
     stored_videos,
@@ -332,11 +332,7 @@ def encoded_again(samples: Samples, sources: Sources) -> Iterator[Finding]:
     places, own = places[sound[0] & sound[1]], own.filter(pa.array(sound[0] & sound[1]))
     if not own.num_rows:
         return
-    pictures = samples.pinned.dataset("product_images").schema.empty_table()
-    encoded = encoded_products(own, pictures)
-    # They come in order of SKUs, as they are read from a store; here the order is the rows'.
-    by_sku = {item.product.sku: item.product for item in encoded}
-    named = [by_sku[sku] for sku in own["sku"].to_pylist()]
+    named = product_records(own)
     for column, words in (
         ("text_vector", [product.text for product in named]),
         ("facts_vector", [product.facts for product in named]),

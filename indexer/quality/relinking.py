@@ -2,13 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from reelshelf.indexer.index.linkers import LinkerRecipe, linker_of
 from reelshelf.indexer.linking.link import Linker
-from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.indexer.store.visual_stats import read_visual_stats
-from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.schemas.calibration import Calibration
-from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.links import LinkableVideo
 
 _MOST_COPIES = 32
@@ -16,22 +12,17 @@ _MOST_COPIES = 32
 
 def released_linker(snapshot: ReleaseSnapshot) -> Linker:
     """The linker with catalog, statistics and calibration as the release has them."""
-    return linker_with(snapshot, snapshot.release.calibration)
+    return linker_of(released_recipe(snapshot))
 
 
-def linker_with(snapshot: ReleaseSnapshot, calibration: Calibration) -> Linker:
-    """The linker of a release, but for its calibration."""
-    store, release = snapshot.store, snapshot.release
-    kind = snapshot.config.text.analyzer
-    catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
-    keys = [product_key(release.shop_id, item.product.sku) for item in catalog.products]
-    stats = read_visual_stats(store, release.visual_stats_id)
-    return Linker(
-        catalog,
-        keys,
-        stats,
-        calibration,
-        snapshot.config.linking,
+def released_recipe(snapshot: ReleaseSnapshot) -> LinkerRecipe:
+    """What that linker is made from."""
+    release = snapshot.release
+    return LinkerRecipe.of(
+        snapshot,
+        snapshot.config,
+        release.visual_stats_id,
+        release.calibration,
         release.models.text.space,
     )
 

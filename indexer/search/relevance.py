@@ -69,7 +69,7 @@ class ProductRelevance:
         self._described = [_describe(item.product, self._words) for item in catalog.products]
         self._worth = _postings([item.words.items() for item in self._described])
         self._named = _postings([_by_form(name, self._words).items() for name in catalog.names])
-        self._names = NameIndex(catalog.names, catalog.codes, catalog.analyzer)
+        self._names = NameIndex(catalog.names, catalog.words.codes, catalog.analyzer)
         self._totals = np.array([name.total or 1.0 for name in catalog.names])
         count = max(len(self._described), 1)
         self._rarity = {

@@ -145,12 +145,29 @@ def delete_products(store: Store, keys: Sequence[str]) -> None:
             store.writable(name).delete(among("product_key", part))
 
 
-def read_products(store: Store, versions: Mapping[str, int] | None = None) -> list[EncodedProduct]:
-    """All products with their vectors, in order of SKUs."""
+def sample_products(store: Store, most: int) -> list[EncodedProduct]:
+    """About `most` products with their vectors, or all where these are no more.
+
+    They are drawn by their keys, so that they are the same while they are there.
+    """
+    count = store.count("products")
+    if count <= most:
+        return read_products(store)
+    # Keys are hashes: a share of them begins below the same share of all beginnings.
+    return read_products(store, where=f"product_key < '{int(most / count * 2**32):08x}'")
+
+
+def read_products(
+    store: Store, versions: Mapping[str, int] | None = None, where: str | None = None
+) -> list[EncodedProduct]:
+    """All products with their vectors, in order of SKUs; or those that a filter keeps."""
     pins = versions or {}
-    products = store.scan("products", None, version=pins.get("products"))
-    images = store.scan("product_images", None, version=pins.get("product_images"))
-    return rows.encoded_products(products.sort_by("sku"), images)
+    products = store.scan("products", None, where, pins.get("products")).sort_by("sku")
+    images = store.scan("product_images", None, where, pins.get("product_images"))
+    texts, facts = (rows.vector_matrix(products[name]) for name in ("text_vector", "facts_vector"))
+    pictures = rows.vector_matrix(images["image_vector"])
+    products = products.drop_columns(["text_vector", "facts_vector"])
+    return rows.encoded_products(products, images, texts, facts, pictures)
 
 
 def product_titles(snapshot: ReleaseSnapshot) -> dict[str, str]:

@@ -498,29 +498,40 @@ def vector_matrix(column: pa.ChunkedArray | pa.Array) -> Vectors:
     return np.asarray(flat, np.float32).reshape(-1, dim)
 
 
-def encoded_products(products: pa.Table, images: pa.Table) -> list[EncodedProduct]:
-    """Products with their vectors, from the rows of both tables."""
+def encoded_products(
+    products: pa.Table, images: pa.Table, texts: Vectors, facts: Vectors, pictures_of: Vectors
+) -> list[EncodedProduct]:
+    """Products from the rows of both tables.
+
+    `texts` and `facts`, `(products, text_dim)`, and `pictures_of`, `(images, image_dim)`, are the
+    vectors of these rows.
+    """
     pictures: dict[str, list[EncodedImage]] = {}
-    if images.num_rows:
-        vectors = vector_matrix(images["image_vector"])
-        plain = images.select(["product_key", "uri", "content_sha256", "printed"]).to_pylist()
-        for row, vector in zip(plain, vectors, strict=True):
-            printed = tuple(row["printed"])
-            image = EncodedImage(row["uri"], row["content_sha256"], vector, printed)
-            pictures.setdefault(row["product_key"], []).append(image)
-    texts = vector_matrix(products["text_vector"])
-    facts = vector_matrix(products["facts_vector"])
-    plain = products.drop_columns(["text_vector", "facts_vector"]).to_pylist()
+    plain = images.select(["product_key", "uri", "content_sha256", "printed"]).to_pylist()
+    for row, vector in zip(plain, np.asarray(pictures_of), strict=True):
+        image = EncodedImage(row["uri"], row["content_sha256"], vector, tuple(row["printed"]))
+        pictures.setdefault(row["product_key"], []).append(image)
+    keys = products["product_key"].to_pylist()
     result = []
-    for row, text, fact in zip(plain, texts, facts, strict=True):
-        known = {name: row[name] for name in Product.__dataclass_fields__}
-        known["category"] = tuple(row["category"] or ())
-        known["images"] = tuple(row["images"] or ())
-        known["attributes"] = tuple((a["name"], a["value"]) for a in row["attributes"] or ())
+    records = product_records(products)
+    vectors = zip(np.asarray(texts), np.asarray(facts), strict=True)
+    for key, product, (text, fact) in zip(keys, records, vectors, strict=True):
         # The shop's own order of pictures, whatever order the rows come in.
-        own = {image.uri: image for image in pictures.get(row["product_key"], ())}
-        ordered = tuple(own[uri] for uri in dict.fromkeys(known["images"]) if uri in own)
-        result.append(EncodedProduct(Product(**known), text, fact, ordered))
+        own = {image.uri: image for image in pictures.get(key, ())}
+        ordered = tuple(own[uri] for uri in dict.fromkeys(product.images) if uri in own)
+        result.append(EncodedProduct(product, text, fact, ordered))
+    return result
+
+
+def product_records(products: pa.Table) -> list[Product]:
+    """Products from rows of their table."""
+    columns = [name for name in Product.__dataclass_fields__ if name in products.column_names]
+    result = []
+    for known in products.select(columns).to_pylist():
+        known["category"] = tuple(known["category"] or ())
+        known["images"] = tuple(known["images"] or ())
+        known["attributes"] = tuple((a["name"], a["value"]) for a in known["attributes"] or ())
+        result.append(Product(**known))
     return result
 
 

@@ -42,7 +42,7 @@ from reelshelf.schemas import tables
 from reelshelf.schemas.catalog import VideoSource
 from reelshelf.schemas.config import StorageConfig
 from reelshelf.schemas.errors import CorruptFile, StoreError
-from reelshelf.schemas.links import LinkableVideo, ProductLink
+from reelshelf.schemas.links import LinkableVideo
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.outcomes import Indexed
 from reelshelf.schemas.release import ModelRefs
@@ -680,17 +680,11 @@ class Store:
             by_key = {video.video_key: (names[video.video_key], video) for video in videos}
             yield [[by_key[key] for key in group if key in by_key] for group in batch]
 
-    def write_links(
-        self,
-        made_from: Mapping[str, str],
-        links: Sequence[tuple[str, ProductLink]],
-        run: RunContext,
-    ) -> None:
-        """Replace all links of the videos that `made_from` gives a fingerprint for."""
-        table = rows.link_rows(links, run)
-        self.replace("links", table, "video_key", sorted(made_from))
+    def write_links(self, made_from: Mapping[str, str], links: pa.Table) -> None:
+        """Replace all links of the videos that `made_from` gives a fingerprint for, by these."""
+        self.replace("links", links, "video_key", sorted(made_from))
         self.sync("links")
-        counts = Counter(link.video_key for _, link in links)
+        counts = Counter(links["video_key"].to_pylist())
         # Last, since this is what tells the next run that the links are there.
         self._change_videos(
             {

@@ -2,8 +2,9 @@
 
 import decimal
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from sys import intern
@@ -13,12 +14,13 @@ import numpy as np
 from reelshelf.indexer.text.analyzer import Analyzer, AnalyzerKind, analyzer_of
 from reelshelf.indexer.text.groups import Groups, common_words, groups_of
 from reelshelf.indexer.text.languages import languages_of
-from reelshelf.indexer.text.lookup import Numbers, Strings, Texts
+from reelshelf.indexer.text.lookup import Numbers, Rows, Strings, Texts, numbered
 from reelshelf.schemas.catalog import EncodedProduct, Product
 from reelshelf.schemas.media import Vectors
 
 # So many products tell the languages of a catalog.
 _LOOKED_AT = 300
+_NAMES_SEVERAL = re.compile(r"[+&＋＆]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,61 @@ class CatalogVectors:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CatalogWords:
+    """What is read once of each product in order, for all that is made of a catalog.
+
+    `titles` and `brands` are words, `printed` rows of the words that may stand on a product, by
+    number in `print_words`. `bundles` are titles that name several things, by place.
+    """
+
+    skus: Texts
+    titles: Sequence[tuple[str, ...]]
+    brands: Sequence[tuple[str, ...]]
+    prices: Sequence[decimal.Decimal | None]
+    currencies: Sequence[str | None]
+    languages: Sequence[str | None]
+    codes: Mapping[str, int]
+    print_words: Strings
+    printed: Rows
+    bundles: Mapping[int, str]
+
+    @classmethod
+    def read(cls, products: Iterable[EncodedProduct], analyzer: Analyzer) -> "CatalogWords":
+        """Read products."""
+        skus, titles, brands, prices, currencies, languages = [], [], [], [], [], []
+        codes: dict[str, int] = {}
+        bundles: dict[int, str] = {}
+
+        def read(place: int, item: EncodedProduct) -> Iterable[str]:
+            product = item.product
+            skus.append(product.sku)
+            titles.append(_title_words(product.title, analyzer))
+            brands.append(tuple(map(intern, analyzer.words(product.brand or ""))))
+            prices.append(product.price)
+            currencies.append(product.currency and intern(product.currency))
+            languages.append(product.language and intern(product.language))
+            if (code := code_of(product, analyzer)) is not None:
+                codes[code] = place
+            if _NAMES_SEVERAL.search(product.title):
+                bundles[place] = product.title
+            return _print_words(item, analyzer)
+
+        words, printed = numbered(read(place, item) for place, item in enumerate(products))
+        return cls(
+            Texts.of(skus),
+            titles,
+            brands,
+            prices,
+            currencies,
+            languages,
+            codes,
+            words,
+            printed,
+            bundles,
+        )
+
+
 def _stacked(vectors: Sequence[Vectors]) -> Vectors:
     return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
 
@@ -86,8 +143,19 @@ class CatalogIndex:
 
         Words are those of the analyzer `kind` for the languages of the catalog.
         """
-        ranked = tuple(sorted(products, key=lambda item: item.product.sku))
-        return cls(ranked, analyzer_for([item.product for item in ranked], kind))
+        return cls.of_sorted(tuple(sorted(products, key=lambda item: item.product.sku)), kind)
+
+    @classmethod
+    def of_sorted(
+        cls,
+        products: Sequence[EncodedProduct],
+        kind: AnalyzerKind,
+        vectors: CatalogVectors | None = None,
+    ) -> "CatalogIndex":
+        """The same of products that are in order, with their vectors if these are at hand."""
+        step = -(-len(products) // _LOOKED_AT) or 1
+        some = [products[place].product for place in range(0, len(products), step)]
+        return cls(products, analyzer_for(some, kind), vectors)
 
     def __len__(self) -> int:
         return len(self.products)
@@ -103,7 +171,12 @@ class CatalogIndex:
     @cached_property
     def index_of(self) -> Strings:
         """Place of each SKU."""
-        return Strings(Texts.of(item.product.sku for item in self.products))
+        return Strings(self.words.skus)
+
+    @cached_property
+    def words(self) -> CatalogWords:
+        """What is read of each product."""
+        return CatalogWords.read(self.products, self.analyzer)
 
     @cached_property
     def vectors(self) -> CatalogVectors:
@@ -139,59 +212,41 @@ class CatalogIndex:
         return list(dict.fromkeys(int(self.groups.of[p]) for p in places if p is not None))
 
     @cached_property
-    def titles(self) -> tuple[tuple[str, ...], ...]:
-        """The words that each product is named by."""
-        return tuple(_title_words(item.product.title, self.analyzer) for item in self.products)
-
-    @cached_property
     def names(self) -> tuple[Name, ...]:
         """Each title with its words weighed by their rarity among all titles."""
-        return _weighed(self.titles)
+        return _weighed(self.words.titles)
 
     @cached_property
     def group_names(self) -> tuple[Name, ...]:
         """For each group the words that its titles have in common, weighed among groups."""
-        own = (
-            [self.titles[place] for place in members.tolist()] for members in self.groups.members
+        titles, members = self.words.titles, self.groups.members
+        names = _weighed(
+            [tuple(common_words([titles[place] for place in own.tolist()])) for own in members]
         )
-        names = _weighed([tuple(common_words(titles)) for titles in own])
-        firsts = self.groups.members.values[self.groups.members.starts[:-1]].tolist()
-        brands = {
-            place: tuple(self.analyzer.words(brand))
-            for place, item in enumerate(self.products)
-            if (brand := item.product.brand)
-        }
+        brands = (self.words.brands[place] for place in self.groups.firsts.tolist())
         return tuple(
-            replace(name, brand=brands[first]) if first in brands else name
-            for name, first in zip(names, firsts, strict=True)
+            replace(name, brand=brand) if brand else name
+            for name, brand in zip(names, brands, strict=True)
         )
 
     @cached_property
     def prices(self) -> Counter[decimal.Decimal]:
         """How many groups have a product of each price."""
         priced = {
-            (int(self.groups.of[place]), item.product.price)
-            for place, item in enumerate(self.products)
-            if item.product.price is not None
+            (group, price)
+            for group, price in zip(self.groups.of.tolist(), self.words.prices, strict=True)
+            if price is not None
         }
         return Counter(price for _, price in priced)
 
-    @cached_property
-    def codes(self) -> dict[str, int]:
-        """SKUs that may stand in a text, in the form that they have there, with their products."""
-        return {
-            code: i
-            for i, item in enumerate(self.products)
-            if (code := self.code_of(item.product)) is not None
-        }
 
-    def code_of(self, product: Product) -> str | None:
-        """The SKU of a product in the form that it has in a text; None where it says nothing."""
-        code = "".join(self.analyzer.words(product.sku))
-        return code if len(code) >= 5 and any(c.isdigit() for c in code) else None
+def code_of(product: Product, analyzer: Analyzer) -> str | None:
+    """The SKU of a product in the form that it has in a text; None where it says nothing there."""
+    code = "".join(analyzer.words(product.sku))
+    return code if len(code) >= 5 and any(c.isdigit() for c in code) else None
 
 
-_MADE_AGAIN = frozenset(["titles", "names", "group_names", "codes"])
+_MADE_AGAIN = frozenset(["words", "names", "group_names"])
 
 
 def analyzer_for(products: Sequence[Product], kind: AnalyzerKind) -> Analyzer:
@@ -221,3 +276,11 @@ def _weighed(titles: Sequence[tuple[str, ...]]) -> tuple[Name, ...]:
     seen = Counter(word for title in titles for word in set(title))
     weights = {word: math.log(1.0 + len(titles) / count) for word, count in seen.items()}
     return tuple(Name(title, tuple(weights[word] for word in title)) for title in titles)
+
+
+def _print_words(item: EncodedProduct, analyzer: Analyzer) -> list[str]:
+    """The words that may stand on a product, of three letters and more: short ones are misread."""
+    lines = [*(line for image in item.images for line in image.packaging_text), item.product.title]
+    lines.append(item.product.brand or "")
+    found = dict.fromkeys(word for line in lines for word in analyzer.words(line))
+    return [word for word in found if len(word) >= 3 and any(c.isalpha() for c in word)]

@@ -87,6 +87,11 @@ class Groups:
     def __len__(self) -> int:
         return len(self.members)
 
+    @property
+    def firsts(self) -> Numbers:
+        """`(groups,)` the first product of each."""
+        return self.members.values[self.members.starts[:-1]].astype(np.intp)
+
     def products_of(self, numbers: Numbers) -> tuple[Numbers, Numbers]:
         """The products of some groups, one group after the other, and where each group begins."""
         if len(numbers) == len(self) == len(self.of):
@@ -102,20 +107,30 @@ class Groups:
 
 def groups_of(products: Sequence[EncodedProduct], analyzer: Analyzer) -> Groups:
     """Group a catalog; groups are numbered by their first product."""
-    inferred = _alike(products, analyzer)
+    names: dict[int, tuple[str, ...]] = {}
+    given: list[tuple[str, int]] = []
+    by_pictures: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for place, item in enumerate(products):
+        product = item.product
+        if product.group_id is not None:
+            names[place] = ("group", product.merchant_id or "", product.group_id)
+            given.append((product.group_id, place))
+        elif item.images:
+            pictures = tuple(sorted({image.content_sha256 for image in item.images}))
+            by_pictures[product.merchant_id or "", *pictures].append(place)
+    # Products without a group that have the same pictures and title stem as another.
+    for pictures, places in by_pictures.items():
+        if 1 < len(places) <= _MOST_VARIANTS:
+            for place in places:
+                if stem := title_stem(products[place].product, analyzer):
+                    names[place] = ("stem", *pictures, *stem)
     numbers: dict[tuple[str, ...], int] = {}
     of = np.empty(len(products), np.int32)
-    given: list[tuple[str, int]] = []
     count = 0
-    for place, item in enumerate(products):
-        name = _given(item.product) or inferred.get(place)
-        if name is None:
-            of[place], count = count, count + 1
-            continue
-        of[place] = number = numbers.setdefault(name, count)
-        count += number == count
-        if item.product.group_id is not None:
-            given.append((item.product.group_id, place))
+    for place in range(len(products)):
+        name = names.get(place)
+        of[place] = count if name is None else numbers.setdefault(name, count)
+        count += of[place] == count
     ids = Strings.of(group_id for group_id, _ in given)
     id_of = ids.numbers
     return Groups(
@@ -128,31 +143,6 @@ def groups_of(products: Sequence[EncodedProduct], analyzer: Analyzer) -> Groups:
             len(ids),
         ),
     )
-
-
-def _given(product: Product) -> tuple[str, ...] | None:
-    """The group that the catalog names: an id is of one merchant."""
-    if product.group_id is None:
-        return None
-    return ("group", product.merchant_id or "", product.group_id)
-
-
-def _alike(products: Sequence[EncodedProduct], analyzer: Analyzer) -> dict[int, tuple[str, ...]]:
-    """Products without a group that have the same pictures and title stem as another."""
-    by_pictures: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for place, item in enumerate(products):
-        if item.product.group_id is None and item.images:
-            pictures = tuple(sorted({image.content_sha256 for image in item.images}))
-            by_pictures[item.product.merchant_id or "", *pictures].append(place)
-    found: dict[int, tuple[str, ...]] = {}
-    for pictures, places in by_pictures.items():
-        if 1 < len(places) <= _MOST_VARIANTS:
-            found |= {
-                place: ("stem", *pictures, *stem)
-                for place in places
-                if (stem := title_stem(products[place].product, analyzer))
-            }
-    return found
 
 
 def title_stem(product: Product, analyzer: Analyzer) -> tuple[str, ...]:

@@ -266,17 +266,24 @@ class RayEngine:
         return sum(bool(node["Alive"]) for node in ray.nodes())
 
     def map_tasks(
-        self, function: Callable[[Item], Answer], items: Sequence[Item]
+        self,
+        function: Callable[[Item], Answer],
+        items: Sequence[Item],
+        cores: int | None = None,
     ) -> Iterator[Answer]:
         """Call a function on items as Ray tasks over all nodes.
 
-        They ask for no core: decode and model workers hold those, and are idle meanwhile.
+        They ask for no core: decode and model workers hold those, and are idle meanwhile. No more
+        run at once than there are nodes, or cores for them.
         """
         task = ray.remote(function).options(num_cpus=0, scheduling_strategy="SPREAD")
         waiting = deque(items)
         running: list[ray.ObjectRef[object]] = []
+        most = self.index_workers
+        if cores is not None:
+            most = max(1, int(ray.cluster_resources().get("CPU", 1)) // cores)
         while waiting or running:
-            while waiting and len(running) < self.index_workers:
+            while waiting and len(running) < most:
                 running.append(task.remote(waiting.popleft()))
             done, running = ray.wait(running)
             for ref in done:

@@ -57,8 +57,7 @@ def catalog(*, grouped: bool = True) -> CatalogIndex:
 def linker(index: CatalogIndex) -> Linker:
     frames = noise(0, 200)
     stats = fit_visual_stats(frames, np.arange(200), index, segments=200)
-    keys = [item.product.sku for item in index.products]
-    return Linker(index, keys, stats, CALIBRATION, LinkingConfig())
+    return Linker(index, "shop", stats, CALIBRATION, LinkingConfig())
 
 
 def moment(
@@ -254,8 +253,7 @@ def test_an_ignored_merchant_tells_no_variant() -> None:
     index = catalog()
     frames = noise(0, 200)
     stats = fit_visual_stats(frames, np.arange(200), index, segments=200)
-    keys = [item.product.sku for item in index.products]
     config = LinkingConfig(trust={"bad": Trust.IGNORED})
     video = LinkableVideo("v", ("SKU-02-S",), (moment(axis(2)),), "bad")
-    (found,) = Linker(index, keys, stats, CALIBRATION, config).link([video])
+    (found,) = Linker(index, "shop", stats, CALIBRATION, config).link([video])
     assert {link.variant for link in found if link.score >= 0.5} == {VariantState.UNKNOWN}

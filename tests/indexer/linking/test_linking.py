@@ -17,6 +17,7 @@ from reelshelf.indexer.text.names import NameIndex, NameMatch
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.catalog import EncodedImage, EncodedProduct, Product
 from reelshelf.schemas.config import LinkingConfig
+from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.links import LinkableVideo, Modality
 from reelshelf.schemas.media import Box, Vectors
 from reelshelf.schemas.segments import ScreenText, Segment
@@ -47,7 +48,7 @@ CATALOG = CatalogIndex.of(
 
 
 def find_names(text: str, catalog: CatalogIndex = CATALOG) -> list[NameMatch]:
-    return NameIndex(catalog.names, catalog.codes, catalog.analyzer).find(text)
+    return NameIndex(catalog.names, catalog.words.codes, catalog.analyzer).find(text)
 
 
 def named(text: str) -> dict[str, float]:
@@ -228,8 +229,7 @@ def test_a_shop_with_one_picture_a_product_has_a_space_too() -> None:
 
 def linker() -> Linker:
     background = fitted(noise(0, 200))
-    keys = [f"key-{i}" for i in range(len(CATALOG))]
-    return Linker(CATALOG, keys, background, CALIBRATION, CONFIG)
+    return Linker(CATALOG, "shop", background, CALIBRATION, CONFIG)
 
 
 def link(*segments: Segment, merchant: tuple[str, ...] = ()) -> dict[str, float]:
@@ -347,7 +347,7 @@ def test_a_link_tells_when_and_why() -> None:
         "v", ("PROD-003",), (segment(0, axis(50)), segment(2000, axis(3), written="so good"))
     )
     ((found, *_),) = linker().link([video])
-    assert found.product_key == "key-3"
+    assert found.product_key == product_key("shop", found.sku)
     assert [(s.start_ms, s.end_ms) for s in found.spans] == [(2000, 4000)]
     by_modality = {piece.modality: piece for piece in found.evidence}
     assert by_modality[Modality.VISUAL].at_ms == 2100

@@ -114,8 +114,7 @@ def link(
         weights=CALIBRATION.weights | (weights or {}),
         trust=learned or {},
     )
-    keys = [f"key-{n}" for n in range(len(CATALOG))]
-    linker = Linker(CATALOG, keys, None, calibration, LinkingConfig(trust=trust or {}))
+    linker = Linker(CATALOG, "shop", None, calibration, LinkingConfig(trust=trust or {}))
     (found,) = linker.link([LinkableVideo("v", declared, segments, "acme")])
     return {link.sku: link.score for link in found}
 
@@ -182,7 +181,7 @@ def test_a_declaration_leans_on_what_many_rivals_share() -> None:
     everyone = [replace(p, text_vector=meant, facts_vector=meant) for p in catalog.products]
     linker = Linker(
         CatalogIndex.of(everyone),
-        [p.product.sku for p in everyone],
+        "shop",
         None,
         CALIBRATION,
         LinkingConfig(),

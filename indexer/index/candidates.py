@@ -1,0 +1,208 @@
+"""Candidates by index: few of a large catalog's groups for each frame, sentence and utterance.
+
+Pictures and texts are searched for by FAISS: in fewer dimensions, by the nearest of some clusters
+(Sivic and Zisserman, "Video Google", 2003). Names are found by rows of sounds that they have in
+common with what is heard. What is found is compared exactly afterwards, by the matchers.
+"""
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource, Comparable
+from reelshelf.indexer.linking.sounds import Sounds
+from reelshelf.indexer.text.lookup import Numbers, Rows, numbered
+from reelshelf.schemas.media import Vectors
+
+if TYPE_CHECKING:
+    import faiss
+
+# A catalog of no more groups is compared as a whole.
+FLAT_UP_TO = 4096
+# Vectors that are found for each one that is asked, and names for each utterance.
+_NEAREST, _NAMES = 128, 128
+_DIRECTIONS = 128
+# Clusters: twice the square root of the vectors, so many of which are looked into.
+_CLUSTERS, _LOOKED_INTO = 2.0, 24
+_PER_CLUSTER, _LEAST_PER_CLUSTER = 48, 39
+_AT_ONCE = 16_384
+# Of the texts of a group's variants, those that are less like the first one's than this.
+_ELSE = 0.9
+_MOST_TEXTS = 4
+# How many sounds in a row are looked up, by how many a name has at most.
+_ROWS_OF_SOUNDS = ((3, 0), (5, 2), (9, 3))
+_LONGEST_ROW = 4
+
+
+def candidates_for(comparable: Comparable) -> CandidateSource:
+    """The source for a catalog: an index, where comparing all of it would take longer."""
+    if len(comparable.catalog.groups) <= FLAT_UP_TO:
+        return AllGroups.of(comparable)
+    return IndexedGroups(comparable)
+
+
+class IndexedGroups:
+    """Names the groups whose pictures, texts and names are nearest."""
+
+    def __init__(self, comparable: Comparable) -> None:
+        pictures = comparable.pictures
+        self._pictures = None
+        if pictures is not None:
+            places = _distinct(pictures.vectors, pictures.groups)
+            self._pictures = NearestGroups(pictures.vectors, places, pictures.groups[places])
+        self._texts = _text_index(comparable)
+        self._names = SoundIndex(comparable.sounds)
+
+    def seen(self, frames: Vectors) -> Numbers:
+        """Groups whose pictures are nearest to one of some frames `(n, image_dim)`, whitened."""
+        return self._pictures.near(frames) if self._pictures else np.empty(0, np.intp)
+
+    def meant(self, sentences: Vectors) -> Numbers:
+        """Groups whose text is nearest to one of some sentences `(n, text_dim)`."""
+        return self._texts.near(sentences)
+
+    def sounding(self, heard: str) -> Numbers:
+        """Groups whose name has most sounds in common with what was heard, given as its sounds."""
+        return self._names.near(heard)
+
+
+class NearestGroups:
+    """An index of vectors, each of a group.
+
+    `vectors` is `(n, dim)`, of unit length; `places`, `(m,)`, are those that are indexed, and
+    `groups`, `(m,)`, are theirs.
+    """
+
+    def __init__(self, vectors: "Vectors | _Beside", places: Numbers, groups: Numbers) -> None:
+        import faiss
+
+        dim, count = vectors.shape[1], len(places)
+        clusters = max(1, min(round(_CLUSTERS * math.sqrt(count)), count // _LEAST_PER_CLUSTER))
+        reduced = f"PCA{_DIRECTIONS}," if dim > _DIRECTIONS and count > _DIRECTIONS else ""
+        index = faiss.index_factory(dim, f"{reduced}IVF{clusters},SQ8")
+        rng = np.random.default_rng(0)
+        most = min(count, max(_PER_CLUSTER * clusters, 4 * _DIRECTIONS))
+        index.train(_rows(vectors, places[np.sort(rng.choice(count, most, replace=False))]))
+        for start in range(0, count, _AT_ONCE):
+            index.add(_rows(vectors, places[start : start + _AT_ONCE]))
+        faiss.extract_index_ivf(index).nprobe = _LOOKED_INTO
+        # As bytes, so that it is pickled, and shared, as any other array.
+        self._bytes: npt.NDArray[np.uint8] = faiss.serialize_index(index)
+        self._groups = groups.astype(np.int32)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_index"}
+
+    @cached_property
+    def _index(self) -> "faiss.Index":
+        import faiss
+
+        return faiss.deserialize_index(np.asarray(self._bytes))
+
+    def near(self, vectors: Vectors) -> Numbers:
+        """The groups of the vectors nearest to each of some, in order."""
+        if not len(vectors):
+            return np.empty(0, np.intp)
+        _, found = self._index.search(np.ascontiguousarray(vectors, np.float32), _NEAREST)
+        return np.unique(self._groups[found[found >= 0]]).astype(np.intp)
+
+
+class SoundIndex:
+    """Names by the rows of sounds that they have."""
+
+    def __init__(self, sounds: Sounds) -> None:
+        self._rows, of_name = numbered(
+            _rows_of_sounds(title, _row_length(len(title))) for title in sounds.titles
+        )
+        self._with: Rows = of_name.inverted(len(self._rows))
+        self._sizes = np.maximum(of_name.sizes(), 1).astype(np.float32)
+        self._lengths = np.sqrt(sounds.lengths.astype(np.float32))
+        self._sizes_of_rows = sorted({_row_length(n) for n in set(sounds.lengths.tolist()) if n})
+
+    def near(self, heard: str) -> Numbers:
+        """The names that have most rows in common with what is heard, beyond chance."""
+        known = self._rows.numbers
+        own = {row for size in self._sizes_of_rows for row in _rows_of_sounds(heard, size)}
+        rows = [known[row] for row in own if row in known]
+        names, counts = np.unique(self._with.together(np.array(rows, np.intp)), return_counts=True)
+        if len(names) > _NAMES:
+            # A longer name fits by chance less well: the same share says more of it.
+            score = counts / self._sizes[names] * self._lengths[names]
+            names = np.sort(names[np.argpartition(-score, _NAMES)[:_NAMES]])
+        return names.astype(np.intp)
+
+
+def _row_length(sounds: int) -> int:
+    """How many sounds in a row tell a name of some sounds from others; all of a short one."""
+    for most, length in _ROWS_OF_SOUNDS:
+        if sounds <= most:
+            return length or sounds
+    return _LONGEST_ROW
+
+
+def _rows_of_sounds(text: str, size: int) -> list[str]:
+    if not size:
+        return []
+    return list(dict.fromkeys(text[i : i + size] for i in range(len(text) - size + 1)))
+
+
+def _text_index(comparable: Comparable) -> NearestGroups:
+    """The texts and facts of each group: its first product's, and others that differ from these."""
+    catalog = comparable.catalog
+    groups, texts = catalog.groups, catalog.text_vectors
+    first = groups.firsts
+    rest = np.setdiff1d(np.arange(len(catalog)), first)
+    like = np.empty(len(rest), np.float32)
+    for start in range(0, len(rest), _AT_ONCE):
+        part = rest[start : start + _AT_ONCE]
+        own, others = np.asarray(texts[part]), np.asarray(texts[first[groups.of[part]]])
+        like[start : start + len(part)] = np.einsum("ij,ij->i", own, others)
+    rest, like = rest[like < _ELSE], like[like < _ELSE]
+    owners = groups.of[rest]
+    order = np.lexsort((like, owners))
+    ranks = np.arange(len(order)) - np.searchsorted(owners[order], owners[order])
+    rest = rest[order][ranks < _MOST_TEXTS - 1]
+    at = np.concatenate([first, rest])
+    of = groups.of[at]
+    count = len(catalog)
+    beside = _Beside(texts, catalog.facts_vectors)
+    return NearestGroups(beside, np.concatenate([at, at + count]), np.concatenate([of, of]))
+
+
+class _Beside:
+    """Rows of one array, and those of another behind them, without copying either."""
+
+    def __init__(self, first: Vectors, second: Vectors) -> None:
+        self._both = (first, second)
+        self.shape = (len(first) + len(second), first.shape[1])
+
+    def __getitem__(self, places: Numbers) -> Vectors:
+        out = np.empty((len(places), self.shape[1]), np.float32)
+        second = places >= len(self._both[0])
+        out[~second] = self._both[0][places[~second]]
+        out[second] = self._both[1][places[second] - len(self._both[0])]
+        return out
+
+
+def _rows(vectors: "Vectors | _Beside", places: Numbers) -> Vectors:
+    return np.ascontiguousarray(vectors[places], np.float32)
+
+
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
+
+
+def _distinct(vectors: Vectors, groups: Numbers) -> Numbers:
+    """Places of vectors without those that another one of the same group equals."""
+    kept = np.ones(len(vectors), bool)
+    several = np.flatnonzero(np.bincount(groups) > 1)
+    starts, ends = (np.searchsorted(groups, several, side).tolist() for side in _SIDES)
+    for start, end in zip(starts, ends, strict=True):
+        seen: set[bytes] = set()
+        for place in range(start, end):
+            own = np.asarray(vectors[place]).tobytes()
+            kept[place] = own not in seen
+            seen.add(own)
+    return np.flatnonzero(kept)

@@ -1,0 +1,275 @@
+"""Linkers that processes share: made once on a node, as files that each of them maps.
+
+A linker is arrays and little else. It is pickled with its arrays beside it (PEP 574), and who opens
+it maps these: they are read when they are needed, and however many processes link, they are in
+memory once. What a node has made stays until another catalog is linked on it.
+"""
+
+import fcntl
+import io
+import logging
+import mmap
+import os
+import pickle
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_for
+from reelshelf.indexer.linking.link import VERSION, Linker
+from reelshelf.indexer.linking.visual_stats import PlaceFor
+from reelshelf.indexer.store.catalog_files import read_catalog
+from reelshelf.indexer.store.snapshot import PinnedTables
+from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.visual_stats import read_visual_stats
+from reelshelf.indexer.text.analyzer import AnalyzerKind
+from reelshelf.schemas.calibration import Calibration
+from reelshelf.schemas.config import Config, LinkingConfig, StorageConfig
+from reelshelf.schemas.errors import StoreError
+from reelshelf.schemas.keys import fingerprint
+from reelshelf.schemas.media import Vectors
+
+_LOG = logging.getLogger(__name__)
+_LINKER, _ARRAYS, _CATALOG, _PICTURES = "linker.pickle", "arrays.bin", "catalog", "pictures.npy"
+_MADE, _IN_USE, _MAKING = "made", "in-use", "making"
+_ALIGNED = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LinkerRecipe:
+    """All that a linker is made from, as a process anywhere needs it to make one.
+
+    `versions` are those of the products and their pictures, `stats_id` names visual statistics.
+    """
+
+    uri: str
+    storage: StorageConfig | None
+    generation: int
+    versions: Mapping[str, int]
+    shop_id: str
+    analyzer: AnalyzerKind
+    stats_id: str | None
+    calibration: Calibration
+    config: LinkingConfig
+    text_space: str
+
+    @classmethod
+    def of(
+        cls,
+        pinned: PinnedTables,
+        config: Config,
+        stats_id: str | None,
+        calibration: Calibration,
+        text_space: str,
+    ) -> "LinkerRecipe":
+        """That of a linker for the products of some versions of the tables."""
+        store = pinned.store
+        return cls(
+            store.uri,
+            store.storage,
+            store.generation,
+            {name: pinned.versions[name] for name in ("products", "product_images")},
+            config.shop_id,
+            config.text.analyzer,
+            stats_id,
+            calibration,
+            config.linking,
+            text_space,
+        )
+
+    @property
+    def name(self) -> str:
+        """Names what comes out: the same for the same recipe and code."""
+        return fingerprint(
+            [
+                VERSION,
+                self.uri,
+                self.generation,
+                dict(self.versions),
+                self.shop_id,
+                self.analyzer,
+                self.stats_id,
+                self.calibration.model_dump(mode="json"),
+                self.config.model_dump(mode="json"),
+                self.text_space,
+            ]
+        )
+
+    @property
+    def pinned(self) -> PinnedTables:
+        """The tables, opened by whoever asks."""
+        return PinnedTables(Store(self.uri, self.storage, self.generation), self.versions)
+
+
+class _Opened:
+    """The linker that this process has made or opened last."""
+
+    name: str | None = None
+    linker: Linker | None = None
+
+
+def linker_of(recipe: LinkerRecipe) -> Linker:
+    """The linker of a recipe; that of a large catalog from files, which are made where missing."""
+    if _Opened.name != recipe.name or _Opened.linker is None:
+        # Before another is made: two large ones would not fit.
+        _Opened.name, _Opened.linker = None, None
+        _Opened.linker = (
+            opened(prepared(recipe)) if is_large(recipe) else _made(recipe, folder=None)
+        )
+        _Opened.name = recipe.name
+    return _Opened.linker
+
+
+def is_large(recipe: LinkerRecipe) -> bool:
+    """Whether the catalog is so large that its linker is made once for all processes."""
+    return recipe.pinned.count("products") > FLAT_UP_TO
+
+
+def prepare(recipe: LinkerRecipe) -> None:
+    """Make the files of a linker, if this node does not have them."""
+    prepared(recipe)
+
+
+def prepared(recipe: LinkerRecipe) -> Path:
+    """The folder with the files of a linker. It stays while this process runs.
+
+    Raises StoreError where the folder for all of them is somebody else's.
+    """
+    root = _root(recipe.storage)
+    folder = root / recipe.name
+    with _locked(root / _MAKING):
+        if not (folder / _MADE).exists():
+            _make_room(root)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            _LOG.info("a linker is prepared in %s", folder)
+            save(_made(recipe, folder), folder)
+            (folder / _MADE).touch()
+        _HELD.setdefault(folder, _hold(folder))
+    return folder
+
+
+def _made(recipe: LinkerRecipe, folder: Path | None) -> Linker:
+    """A new linker: in memory, or with its large arrays in files of a folder."""
+    pinned = recipe.pinned
+    place_for: PlaceFor = np.empty
+    stats = read_visual_stats(pinned.store, recipe.stats_id)
+    if folder is not None:
+        (folder / _CATALOG).mkdir()
+        place_for = partial(_new_file, folder / _PICTURES)
+    catalog = read_catalog(pinned, recipe.analyzer, None if folder is None else folder / _CATALOG)
+    return Linker(
+        catalog,
+        recipe.shop_id,
+        stats,
+        recipe.calibration,
+        recipe.config,
+        recipe.text_space,
+        candidates_for,
+        place_for,
+    )
+
+
+def _new_file(path: Path, shape: tuple[int, ...], dtype: type[np.float32]) -> Vectors:
+    return np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles arrays that are whole files as their paths."""
+
+    def reducer_override(self, value: Any) -> Any:
+        # A part of a mapped array has another array below it, and is pickled as any other.
+        below: object = getattr(value, "base", None)
+        if isinstance(value, np.memmap) and isinstance(below, mmap.mmap):
+            value.flush()
+            return _mapped, (str(value.filename),)
+        return NotImplemented
+
+
+def _mapped(path: str) -> Vectors:
+    mapped: Vectors = np.load(path, mmap_mode="r")
+    return mapped
+
+
+def save(linker: Linker, folder: Path) -> None:
+    """Write a linker into a folder, its arrays apart."""
+    buffers: list[pickle.PickleBuffer] = []
+    body = io.BytesIO()
+    _Pickler(body, protocol=5, buffer_callback=buffers.append).dump(linker)
+    spans, end = [], 0
+    with (folder / _ARRAYS).open("wb") as file:
+        for buffer in buffers:
+            end += file.write(b"\0" * (-end % _ALIGNED))
+            size = file.write(buffer.raw())
+            spans.append((end, end + size))
+            end += size
+        file.write(b"\0")  # an empty file cannot be mapped
+    with (folder / _LINKER).open("wb") as file:
+        pickle.dump(spans, file)
+        file.write(body.getbuffer())
+
+
+def opened(folder: Path) -> Linker:
+    """The linker that lies in a folder of this user's; its arrays are mapped."""
+    with (folder / _ARRAYS).open("rb") as file:
+        arrays = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    with (folder / _LINKER).open("rb") as file:
+        spans = pickle.load(file)  # noqa: S301 - of this user, in a folder that nobody else writes to
+        found = pickle.load(file, buffers=[arrays[a:b] for a, b in spans])  # noqa: S301
+    assert isinstance(found, Linker)
+    return found
+
+
+# Folders in use by this process, with what holds them.
+_HELD: dict[Path, int] = {}
+
+
+def _root(storage: StorageConfig | None) -> Path:
+    """The folder of all linkers of this user on this node, which nobody else may write to."""
+    above = Path((storage and storage.spool_dir) or tempfile.gettempdir())
+    root = above / f"reelshelf-linkers-{os.getuid()}"
+    root.mkdir(mode=0o700, exist_ok=True)
+    found = root.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise StoreError(
+            f"{root}: is another user's, or others may write to it: remove it, or name another "
+            "folder for temporary files by storage.spool_dir"
+        )
+    return root
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _hold(folder: Path) -> int:
+    """Keep a folder from being removed for as long as this process runs."""
+    held = os.open(folder / _IN_USE, os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(held, fcntl.LOCK_SH)
+    return held
+
+
+def _make_room(root: Path) -> None:
+    """Remove the linkers that no process uses."""
+    for folder in filter(Path.is_dir, root.iterdir()):
+        if folder in _HELD:
+            os.close(_HELD.pop(folder))
+        held = os.open(folder / _IN_USE, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(held)
