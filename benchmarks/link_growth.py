@@ -182,6 +182,7 @@ def write_shop(shop: Shop, folder: Path) -> None:
                 "brand": shop.brand(place),
                 "price": Decimal(1 + place % 199),
                 "currency": "EUR",
+                "language": "en",
                 "images": [f"{item.sku}.jpg"],
                 "group_id": None if shop.alone(place) else f"G-{shop.family(place)}",
             }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import faiss
 
 # A catalog of no more groups is compared as a whole.
-FLAT_UP_TO = 4096
+FLAT_UP_TO = 8192
 # Vectors that are found for each one that is asked, and names for each utterance.
 _NEAREST, _NAMES = 128, 128
 _DIRECTIONS = 128

@@ -161,7 +161,9 @@ class CatalogIndex:
         return len(self.products)
 
     def __getstate__(self) -> dict[str, object]:
-        # Names and words are what matchers are made of: they keep what they need of them.
+        # Names and words are what matchers are made of: they keep what they need of them. What is
+        # asked of the catalog itself is made before, since it is made of these.
+        assert len(self.index_of) == len(self.groups.of)
         return {name: value for name, value in self.__dict__.items() if name not in _MADE_AGAIN}
 
     def product(self, place: int) -> Product:
