@@ -1,0 +1,117 @@
+"""Linkers that processes share: made once, mapped by all, the same as one in memory."""
+
+import multiprocessing
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reelshelf.indexer.index import linkers
+from reelshelf.indexer.index.linkers import LinkerRecipe, linker_of, prepared
+from reelshelf.indexer.quality.relinking import released_recipe, released_videos
+from reelshelf.indexer.store import releases
+from reelshelf.indexer.store.products import read_products
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.store.tables import Store
+from reelshelf.schemas.config import StorageConfig
+from reelshelf.schemas.errors import StoreError
+from tests.support.shops import Shop, make_shop
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> ReleaseSnapshot:
+    shop: Shop = make_shop(tmp_path)
+    shop.ingest()
+    store = Store.open(shop.request.store)
+    return ReleaseSnapshot.of(store, releases.require_served(store))
+
+
+@pytest.fixture
+def recipe(
+    snapshot: ReleaseSnapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> LinkerRecipe:
+    """That of a catalog that counts as large."""
+    monkeypatch.setattr(linkers, "FLAT_UP_TO", 0)
+    monkeypatch.setattr(linkers, "_HELD", {})
+    linkers._Opened.name = None
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    return replace(released_recipe(snapshot), storage=StorageConfig(spool_dir=str(spool)))
+
+
+def links(snapshot: ReleaseSnapshot, recipe: LinkerRecipe) -> list[object]:
+    keys = snapshot.scan("videos", ["video_key"])["video_key"].to_pylist()
+    linker = linker_of(recipe)
+    return [linker.link([v for _, v in copies]) for copies in released_videos(snapshot, keys)]
+
+
+def test_a_linker_of_files_links_as_one_in_memory(
+    snapshot: ReleaseSnapshot, recipe: LinkerRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_files = links(snapshot, recipe)
+    monkeypatch.setattr(linkers, "FLAT_UP_TO", 10**9)
+    linkers._Opened.name = None
+    assert of_files == links(snapshot, recipe)
+    assert any(of_files)
+
+
+def test_a_catalog_of_files_has_the_products_of_the_store(
+    snapshot: ReleaseSnapshot, recipe: LinkerRecipe
+) -> None:
+    on_disk = linker_of(recipe)._catalog.products
+    for found, stored in zip(
+        on_disk, read_products(snapshot.store, snapshot.versions), strict=True
+    ):
+        assert found.product == stored.product
+        assert found.text_vector.tolist() == stored.text_vector.tolist()
+        assert [(i.uri, i.content_sha256, i.packaging_text) for i in found.images] == [
+            (i.uri, i.content_sha256, i.packaging_text) for i in stored.images
+        ]
+        for image, other in zip(found.images, stored.images, strict=True):
+            assert image.vector.tolist() == other.vector.tolist()
+    assert on_disk[len(on_disk) - 1].product == on_disk[-1].product
+
+
+def test_files_are_made_once_and_made_anew_where_they_are_not_whole(recipe: LinkerRecipe) -> None:
+    folder = prepared(recipe)
+    made = (folder / "linker.pickle").stat().st_ino
+    prepared(recipe)
+    assert (folder / "linker.pickle").stat().st_ino == made
+    # As a process leaves them that is killed while it makes them.
+    (folder / "made").unlink()
+    (folder / "linker.pickle").write_bytes(b"half")
+    prepared(recipe)
+    assert linkers.opened(folder)
+
+
+def test_what_a_process_uses_stays_and_what_none_uses_goes(
+    recipe: LinkerRecipe,
+) -> None:
+    other = replace(recipe, text_space="another")
+    # Made here, and then used by another process alone.
+    os.close(linkers._HELD.pop(prepared(recipe)))
+    context = multiprocessing.get_context("fork")
+    done, ready = context.Event(), context.Event()
+
+    def use() -> None:
+        prepared(recipe)
+        ready.set()
+        done.wait()
+
+    process = context.Process(target=use)
+    process.start()
+    assert ready.wait(60)
+    first = prepared(other).parent / recipe.name
+    assert first.exists()
+    done.set()
+    process.join()
+    prepared(replace(recipe, text_space="a third"))
+    assert not first.exists()
+
+
+def test_a_folder_that_others_may_write_to_is_refused(recipe: LinkerRecipe) -> None:
+    root = prepared(recipe).parent
+    root.chmod(0o777)
+    with pytest.raises(StoreError, match="others may write"):
+        prepared(recipe)

@@ -1,0 +1,76 @@
+"""Links are the same whoever makes them, and are made again where what they are made of changed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from reelshelf.indexer.pipeline import linking
+from reelshelf.indexer.pipeline.linking import facts_of_products
+from reelshelf.indexer.store.snapshot import PinnedTables
+from reelshelf.indexer.store.tables import Store
+from reelshelf.jobs.engines.local import LocalEngine
+from tests.support.shops import Shop, make_shop
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+def link_rows(shop: Shop) -> list[dict[str, object]]:
+    columns = ["video_key", "sku", "score", "scores", "spans", "evidence"]
+    rows = Store.open(shop.request.store).scan("links", columns).to_pylist()
+    return sorted(rows, key=lambda row: (row["video_key"], row["sku"]))
+
+
+def test_links_in_tasks_are_those_of_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, spread = make_shop(tmp_path / "whole"), make_shop(tmp_path / "spread")
+    whole.ingest()
+    asked: list[tuple[int, int | None]] = []
+
+    def map_tasks(
+        self: LocalEngine,
+        function: Callable[[Item], Answer],
+        items: Sequence[Item],
+        cores: int | None = None,
+    ) -> Iterator[Answer]:
+        asked.append((len(items), cores))
+        return map(function, reversed(items))
+
+    monkeypatch.setattr(linking, "_GROUPS_PER_TASK", 1)
+    monkeypatch.setattr(linking, "_ROWS_PER_COMMIT", 1)
+    monkeypatch.setattr(LocalEngine, "map_tasks", map_tasks)
+    spread.made_as = None
+    spread.ingest()
+    assert (len(whole.rows()), 1) in asked
+    assert link_rows(spread) == link_rows(whole)
+    assert link_rows(whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        ({"title": "another title"}, True),
+        ({"price": 12.5}, True),
+        ({"availability": "out of stock"}, False),
+        ({"rating": 4.5}, False),
+    ],
+)
+def test_facts_tell_what_links_are_made_of(
+    tmp_path: Path, change: dict[str, object], differs: bool
+) -> None:
+    import json
+
+    shop = make_shop(tmp_path)
+    shop.ingest()
+    before = facts_of_products(PinnedTables.newest(Store.open(shop.request.store)))
+    catalog = tmp_path / "catalog" / "products.jsonl"
+    rows = [json.loads(line) for line in catalog.read_text().splitlines()]
+    rows[0] |= change
+    # The order of rows is none of it.
+    catalog.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows)))
+    shop.ingest()
+    after = facts_of_products(PinnedTables.newest(Store.open(shop.request.store)))
+    assert (after != before) == differs
