@@ -29,6 +29,7 @@ from reelshelf.indexer.pipeline.run import Outcomes, Run, row_context
 from reelshelf.indexer.store.sources import seen_files
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.writing import writing
+from reelshelf.indexer.text.analyzer import analyzer_of, terms_of
 from reelshelf.schemas.catalog import VideoSource
 from reelshelf.schemas.config import load_config
 from reelshelf.schemas.keys import segment_key, video_key
@@ -38,6 +39,7 @@ from reelshelf.schemas.release import ModelRef, ModelRefs
 from reelshelf.schemas.segments import ModelCalls, ScreenText, Segment, SegmentedVideo, Utterance
 
 IMAGE_DIM, TEXT_DIM = 1408, 896
+_ENGLISH = analyzer_of("icu", ("en",))
 _MOMENTS = 5
 _TENTHS = 10
 _POOL = 2048
@@ -48,10 +50,10 @@ _SENTENCES = (
 )
 
 
-def refs() -> ModelRefs:
-    """Models of the offline profile's dimensions."""
-    image = ModelRef(name="made", revision="1", sha256="0", dim=IMAGE_DIM, space="made")
-    text = ModelRef(name="made", revision="1", sha256="0", dim=TEXT_DIM, space="made")
+def refs(image_dim: int = IMAGE_DIM, text_dim: int = TEXT_DIM) -> ModelRefs:
+    """Models of some dimensions: those of the offline profile, unless others are given."""
+    image = ModelRef(name="made", revision="1", sha256="0", dim=image_dim, space="made")
+    text = ModelRef(name="made", revision="1", sha256="0", dim=text_dim, space="made")
     silent = ModelRef(name="none", revision="1", sha256="0")
     return ModelRefs(image=image, text=text, asr=silent, ocr=silent)
 
@@ -59,10 +61,12 @@ def refs() -> ModelRefs:
 class Made:
     """Videos with moments as the offline profile makes them: vectors from a pool, two texts."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, pool: int = _POOL, image_dim: int = IMAGE_DIM, text_dim: int = TEXT_DIM
+    ) -> None:
         rng = np.random.default_rng(0)
-        self._frames = _unit(rng.standard_normal((_POOL, IMAGE_DIM), np.float32))
-        self._texts = _unit(rng.standard_normal((_POOL, TEXT_DIM), np.float32))
+        self._frames = unit(rng.standard_normal((pool, image_dim), np.float32))
+        self._texts = unit(rng.standard_normal((pool, text_dim), np.float32))
 
     def video(self, number: int, content: str = "") -> Indexed:
         """One of them; another `content` is that of a file that has changed."""
@@ -91,7 +95,8 @@ class Made:
         said = _SENTENCES[(number + place) % len(_SENTENCES)] if place % 2 else ""
         written = "only this week" if place == 1 else ""
         line = ScreenText(written, 0.98, start, end, Box(0.1, 0.1, 0.6, 0.2))
-        drawn = (number * _MOMENTS + place) % _POOL
+        text = "\n".join(filter(None, (written, said)))
+        drawn = (number * _MOMENTS + place) % len(self._frames)
         vectors = self._texts[drawn : drawn + 1]
         return Segment(
             segment_key=segment_key(key, sha256, start, end, "made"),
@@ -104,14 +109,15 @@ class Made:
             screen_text=(line,) if written else (),
             utterances=(Utterance(said, start, end, -0.3),) if said else (),
             utterance_vectors=vectors[: bool(said)],
-            text="\n".join(filter(None, (written, said))),
+            text=text,
             text_vector=vectors[0] if said or written else None,
-            terms=said.lower() or None,
+            terms=terms_of(text, _ENGLISH),
             language="en" if said else None,
         )
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def unit(vectors: Vectors) -> Vectors:
+    """Vectors `(n, dim)` of length 1."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 

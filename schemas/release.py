@@ -259,6 +259,8 @@ class Release(_Record):
     visual_stats_id: str | None
     calibration: Calibration
     linking_fingerprint: str
+    # Of the prices of all products, of which only links of videos that state one are made.
+    prices_fingerprint: str = ""
     config: str
     forced: str | None = None
     corrected: str | None = None

@@ -21,8 +21,10 @@ from reelshelf.indexer.linking.candidates import (
     Comparable,
 )
 from reelshelf.indexer.linking.matches import Match, Matcher
-from reelshelf.indexer.linking.ocr import OcrMatcher
+from reelshelf.indexer.linking.ocr import OcrMatcher, shown_together
 from reelshelf.indexer.linking.overrides import VideoOverrides, overridden
+from reelshelf.indexer.linking.prices import GroupPrices
+from reelshelf.indexer.linking.texts import texts_of
 from reelshelf.indexer.linking.timeline import with_timeline
 from reelshelf.indexer.linking.titles import AsrTitleMatcher, NamedGroups, PostTitleMatcher
 from reelshelf.indexer.linking.variants import Variants
@@ -114,7 +116,8 @@ class Linker:
         shares = stats.term_shares if stats else None
         self._matchers = matchers_of(comparable, candidates(comparable), shares, text_space)
         self._brands = Brands(catalog)
-        self._variants = Variants(catalog)
+        self._prices = GroupPrices(catalog)
+        self._variants = Variants(catalog, self._prices)
 
     def link(
         self, copies: Sequence[LinkableVideo], rules: Sequence[Override] = ()
@@ -163,6 +166,12 @@ class Linker:
                 evidence = tuple(own) if any(match.span for match in own) else borrowed
                 by_copy[place].append(Candidate(group, signals, evidence, score))
         return by_copy
+
+    def states_price(self, video: LinkableVideo) -> bool:
+        """Whether a video states a price: if not, those of products have no part in its links."""
+        texts = [text for text, _ in texts_of(video)]
+        texts += [shown.text for shown in shown_together(video.segments)]
+        return any(self._prices.stated(text) for text in dict.fromkeys(texts))
 
     def skus(self, candidate: Candidate) -> tuple[str, ...]:
         """The SKUs of a candidate's group."""
@@ -302,13 +311,14 @@ def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def linking_facts(product: Product) -> Json:
-    """All that links are made from of a product's row: not its stock, its sales or its rating."""
+    """All that every link is made from of a product's row: not its stock, sales or rating.
+
+    Nor its price, which only counts where a video states one (`Linker.states_price`).
+    """
     return [
         product.sku,
         product.title,
         product.brand,
-        str(product.price),
-        product.currency,
         product.text,
         product.facts,
         product.group_id,

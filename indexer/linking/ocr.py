@@ -23,7 +23,7 @@ _CANDIDATES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class Shown:
     """Lines that stand on screen together."""
 
     lines: str
@@ -47,12 +47,12 @@ class OcrMatcher:
 
     def matches(self, video: LinkableVideo) -> Iterable[Match]:
         """Of captions, and of each moment's packaging."""
-        for shown in _together(video.segments):
+        for shown in shown_together(video.segments):
             yield from self._named(shown)
         if len(self._catalog):
             yield from self._printed(video.segments)
 
-    def _named(self, shown: _Shown) -> Iterable[Match]:
+    def _named(self, shown: Shown) -> Iterable[Match]:
         named = self._names.named(shown.lines)
         prices = self._prices.stated(shown.text) if named else []
         for group, strength in named.items():
@@ -97,7 +97,7 @@ class OcrMatcher:
                 )
 
 
-def _together(segments: Sequence[Segment]) -> Iterable[_Shown]:
+def shown_together(segments: Sequence[Segment]) -> Iterable[Shown]:
     """Lines that stand on screen together: a title is often broken over two lines."""
     lines: list[ScreenText] = sorted(
         {line for segment in segments for line in segment.screen_text},
@@ -106,4 +106,4 @@ def _together(segments: Sequence[Segment]) -> Iterable[_Shown]:
     for start in sorted({line.start_ms for line in lines}):
         shown = [line for line in lines if line.start_ms <= start < line.end_ms]
         span = Span(min(i.start_ms for i in shown), max(i.end_ms for i in shown))
-        yield _Shown("\n".join(line.text for line in shown), span, shown[0].box)
+        yield Shown("\n".join(line.text for line in shown), span, shown[0].box)

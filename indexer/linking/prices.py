@@ -1,10 +1,16 @@
 """Prices that a text states, held against those of products."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.money import Money, prices_in
+
+
+def usual_currency(used: Mapping[str, int]) -> str | None:
+    """What a number without a currency is in: what most products are in, "" being none."""
+    named = {currency: count for currency, count in used.items() if currency}
+    return max(sorted(named), key=named.__getitem__, default=None)
 
 
 class GroupPrices:
@@ -12,9 +18,7 @@ class GroupPrices:
 
     def __init__(self, catalog: CatalogIndex) -> None:
         self._catalog = catalog
-        used = Counter(currency for currency in catalog.words.currencies if currency)
-        # What a number without a currency is in: what most products are in.
-        self._currency = max(sorted(used), key=used.__getitem__, default=None)
+        self._currency = usual_currency(Counter(c or "" for c in catalog.words.currencies))
         self._sharing = catalog.prices
 
     def stated(self, text: str) -> list[Money]:

@@ -45,9 +45,9 @@ class _Words:
 class Variants:
     """Tells the variants of a catalog's groups apart."""
 
-    def __init__(self, catalog: CatalogIndex) -> None:
+    def __init__(self, catalog: CatalogIndex, prices: GroupPrices) -> None:
         self._catalog = catalog
-        self._prices = GroupPrices(catalog)
+        self._prices = prices
         # Of the video that was asked of last: its groups are asked of one after the other.
         self._texts_of_last: tuple[LinkableVideo, tuple[_Words, ...]] | None = None
 

@@ -1,6 +1,6 @@
 """Linking what is due: which groups of copies, made from what, and their new rows."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepare
 from reelshelf.indexer.linking.link import linking_facts
 from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
+from reelshelf.indexer.linking.prices import usual_currency
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.store.overrides import read_overrides
@@ -25,11 +26,26 @@ _ROWS_PER_COMMIT = 8192
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """Fingerprints of what links are made from beside videos: of prices, and of all the rest.
+
+    Prices have a part only in links of videos that state one.
+    """
+
+    rest: str
+    prices: str
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
-    """Groups of copies whose links are to be made, each with what they will have been made from."""
+    """Groups of copies whose links are to be made, each with what they will have been made from.
+
+    That is without prices: `facts` says them.
+    """
 
     made_from: Mapping[tuple[str, ...], str]
     overrides: OverridesByCluster
+    facts: Facts
 
     def overrides_on(self, groups: Iterable[tuple[str, ...]]) -> dict[str, tuple[Override, ...]]:
         """The overrides on the videos of some groups, by key; without those that have none."""
@@ -37,38 +53,50 @@ class Due:
         return {key: rules for group, rules in by_group if rules for key in group}
 
 
-def facts_of_products(pinned: PinnedTables) -> str:
-    """A digest of all that links are made from of a catalog, whatever the order of its rows.
+def facts_of_products(pinned: PinnedTables) -> Facts:
+    """Digests of all that links are made from of a catalog, whatever the order of its rows.
 
-    It is a sum of hashes of rows (Bellare and Micciancio, "A New Paradigm for Collision-Free
+    They are sums of hashes of rows (Bellare and Micciancio, "A New Paradigm for Collision-Free
     Hashing", 1997), made in a stream: no more than a batch of products is held.
     """
-    total = 0
+    rest = prices = 0
+    currencies: Counter[str] = Counter()
     columns = [n for n in pinned.dataset("products").schema.names if not n.endswith("_vector")]
     for batch in pinned.dataset("products").to_batches(columns=columns):
         for product in product_records(pa.Table.from_batches([batch])):
-            total += int(fingerprint(linking_facts(product)), 16)
+            rest += int(fingerprint(linking_facts(product)), 16)
+            price = [product.sku, str(product.price), product.currency]
+            prices += int(fingerprint(price), 16)
+            currencies[product.currency or ""] += 1
     columns = ["product_key", "uri", "content_sha256", "printed"]
     for batch in pinned.dataset("product_images").to_batches(columns=columns):
         for row in batch.to_pylist():
-            total += int(fingerprint([row[name] for name in columns]), 16)
-    return f"{total % 2**256:064x}"
+            rest += int(fingerprint([row[name] for name in columns]), 16)
+    # What a number without a currency is in tells whether a text states a price at all.
+    usual = usual_currency(currencies)
+    return Facts(fingerprint([rest % 2**256, usual]), fingerprint([prices % 2**256]))
 
 
-def due_links(store: Store, linked_as: str, only: Collection[str] | None = None) -> Due:
+def due_links(store: Store, facts: Facts, only: Collection[str] | None = None) -> Due:
     """The groups whose links were made from something else; `only` those with one of these keys.
 
-    `linked_as` is the fingerprint of all that the links of a shop have in common.
+    `facts.rest` is the fingerprint of all that the links of a shop have in common.
     """
     states = store.link_states()
     clusters = {key: state.cluster for key, state in states.items()}
     overrides = OverridesByCluster(read_overrides(store), clusters)
     due = {}
     for group in copies_of(clusters, states if only is None else only):
-        made_from = _made_from(linked_as, group, states, overrides)
-        if any(states[key].made_from != made_from for key in group):
+        made_from = _made_from(facts.rest, group, states, overrides)
+        known = (made_from, with_prices(made_from, facts))
+        if any(states[key].made_from not in known for key in group):
             due[tuple(group)] = made_from
-    return Due(due, overrides)
+    return Due(due, overrides, facts)
+
+
+def with_prices(made_from: str, facts: Facts) -> str:
+    """What links are made from of videos that state a price."""
+    return fingerprint([made_from, facts.prices])
 
 
 def _made_from(
@@ -100,9 +128,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The links of some videos, given by key, as rows."""
+    """The links of some videos as rows; the keys of the videos, each with whether prices count."""
 
-    keys: tuple[str, ...]
+    priced: Mapping[str, bool]
     rows: pa.Table
 
 
@@ -110,15 +138,17 @@ def link_part(part: Part) -> Linked:
     """Link the groups of a part."""
     linker, store = linker_of(part.recipe), part.recipe.pinned.store
     links: list[tuple[str, ProductLink]] = []
-    keys: list[str] = []
+    priced: dict[str, bool] = {}
     for batch in store.videos_to_link(part.groups, part.versions):
         for copies in filter(None, batch):
             own = [video.video_key for _, video in copies]
             found = linker.link([video for _, video in copies], part.overrides.get(own[0], ()))
             for (video_id, _), made in zip(copies, found, strict=True):
                 links += [(video_id, link) for link in made]
-            keys += own
-    return Linked(tuple(keys), link_rows(links, part.context))
+            # What one copy states counts for all.
+            states = any(linker.states_price(video) for _, video in copies)
+            priced |= dict.fromkeys(own, states)
+    return Linked(priced, link_rows(links, part.context))
 
 
 def make_links(
@@ -146,11 +176,14 @@ def make_links(
     pending: list[Linked] = []
 
     def commit() -> int:
-        keys = [key for item in pending for key in item.keys]
-        rows = pa.concat_tables([item.rows for item in pending])
-        store.write_links({key: made_from[key] for key in keys}, rows)
+        done = {
+            key: with_prices(made_from[key], due.facts) if priced else made_from[key]
+            for item in pending
+            for key, priced in item.priced.items()
+        }
+        store.write_links(done, pa.concat_tables([item.rows for item in pending]))
         pending.clear()
-        return len(keys)
+        return len(done)
 
     answers = map(link_part, parts) if len(parts) == 1 else tasks.map_tasks(link_part, parts, 1)
     for linked in answers:

@@ -17,7 +17,7 @@ from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
-from reelshelf.indexer.pipeline.linking import due_links, facts_of_products, make_links
+from reelshelf.indexer.pipeline.linking import Facts, due_links, facts_of_products, make_links
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.measures import Candidate, measure
@@ -72,7 +72,7 @@ class _Linked:
 
     stats: VisualStats | None
     calibration: Calibration
-    fingerprint: str
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def _release(
             cluster_duplicates(run.store, indexes, stats, run.config.duplicates)
             stage.advance()
         linked = _link(run, tasks, stats)
-    if not _has_news(run, baseline, linked.fingerprint, indexes):
+    if not _has_news(run, baseline, linked.facts.rest, indexes):
         return None
     hold = read_head(run.store).hold
     if hold and not how.asked:
@@ -260,7 +260,8 @@ def _linked_before(run: Run, baseline: Baseline) -> _Linked:
     latest = baseline.latest_in_generation
     assert latest is not None
     stats = known_visual_stats(run.store, latest.visual_stats_id)
-    return _Linked(stats, latest.calibration, latest.linking_fingerprint)
+    facts = Facts(latest.linking_fingerprint, latest.prices_fingerprint)
+    return _Linked(stats, latest.calibration, facts)
 
 
 def _link(run: Run, tasks: TaskRunner, stats: VisualStats | None) -> _Linked:
@@ -268,6 +269,7 @@ def _link(run: Run, tasks: TaskRunner, stats: VisualStats | None) -> _Linked:
     pinned = PinnedTables.newest(run.store)
     calibration = newest_calibration(run.store) or default_calibration()
     stats_id = stats.stats_id if stats else None
+    facts = facts_of_products(pinned)
     linked_as = fingerprint(
         [
             linking.VERSION,
@@ -277,15 +279,16 @@ def _link(run: Run, tasks: TaskRunner, stats: VisualStats | None) -> _Linked:
             calibration.model_dump(mode="json"),
             identity(run.refs.text),
             picture_fingerprint(run.refs, run.config),
-            facts_of_products(pinned),
+            facts.rest,
         ]
     )
-    due = due_links(run.store, linked_as)
+    facts = Facts(linked_as, facts.prices)
+    due = due_links(run.store, facts)
     recipe = LinkerRecipe.of(pinned, run.config, stats_id, calibration, run.refs.text.space)
     with run.stage("links", sum(len(group) for group in due.made_from)) as stage:
         for linked in make_links(run.store, recipe, due, tasks, run.context):
             stage.advance(linked)
-    return _Linked(stats, calibration, linked_as)
+    return _Linked(stats, calibration, facts)
 
 
 def _has_news(run: Run, baseline: Baseline, linked_as: str, indexes: Sequence[VectorIndex]) -> bool:
@@ -356,7 +359,8 @@ def _build_release(
         gate=[],
         visual_stats_id=linked.stats.stats_id if linked.stats else None,
         calibration=linked.calibration,
-        linking_fingerprint=linked.fingerprint,
+        linking_fingerprint=linked.facts.rest,
+        prices_fingerprint=linked.facts.prices,
         config=run.config.model_dump_json(),
         forced=forced,
     )

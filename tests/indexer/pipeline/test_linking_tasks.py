@@ -1,5 +1,6 @@
 """Links are the same whoever makes them, and are made again where what they are made of changed."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +12,9 @@ from reelshelf.indexer.pipeline.linking import facts_of_products
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
-from tests.support.shops import Shop, make_shop
+from tests.support.shops import COLORS, Shop, make_shop, product_row
+
+TITLES = {"a": "Crimson Kettle", "b": "Cobalt Vase for 12.50 EUR", "c": "Fern Lamp, number 7"}
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -50,19 +53,17 @@ def test_links_in_tasks_are_those_of_one_process(
 
 
 @pytest.mark.parametrize(
-    ("change", "differs"),
+    ("change", "rest", "prices"),
     [
-        ({"title": "another title"}, True),
-        ({"price": 12.5}, True),
-        ({"availability": "out of stock"}, False),
-        ({"rating": 4.5}, False),
+        ({"title": "another title"}, True, False),
+        ({"price": 12.5}, False, True),
+        ({"availability": "out of stock"}, False, False),
+        ({"rating": 4.5}, False, False),
     ],
 )
 def test_facts_tell_what_links_are_made_of(
-    tmp_path: Path, change: dict[str, object], differs: bool
+    tmp_path: Path, change: dict[str, object], rest: bool, prices: bool
 ) -> None:
-    import json
-
     shop = make_shop(tmp_path)
     shop.ingest()
     before = facts_of_products(PinnedTables.newest(Store.open(shop.request.store)))
@@ -73,4 +74,24 @@ def test_facts_tell_what_links_are_made_of(
     catalog.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows)))
     shop.ingest()
     after = facts_of_products(PinnedTables.newest(Store.open(shop.request.store)))
-    assert (after != before) == differs
+    assert (after.rest != before.rest, after.prices != before.prices) == (rest, prices)
+
+
+def test_a_changed_price_links_only_what_states_one(tmp_path: Path) -> None:
+    """And the links are those of a shop that has had the new price from the start."""
+    changed, fresh = make_shop(tmp_path / "changed"), make_shop(tmp_path / "fresh")
+    for shop in (changed, fresh):
+        shop.set_videos([{**row, "title": TITLES[row["video_id"]]} for row in shop.rows()])
+        shop.made_as = None
+    changed.ingest()
+    rows = [product_row(name) | {"price": 12.5 if name == "blue" else 9.5} for name in COLORS]
+    for shop in (changed, fresh):
+        shop.set_products(rows)
+        shop.ingest()
+    assert link_rows(changed) == link_rows(fresh)
+    store = Store.open(changed.request.store)
+    runs = store.scan("links", ["video_id", "run_id"]).to_pylist()
+    newest = store.scan("products", ["sku", "run_id"]).to_pylist()
+    (again,) = {row["run_id"] for row in newest if row["sku"] == "SKU-blue"}
+    assert {row["video_id"] for row in runs if row["run_id"] == again} == {"b"}
+    assert {row["video_id"] for row in runs} == set(TITLES)

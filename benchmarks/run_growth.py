@@ -1,0 +1,209 @@
+"""What whole runs cost while a shop grows.
+
+    python -m benchmarks.run_growth [--out DIR] [--videos N] [--full]
+
+Shops of 1,000, 10,000 ... N videos and as many products are ingested by everything that a run is
+but its models: files are listed, plans made, rows committed, indexes built, links made, the gate
+asked, a release published. The engine answers with made moments, five a video, and made vectors of
+few dimensions. Then come a night in which nothing has changed, and one in which one video in a
+hundred has. Each shop has a process of its own; CPU is of all its threads.
+"""
+
+import json
+import math
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import Bar, Count, conclude, parse, parser_of
+from benchmarks.store_growth import Made, refs, unit
+from reelshelf.indexer.pipeline.engine import ThisProcess
+from reelshelf.indexer.pipeline.ingest import ingest
+from reelshelf.indexer.pipeline.planning import IngestRequest
+from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.schemas.catalog import (
+    EncodedPicture,
+    PictureJob,
+    Product,
+    ProductVectors,
+    RejectedPicture,
+    RejectedText,
+)
+from reelshelf.schemas.config import Config, parse_config
+from reelshelf.schemas.devices import ModelDevices
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.outcomes import Outcome, VideoJob
+from reelshelf.schemas.probes import Probe, Probed
+from reelshelf.schemas.release import ModelRefs
+from reelshelf.schemas.run import Spent, Stage
+
+_IMAGE_DIM, _TEXT_DIM = 32, 32
+_CHANGED = 100
+_SIZES = (1_000, 10_000, 100_000)
+
+
+Texts: TypeAlias = dict[str, ProductVectors | RejectedText]
+Picture: TypeAlias = EncodedPicture | RejectedPicture
+
+
+class MadeAnswers(ThisProcess):
+    """An engine without models: it answers at once, with what is made."""
+
+    def __init__(self, config: Config, made: Made) -> None:
+        del config
+        self._made = made
+
+    @property
+    def refs(self) -> ModelRefs:
+        """Made ones."""
+        return refs(_IMAGE_DIM, _TEXT_DIM)
+
+    @property
+    def devices(self) -> ModelDevices:
+        """The CPU."""
+        return ModelDevices(image="cpu", text="cpu", asr="cpu", ocr="cpu")
+
+    @property
+    def spent(self) -> dict[Stage, Spent]:
+        """Nothing."""
+        return {}
+
+    def encode_texts(self, products: Sequence[Product]) -> Iterator[Texts]:
+        """A vector drawn for each SKU."""
+        for product in products:
+            vector = drawn(product.sku)
+            yield {product.sku: ProductVectors(vector, vector)}
+
+    def encode_pictures(self, jobs: Sequence[PictureJob]) -> Iterator[Picture]:
+        """There are none."""
+        del jobs
+        return iter(())
+
+    def encode_probes(self, probes: Sequence[Probe]) -> Iterator[Probed]:
+        """None are asked: the gate trusts the encoders here."""
+        del probes
+        return iter(())
+
+    def index_videos(self, jobs: Iterable[VideoJob]) -> Iterator[Outcome]:
+        """Made moments."""
+        for job in jobs:
+            number = int(job.source.video_id.split("-")[1])
+            made = self._made.video(number, str(job.stamp.size))
+            yield replace(made, job=job)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+
+def drawn(name: str) -> Vectors:
+    """A vector for a name, the same whenever it is asked for."""
+    rng = np.random.default_rng(list(name.encode()))
+    (vector,) = unit(rng.standard_normal((1, _TEXT_DIM), np.float32))
+    return np.asarray(vector)
+
+
+def write_shop(root: Path, count: int) -> IngestRequest:
+    """Files of a byte or two, a manifest, a catalog."""
+    videos = root / "videos"
+    videos.mkdir(parents=True)
+    with (root / "videos.jsonl").open("w") as lines:
+        for number in range(count):
+            name = f"made-{number:08d}"
+            (videos / f"{name}.mp4").write_bytes(b".")
+            lines.write(json.dumps({"video_id": name, "file": f"videos/{name}.mp4"}) + "\n")
+    with (root / "products.jsonl").open("w") as lines:
+        for number in range(count):
+            row = {
+                "sku": f"SKU-{number:08d}",
+                "title": f"Made thing {number} of kind {number % 97}",
+                "price": 1 + number % 199,
+                "currency": "EUR",
+            }
+            lines.write(json.dumps(row) + "\n")
+    return IngestRequest(
+        str(root / "products.jsonl"), str(root / "videos.jsonl"), str(root / "store")
+    )
+
+
+def grow(count: int) -> dict[str, float]:
+    """The figures of one shop."""
+    config = parse_config({"engine": {"kind": "local"}, "gate": {"recheck": 0}})
+    made = Made(6 * count, _IMAGE_DIM, _TEXT_DIM)
+    figures: dict[str, float] = {}
+
+    def run(name: str) -> None:
+        began = time.process_time()
+        ingest(request, config, lambda c: MadeAnswers(c, made), NoProgress()).or_raise()
+        figures[f"{name}_cpu_s"] = time.process_time() - began
+
+    with tempfile.TemporaryDirectory(prefix="reelshelf-run-growth-") as name:
+        root = Path(name)
+        request = write_shop(root, count)
+        run("all")
+        figures["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        run("unchanged")
+        for number in range(0, count, _CHANGED):
+            (root / "videos" / f"made-{number:08d}.mp4").write_bytes(b"..")
+        run("changed")
+    return figures
+
+
+def main() -> int:
+    """Run the benchmark; the exit code."""
+    args = parse(parser_of(__doc__), videos=Count(10_000, 100_000))
+    sizes = [size for size in _SIZES if size <= args.videos]
+    found = {}
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        for size in sizes:
+            found[size] = pool.submit(grow, size).result()
+    names = list(found[sizes[0]])
+    table = Table("videos", *names)
+    for size, own in found.items():
+        table.add_row(f"{size:,}", *(f"{own[name]:.4g}" for name in names))
+    Console().print(table)
+    figures = {f"{name}_{size}": own[name] for size, own in found.items() for name in own}
+    bars = []
+    last = found[sizes[-1]]
+    if len(sizes) > 1:
+        marginal = [
+            (found[b]["all_cpu_s"] - found[a]["all_cpu_s"]) / (b - a) for a, b in pairwise(sizes)
+        ]
+        figures["marginal_ms_last"] = 1000 * marginal[-1]
+        figures["exponent"] = math.log(last["all_cpu_s"] / found[sizes[-2]]["all_cpu_s"]) / (
+            math.log(sizes[-1] / sizes[-2])
+        )
+        if len(marginal) > 1:
+            ratio = marginal[-1] / marginal[-2]
+            bars.append(Bar("marginal CPU of the step before", ratio, 1.15, at_least=False))
+    more = (last["changed_cpu_s"] - last["unchanged_cpu_s"]) / last["all_cpu_s"]
+    bars += [
+        Bar("peak memory, GB", last["peak_gb"], 1.5, at_least=False),
+        Bar("CPU s of an unchanged night", last["unchanged_cpu_s"], 60.0, at_least=False),
+        Bar("share of a full run for 1 % changed", more, 0.03, at_least=False),
+    ]
+    return conclude("run_growth", figures, bars, args.out, judged=args.judged)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
