@@ -42,7 +42,7 @@ from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.candidates import AllGroups
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
-from reelshelf.indexer.store.catalog_files import catalog_in, new_vectors, write_rows
+from reelshelf.indexer.store.catalog_files import catalog_in, new_mapped, new_vectors, write_rows
 from reelshelf.indexer.text.analyzer import analyzer_of
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.keys import product_key
@@ -347,7 +347,7 @@ def _linker(shop: Shop, folder: Path, *, indexed: bool) -> Linker:
         pictures=shop.count,
         term_shares=term_shares_of((s.text for s in segments), analyzer_of("icu", ("en",))),
     )
-    place_for = partial(_new_file, folder / f"pictures-{indexed}.npy")
+    place_for = partial(new_mapped, folder / f"pictures-{indexed}.npy")
     return Linker(
         catalog,
         _SHOP,
@@ -358,10 +358,6 @@ def _linker(shop: Shop, folder: Path, *, indexed: bool) -> Linker:
         candidates_for if indexed else AllGroups.of,
         place_for,
     )
-
-
-def _new_file(path: Path, shape: tuple[int, ...], dtype: type[np.float32]) -> Vectors:
-    return np.lib.format.open_memmap(path, "w+", dtype, shape)
 
 
 def link(folder: Path, count: int, videos: int, *, indexed: bool) -> Measured:

@@ -20,8 +20,8 @@ from reelshelf.schemas.media import Vectors
 if TYPE_CHECKING:
     import faiss
 
-# A catalog of no more groups is compared as a whole.
-FLAT_UP_TO = 8192
+# A catalog of no more groups is compared as a whole: by sound, which is dear, and otherwise.
+NAMES_UP_TO, FLAT_UP_TO = 512, 8192
 # Vectors that are found for each one that is asked, and names for each utterance.
 _NEAREST, _NAMES = 128, 128
 _DIRECTIONS = 128
@@ -39,9 +39,22 @@ _LONGEST_ROW = 4
 
 def candidates_for(comparable: Comparable) -> CandidateSource:
     """The source for a catalog: an index, where comparing all of it would take longer."""
-    if len(comparable.catalog.groups) <= FLAT_UP_TO:
-        return AllGroups.of(comparable)
-    return IndexedGroups(comparable)
+    count = len(comparable.catalog.groups)
+    if count <= NAMES_UP_TO:
+        return AllGroups(count)
+    return HeardGroups(comparable) if count <= FLAT_UP_TO else IndexedGroups(comparable)
+
+
+class HeardGroups(AllGroups):
+    """Names every group but by sound."""
+
+    def __init__(self, comparable: Comparable) -> None:
+        super().__init__(len(comparable.catalog.groups))
+        self._names = SoundIndex(comparable.sounds)
+
+    def sounding(self, heard: str) -> Numbers:
+        """Groups whose name has most sounds in common with what was heard, given as its sounds."""
+        return self._names.near(heard)
 
 
 class IndexedGroups:
@@ -158,7 +171,7 @@ def _text_index(comparable: Comparable) -> NearestGroups:
     like = np.empty(len(rest), np.float32)
     for start in range(0, len(rest), _AT_ONCE):
         part = rest[start : start + _AT_ONCE]
-        own, others = np.asarray(texts[part]), np.asarray(texts[first[groups.of[part]]])
+        own, others = (_rows(texts, at) for at in (part, first[groups.of[part]]))
         like[start : start + len(part)] = np.einsum("ij,ij->i", own, others)
     rest, like = rest[like < _ELSE], like[like < _ELSE]
     owners = groups.of[rest]

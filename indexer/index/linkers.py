@@ -25,8 +25,8 @@ import numpy as np
 
 from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_for
 from reelshelf.indexer.linking.link import VERSION, Linker
-from reelshelf.indexer.linking.visual_stats import PlaceFor
-from reelshelf.indexer.store.catalog_files import read_catalog
+from reelshelf.indexer.linking.visual_stats import PlaceFor, in_memory
+from reelshelf.indexer.store.catalog_files import new_mapped, read_catalog
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.visual_stats import read_visual_stats
@@ -160,11 +160,11 @@ def prepared(recipe: LinkerRecipe) -> Path:
 def _made(recipe: LinkerRecipe, folder: Path | None) -> Linker:
     """A new linker: in memory, or with its large arrays in files of a folder."""
     pinned = recipe.pinned
-    place_for: PlaceFor = np.empty
+    place_for: PlaceFor = in_memory
     stats = read_visual_stats(pinned.store, recipe.stats_id)
     if folder is not None:
         (folder / _CATALOG).mkdir()
-        place_for = partial(_new_file, folder / _PICTURES)
+        place_for = partial(new_mapped, folder / _PICTURES)
     catalog = read_catalog(pinned, recipe.analyzer, None if folder is None else folder / _CATALOG)
     return Linker(
         catalog,
@@ -176,10 +176,6 @@ def _made(recipe: LinkerRecipe, folder: Path | None) -> Linker:
         candidates_for,
         place_for,
     )
-
-
-def _new_file(path: Path, shape: tuple[int, ...], dtype: type[np.float32]) -> Vectors:
-    return np.lib.format.open_memmap(path, "w+", dtype, shape)
 
 
 class _Pickler(pickle.Pickler):

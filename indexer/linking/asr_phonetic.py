@@ -5,6 +5,7 @@ that". Spelling and word boundaries are wrong, the sound is about right. Only En
 compared (`reelshelf.indexer.linking.sounds`).
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,7 +28,10 @@ from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.segments import Utterance
 
 _CANDIDATES = 5
-_LEAST, _MOST = 1.0, 5.0
+# Deviations beyond which a fit counts in a catalog of up to so many names, how much more that is in
+# one of e times as many (as with e-values; Karlin and Altschul, "Methods for Assessing the
+# Statistical Significance of Molecular Sequence Features", 1990), and the most that counts.
+_LEAST, _NAMES, _MORE_NAMES, _MOST = 1.0, 512, 0.4, 5.0
 _SOFTNESS = 0.25
 # Two utterances are heard as one where the second begins so soon after the first, and a name is
 # broken over them where they sound so much more like it than each alone.
@@ -61,6 +65,9 @@ class PhoneticMatcher:
         self._analyzer = comparable.catalog.analyzer
         self._groups_with = comparable.catalog.groups_with
         self._candidates = candidates
+        # The more names there are, the better one of them fits whatever is said.
+        many = max(len(comparable.catalog.groups) / _NAMES, 1.0)
+        self._least = _LEAST + _MORE_NAMES * math.log(many)
 
     def matches(self, video: LinkableVideo) -> Iterable[Match]:
         """For each utterance, and each pair that a name is broken over, the likeliest few."""
@@ -88,7 +95,7 @@ class PhoneticMatcher:
             nothing = np.empty(0, np.float32)
             return _Heard(np.empty(0, np.intp), nothing, nothing)
         numbers = np.union1d(self._candidates.sounding(heard), np.array(declared, np.intp))
-        surprise = self._sounds.surprise(heard, numbers) - _LEAST
+        surprise = self._sounds.surprise(heard, numbers) - self._least
         like = np.asarray(np.clip(surprise, 0.0, _MOST), np.float32)
         return _Heard(numbers, like, discount_shared(like, _SOFTNESS))
 

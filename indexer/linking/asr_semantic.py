@@ -53,8 +53,8 @@ class AsrSemanticMatcher:
         own = self._catalog.groups_with(video.merchant_skus)
         numbers = np.union1d(found, np.array(own, np.intp))
         places, starts = self._catalog.groups.products_of(numbers)
-        text = np.asarray(self._catalog.text_vectors[places])
-        facts = np.asarray(self._catalog.facts_vectors[places])
+        text = np.asarray(self._catalog.text_vectors[places], np.float32)
+        facts = np.asarray(self._catalog.facts_vectors[places], np.float32)
         by_product = np.maximum(said @ text.T, said @ facts.T) / self._scale
         similarity = np.maximum.reduceat(by_product, starts, axis=1)
         beyond = np.maximum(similarity - _LEAST, np.float32(0.0))

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from reelshelf.indexer.linking.sounds import Sounds
-from reelshelf.indexer.linking.visual_stats import GroupPictures, PlaceFor
+from reelshelf.indexer.linking.visual_stats import GroupPictures, PlaceFor, in_memory
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.lookup import Numbers
 from reelshelf.schemas.media import Vectors
@@ -47,7 +47,7 @@ class Comparable:
 
     @classmethod
     def of(
-        cls, catalog: CatalogIndex, stats: VisualStats | None, place_for: PlaceFor = np.empty
+        cls, catalog: CatalogIndex, stats: VisualStats | None, place_for: PlaceFor = in_memory
     ) -> "Comparable":
         """That of a catalog; `place_for` is of `GroupPictures`."""
         pictures = None

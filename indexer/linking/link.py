@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from reelshelf.indexer.linking.asr_phonetic import PhoneticMatcher
 from reelshelf.indexer.linking.asr_semantic import AsrSemanticMatcher
 from reelshelf.indexer.linking.brands import Brands
@@ -29,7 +27,7 @@ from reelshelf.indexer.linking.timeline import with_timeline
 from reelshelf.indexer.linking.titles import AsrTitleMatcher, NamedGroups, PostTitleMatcher
 from reelshelf.indexer.linking.variants import Variants
 from reelshelf.indexer.linking.visual import VisualMatcher
-from reelshelf.indexer.linking.visual_stats import PlaceFor
+from reelshelf.indexer.linking.visual_stats import PlaceFor, in_memory
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.calibration import Calibration, Signal, Trust
 from reelshelf.schemas.catalog import Product
@@ -106,7 +104,7 @@ class Linker:
         config: LinkingConfig,
         text_space: str = "",
         candidates: CandidateMaker = AllGroups.of,
-        place_for: PlaceFor = np.empty,
+        place_for: PlaceFor = in_memory,
     ) -> None:
         self._catalog = catalog
         self._shop_id = shop_id

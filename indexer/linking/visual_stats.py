@@ -45,7 +45,7 @@ _FLOOR = 0.1
 # Words that fewer videos have, by count and by share, are rare.
 _FEW_VIDEOS, _RARE = 3, 0.02
 _NO_DIFFERENCE = 1e-9
-PlaceFor: TypeAlias = Callable[[tuple[int, ...], type[np.float32]], Vectors]
+PlaceFor: TypeAlias = Callable[[tuple[int, ...]], Vectors]
 _MOST_PICTURES = 8192
 # Frames that are kept to tell what resembles everything, and how many neighbors tell it.
 _COHORT, _NEIGHBORS = 512, 10
@@ -137,6 +137,11 @@ def _noise(frames: Vectors, catalog: CatalogIndex, space: WhitenedSpace) -> floa
     return weight * float(np.quantile(others, _NOISE_QUANTILE)) + (1.0 - weight) * _PRIOR_NOISE
 
 
+def in_memory(shape: tuple[int, ...]) -> Vectors:
+    """An array for vectors, to be filled."""
+    return np.empty(shape, np.float32)
+
+
 class GroupPictures:
     """The pictures of a catalog's groups in a whitened space, group after group.
 
@@ -150,16 +155,16 @@ class GroupPictures:
         catalog: CatalogIndex,
         space: WhitenedSpace,
         cohort: Vectors | None = None,
-        place_for: PlaceFor = np.empty,
+        place_for: PlaceFor = in_memory,
     ) -> None:
         self.space = space
         pictures = catalog.vectors
         group = catalog.groups.of[pictures.image_owner]
         order = np.argsort(group, kind="stable")
-        self.vectors = place_for(pictures.image.shape, np.float32)
+        self.vectors = place_for(pictures.image.shape)
         for start in range(0, len(order), _PICTURES_AT_ONCE):
             part = order[start : start + _PICTURES_AT_ONCE]
-            own = np.asarray(pictures.image[part])
+            own = np.asarray(pictures.image[part], np.float32)
             self.vectors[start : start + len(part)] = space.of_pictures(own)
         self._uris = Texts.of(pictures.image_uris[place] for place in order.tolist())
         self._owners = pictures.image_owner[order]
@@ -183,9 +188,9 @@ class GroupPictures:
         counts = self._counts[numbers]
         starts = (np.cumsum(counts) - counts).astype(np.intp)
         if len(self.vectors) == counts.sum():
-            return np.asarray(frames @ self.vectors.T, np.float32), starts
+            return frames @ np.asarray(self.vectors, np.float32).T, starts
         places = np.repeat(self._first[numbers] - starts, counts) + np.arange(counts.sum())
-        return np.asarray(frames @ np.asarray(self.vectors[places]).T, np.float32), starts
+        return frames @ np.asarray(self.vectors[places], np.float32).T, starts
 
     def _reached(self, cohort: Vectors | None) -> Vectors:
         found = np.zeros(len(self._counts), np.float32)

@@ -508,14 +508,13 @@ def encoded_products(
     """
     pictures: dict[str, list[EncodedImage]] = {}
     plain = images.select(["product_key", "uri", "content_sha256", "printed"]).to_pylist()
-    for row, vector in zip(plain, np.asarray(pictures_of), strict=True):
+    for row, vector in zip(plain, pictures_of, strict=True):
         image = EncodedImage(row["uri"], row["content_sha256"], vector, tuple(row["printed"]))
         pictures.setdefault(row["product_key"], []).append(image)
     keys = products["product_key"].to_pylist()
     result = []
     records = product_records(products)
-    vectors = zip(np.asarray(texts), np.asarray(facts), strict=True)
-    for key, product, (text, fact) in zip(keys, records, vectors, strict=True):
+    for key, product, text, fact in zip(keys, records, texts, facts, strict=True):
         # The shop's own order of pictures, whatever order the rows come in.
         own = {image.uri: image for image in pictures.get(key, ())}
         ordered = tuple(own[uri] for uri in dict.fromkeys(product.images) if uri in own)

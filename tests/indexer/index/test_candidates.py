@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from reelshelf.indexer.index import candidates
-from reelshelf.indexer.index.candidates import IndexedGroups, SoundIndex, candidates_for
+from reelshelf.indexer.index.candidates import (
+    HeardGroups,
+    IndexedGroups,
+    SoundIndex,
+    candidates_for,
+)
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.candidates import AllGroups, CandidateMaker, Comparable
 from reelshelf.indexer.linking.link import Linker
@@ -121,9 +126,15 @@ def test_an_index_names_few() -> None:
 
 def test_only_a_large_catalog_is_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
     comparable = Comparable.of(CATALOG, None)
-    assert isinstance(candidates_for(comparable), AllGroups)
-    monkeypatch.setattr(candidates, "FLAT_UP_TO", len(CATALOG.groups) - 1)
-    assert isinstance(candidates_for(comparable), IndexedGroups)
+    count = len(CATALOG.groups)
+    for names, flat, kind in (
+        (count, count, AllGroups),
+        (count - 1, count, HeardGroups),
+        (count - 1, count - 1, IndexedGroups),
+    ):
+        monkeypatch.setattr(candidates, "NAMES_UP_TO", names)
+        monkeypatch.setattr(candidates, "FLAT_UP_TO", flat)
+        assert type(candidates_for(comparable)) is kind
 
 
 def test_short_names_are_found_by_all_of_their_sounds() -> None:
