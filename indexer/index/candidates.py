@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import faiss
 
 # A catalog of no more groups is compared as a whole: by sound, which is dear, and otherwise.
-NAMES_UP_TO, FLAT_UP_TO = 512, 8192
+NAMES_UP_TO, FLAT_UP_TO = 512, 4096
 # Vectors that are found for each one that is asked, and names for each utterance.
 _NEAREST, _NAMES = 128, 128
 _DIRECTIONS = 128

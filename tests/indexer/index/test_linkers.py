@@ -40,16 +40,16 @@ def recipe(
     return replace(released_recipe(snapshot), storage=StorageConfig(spool_dir=str(spool)))
 
 
-def links(snapshot: ReleaseSnapshot, recipe: LinkerRecipe) -> list[tuple[object, ...]]:
-    """Each link of the release's videos; scores as far as half the precision keeps them."""
+def links(snapshot: ReleaseSnapshot, recipe: LinkerRecipe) -> set[tuple[object, ...]]:
+    """All links of the release's videos; scores as far as half the precision keeps them."""
     keys = snapshot.scan("videos", ["video_key"])["video_key"].to_pylist()
     linker = linker_of(recipe)
-    return [
+    return {
         (link.video_key, link.sku, round(link.score, 2), link.spans)
         for copies in released_videos(snapshot, keys)
         for own in linker.link([video for _, video in copies])
         for link in own
-    ]
+    }
 
 
 def test_a_linker_of_files_links_as_one_in_memory(
