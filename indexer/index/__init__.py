@@ -15,6 +15,7 @@ from reelshelf.indexer.index.inspect import (
     index_segments,
     indexed_ids,
 )
+from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepare
 from reelshelf.indexer.index.parts import ColumnPart, TaskMapper, column_parts, in_turn
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.index.queries import QuerySet, query_sets
@@ -35,6 +36,7 @@ __all__ = [
     "Comparer",
     "GroundTruth",
     "IndexFacts",
+    "LinkerRecipe",
     "Measured",
     "QuerySet",
     "TaskMapper",
@@ -51,9 +53,12 @@ __all__ = [
     "index_names",
     "index_segments",
     "indexed_ids",
+    "is_large",
+    "linker_of",
     "map_exact_searches",
     "mean_frame",
     "measure_recall",
+    "prepare",
     "query_sets",
     "sample_vectors",
     "search",

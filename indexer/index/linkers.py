@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_for
-from reelshelf.indexer.linking.link import VERSION, Linker
+from reelshelf.indexer.linking import link as linking
+from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import PlaceFor, in_memory
 from reelshelf.indexer.store.catalog_files import new_mapped, read_catalog
 from reelshelf.indexer.store.snapshot import PinnedTables
@@ -90,7 +91,7 @@ class LinkerRecipe:
         """Names what comes out: the same for the same recipe and code."""
         return fingerprint(
             [
-                VERSION,
+                linking.VERSION,
                 self.uri,
                 self.generation,
                 dict(self.versions),

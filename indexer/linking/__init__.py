@@ -2,26 +2,38 @@
 
 from reelshelf.indexer.linking import link
 from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration, fit, probability
-from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource
+from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource, Comparable
 from reelshelf.indexer.linking.link import Linker, linking_facts
 from reelshelf.indexer.linking.matches import Match, Matcher
 from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
-from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
+from reelshelf.indexer.linking.prices import usual_currency
+from reelshelf.indexer.linking.sounds import Sounds
+from reelshelf.indexer.linking.visual_stats import (
+    PlaceFor,
+    fit_visual_stats,
+    in_memory,
+    term_shares_of,
+)
 
 __all__ = [
     "UNFITTED",
     "AllGroups",
     "CandidateSource",
+    "Comparable",
     "Linker",
     "Match",
     "Matcher",
     "OverridesByCluster",
+    "PlaceFor",
+    "Sounds",
     "default_calibration",
     "fit",
     "fit_visual_stats",
+    "in_memory",
     "link",
     "linking_facts",
     "override_facts",
     "probability",
     "term_shares_of",
+    "usual_currency",
 ]

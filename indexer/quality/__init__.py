@@ -42,7 +42,7 @@ from reelshelf.indexer.quality.rederiving import (
     pictures_again,
 )
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error, reliability
-from reelshelf.indexer.quality.relinking import copies_of, released_linker
+from reelshelf.indexer.quality.relinking import copies_of, released_linker, released_recipe
 
 __all__ = [
     "AGAIN",
@@ -90,6 +90,7 @@ __all__ = [
     "read_labels",
     "released_encoders",
     "released_linker",
+    "released_recipe",
     "reliability",
     "rows_still_there",
     "same_moments",

@@ -6,6 +6,7 @@ from reelshelf.indexer.store.calibrations import (
     newest_calibration,
     save_calibration,
 )
+from reelshelf.indexer.store.catalog_files import new_mapped, read_catalog
 from reelshelf.indexer.store.checksums import FileLog, damage, damaged_elsewhere, damaged_files
 from reelshelf.indexer.store.chunks import (
     ChunkState,
@@ -62,6 +63,7 @@ from reelshelf.indexer.store.products import (
     product_states,
     product_titles,
     read_products,
+    sample_products,
 )
 from reelshelf.indexer.store.quantizers import quantizer_hashes, read_quantizer, save_quantizer
 from reelshelf.indexer.store.recovery import clear_head, wrong_with_release
@@ -83,9 +85,11 @@ from reelshelf.indexer.store.rows import (
     RunContext,
     chunk_from,
     encoded_products,
+    link_rows,
     links_from,
     modality_scores,
     now,
+    product_records,
     stages_from,
     stored_chunk,
     vector_matrix,
@@ -213,12 +217,14 @@ __all__ = [
     "last_indexing",
     "latest_in_generation",
     "lift",
+    "link_rows",
     "links_from",
     "list_releases",
     "listed_releases",
     "mark_holding",
     "modality_scores",
     "nearest",
+    "new_mapped",
     "newest_calibration",
     "note_erased",
     "note_failures",
@@ -229,12 +235,14 @@ __all__ = [
     "one_a_group",
     "parts",
     "picture_states",
+    "product_records",
     "product_states",
     "product_titles",
     "products",
     "prunable",
     "prune",
     "quantizer_hashes",
+    "read_catalog",
     "read_head",
     "read_overrides",
     "read_products",
@@ -248,6 +256,7 @@ __all__ = [
     "rollback",
     "rows_left",
     "run_records",
+    "sample_products",
     "save_calibration",
     "save_quantizer",
     "save_visual_stats",

@@ -9,7 +9,7 @@ from reelshelf.indexer.text.analyzer import (
     base_form,
     terms_of,
 )
-from reelshelf.indexer.text.catalog import CatalogIndex, Name, analyzer_for
+from reelshelf.indexer.text.catalog import CatalogIndex, CatalogVectors, Name, analyzer_for, code_of
 from reelshelf.indexer.text.clean import as_known, clean_text, decode_entities, printable, same_id
 from reelshelf.indexer.text.folding import has_unspaced, script_of
 from reelshelf.indexer.text.languages import language_of, primary, script_of_language
@@ -38,6 +38,7 @@ __all__ = [
     "Analyzer",
     "AnalyzerKind",
     "CatalogIndex",
+    "CatalogVectors",
     "MisreadWords",
     "Money",
     "Name",
@@ -54,6 +55,7 @@ __all__ = [
     "brief",
     "clean_text",
     "clock",
+    "code_of",
     "counted",
     "currency_code",
     "decode_entities",

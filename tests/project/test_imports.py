@@ -20,7 +20,7 @@ MAY_LOAD = {
     "indexer.media": ("cv2", "av"),
     "indexer.extract": ("cv2", "av"),
     "indexer.linking": ("scipy", "jellyfish"),
-    "indexer.index": (),
+    "indexer.index": ("scipy", "jellyfish"),
     "indexer.quality": ("scipy", "jellyfish"),
     "indexer.pipeline": ("cv2", "av", "scipy", "jellyfish"),
     "indexer.report": ("altair", "cv2", "av", "scipy", "jellyfish"),
