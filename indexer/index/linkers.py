@@ -48,13 +48,15 @@ _ALIGNED = 64
 class LinkerRecipe:
     """All that a linker is made from, as a process anywhere needs it to make one.
 
-    `versions` are those of the products and their pictures, `stats_id` names visual statistics.
+    `versions` are those of the products and their pictures, `contents` names what these hold, and
+    `stats_id` visual statistics.
     """
 
     uri: str
     storage: StorageConfig | None
     generation: int
     versions: Mapping[str, int]
+    contents: Mapping[str, str]
     shop_id: str
     analyzer: AnalyzerKind
     stats_id: str | None
@@ -73,11 +75,13 @@ class LinkerRecipe:
     ) -> "LinkerRecipe":
         """That of a linker for the products of some versions of the tables."""
         store = pinned.store
+        versions = {name: pinned.versions[name] for name in ("products", "product_images")}
         return cls(
             store.uri,
             store.storage,
             store.generation,
-            {name: pinned.versions[name] for name in ("products", "product_images")},
+            versions,
+            {name: store.content_of(name, version) for name, version in versions.items()},
             config.shop_id,
             config.text.analyzer,
             stats_id,
@@ -92,9 +96,7 @@ class LinkerRecipe:
         return fingerprint(
             [
                 linking.VERSION,
-                self.uri,
-                self.generation,
-                dict(self.versions),
+                dict(self.contents),
                 self.shop_id,
                 self.analyzer,
                 self.stats_id,

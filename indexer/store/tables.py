@@ -42,6 +42,7 @@ from reelshelf.schemas import tables
 from reelshelf.schemas.catalog import VideoSource
 from reelshelf.schemas.config import StorageConfig
 from reelshelf.schemas.errors import CorruptFile, StoreError
+from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.links import LinkableVideo
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.outcomes import Indexed
@@ -499,6 +500,10 @@ class Store:
     def holds(self, name: str, version: int) -> bool:
         """Whether the newest version of a table has the rows and indexes of another, untouched."""
         return self.same_content(name, self.dataset(name).version, version)
+
+    def content_of(self, name: str, version: int) -> str:
+        """Names what a version of a table holds: other rows, or the same in other files, differ."""
+        return fingerprint([*_made_of(self.dataset(name, version))[0]])
 
     def same_content(self, name: str, version: int, other: int) -> bool:
         """Whether two versions of a table have the same rows and indexes, untouched."""

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.schemas.config import StorageConfig
 from reelshelf.schemas.errors import StoreError
-from tests.support.shops import Shop, make_shop
+from tests.support.shops import COLORS, Shop, make_shop, product_row
 
 
 @pytest.fixture
@@ -77,6 +78,20 @@ def test_a_catalog_of_files_has_the_products_of_the_store(
         for image, other in zip(found.images, stored.images, strict=True):
             assert image.vector == pytest.approx(other.vector, abs=1e-3)
     assert on_disk[len(on_disk) - 1].product == on_disk[-1].product
+
+
+def test_a_store_that_is_made_anew_in_the_same_place_has_another_linker(tmp_path: Path) -> None:
+    skus = []
+    for title in ("Crimson Kettle", "Another Kettle"):
+        shop = make_shop(tmp_path / "shop")
+        shop.set_products([product_row(name) | {"title": title} for name in COLORS])
+        shop.ingest()
+        store = Store.open(shop.request.store)
+        found = released_recipe(ReleaseSnapshot.of(store, releases.require_served(store)))
+        linker = linker_of(found)
+        skus.append([item.product.title for item in linker._catalog.products])
+        shutil.rmtree(tmp_path / "shop")
+    assert skus == [["Crimson Kettle"] * 3, ["Another Kettle"] * 3]
 
 
 def test_files_are_made_once_and_made_anew_where_they_are_not_whole(recipe: LinkerRecipe) -> None:
