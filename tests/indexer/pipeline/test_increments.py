@@ -136,7 +136,7 @@ def run_of_links(shop: Shop) -> set[str]:
     return set(Store.open(shop.request.store).table("links").to_arrow()["run_id"].to_pylist())
 
 
-def test_sales_relink_nothing_and_a_price_relinks_all(shop: Shop) -> None:
+def test_sales_and_prices_that_no_video_states_relink_nothing_and_a_title_all(shop: Shop) -> None:
     shop.ingest()
     first = run_of_links(shop)
     rows = [product_row(name) for name in ("red", "green", "blue")]
@@ -144,7 +144,9 @@ def test_sales_relink_nothing_and_a_price_relinks_all(shop: Shop) -> None:
     shop.ingest()
     assert run_of_links(shop) == first
     shop.set_products([row | {"price": 3} for row in rows])
+    shop.ingest()
     assert run_of_links(shop) == first
+    shop.set_products([row | {"title": f"New {row['title']}"} for row in rows])
     shop.ingest()
     assert run_of_links(shop).isdisjoint(first)
 
