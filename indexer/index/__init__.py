@@ -15,7 +15,7 @@ from reelshelf.indexer.index.inspect import (
     index_segments,
     indexed_ids,
 )
-from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepare
+from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepared
 from reelshelf.indexer.index.parts import ColumnPart, TaskMapper, column_parts, in_turn
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.index.queries import QuerySet, query_sets
@@ -58,7 +58,7 @@ __all__ = [
     "map_exact_searches",
     "mean_frame",
     "measure_recall",
-    "prepare",
+    "prepared",
     "query_sets",
     "sample_vectors",
     "search",

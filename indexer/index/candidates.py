@@ -1,13 +1,14 @@
 """Candidates by index: few of a large catalog's groups for each frame, sentence and utterance.
 
 Pictures and texts are searched for by FAISS: in fewer dimensions, by the nearest of some clusters
-(Sivic and Zisserman, "Video Google", 2003). Names are found by rows of sounds that they have in
-common with what is heard. What is found is compared exactly afterwards, by the matchers.
+(Sivic and Zisserman, "Video Google", 2003). Names are found by the n-grams of sounds that
+they have in common with what is heard. What is found is compared exactly afterwards, by the
+matchers.
 """
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -32,9 +33,9 @@ _AT_ONCE = 16_384
 # Of the texts of a group's variants, those that are less like the first one's than this.
 _ELSE = 0.9
 _MOST_TEXTS = 4
-# How many sounds in a row are looked up, by how many a name has at most.
-_ROWS_OF_SOUNDS = ((3, 0), (5, 2), (9, 3))
-_LONGEST_ROW = 4
+# The length of the n-grams of sounds that are looked up, by how many sounds a name has at most.
+_GRAMS = ((3, 0), (5, 2), (9, 3))
+_LONGEST_GRAM = 4
 
 
 def candidates_for(comparable: Comparable) -> CandidateSource:
@@ -124,22 +125,22 @@ class NearestGroups:
 
 
 class SoundIndex:
-    """Names by the rows of sounds that they have."""
+    """Names by the n-grams of sounds that they have."""
 
     def __init__(self, sounds: Sounds) -> None:
-        self._rows, of_name = numbered(
-            _rows_of_sounds(title, _row_length(len(title))) for title in sounds.titles
+        self._grams, of_name = numbered(
+            _grams_of(title, _gram_length(len(title))) for title in sounds.titles
         )
-        self._with: Rows = of_name.inverted(len(self._rows))
+        self._with: Rows = of_name.inverted(len(self._grams))
         self._sizes = np.maximum(of_name.sizes(), 1).astype(np.float32)
         self._lengths = np.sqrt(sounds.lengths.astype(np.float32))
-        self._sizes_of_rows = sorted({_row_length(n) for n in set(sounds.lengths.tolist()) if n})
+        self._gram_lengths = sorted({_gram_length(n) for n in set(sounds.lengths.tolist()) if n})
 
     def near(self, heard: str) -> Numbers:
-        """The names that have most rows in common with what is heard, beyond chance."""
-        known = self._rows.numbers
-        own = {row for size in self._sizes_of_rows for row in _rows_of_sounds(heard, size)}
-        rows = [known[row] for row in own if row in known]
+        """The names that have most n-grams in common with what is heard, beyond chance."""
+        known = self._grams.numbers
+        own = {gram for size in self._gram_lengths for gram in _grams_of(heard, size)}
+        rows = [known[gram] for gram in own if gram in known]
         names, counts = np.unique(self._with.together(np.array(rows, np.intp)), return_counts=True)
         if len(names) > _NAMES:
             # A longer name fits by chance less well: the same share says more of it.
@@ -148,15 +149,15 @@ class SoundIndex:
         return names.astype(np.intp)
 
 
-def _row_length(sounds: int) -> int:
-    """How many sounds in a row tell a name of some sounds from others; all of a short one."""
-    for most, length in _ROWS_OF_SOUNDS:
+def _gram_length(sounds: int) -> int:
+    """How long n-grams tell a name of some sounds from others; all of a short one."""
+    for most, length in _GRAMS:
         if sounds <= most:
             return length or sounds
-    return _LONGEST_ROW
+    return _LONGEST_GRAM
 
 
-def _rows_of_sounds(text: str, size: int) -> list[str]:
+def _grams_of(text: str, size: int) -> list[str]:
     if not size:
         return []
     return list(dict.fromkeys(text[i : i + size] for i in range(len(text) - size + 1)))
@@ -204,17 +205,13 @@ def _rows(vectors: "Vectors | _Beside", places: Numbers) -> Vectors:
     return np.ascontiguousarray(vectors[places], np.float32)
 
 
-_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
-
-
 def _distinct(vectors: Vectors, groups: Numbers) -> Numbers:
     """Places of vectors without those that another one of the same group equals."""
     kept = np.ones(len(vectors), bool)
-    several = np.flatnonzero(np.bincount(groups) > 1)
-    starts, ends = (np.searchsorted(groups, several, side).tolist() for side in _SIDES)
-    for start, end in zip(starts, ends, strict=True):
+    of_group = Rows.of_pairs(groups, np.arange(len(groups)), int(groups.max(initial=-1)) + 1)
+    for group in np.flatnonzero(of_group.sizes() > 1).tolist():
         seen: set[bytes] = set()
-        for place in range(start, end):
+        for place in of_group[group].tolist():
             own = np.asarray(vectors[place]).tobytes()
             kept[place] = own not in seen
             seen.add(own)

@@ -27,7 +27,7 @@ from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_for
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import PlaceFor, in_memory
-from reelshelf.indexer.store.catalog_files import new_mapped, read_catalog
+from reelshelf.indexer.store.catalog_files import mapped, new_mapped, read_catalog
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.visual_stats import read_visual_stats
@@ -36,7 +36,6 @@ from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.config import Config, LinkingConfig, StorageConfig
 from reelshelf.schemas.errors import StoreError
 from reelshelf.schemas.keys import fingerprint
-from reelshelf.schemas.media import Vectors
 
 _LOG = logging.getLogger(__name__)
 _LINKER, _ARRAYS, _CATALOG, _PICTURES = "linker.pickle", "arrays.bin", "catalog", "pictures.npy"
@@ -136,13 +135,10 @@ def is_large(recipe: LinkerRecipe) -> bool:
     return recipe.pinned.count("products") > FLAT_UP_TO
 
 
-def prepare(recipe: LinkerRecipe) -> None:
-    """Make the files of a linker, if this node does not have them."""
-    prepared(recipe)
-
-
 def prepared(recipe: LinkerRecipe) -> Path:
-    """The folder with the files of a linker. It stays while this process runs.
+    """The folder with the files of a linker, made if this node does not have it.
+
+    It stays while this process runs.
 
     Raises StoreError where the folder for all of them is somebody else's.
     """
@@ -189,13 +185,8 @@ class _Pickler(pickle.Pickler):
         below: object = getattr(value, "base", None)
         if isinstance(value, np.memmap) and isinstance(below, mmap.mmap):
             value.flush()
-            return _mapped, (str(value.filename),)
+            return mapped, (Path(str(value.filename)),)
         return NotImplemented
-
-
-def _mapped(path: str) -> Vectors:
-    mapped: Vectors = np.load(path, mmap_mode="r")
-    return mapped
 
 
 def save(linker: Linker, folder: Path) -> None:

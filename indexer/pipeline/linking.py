@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepare
+from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepared
 from reelshelf.indexer.linking.link import linking_facts
 from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
 from reelshelf.indexer.linking.prices import usual_currency
@@ -171,7 +171,7 @@ def make_links(
         return
     if is_large(recipe):
         # One process makes the linker of a large catalog: not this one, and not all at once.
-        deque(tasks.map_tasks(prepare, [recipe]), maxlen=0)
+        deque(tasks.map_tasks(prepared, [recipe]), maxlen=0)
     made_from = {key: print_ for group, print_ in due.made_from.items() for key in group}
     pending: list[Linked] = []
 
@@ -188,7 +188,8 @@ def make_links(
     answers = map(link_part, parts) if len(parts) == 1 else tasks.map_tasks(link_part, parts, 1)
     for linked in answers:
         pending.append(linked)
-        if sum(item.rows.num_rows for item in pending) >= _ROWS_PER_COMMIT:
+        # A video without links is a row that changes as well.
+        if sum(item.rows.num_rows + len(item.priced) for item in pending) >= _ROWS_PER_COMMIT:
             yield commit()
     if pending:
         yield commit()

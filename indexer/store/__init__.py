@@ -6,7 +6,7 @@ from reelshelf.indexer.store.calibrations import (
     newest_calibration,
     save_calibration,
 )
-from reelshelf.indexer.store.catalog_files import new_mapped, read_catalog
+from reelshelf.indexer.store.catalog_files import mapped, new_mapped, read_catalog
 from reelshelf.indexer.store.checksums import FileLog, damage, damaged_elsewhere, damaged_files
 from reelshelf.indexer.store.chunks import (
     ChunkState,
@@ -221,6 +221,7 @@ __all__ = [
     "links_from",
     "list_releases",
     "listed_releases",
+    "mapped",
     "mark_holding",
     "modality_scores",
     "nearest",

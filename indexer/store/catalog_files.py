@@ -42,9 +42,9 @@ class ProductsOnDisk(Sequence[EncodedProduct]):
         self._pictures = _opened(folder / _PICTURES)
         self._first = np.load(folder / _FIRST)
         self.vectors = CatalogVectors(
-            _mapped(folder / _TEXT),
-            _mapped(folder / _FACTS),
-            _mapped(folder / _IMAGE),
+            mapped(folder / _TEXT),
+            mapped(folder / _FACTS),
+            mapped(folder / _IMAGE),
             np.repeat(np.arange(len(self)), np.diff(self._first)),
             Texts(self._pictures["uri"].combine_chunks().cast(pa.large_string())),
         )
@@ -147,8 +147,8 @@ def new_vectors(
 def new_mapped(path: Path, shape: tuple[int, ...]) -> Vectors:
     """A new file of vectors, mapped, to be filled. What is read of it has to be made float32."""
     # Wherever it is used it is read in part, and that part is converted.
-    mapped: Vectors = np.lib.format.open_memmap(path, "w+", np.float16, shape)
-    return mapped
+    made: Vectors = np.lib.format.open_memmap(path, "w+", np.float16, shape)
+    return made
 
 
 def _in_order(products: pa.Table, pictures: pa.Table) -> tuple[Numbers, Numbers]:
@@ -195,7 +195,8 @@ def _opened(path: Path) -> pa.Table:
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
 
 
-def _mapped(path: Path) -> Vectors:
+def mapped(path: Path) -> Vectors:
+    """The vectors of a file that `new_mapped` has made; to be made float32 as well."""
     # Nothing cannot be mapped.
     found: Vectors = np.load(path) if path.stat().st_size <= _HEADER else np.load(path, "r")
     return found

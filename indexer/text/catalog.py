@@ -163,8 +163,8 @@ class CatalogIndex:
     def __getstate__(self) -> dict[str, object]:
         # Names and words are what matchers are made of: they keep what they need of them. What is
         # asked of the catalog itself is made before, since it is made of these.
-        assert len(self.index_of) == len(self.groups.of)
-        return {name: value for name, value in self.__dict__.items() if name not in _MADE_AGAIN}
+        kept = {"index_of": self.index_of, "groups": self.groups}
+        return {n: v for n, v in (self.__dict__ | kept).items() if n not in _MADE_AGAIN}
 
     def product(self, place: int) -> Product:
         """The product at a place."""

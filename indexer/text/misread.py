@@ -1,8 +1,8 @@
 """Words that are known, found by a misread or misheard form of theirs.
 
-Two words that differ in few letters have most pairs of neighboring letters in common. So words that
-may be like another are counted out of lists of pairs, and only those are compared letter by letter
-(count filtering; Gravano et al., "Approximate String Joins in a Database (Almost) for Free", 2001).
+Two words that differ in few letters have most of their bigrams in common. So words that may be like
+another are counted out of postings of bigrams, and only those are compared letter by letter (count
+filtering; Gravano et al., "Approximate String Joins in a Database (Almost) for Free", 2001).
 The bound is exact: what a comparison with all words would find is found.
 """
 
@@ -34,9 +34,9 @@ class MisreadWords:
         # In order of length, so that those of some lengths are beside each other.
         self._numbers = np.asarray(numbers, np.int32)[order]
         self._lengths = lengths[order]
-        pairs, of_word = numbered(_pairs(words.at(number)) for number in self._numbers.tolist())
-        self._with = of_word.inverted(len(pairs))
-        self._pairs = pairs.numbers
+        bigrams, of_word = numbered(_bigrams(words.at(number)) for number in self._numbers.tolist())
+        self._with = of_word.inverted(len(bigrams))
+        self._bigrams = bigrams.numbers
         self._find = lru_cache(_REMEMBERED)(self._compare)
 
     def __getstate__(self) -> dict[str, object]:
@@ -60,8 +60,8 @@ class MisreadWords:
         return tuple(sorted(found))
 
     def _candidates(self, word: str) -> Numbers:
-        """Places of words that have enough pairs in common with one."""
-        own, length = _pairs(word), len(word)
+        """Places of words that have enough bigrams in common with one."""
+        own, length = _bigrams(word), len(word)
         share = self._least / 200.0
         # Letters in common are at most those of the shorter word.
         shortest = int(np.ceil(length * share / (1.0 - share) - _ROUNDING))
@@ -70,17 +70,17 @@ class MisreadWords:
         if low == high:
             return np.empty(0, np.intp)
         counts = np.zeros(high - low, np.int32)
-        for row in (self._pairs[pair] for pair in own if pair in self._pairs):
+        for row in (self._bigrams[b] for b in own if b in self._bigrams):
             having = self._with[row]
             begin, end = np.searchsorted(having, (low, high)).tolist()
             counts[having[begin:end] - low] += 1
         lengths = self._lengths[low:high]
         common = np.ceil((length + lengths) * share - _ROUNDING)
-        # A letter that is left out breaks two pairs, one that is put in breaks one.
+        # A letter that is left out breaks two bigrams, one that is put in breaks one.
         needed = len(own) - 2 * (length - common) - (lengths - common)
         return np.asarray(np.flatnonzero(counts >= needed) + low, np.intp)
 
 
-def _pairs(word: str) -> list[str]:
-    """The distinct pairs of neighboring letters of a word, with its ends."""
+def _bigrams(word: str) -> list[str]:
+    """The distinct bigrams of a word, with its ends."""
     return list(dict.fromkeys(a + b for a, b in pairwise(f"\0{word}\0")))

@@ -136,3 +136,14 @@ def test_a_folder_that_others_may_write_to_is_refused(recipe: LinkerRecipe) -> N
     root.chmod(0o777)
     with pytest.raises(StoreError, match="others may write"):
         prepared(recipe)
+
+
+def test_a_large_catalog_may_have_no_picture(tmp_path: Path, recipe: LinkerRecipe) -> None:
+    shop = make_shop(tmp_path / "plain")
+    shop.set_products([product_row(name) | {"images": []} for name in COLORS])
+    shop.ingest()
+    store = Store.open(shop.request.store)
+    plain = released_recipe(ReleaseSnapshot.of(store, releases.require_served(store)))
+    catalog = linker_of(replace(plain, storage=recipe.storage))._catalog
+    assert len(catalog.vectors.image) == 0
+    assert [item.product.sku for item in catalog.products] == ["SKU-blue", "SKU-green", "SKU-red"]

@@ -1,10 +1,11 @@
 """Links are the same whoever makes them, and are made again where what they are made of changed."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
 import pytest
 
 from reelshelf.indexer.pipeline import linking
@@ -12,7 +13,9 @@ from reelshelf.indexer.pipeline.linking import facts_of_products
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
-from tests.support.shops import COLORS, Shop, make_shop, product_row
+from reelshelf.jobs.engines.ray.engine import RayEngine
+from tests.support.fakes import load_fake_detector, load_fakes
+from tests.support.shops import COLORS, Shop, make_shop, product_row, small_config
 
 TITLES = {"a": "Crimson Kettle", "b": "Cobalt Vase for 12.50 EUR", "c": "Fern Lamp, number 7"}
 
@@ -95,3 +98,37 @@ def test_a_changed_price_links_only_what_states_one(tmp_path: Path) -> None:
     (again,) = {row["run_id"] for row in newest if row["sku"] == "SKU-blue"}
     assert {row["video_id"] for row in runs if row["run_id"] == again} == {"b"}
     assert {row["video_id"] for row in runs} == set(TITLES)
+
+
+@pytest.mark.integration
+def test_ray_tasks_link_as_one_process_does(
+    tmp_path: Path, ray_node: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By workers that open the store and make the linker for themselves."""
+    whole, spread = make_shop(tmp_path / "whole"), make_shop(tmp_path / "spread")
+    whole.ingest()
+    engine = RayEngine(small_config(), load_fakes, detector=load_fake_detector)
+    monkeypatch.setattr(linking, "_GROUPS_PER_TASK", 1)
+    monkeypatch.setattr(LocalEngine, "map_tasks", staticmethod(engine.map_tasks))
+    spread.made_as = None
+    spread.ingest()
+    assert link_rows(spread) == link_rows(whole)
+
+
+def test_videos_without_links_are_committed_as_they_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = make_shop(tmp_path)
+    commits: list[int] = []
+    write = Store.write_links
+
+    def counted(self: Store, made_from: Mapping[str, str], links: pa.Table) -> None:
+        commits.append(len(made_from))
+        write(self, made_from, links)
+
+    monkeypatch.setattr(Store, "write_links", counted)
+    monkeypatch.setattr(linking, "_GROUPS_PER_TASK", 1)
+    monkeypatch.setattr(linking, "_ROWS_PER_COMMIT", 2)
+    shop.made_as = None
+    shop.run(small_config(linking={"keep_above": 1.0}))  # which the gate refuses
+    assert commits == [2, 1]
