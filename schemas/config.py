@@ -386,6 +386,7 @@ class StorageConfig(Section):
     (`s3://bucket/prefix`, `https://host/prefix`; plain `http://` too), besides files below its own
     folder. Nothing else is contacted, whoever names it. An object is copied to `spool_dir` (the
     system's folder for temporary files) while it is decoded, one for each decode worker at a time.
+    Files that processes share which link to a large catalog are there as well.
     """
 
     profile: str | None = None
