@@ -8,12 +8,8 @@ from typing import Any
 
 import pytest
 
-from reelshelf.jobs.engines.ray.engine import RayEngine
-from reelshelf.jobs.engines.ray.workers import Pool
-from reelshelf.schemas.config import parse_config
 from tests.support.auto_cluster import VIDEOS
 from tests.support.commands import ROOT
-from tests.support.fakes import load_fakes
 
 pytestmark = pytest.mark.integration
 
@@ -52,23 +48,3 @@ def test_gpus_that_no_library_sees_leave_no_core_idle(tmp_path: Path) -> None:
     told = _run(tmp_path, "auto", "blind")
     assert told["indexed"] == VIDEOS
     assert told["workers"] == [["cpu", 0]] * 6
-
-
-def test_one_loss_is_put_down_to_what_the_worker_was_at_work_on() -> None:
-    engine = RayEngine(parse_config({}), load_fakes)
-    first, second = object(), object()
-    # Two pieces of work of one worker, in whichever order their losses come to be known.
-    assert not engine._was_at_work_on(first, 20.0, [10.0])
-    assert engine._was_at_work_on(first, 10.0, [])
-    assert engine._was_at_work_on(second, 10.0, [20.0])
-    assert not engine._was_at_work_on(second, 20.0, [])
-
-
-def test_a_worker_with_nothing_to_do_gets_work_before_one_that_has_some() -> None:
-    pool = Pool(lambda _: None, lambda _: None, "engine.model_workers", lambda _: 2)
-    for name in ("a", "b", "c"):
-        pool._nodes[name] = "node"
-        pool._idle += [name, name]
-    taken = [pool.take() for _ in range(6)]
-    assert sorted(taken[:3]) == sorted(taken[3:]) == ["a", "b", "c"]
-    assert pool.take() is None

@@ -11,7 +11,6 @@ from PIL import Image
 from reelshelf.indexer.pipeline.engine import Engine
 from reelshelf.indexer.sources.local import stamp_of
 from reelshelf.jobs.engines.local import LocalEngine
-from reelshelf.jobs.engines.ray import engine as ray_engine
 from reelshelf.jobs.engines.ray.engine import RayEngine
 from reelshelf.schemas.catalog import PictureJob, Product, RejectedText, VideoSource
 from reelshelf.schemas.config import Config, parse_config
@@ -265,8 +264,8 @@ def test_as_many_decoders_are_busy_as_the_setting_says(ray_node: None, tmp_path:
         videos_per_batch=1,
     )
     with on_ray(settings, load_fakes, decode_slowly) as engine:
-        while len(engine._decoders._idle) < 6:
-            engine._wait([])
+        while engine._decoders.idle < 6:
+            engine._wait()
         outcomes = by_id(engine.index_videos(jobs))
     assert set(kinds(outcomes).values()) == {"indexed"}
     done = decoded_by(tmp_path)
@@ -283,20 +282,9 @@ def test_a_video_that_takes_long_is_put_off_and_holds_nobody_up(
     settings = spooled(tmp_path, decode_workers=1, slow_after_s=1.0, decode_deadline_s=6.0)
     with on_ray(settings, load_fakes, decode_slowly) as engine:
         outcomes = list(engine.index_videos(jobs))
-        assert len(engine._decoders._alive) == 1
+        assert engine._decoders.count == 1
     # One decoder, and the long one was given up last.
     assert kinds(by_id(iter(outcomes))) == dict.fromkeys("abcd", "indexed") | {
         "long": FailureKind.DEADLINE
     }
     assert isinstance(outcomes[-1], Failed)
-
-
-def test_the_clock_is_looked_at_before_a_worker_is_asked(
-    ray_node: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(ray_engine, "_is_done", lambda ref: asked.append(ref) or True)
-    with on_ray(config(), load_fakes) as engine:
-        outcomes = by_id(engine.index_videos(clips(tmp_path, ["a", "b", "c"])))
-    assert set(kinds(outcomes).values()) == {"indexed"}
-    assert asked == []
