@@ -16,6 +16,11 @@ NAMESPACE = uuid.UUID("5b1a9c1e-6a5c-5f0e-9a53-2f1f4a0c7d11")
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
+# One for all: `json.dumps` makes one each time.
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def video_key(shop_id: str, video_id: str) -> str:
     """Key of a video of a shop. The NUL keeps ("ab", "c") and ("a", "bc") apart."""
@@ -47,9 +52,7 @@ def link_key(video: str, sku: str) -> str:
 
 def fingerprint(value: Json) -> str:
     """SHA-256 of the canonical JSON of `value`, as 64 hex digits."""
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    text = _CANONICAL.encode(value)
     # A stranger's text may hold lone surrogates, which UTF-8 proper refuses.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -174,7 +174,7 @@ class Linker:
     def skus(self, candidate: Candidate) -> tuple[str, ...]:
         """The SKUs of a candidate's group."""
         members = self._catalog.groups.members[candidate.group].tolist()
-        return tuple(self._catalog.product(place).sku for place in members)
+        return tuple(self._catalog.sku(place) for place in members)
 
     def _trusted(self, copies: Sequence[LinkableVideo], group: int, score: float) -> float:
         """A score, no less than what is sure where a merchant says so whose word is a link."""
@@ -217,7 +217,7 @@ class Linker:
                 group_id=self._catalog.group_id(candidate.group),
                 variant=chosen.state,
             )
-            for sku in (self._catalog.product(place).sku for place in chosen.places)
+            for sku in map(self._catalog.sku, chosen.places)
         ]
 
     def _matches(self, video: LinkableVideo) -> Iterable[Match]:

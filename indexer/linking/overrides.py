@@ -49,7 +49,7 @@ class VideoOverrides:
     def asserted(self) -> tuple[str, ...]:
         """The SKUs that the video sells by override."""
         return tuple(
-            self._catalog.product(place).sku
+            self._catalog.sku(place)
             for place, rule in sorted(self.by_place.items())
             if rule.verdict is Verdict.ALWAYS
         )
@@ -123,7 +123,7 @@ def _asserted(
     shop_id: str,
 ) -> ProductLink:
     """A link that nothing but an override speaks for."""
-    group, sku = catalog.group_id(int(catalog.groups.of[place])), catalog.product(place).sku
+    group, sku = catalog.group_id(int(catalog.groups.of[place])), catalog.sku(place)
     state = VariantState.KNOWN if rule.sku is not None else VariantState.UNKNOWN
     return ProductLink(
         video_key=video.video_key,

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.lookup import Texts
 from reelshelf.indexer.text.money import Money, prices_in
 
 
@@ -17,8 +19,12 @@ class GroupPrices:
     """The prices of a catalog's products, by group."""
 
     def __init__(self, catalog: CatalogIndex) -> None:
-        self._catalog = catalog
-        self._currency = usual_currency(Counter(c or "" for c in catalog.words.currencies))
+        self._members = catalog.groups.members
+        words = catalog.words
+        self._currency = usual_currency(Counter(c or "" for c in words.currencies))
+        # Empty where a product has none.
+        self._prices = Texts.of("" if price is None else str(price) for price in words.prices)
+        self._currencies = Texts.of(currency or "" for currency in words.currencies)
         self._sharing = catalog.prices
 
     def stated(self, text: str) -> list[Money]:
@@ -28,22 +34,18 @@ class GroupPrices:
     def agreement(self, stated: Sequence[Money], group: int) -> float:
         """1 where a product of the group costs what is stated; less where those of many do."""
         counts = [
-            self._sharing[price]
-            for place in self._catalog.groups.members[group].tolist()
-            if (price := self._catalog.product(place).price) is not None
-            and self._costs(place, stated)
+            self._sharing[Decimal(self._prices[place])] for place in self.costing(stated, group)
         ]
         return 1.0 / min(counts) if counts else 0.0
 
     def costing(self, stated: Sequence[Money], group: int) -> tuple[int, ...]:
         """The products of a group that cost what is stated, as places."""
-        members: list[int] = self._catalog.groups.members[group].tolist()
+        members: list[int] = self._members[group].tolist() if stated else []
         return tuple(place for place in members if self._costs(place, stated))
 
     def _costs(self, place: int, stated: Sequence[Money]) -> bool:
-        product = self._catalog.product(place)
-        return product.price is not None and any(
-            money.amount == product.price
-            and (None in (money.currency, product.currency) or money.currency == product.currency)
+        price, currency = self._prices[place], self._currencies[place]
+        return bool(price) and any(
+            money.amount == Decimal(price) and (not currency or money.currency in (None, currency))
             for money in stated
         )

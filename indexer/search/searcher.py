@@ -121,7 +121,7 @@ class Searcher:
             if links.products[place] >= 0:
                 sold[links.video_keys[place]].append(place)
         for sales in sold.values():
-            skus = {p: self._catalog.product(int(links.products[p])).sku for p in sales}
+            skus = {p: self._catalog.sku(int(links.products[p])) for p in sales}
             sales.sort(key=lambda place: (-links.scores[place], skus[place]))
         return sold
 

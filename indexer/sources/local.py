@@ -29,11 +29,13 @@ def inside(root: Path, name: str) -> Path | None:
     if "\0" in name or "://" in name:
         return None
     try:
-        resolved = (root / name).resolve()
-        home = root.resolve()
-    except (OSError, RuntimeError, ValueError):
+        # Not by `Path.resolve`, which takes longer: a manifest may name millions.
+        home, resolved = os.path.realpath(root), Path(os.path.realpath(root / name))
+        # What is still a link then leads to itself.
+        leads_nowhere = resolved.is_symlink()
+    except (OSError, ValueError):
         return None
-    return resolved if resolved.is_relative_to(home) else None
+    return resolved if resolved.is_relative_to(home) and not leads_nowhere else None
 
 
 def stamp_of(path: Path) -> SourceStamp:

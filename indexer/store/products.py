@@ -41,14 +41,11 @@ class PictureState:
 def product_states(store: Store) -> dict[str, ProductState]:
     """State of each product by its key."""
     columns = ["product_key", "row_fingerprint", "text_fingerprint", "first_seen_at"]
+    found = store.scan("products", [*columns, "stage_version"])
+    *cells, versions = (column.to_pylist() for column in found.columns)
     return {
-        row["product_key"]: ProductState(
-            row["row_fingerprint"],
-            row["text_fingerprint"],
-            row["first_seen_at"],
-            row["stage_version"] or FIRST_PRODUCTS_VERSION,
-        )
-        for row in store.scan("products", [*columns, "stage_version"]).to_pylist()
+        key: ProductState(row, text, first_seen, version or FIRST_PRODUCTS_VERSION)
+        for key, row, text, first_seen, version in zip(*cells, versions, strict=True)
     }
 
 

@@ -701,12 +701,8 @@ class Store:
     def link_states(self) -> dict[str, LinkState]:
         """What decides whether each video's links are due, by key."""
         columns = ["video_key", "content_sha256", "duplicate_cluster", "links_fingerprint"]
-        return {
-            row["video_key"]: LinkState(
-                row["content_sha256"], row["duplicate_cluster"], row["links_fingerprint"]
-            )
-            for row in self.scan("videos", columns).to_pylist()
-        }
+        key, *state = (column.to_pylist() for column in self.scan("videos", columns).columns)
+        return dict(zip(key, map(LinkState, *state), strict=True))
 
     def videos_to_compare(self, settings: str) -> list[str]:
         """Keys of the videos that were not yet compared with `settings`."""
@@ -757,8 +753,9 @@ class Store:
     def duplicate_edges(self) -> dict[str, set[str]]:
         """For the content of each video, the contents that duplicate it."""
         edges: dict[str, set[str]] = {}
-        for row in self.scan("videos", ["content_sha256", "duplicates"]).to_pylist():
-            edges.setdefault(row["content_sha256"], set()).update(row["duplicates"] or ())
+        found = self.scan("videos", ["content_sha256", "duplicates"])
+        for content, others in zip(*(column.to_pylist() for column in found.columns), strict=True):
+            edges.setdefault(content, set()).update(others or ())
         return edges
 
     def clusters(self, version: int | None = None) -> dict[str, str]:

@@ -170,6 +170,10 @@ class CatalogIndex:
         """The product at a place."""
         return self.products[place].product
 
+    def sku(self, place: int) -> str:
+        """The SKU of the product at a place, for less than the product takes."""
+        return self.index_of.at(place)
+
     @cached_property
     def index_of(self) -> Strings:
         """Place of each SKU."""
