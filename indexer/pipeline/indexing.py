@@ -197,13 +197,17 @@ def _video_jobs(
     baseline: Baseline,
     planned: Sequence[PlannedVideo],
     known: Stored,
-    hotwords: Hotwords,
+    products: Sequence[Product],
     begun: Collection[str],
 ) -> Iterator[VideoJob]:
     """Videos to index, with what is held of those that are done in part, a few at a time.
 
-    Of long ones, of which chunks are noted in `begun`, each chunk has what is held of it.
+    Titles of `products` may be said in them. Of long ones, of which chunks are noted in `begun`,
+    each chunk has what is held of it.
     """
+    if not planned:
+        return  # a night without new videos reads no title
+    hotwords = Hotwords(products, analyzer_for(products, run.config.text.analyzer))
     for start in range(0, len(planned), _VIDEOS_PER_READ):
         part = planned[start : start + _VIDEOS_PER_READ]
         keys = [
@@ -279,8 +283,7 @@ def index_videos(
     commits = Commits(run, outcomes, known.videos, known.seen.keys() | plan.touched.keys(), begun)
     long = LongVideos(run, baseline, planned, known.videos)
     with run.stage("videos", len(plan.todo)) as stage:
-        hotwords = Hotwords(products, analyzer_for(products, run.config.text.analyzer))
-        jobs = _video_jobs(run, baseline, plan.todo, known, hotwords, begun)
+        jobs = _video_jobs(run, baseline, plan.todo, known, products, begun)
         for outcome in engine.index_videos(jobs):
             stage.advance()
             if isinstance(outcome, Divided):

@@ -4,13 +4,14 @@ A location is an absolute path, or an s3://, https:// or http:// URL. What a row
 list names becomes a location only below the list's own root, or a prefix that the config allows.
 """
 
+import os
 import posixpath
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from reelshelf.indexer.sources import local, s3, web
@@ -24,6 +25,7 @@ from reelshelf.schemas.outcomes import SourceStamp
 LEAVE_FREE = 512 * 1024**2
 # How many answers of servers are waited for at once.
 _ASKED_AT_ONCE, _ASKED_AHEAD = 16, 1024
+_FOLDERS = 64
 # Names of lists of rows; all else is taken for a folder, or a video.
 CSV, JSON = (".csv", ".tsv", ".txt"), (".json", ".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
@@ -36,6 +38,8 @@ class Files:
 
     def __init__(self, storage: StorageConfig) -> None:
         self._storage = storage
+        # The rows of a list name files of few folders, one after the other.
+        self._real = lru_cache(_FOLDERS)(os.path.realpath)
         self._listed: tuple[Path, frozenset[str]] | None = None
         self._held: tuple[str, SourceStamp, tempfile.TemporaryDirectory[str], Path] | None = None
 
@@ -76,7 +80,7 @@ class Files:
             return _below(root, root + name)
         if root.startswith(web.SCHEMES):
             return web.below(root, web.joined(root, name))
-        path = local.inside(Path(root), name)
+        path = local.inside(Path(root), name, self._real)
         return str(path) if path is not None else None
 
     def beside(self, location: str, suffixes: Sequence[str]) -> str | None:

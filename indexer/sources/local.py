@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,18 +24,25 @@ class Listed:
     is_folder: bool = False
 
 
-def inside(root: Path, name: str) -> Path | None:
-    """`root / name`, unless it is a URL, leaves `root` (by links too) or holds a NUL."""
+def inside(root: Path, name: str, real: Callable[[str], str] = os.path.realpath) -> Path | None:
+    """`root / name`, unless it is a URL, leaves `root` (by links too) or holds a NUL.
+
+    `real` tells where a folder lies once links are followed; it may remember.
+    """
     if "\0" in name or "://" in name:
         return None
+    path = root / name
     try:
-        # Not by `Path.resolve`, which takes longer: a manifest may name millions.
-        home, resolved = os.path.realpath(root), Path(os.path.realpath(root / name))
-        # What is still a link then leads to itself.
-        leads_nowhere = resolved.is_symlink()
+        if path.name == ".." or path.is_symlink():
+            resolved = Path(os.path.realpath(path))
+            # What is still a link then leads to itself.
+            if resolved.is_symlink():
+                return None
+        else:
+            resolved = Path(real(str(path.parent)), path.name)
+        return resolved if resolved.is_relative_to(real(str(root))) else None
     except (OSError, ValueError):
         return None
-    return resolved if resolved.is_relative_to(home) and not leads_nowhere else None
 
 
 def stamp_of(path: Path) -> SourceStamp:

@@ -936,16 +936,20 @@ def _made_of(dataset: lance.LanceDataset) -> tuple[list[str], list[str]]:
 def read_columns(
     name: str, dataset: lance.LanceDataset, columns: list[str] | None, where: str | None = None
 ) -> pa.Table:
-    """Rows of a version of the table `name`. A column that it does not have yet is null."""
+    """Rows of a version of the table `name`, with the columns in the order that they are asked in.
+
+    A column that it does not have yet is null.
+    """
     there = set(dataset.schema.names)
     added = [field for field in tables.ADDED.get(name, ()) if field.name not in there]
+    wanted = columns
     if columns is not None:
         added = [field for field in added if field.name in columns]
         columns = [column for column in columns if column in there]
     table = dataset.to_table(columns=columns, filter=where)
     for field in added:
         table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table
+    return table if wanted is None else table.select(wanted)
 
 
 def video_state_columns() -> list[str]:
