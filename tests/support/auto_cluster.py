@@ -94,7 +94,7 @@ def main() -> None:
         settings, load_noted, detector=load_fake_detector, sees_gpu=_sees_gpu
     ) as running:
         while running._models.starting:
-            running._wait([])
+            running._wait()
         outcomes = list(running.index_videos(jobs))
         devices = running.devices.model_dump()
         gpu_s = sum(spent.gpu_s for spent in running.spent.values())

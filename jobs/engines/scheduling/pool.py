@@ -87,6 +87,11 @@ class Pool(Generic[Worker]):
         return len(self._free)
 
     @property
+    def starting(self) -> int:
+        """How many workers have been started and are not up yet."""
+        return len(self._starting)
+
+    @property
     def is_stuck(self) -> bool:
         """Whether none is up, and the one that was started last should have been long ago."""
         if self.is_up or not self._starting:
