@@ -9,6 +9,7 @@ how many times as fast two are as one: Ray's against that of bare processes. Not
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -16,8 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -33,12 +33,15 @@ from benchmarks.harness import (
     parse,
     parser_of,
 )
-from reelshelf.indexer.extract import work
-from reelshelf.indexer.index import linkers
-from reelshelf.indexer.linking.link import Linker
+from benchmarks.spread_worker import (
+    PRODUCTS,
+    VIDEOS_PER_PART,
+    LinkPart,
+    index_one,
+    link_part,
+    load,
+)
 from reelshelf.indexer.sources.local import stamp_of
-from reelshelf.indexer.store.catalog_files import catalog_in
-from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.jobs.engines.ray.engine import RayEngine
 from reelshelf.models.registry import load_models
 from reelshelf.schemas.catalog import VideoSource
@@ -50,49 +53,7 @@ Item = TypeVar("Item")
 # A way to do some items; how many came of it.
 Way = Callable[[Sequence[Item]], int]
 
-_PRODUCTS, _VIDEOS_PER_PART = 10_000, 8
 _WORKERS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class LinkPart:
-    """Made videos to link, by the linker of a folder."""
-
-    folder: Path
-    start: int
-
-
-@cache
-def _opened(folder: Path) -> tuple[Linker, link_growth.Videos]:
-    catalog = catalog_in(folder / "catalog", "icu")
-    shop = link_growth.Shop(_PRODUCTS)
-    made = link_growth.Videos(shop, catalog.vectors.image, catalog.facts_vectors)
-    return linkers.opened(folder), made
-
-
-def link_part(part: LinkPart) -> int:
-    """Link some videos; how many were."""
-    linker, made = _opened(part.folder)
-    numbers = range(part.start, part.start + _VIDEOS_PER_PART)
-    return sum(len(linker.link([made.of(number)])) for number in numbers)
-
-
-class _Loaded:
-    """The engine of a bare process."""
-
-    engine: LocalEngine | None = None
-
-
-def load(config: Config) -> None:
-    """Load the models of a bare process, which has one thread as a worker has."""
-    work.use_one_thread()
-    _Loaded.engine = LocalEngine(config, load_models).__enter__()
-
-
-def index_one(job: VideoJob) -> int:
-    """Index a video; whether it was."""
-    assert _Loaded.engine is not None
-    return sum(isinstance(outcome, Indexed) for outcome in _Loaded.engine.index_videos([job]))
 
 
 @contextmanager
@@ -125,8 +86,8 @@ def linking(rounds: int, videos: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="reelshelf-spread-") as name, ExitStack() as stack:
         folder = Path(name)
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            pool.submit(link_growth.prepare, folder, _PRODUCTS).result()
-        items = [LinkPart(folder, start) for start in range(0, videos, _VIDEOS_PER_PART)]
+            pool.submit(link_growth.prepare, folder, PRODUCTS).result()
+        items = [LinkPart(folder, start) for start in range(0, videos, VIDEOS_PER_PART)]
         warm = [LinkPart(folder, 10**6)] * (2 * _WORKERS)
         engine = RayEngine(_config(), load_models)
         engine._connect()
@@ -170,6 +131,8 @@ def indexing(folder: Path, rounds: int, videos: int) -> dict[str, float]:
 
 def main() -> int:
     """Measure, compare, judge."""
+    # A process does one thing, and two of them do not fight for cores. Ray's tasks have one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     parser = parser_of(__doc__)
     default = bench_folder("dev") or EXAMPLE_SHOP
     parser.add_argument("bench", type=Path, nargs="?", default=default, metavar="BENCH_DIR")
