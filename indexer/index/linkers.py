@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from reelshelf.indexer.text.analyzer import AnalyzerKind
 from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.config import Config, LinkingConfig, StorageConfig
 from reelshelf.schemas.errors import StoreError
-from reelshelf.schemas.keys import fingerprint
+from reelshelf.schemas.keys import file_sha256, fingerprint
 
 _LOG = logging.getLogger(__name__)
 _LINKER, _ARRAYS, _CATALOG, _PICTURES = "linker.pickle", "arrays.bin", "catalog", "pictures.npy"
@@ -95,6 +95,7 @@ class LinkerRecipe:
         return fingerprint(
             [
                 linking.VERSION,
+                _code(),
                 dict(self.contents),
                 self.shop_id,
                 self.analyzer,
@@ -109,6 +110,14 @@ class LinkerRecipe:
     def pinned(self) -> PinnedTables:
         """The tables, opened by whoever asks."""
         return PinnedTables(Store(self.uri, self.storage, self.generation), self.versions)
+
+
+@cache
+def _code() -> str:
+    """Names the code of what is pickled: another one could not open it."""
+    rooms = ("index", "linking", "text")
+    files = [file for room in rooms for file in (Path(__file__).parent.parent / room).glob("*.py")]
+    return fingerprint({f"{f.parent.name}/{f.name}": file_sha256(f) for f in files})
 
 
 class _Opened:

@@ -153,15 +153,16 @@ class RayEngine:
         if cores is not None:
             most = max(1, int(ray.cluster_resources().get("CPU", 1)) // cores)
         calls = Calls()
-        running = 0
-        while True:
-            for item in itertools.islice(waiting, most - running):
-                calls.expect(task.remote(item))
-                running += 1
-            if not running:
-                return
+
+        def begin(count: int) -> int:
+            begun = [calls.expect(task.remote(item)) for item in itertools.islice(waiting, count)]
+            return len(begun)
+
+        running = begin(most)
+        while running:
             for came in calls.come():
-                running -= 1
+                # Before the answer is used: nobody waits for whoever asked.
+                running += begin(1) - 1
                 if isinstance(came, Broke):
                     raise came.error
                 yield came.value

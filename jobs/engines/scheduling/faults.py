@@ -8,14 +8,18 @@ An error that nobody expects of an input may be the worker's: it is replaced, an
 is tried in one from which something has come. Only there does it count as the input's own.
 """
 
+import heapq
+import itertools
+import math
 from collections import deque
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from enum import Enum, auto
 from typing import Generic, Protocol, TypeVar
 
 from reelshelf.jobs.engines.scheduling.pool import Pool
 
 Worker = TypeVar("Worker", bound=Hashable)
+Item = TypeVar("Item")
 
 CRASHED = "crashed and took the worker process with it"
 # How long an input waits whose worker died, at first and at most: a node that goes down takes its
@@ -47,24 +51,15 @@ class Tried(Protocol):
         """The nodes on which a worker died over it."""
         ...
 
-    @property
-    def not_before(self) -> float:
-        """When it may be tried again."""
-        ...
-
 
 Waiting = TypeVar("Waiting", bound=Tried)
 
 
-def first_that_can(
-    waiting: deque[Waiting], pool: Pool[Worker], now: float
-) -> tuple[Waiting, Worker] | None:
+def first_that_can(waiting: deque[Waiting], pool: Pool[Worker]) -> tuple[Waiting, Worker] | None:
     """The first of those that wait for which there is a worker, and that worker."""
     for place, item in enumerate(waiting):
         if not pool.any_idle:
             break
-        if item.not_before > now:
-            continue
         worker = pool.take_trusted(item.failed_in) if item.failed_in else pool.take(item.deaths)
         if worker is not None:
             del waiting[place]
@@ -77,22 +72,45 @@ def wait_of(deaths: Sequence[str]) -> float:
     return float(min(FIRST_WAIT_S * 2 ** max(0, len(deaths) - 1), _LONGEST_WAIT_S))
 
 
-def may_be_given_up(deaths: Sequence[str]) -> bool:
-    """Whether it is worth asking which nodes live."""
-    return len(deaths) >= _NODES_TO_DIE_ON
+class Later(Generic[Item]):
+    """What is tried again after a while, by when."""
+
+    def __init__(self) -> None:
+        # Numbered, since times may be equal.
+        self._items: list[tuple[float, int, Item]] = []
+        self._numbers = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: Item, at: float) -> None:
+        """Something is to be tried again at a time."""
+        heapq.heappush(self._items, (at, next(self._numbers), item))
+
+    def pop_due(self, now: float) -> Iterator[Item]:
+        """Take out all whose time has come, in its order."""
+        while self.next_time <= now:
+            yield heapq.heappop(self._items)[-1]
+
+    @property
+    def next_time(self) -> float:
+        """The first time; infinity without any."""
+        return self._items[0][0] if self._items else math.inf
 
 
-def is_given_up(deaths: Sequence[str], living: Collection[str]) -> bool:
+def is_given_up(deaths: Sequence[str], living: Callable[[], Collection[str]]) -> bool:
     """Whether an input is taken for what kills its workers, and not the nodes that they were on.
 
-    Deaths on nodes that do not live any more count only where there were very many.
+    Deaths on nodes that do not live any more count only where there were very many. `living` names
+    those that do; it is asked only where that may decide.
     """
-    if not may_be_given_up(deaths):
+    if len(deaths) < _NODES_TO_DIE_ON:
         return False
     if len(deaths) >= _MOST_LOSSES:
         return True
-    own = [node for node in deaths if node in living]
-    if len(living) == 1:
+    nodes = living()
+    own = [node for node in deaths if node in nodes]
+    if len(nodes) == 1:
         return len(own) >= _DEATHS_ALONE
     return len(set(own)) >= _NODES_TO_DIE_ON or len(own) >= _MOST_DEATHS
 

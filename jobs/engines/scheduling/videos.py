@@ -4,8 +4,6 @@ Decoding stops while what is decoded takes as many bytes as it may, so memory do
 the input. A video that takes long is put off while others wait for its decoder.
 """
 
-import heapq
-import itertools
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
@@ -17,11 +15,11 @@ from reelshelf.indexer.pipeline.engine import MOST_BATCH_BYTES
 from reelshelf.jobs.engines.scheduling.faults import (
     CRASHED,
     Break,
+    Later,
     Suspects,
     failed_elsewhere,
     first_that_can,
     is_given_up,
-    may_be_given_up,
     wait_of,
 )
 from reelshelf.jobs.engines.scheduling.pool import Pool
@@ -65,7 +63,7 @@ class _Try:
 
     `deferred`: it took long and was put off; now it may take its time. `failed_in`: the places of
     workers in which it failed, and which may be sick. `deaths`: the nodes on which a worker died
-    that had it alone, in `died_in`; it is not tried again before `not_before`.
+    that had it alone, in `died_in`.
     """
 
     job: VideoJob
@@ -75,16 +73,13 @@ class _Try:
     failed_in: frozenset[int] = frozenset()
     deaths: tuple[str, ...] = ()
     died_in: str = ""
-    not_before: float = 0.0
 
     def again(self, *, counted: bool, place: int | None = None) -> "_Try":
         places = self.failed_in if place is None else self.failed_in | {place}
         return replace(self, attempt=self.attempt + counted, alone=True, failed_in=places)
 
-    def after_death(self, node: str, stage: str, now: float) -> "_Try":
-        deaths = (*self.deaths, node)
-        until = now + wait_of(deaths)
-        return replace(self, alone=True, deaths=deaths, died_in=stage, not_before=until)
+    def after_death(self, node: str, stage: str) -> "_Try":
+        return replace(self, alone=True, deaths=(*self.deaths, node), died_in=stage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +97,6 @@ class _Decoded(Generic[Pixels]):
     @property
     def deaths(self) -> tuple[str, ...]:
         return self.video.deaths
-
-    @property
-    def not_before(self) -> float:
-        return 0.0
 
 
 class VideoScheduler(Generic[Worker, Pixels]):
@@ -134,9 +125,8 @@ class VideoScheduler(Generic[Worker, Pixels]):
         self._most_bytes, self._fill_s = most_bytes, fill_s
         self._living, self._clock = living, clock
         self._retries: deque[_Try] = deque()
-        # Those whose worker died, by when they are tried again; numbered, since times may be equal.
-        self._orphaned: list[tuple[float, int, _Try]] = []
-        self._numbers = itertools.count()
+        # Those whose worker died.
+        self._orphaned: Later[_Try] = Later()
         self._deferred: deque[_Try] = deque()
         self._decoding: Running[Worker, tuple[_Try, Pixels]] = Running(clock)
         # Of those, the ones that may be put off, in the order in which they began.
@@ -158,9 +148,7 @@ class VideoScheduler(Generic[Worker, Pixels]):
     @property
     def wakes_at(self) -> float:
         """When there will be something to do, whatever comes."""
-        times = [self._decoding.next_deadline, self._modeling.next_deadline]
-        if self._orphaned:
-            times.append(self._orphaned[0][0])
+        deadlines = (self._decoding.next_deadline, self._modeling.next_deadline)
         soft = []
         if self._waits_since is not None:
             soft.append(self._waits_since + self._fill_s)
@@ -168,7 +156,7 @@ class VideoScheduler(Generic[Worker, Pixels]):
             soft.append(self._decoding.get(next(iter(self._undeferred))).began + self._long)
         # What is past waits for a worker.
         now = self._clock()
-        return min(times + [at for at in soft if at > now])
+        return min(*deadlines, self._orphaned.next_time, *(at for at in soft if at > now))
 
     def take(self) -> list[Outcome]:
         """The outcomes that have come."""
@@ -265,19 +253,17 @@ class VideoScheduler(Generic[Worker, Pixels]):
 
     def _adopt(self) -> None:
         """Try videos again whose worker died, once they have waited, or do not."""
-        while self._orphaned and self._orphaned[0][0] <= self._clock():
-            *_, video = heapq.heappop(self._orphaned)
-            deaths = video.deaths
-            if not (may_be_given_up(deaths) and is_given_up(deaths, self._living())):
+        for video in self._orphaned.pop_due(self._clock()):
+            if not is_given_up(video.deaths, self._living):
                 self._retries.append(video)
                 continue
             what = "models" if video.died_in == "models" else "decoder"
-            message = f"its {what} {CRASHED}, each of {len(deaths)} times"
+            message = f"its {what} {CRASHED}, each of {len(video.deaths)} times"
             self._outcomes.append(failed(video.job, video.died_in, FailureKind.CRASHED, message))
 
     def _orphan(self, video: _Try, node: str, stage: str) -> None:
-        orphan = video.after_death(node, stage, self._clock())
-        heapq.heappush(self._orphaned, (orphan.not_before, next(self._numbers), orphan))
+        orphan = video.after_death(node, stage)
+        self._orphaned.add(orphan, self._clock() + wait_of(orphan.deaths))
 
     def _pop_decoding(self, ticket: Ticket) -> Task[Worker, tuple[_Try, Pixels]] | None:
         self._undeferred.pop(ticket, None)
@@ -341,7 +327,7 @@ class VideoScheduler(Generic[Worker, Pixels]):
         if not (self._fill_s and self._decoding):
             # What is ready is shared by the workers that are free: none of them waits for another.
             most = min(most, max(1, -(-len(self._ready) // max(1, self._models.idle))))
-        while (found := first_that_can(self._ready, self._models, self._clock())) is not None:
+        while (found := first_that_can(self._ready, self._models)) is not None:
             first, worker = found
             batch, size = [first], first.size
             while (
