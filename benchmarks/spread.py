@@ -23,6 +23,8 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
+import ray
+
 from benchmarks import link_growth
 from benchmarks.harness import (
     EXAMPLE_SHOP,
@@ -89,9 +91,10 @@ def linking(rounds: int, videos: int) -> dict[str, float]:
             pool.submit(link_growth.prepare, folder, PRODUCTS).result()
         items = [LinkPart(folder, start) for start in range(0, videos, VIDEOS_PER_PART)]
         warm = [LinkPart(folder, 10**6)] * (2 * _WORKERS)
+        # Its tasks need Ray, and not the workers that hold models.
+        ray.init(num_cpus=_WORKERS, include_dashboard=False, log_to_driver=False)
+        stack.callback(ray.shutdown)
         engine = RayEngine(_config(), load_models)
-        engine._connect()
-        stack.callback(engine._close)
         deque(engine.map_tasks(link_part, warm, 1), maxlen=0)
         ways: dict[str, Way[LinkPart]] = {
             "one": stack.enter_context(bare(1, link_part, warm)),

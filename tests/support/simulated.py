@@ -33,13 +33,11 @@ def failure(job: VideoJob, kind: FailureKind) -> Failed:
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds that pass when a simulation says so, and how often they were asked for."""
+    """Seconds that pass when a simulation says so."""
 
     now: float = 0.0
-    asked: int = 0
 
     def __call__(self) -> float:
-        self.asked += 1
         return self.now
 
 

@@ -30,7 +30,7 @@ PixelsRef: TypeAlias = "ray.ObjectRef[DecodedVideo]"
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class Answered:
     """An answer."""
 
     ticket: Ticket
@@ -63,7 +63,7 @@ class Calls:
     def _put(self, ticket: Ticket, future: "Future[object]") -> None:
         self._come.put((ticket, future))
 
-    def come(self, until: float = math.inf) -> Iterator[Came | Broke]:
+    def completed(self, until: float = math.inf) -> Iterator[Answered | Broke]:
         """All that has come; where nothing has, the first that does by a time or a moment on."""
         waits = max(0.0, min(_POLL_S, until - time.monotonic()))
         with suppress(queue.Empty):
@@ -85,14 +85,15 @@ class Calls:
 
 def end_worker(worker: ActorHandle) -> None:
     """End a worker at once, whatever it is doing."""
+    # One that is gone already, or whose cluster is, has ended.
     with suppress(RayError, ValueError):
         ray.kill(worker)
 
 
-def _came(ticket: Ticket, future: "Future[object]") -> Came | Broke:
+def _came(ticket: Ticket, future: "Future[object]") -> Answered | Broke:
     error = future.exception()
     if error is None:
-        return Came(ticket, future.result())
+        return Answered(ticket, future.result())
     if not isinstance(error, RayTaskError):
         return Broke(ticket, Break.DIED, str(error), error)
     cause = error.cause

@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import ray
 from ray.actor import ActorHandle
@@ -31,7 +31,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.pipeline.engine import Decode, DetectorLoader, ModelLoader
-from reelshelf.jobs.engines.ray.calls import Broke, Calls, Came, PixelsRef, end_worker
+from reelshelf.jobs.engines.ray.calls import Answered, Broke, Calls, PixelsRef, end_worker
 from reelshelf.jobs.engines.ray.placing import Node, Place, living_nodes, model_places
 from reelshelf.jobs.engines.ray.workers import (
     DecodeStatus,
@@ -45,6 +45,7 @@ from reelshelf.jobs.engines.scheduling import (
     START_S,
     CallScheduler,
     Pool,
+    Scheduler,
     Suspects,
     Ticket,
     VideoScheduler,
@@ -70,6 +71,7 @@ from reelshelf.schemas.run import Spent, Stage
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Ended = TypeVar("Ended")
 
 _LOG = logging.getLogger(__name__)
 
@@ -160,7 +162,7 @@ class RayEngine:
 
         running = begin(most)
         while running:
-            for came in calls.come():
+            for came in calls.completed():
                 # Before the answer is used: nobody waits for whoever asked.
                 running += begin(1) - 1
                 if isinstance(came, Broke):
@@ -207,18 +209,28 @@ class RayEngine:
             _living,
             time.monotonic,
         )
+
+        def tell(ticket: Ticket, value: tuple[Answer, WorkReport]) -> None:
+            answer, report = value
+            self._take(report)
+            scheduler.answered(ticket, answer)
+
+        yield from self._drive(scheduler, tell)
+
+    def _drive(
+        self, scheduler: Scheduler[Ended], tell: Callable[[Ticket, Any], None]
+    ) -> Iterator[Ended]:
+        """Have a scheduler do all it has; `tell` tells it what a worker has answered."""
         while True:
             scheduler.advance()
             yield from scheduler.take()
             if scheduler.is_done:
                 return
             for came in self._wait(scheduler.wakes_at):
-                if isinstance(came, Came):
-                    answer, report = came.value
-                    self._take(report)
-                    scheduler.answered(came.ticket, answer)
-                else:
+                if isinstance(came, Broke):
                     scheduler.broke(came.ticket, came.how, came.why)
+                else:
+                    tell(came.ticket, came.value)
 
     def _take(self, report: WorkReport) -> None:
         """Count what a worker has spent, and log here what it has logged there."""
@@ -244,23 +256,19 @@ class RayEngine:
             _living,
             time.monotonic,
         )
-        while True:
-            scheduler.advance()
-            yield from scheduler.take()
-            if scheduler.is_done:
-                return
-            for came in self._wait(scheduler.wakes_at):
-                if isinstance(came, Broke):
-                    scheduler.broke(came.ticket, came.how, came.why)
-                elif isinstance(came.value, DecodeStatus):
-                    self._take(came.value.report)
-                    scheduler.decoded(came.ticket, came.value.ended, came.value.size)
-                else:
-                    outcomes, report = came.value
-                    self._take(report)
-                    scheduler.modeled(came.ticket, outcomes)
 
-    def _wait(self, until: float = math.inf) -> list[Came | Broke]:
+        def tell(ticket: Ticket, value: DecodeStatus | tuple[list[Outcome], WorkReport]) -> None:
+            if isinstance(value, DecodeStatus):
+                self._take(value.report)
+                scheduler.decoded(ticket, value.ended, value.size)
+            else:
+                outcomes, report = value
+                self._take(report)
+                scheduler.modeled(ticket, outcomes)
+
+        yield from self._drive(scheduler, tell)
+
+    def _wait(self, until: float = math.inf) -> list[Answered | Broke]:
         """What has come, of what workers were given, by a time or a moment from now.
 
         Workers that have come up join their pools on the way.
@@ -274,9 +282,9 @@ class RayEngine:
                     f"engine: Ray could not start a worker within {START_S:g} s; it has "
                     f"{ray.available_resources()} left: lower {setting}"
                 )
-        return [came for came in self._calls.come(until) if not self._started(came)]
+        return [came for came in self._calls.completed(until) if not self._started(came)]
 
-    def _started(self, came: Came | Broke) -> bool:
+    def _started(self, came: Answered | Broke) -> bool:
         """Whether this is of a worker that was starting: it is up, or has died on the way."""
         worker = self._starting.pop(came.ticket, None)
         if worker is None:

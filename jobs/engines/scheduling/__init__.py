@@ -9,6 +9,16 @@ from reelshelf.jobs.engines.scheduling.calls import CallScheduler
 from reelshelf.jobs.engines.scheduling.faults import Break, Suspects
 from reelshelf.jobs.engines.scheduling.pool import START_S, Pool
 from reelshelf.jobs.engines.scheduling.running import Ticket
+from reelshelf.jobs.engines.scheduling.scheduler import Scheduler
 from reelshelf.jobs.engines.scheduling.videos import VideoScheduler
 
-__all__ = ["START_S", "Break", "CallScheduler", "Pool", "Suspects", "Ticket", "VideoScheduler"]
+__all__ = [
+    "START_S",
+    "Break",
+    "CallScheduler",
+    "Pool",
+    "Scheduler",
+    "Suspects",
+    "Ticket",
+    "VideoScheduler",
+]

@@ -1,7 +1,7 @@
 """Items given to model workers part by part; of a part that fails, one by one."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -16,11 +16,10 @@ from reelshelf.jobs.engines.scheduling.faults import (
     is_given_up,
     wait_of,
 )
-from reelshelf.jobs.engines.scheduling.pool import Pool
+from reelshelf.jobs.engines.scheduling.pool import Pool, Worker
 from reelshelf.jobs.engines.scheduling.running import Running, Task, Ticket
 from reelshelf.schemas.config import EngineConfig
 
-Worker = TypeVar("Worker", bound=Hashable)
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 

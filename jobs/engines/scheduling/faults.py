@@ -12,13 +12,12 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import Enum, auto
 from typing import Generic, Protocol, TypeVar
 
-from reelshelf.jobs.engines.scheduling.pool import Pool
+from reelshelf.jobs.engines.scheduling.pool import Pool, Worker
 
-Worker = TypeVar("Worker", bound=Hashable)
 Item = TypeVar("Item")
 
 CRASHED = "crashed and took the worker process with it"
@@ -58,7 +57,7 @@ Waiting = TypeVar("Waiting", bound=Tried)
 def first_that_can(waiting: deque[Waiting], pool: Pool[Worker]) -> tuple[Waiting, Worker] | None:
     """The first of those that wait for which there is a worker, and that worker."""
     for place, item in enumerate(waiting):
-        if not pool.any_idle:
+        if not pool.idle:
             break
         worker = pool.take_trusted(item.failed_in) if item.failed_in else pool.take(item.deaths)
         if worker is not None:

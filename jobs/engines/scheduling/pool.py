@@ -54,7 +54,8 @@ class Pool(Generic[Worker]):
         self._end = end
         self._clock = clock
         self._slots = slots
-        # Those with nothing to do by how much more they may be given, in the order of their return.
+        # How much more each may be given, and those that may be given so much, in the order of
+        # their return.
         self._free: dict[Worker, int] = {}
         self._with_free: defaultdict[int, dict[Worker, None]] = defaultdict(dict)
         self._alive: dict[Worker, _Place] = {}
@@ -70,11 +71,6 @@ class Pool(Generic[Worker]):
     def is_up(self) -> bool:
         """Whether at least one worker is up."""
         return len(self._alive) > len(self._starting)
-
-    @property
-    def any_idle(self) -> bool:
-        """Whether a worker is free."""
-        return bool(self._free)
 
     @property
     def count(self) -> int:

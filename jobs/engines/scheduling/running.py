@@ -3,11 +3,12 @@
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NewType, TypeVar
 
-Worker = TypeVar("Worker", bound=Hashable)
+from reelshelf.jobs.engines.scheduling.pool import Worker
+
 Work = TypeVar("Work")
 # So many deadlines of tasks that are over are kept in any case.
 _FEW = 1024

@@ -6,7 +6,7 @@ the input. A video that takes long is put off while others wait for its decoder.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
@@ -22,14 +22,13 @@ from reelshelf.jobs.engines.scheduling.faults import (
     is_given_up,
     wait_of,
 )
-from reelshelf.jobs.engines.scheduling.pool import Pool
+from reelshelf.jobs.engines.scheduling.pool import Pool, Worker
 from reelshelf.jobs.engines.scheduling.running import Running, Task, Ticket
 from reelshelf.schemas.config import EngineConfig
 from reelshelf.schemas.errors import FailureKind
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.outcomes import Divided, Failed, Outcome, VideoJob
 
-Worker = TypeVar("Worker", bound=Hashable)
 Pixels = TypeVar("Pixels")
 Given = TypeVar("Given", contravariant=True)
 
@@ -43,7 +42,7 @@ _UNEXPECTED = (FailureKind.INTERNAL, FailureKind.OUT_OF_MEMORY)
 _LONG = 4.0
 
 
-class Hands(Protocol[Given, Pixels]):
+class VideoCalls(Protocol[Given, Pixels]):
     """Gives workers what they are to do. What has come of it is told to the scheduler later."""
 
     def decode(self, worker: Given, job: VideoJob) -> tuple[Ticket, Pixels]:
@@ -102,8 +101,9 @@ class _Decoded(Generic[Pixels]):
 class VideoScheduler(Generic[Worker, Pixels]):
     """Gets every video decoded and its models run, and has one outcome for each.
 
-    `hands` do what it says. `most_bytes` is what decoded videos may take; `fill_s` is how long they
-    wait for others, to go through the models with them. `living` names the nodes that live.
+    `calls` give workers what it says. `most_bytes` is what decoded videos may take; `fill_s` is how
+    long they wait for others, to go through the models with them. `living` names the nodes that
+    live.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class VideoScheduler(Generic[Worker, Pixels]):
         decoders: Pool[Worker],
         models: Pool[Worker],
         suspects: Suspects[Worker],
-        hands: Hands[Worker, Pixels],
+        calls: VideoCalls[Worker, Pixels],
         engine: EngineConfig,
         most_bytes: float,
         fill_s: float,
@@ -121,7 +121,7 @@ class VideoScheduler(Generic[Worker, Pixels]):
     ) -> None:
         self._remaining = iter(jobs)
         self._decoders, self._models, self._suspects = decoders, models, suspects
-        self._hands, self._engine = hands, engine
+        self._calls, self._engine = calls, engine
         self._most_bytes, self._fill_s = most_bytes, fill_s
         self._living, self._clock = living, clock
         self._retries: deque[_Try] = deque()
@@ -167,15 +167,15 @@ class VideoScheduler(Generic[Worker, Pixels]):
         """Give up what takes too long, and give workers what there is."""
         self._end_late()
         self._adopt()
-        while self._wants_more and self._decoders.any_idle and (video := self._next()) is not None:
+        while self._wants_more and self._decoders.idle and (video := self._next()) is not None:
             worker = self._decoders.take(video.deaths)
             assert worker is not None
-            ticket, pixels = self._hands.decode(worker, video.job)
+            ticket, pixels = self._calls.decode(worker, video.job)
             latest = self._engine.decode_deadline_s + _ANSWERS_WITHIN_S
             self._decoding.add(ticket, worker, (video, pixels), latest)
             if not video.deferred:
                 self._undeferred[ticket] = None
-        if self._wants_more and not self._decoders.any_idle:
+        if self._wants_more and not self._decoders.idle:
             self._put_off()
         self._start_models()
         if self.is_done and (video := self._next()) is not None:
@@ -340,7 +340,7 @@ class VideoScheduler(Generic[Worker, Pixels]):
                 size += batch[-1].size
             self._waits_since = None
             jobs = [item.video.job for item in batch]
-            ticket = self._hands.run_models(worker, jobs, [item.pixels for item in batch])
+            ticket = self._calls.run_models(worker, jobs, [item.pixels for item in batch])
             self._modeling.add(ticket, worker, batch, self._engine.model_deadline_s * len(batch))
 
     def _waits_for_more(self) -> bool:

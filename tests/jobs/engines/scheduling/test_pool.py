@@ -82,7 +82,7 @@ def test_a_place_that_is_sick_again_and_again_is_given_up_and_the_last_is_kept(
         assert pool.replace_sick(pool.take(), evident=True)
         come_up(pool)
     assert not pool.replace_sick(pool.take(), evident=True)
-    assert pool.any_idle
+    assert pool.idle
 
 
 def test_what_came_of_a_worker_clears_its_place(clock: Clock) -> None:
@@ -99,7 +99,7 @@ def test_an_input_that_failed_elsewhere_costs_no_worker(clock: Clock) -> None:
     one = pool.take()
     assert pool.replace_sick(one, evident=False)
     assert not pool._starting
-    assert pool.any_idle
+    assert pool.idle
 
 
 def test_a_worker_with_nothing_to_do_gets_work_before_one_that_has_some(clock: Clock) -> None:
