@@ -147,3 +147,17 @@ def test_a_large_catalog_may_have_no_picture(tmp_path: Path, recipe: LinkerRecip
     catalog = linker_of(replace(plain, storage=recipe.storage))._catalog
     assert len(catalog.vectors.image) == 0
     assert [item.product.sku for item in catalog.products] == ["SKU-blue", "SKU-green", "SKU-red"]
+
+
+def test_a_linker_of_other_code_is_not_opened(
+    recipe: LinkerRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade: what lies on the node was pickled by the code before."""
+    monkeypatch.setattr(linkers, "_code", lambda: "of the release before")
+    old = prepared(recipe)
+    (old / "linker.pickle").write_bytes(b"cannot be opened any more")
+    monkeypatch.undo()
+    monkeypatch.setattr(linkers, "FLAT_UP_TO", 0)
+    linkers._Opened.name = None
+    assert prepared(recipe) != old
+    assert linker_of(recipe)
