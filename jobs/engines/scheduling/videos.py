@@ -323,16 +323,12 @@ class VideoScheduler(Generic[Worker, Pixels]):
     def _start_models(self) -> None:
         if self._waits_for_more():
             return
-        most = self._engine.videos_per_batch
-        if not (self._fill_s and self._decoding):
-            # What is ready is shared by the workers that are free: none of them waits for another.
-            most = min(most, max(1, -(-len(self._ready) // max(1, self._models.idle))))
         while (found := first_that_can(self._ready, self._models)) is not None:
             first, worker = found
             batch, size = [first], first.size
             while (
                 self._ready
-                and len(batch) < most
+                and len(batch) < self._engine.videos_per_batch
                 and size < MOST_BATCH_BYTES
                 and not (first.video.alone or self._ready[0].video.alone)
             ):

@@ -111,13 +111,6 @@ def test_a_batch_waits_for_a_moment_until_it_is_whole_and_no_longer() -> None:
     assert cluster.seen.batches == [1, 1]
 
 
-def test_workers_that_are_free_share_what_is_ready() -> None:
-    engine = ENGINE.model_copy(update={"videos_per_batch": 4})
-    behavior = Behavior(decode_s=lambda job: 1.0 + int(job.key[1:]) / 100)
-    cluster = SimulatedCluster(4, 2, behavior)
-    assert cluster.run(map(job, range(4)), engine, fill_s=2.0).batches == [2, 2]
-
-
 def test_one_sick_place_loses_no_video() -> None:
     def failures(job: VideoJob, place: int) -> FailureKind | None:
         return FailureKind.INTERNAL if place == 2 else None
