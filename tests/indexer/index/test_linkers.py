@@ -28,14 +28,20 @@ def snapshot(tmp_path: Path) -> ReleaseSnapshot:
     return ReleaseSnapshot.of(store, releases.require_served(store))
 
 
+def count_as_large(monkeypatch: pytest.MonkeyPatch, catalogs_above: int) -> None:
+    """Forget what this process has opened, and leave it nothing that was made under this limit."""
+    monkeypatch.setattr(linkers, "FLAT_UP_TO", catalogs_above)
+    monkeypatch.setattr(linkers._Opened, "name", None)
+    monkeypatch.setattr(linkers._Opened, "linker", None)
+
+
 @pytest.fixture
 def recipe(
     snapshot: ReleaseSnapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> LinkerRecipe:
     """That of a catalog that counts as large."""
-    monkeypatch.setattr(linkers, "FLAT_UP_TO", 0)
+    count_as_large(monkeypatch, 0)
     monkeypatch.setattr(linkers, "_HELD", {})
-    linkers._Opened.name = None
     spool = tmp_path / "spool"
     spool.mkdir()
     return replace(released_recipe(snapshot), storage=StorageConfig(spool_dir=str(spool)))
@@ -57,8 +63,7 @@ def test_a_linker_of_files_links_as_one_in_memory(
     snapshot: ReleaseSnapshot, recipe: LinkerRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_files = links(snapshot, recipe)
-    monkeypatch.setattr(linkers, "FLAT_UP_TO", 10**9)
-    linkers._Opened.name = None
+    count_as_large(monkeypatch, 10**9)
     assert of_files == links(snapshot, recipe)
     assert of_files
 
@@ -157,7 +162,6 @@ def test_a_linker_of_other_code_is_not_opened(
     old = prepared(recipe)
     (old / "linker.pickle").write_bytes(b"cannot be opened any more")
     monkeypatch.undo()
-    monkeypatch.setattr(linkers, "FLAT_UP_TO", 0)
-    linkers._Opened.name = None
+    count_as_large(monkeypatch, 0)
     assert prepared(recipe) != old
     assert linker_of(recipe)
