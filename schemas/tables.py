@@ -10,7 +10,7 @@ Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 OLDEST_SCHEMA = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -159,6 +159,9 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
     "backgrounds": (
         pa.field("cohort", pa.list_(pa.float32())),
         pa.field("term_shares", pa.string()),
+        # Schema 12. Whitened pictures, one after the other, and what the catalog had, as JSON.
+        pa.field("picture_cohort", pa.list_(pa.float32())),
+        pa.field("counts", pa.string()),
     ),
     # What was kept of vanished videos before schema 8 has these after `vanished_at`.
     "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS, *_OF_MEDIA),

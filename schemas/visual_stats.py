@@ -1,7 +1,9 @@
-"""Per-shop statistics of pictures, and the whitened space in which they are compared."""
+"""Per-shop statistics that linking starts from, and the space in which pictures are compared."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from decimal import Decimal
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,18 +11,71 @@ import numpy as np
 from reelshelf.schemas.media import Vectors
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogCounts:
+    """How frequent in a catalog is what tells its products apart, as it was when this was counted.
+
+    `groups` is how many there are; `names` counts the groups that have each word in their name,
+    `printed` those on which each word stands, `prices` those that have a product of each price.
+    What one group has, or none yet, is not in them. `languages` are the catalog's, `currency` what
+    a number without one is in. `sketch` are the smallest of the digests of its products, which
+    tell how much of it is still there (Broder, "On the Resemblance and Containment of Documents",
+    1997).
+    """
+
+    groups: int
+    names: Mapping[str, int]
+    printed: Mapping[str, int]
+    prices: Mapping[Decimal, int]
+    languages: tuple[str, ...]
+    currency: str | None
+    sketch: tuple[str, ...]
+
+    def as_json(self) -> str:
+        """All of it, the same for the same counts."""
+        return json.dumps(
+            {
+                "groups": self.groups,
+                "names": dict(sorted(self.names.items())),
+                "printed": dict(sorted(self.printed.items())),
+                "prices": {str(price): count for price, count in sorted(self.prices.items())},
+                "languages": self.languages,
+                "currency": self.currency,
+                "sketch": self.sketch,
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "CatalogCounts":
+        """What `as_json` wrote."""
+        read = json.loads(text)
+        return cls(
+            read["groups"],
+            read["names"],
+            read["printed"],
+            {Decimal(price): count for price, count in read["prices"].items()},
+            tuple(read["languages"]),
+            read["currency"],
+            tuple(read["sketch"]),
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VisualStats:
-    """Per-shop statistics that normalize visual similarity.
+    """Per-shop statistics that the links of all its videos have in common.
 
-    Fitted at the first release, and again when the shop's videos or pictures have doubled.
+    They move rarely, since every link moves with them: fitted at the first release, and again when
+    the shop's videos or pictures have doubled, or much of its catalog is another.
     `frame_mean` and `picture_mean`, `(dim,)`, center frame vectors and product pictures.
     `nuisance`, `(k, dim)`, are orthonormal directions in which vectors of the same product differ,
     and `shrinkage`, `(k,)` in 0..1, is how much of each is kept. `noise_floor` is the cosine that a
     frame and a product it does not show reach now and then. `segments` and `pictures` are how many
     the shop had when this was measured. `cohort`, `(m, dim)`, are whitened frames of the shop that
-    tell which products resemble everything; `term_shares` is the share of its videos that have each
-    of its frequent words. Both are None in statistics of before linking had them.
+    tell which products resemble everything; `picture_cohort`, `(k, dim)`, are whitened pictures of
+    its products that tell which frames do. `term_shares` is the share of its videos that have each
+    of its frequent words, `counts` is what its catalog had. They are None in statistics of before
+    linking had them.
     """
 
     frame_mean: Vectors
@@ -32,11 +87,14 @@ class VisualStats:
     pictures: int
     cohort: Vectors | None = None
     term_shares: Mapping[str, float] | None = None
+    picture_cohort: Vectors | None = None
+    counts: CatalogCounts | None = None
 
     @property
     def is_whole(self) -> bool:
         """Whether it has all that linking asks for."""
-        return self.cohort is not None and self.term_shares is not None
+        parts = (self.cohort, self.term_shares, self.picture_cohort, self.counts)
+        return all(part is not None for part in parts)
 
     @property
     def stats_id(self) -> str:
@@ -44,10 +102,13 @@ class VisualStats:
         digest = hashlib.sha256(repr((self.noise_floor, self.segments, self.pictures)).encode())
         for array in (self.frame_mean, self.picture_mean, self.nuisance, self.shrinkage):
             digest.update(np.ascontiguousarray(array).tobytes())
-        if self.cohort is not None:
-            digest.update(np.ascontiguousarray(self.cohort).tobytes())
+        for cohort in (self.cohort, self.picture_cohort):
+            if cohort is not None:
+                digest.update(np.ascontiguousarray(cohort).tobytes())
         if self.term_shares is not None:
             digest.update(repr(sorted(self.term_shares.items())).encode())
+        if self.counts is not None:
+            digest.update(self.counts.as_json().encode())
         return digest.hexdigest()
 
 

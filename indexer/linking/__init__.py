@@ -4,7 +4,7 @@ from reelshelf.indexer.linking import link
 from reelshelf.indexer.linking.calibration import UNFITTED, default_calibration, fit, probability
 from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource, Comparable
 from reelshelf.indexer.linking.link import Linker, linking_facts
-from reelshelf.indexer.linking.matches import Match, Matcher
+from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
 from reelshelf.indexer.linking.prices import usual_currency
 from reelshelf.indexer.linking.sounds import Sounds
@@ -22,7 +22,6 @@ __all__ = [
     "Comparable",
     "Linker",
     "Match",
-    "Matcher",
     "OverridesByCluster",
     "PlaceFor",
     "Sounds",

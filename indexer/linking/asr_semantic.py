@@ -5,25 +5,24 @@ similarity alone is not enough: a sentence must be closer to this product than t
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 
 from reelshelf.indexer.linking.candidates import CandidateSource
-from reelshelf.indexer.linking.matches import (
-    Match,
-    discount_shared,
-    hints_of,
-    places_of,
-    strongest,
-)
+from reelshelf.indexer.linking.contests import Contest, Kind, Shares
+from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.lookup import Numbers
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
+from reelshelf.schemas.segments import Utterance
 
-_CANDIDATES = 5
 # Cosine below which a sentence does not speak of a product ("an apple a day" is near to apples).
 _LEAST = 0.4
 _SOFTNESS = 0.04
+# What is left of less than this beyond it says next to nothing.
+_LEAST_LEFT = 0.005
 
 
 class AsrSemanticMatcher:
@@ -39,8 +38,8 @@ class AsrSemanticMatcher:
         self._candidates = candidates
         self._scale = scale
 
-    def matches(self, video: LinkableVideo) -> Iterable[Match]:
-        """For each sentence the few groups that it means most likely."""
+    def contests(self, video: LinkableVideo) -> Iterable[Contest]:
+        """For each sentence the groups that it may mean."""
         spoken = {
             sentence: vector
             for segment in video.segments
@@ -57,20 +56,36 @@ class AsrSemanticMatcher:
         facts = np.asarray(self._catalog.facts_vectors[places], np.float32)
         by_product = np.maximum(said @ text.T, said @ facts.T) / self._scale
         similarity = np.maximum.reduceat(by_product, starts, axis=1)
-        beyond = np.maximum(similarity - _LEAST, np.float32(0.0))
-        meaning = discount_shared(beyond, _SOFTNESS)
-        hints = hints_of(beyond, _SOFTNESS)
-        declared = places_of(own, numbers)
-        for i, sentence in enumerate(spoken):
-            for column in strongest(meaning[i], _CANDIDATES, declared):
-                strength = float(meaning[i, column])
-                yield Match(
-                    group=int(numbers[column]),
-                    modality=Modality.ASR,
-                    strength=strength,
-                    signals={Signal.ASR_SEMANTIC: 5.0 * strength},
-                    span=Span(sentence.start_ms, sentence.end_ms),
-                    at_ms=sentence.start_ms,
-                    text=sentence.text,
-                    hint=float(hints[i, column]),
-                )
+        for place, (sentence, row) in enumerate(zip(spoken, similarity - _LEAST, strict=True)):
+            some = np.flatnonzero(row > 0.0)
+            reached = np.asarray(row[some], np.float32)
+            shares = Shares.of(reached, _SOFTNESS)
+            yield Contest(
+                kind=Kind.MEANT,
+                place=place,
+                numbers=numbers[some],
+                reached=reached,
+                own=shares.own,
+                rivals=shares.rivals,
+                most=shares.most,
+                most_beside=np.zeros_like(reached),
+                least=_LEAST_LEFT,
+                softness=_SOFTNESS,
+                matches=partial(_matches, sentence, numbers[some], shares),
+            )
+
+
+def _matches(
+    sentence: Utterance, numbers: Numbers, shares: Shares, column: int
+) -> Iterable[Match]:
+    strength = float(shares.own[column])
+    yield Match(
+        group=int(numbers[column]),
+        modality=Modality.ASR,
+        strength=strength,
+        signals={Signal.ASR_SEMANTIC: 5.0 * strength},
+        span=Span(sentence.start_ms, sentence.end_ms),
+        at_ms=sentence.start_ms,
+        text=sentence.text,
+        hint=float(shares.hints[column]),
+    )

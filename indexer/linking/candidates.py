@@ -15,7 +15,7 @@ from reelshelf.indexer.linking.visual_stats import GroupPictures, PlaceFor, in_m
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.lookup import Numbers
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
+from reelshelf.schemas.visual_stats import VisualStats
 
 
 class CandidateSource(Protocol):
@@ -52,7 +52,7 @@ class Comparable:
         """That of a catalog; `place_for` is of `GroupPictures`."""
         pictures = None
         if stats is not None and len(catalog.vectors.image):
-            pictures = GroupPictures(catalog, WhitenedSpace(stats), stats.cohort, place_for)
+            pictures = GroupPictures(catalog, stats, place_for)
         return cls(catalog, pictures, Sounds(catalog))
 
 

@@ -18,13 +18,15 @@ from reelshelf.indexer.linking.candidates import (
     CandidateSource,
     Comparable,
 )
-from reelshelf.indexer.linking.matches import Match, Matcher
+from reelshelf.indexer.linking.contests import Contest, Matcher
+from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.ocr import OcrMatcher, shown_together
 from reelshelf.indexer.linking.overrides import VideoOverrides, overridden
 from reelshelf.indexer.linking.prices import GroupPrices
 from reelshelf.indexer.linking.texts import texts_of
 from reelshelf.indexer.linking.timeline import with_timeline
 from reelshelf.indexer.linking.titles import AsrTitleMatcher, NamedGroups, PostTitleMatcher
+from reelshelf.indexer.linking.trace import Bar, Entries, Trace, concerns, traced
 from reelshelf.indexer.linking.variants import Variants
 from reelshelf.indexer.linking.visual import VisualMatcher
 from reelshelf.indexer.linking.visual_stats import PlaceFor, in_memory
@@ -39,7 +41,7 @@ from reelshelf.schemas.spaces import cosine_scale
 from reelshelf.schemas.visual_stats import VisualStats
 
 # Raise when the same segments, catalog, calibration and config would give other links.
-VERSION = 6
+VERSION = 7
 
 # A match this much weaker than the best one of its occurrence does not widen the link's spans, nor
 # does an occurrence that is so much less likely than the likeliest.
@@ -47,6 +49,8 @@ _SPAN_SHARE = 0.5
 # So long must nothing speak for a product until what does is another occurrence.
 _APART_MS = 10_000
 _MOST_EVIDENCE = 12
+# Groups of each moment from which a calibration learns, whatever they keep of it.
+_NEAREST = 5
 # So strong has a match to be to back a declaration, or a brand.
 _HINT = 0.002
 # What a declaration is worth of a merchant whose word is a link.
@@ -113,6 +117,7 @@ class Linker:
         comparable = Comparable.of(catalog, stats, place_for)
         shares = stats.term_shares if stats else None
         self._matchers = matchers_of(comparable, candidates(comparable), shares, text_space)
+        self._bar = Bar(calibration, config.keep_above)
         self._brands = Brands(catalog)
         self._prices = GroupPrices(catalog)
         self._variants = Variants(catalog, self._prices)
@@ -125,8 +130,32 @@ class Linker:
         Only those that score above `linking.keep_above`, best first. `rules` are overrides of
         any of the copies: they win over every score.
         """
+        return self.linked(copies, rules)[0]
+
+    def linked(
+        self, copies: Sequence[LinkableVideo], rules: Sequence[Override] = ()
+    ) -> tuple[list[list[ProductLink]], Trace]:
+        """The same, with what decided."""
+        contests = [self._contests(video) for video in copies]
+        links = self._links(copies, self._candidates(copies, contests), rules)
+        return links, traced(contests, self._bar, self._declared(copies))
+
+    def concerns(self, copies: Sequence[LinkableVideo], known: Sequence[Entries]) -> bool:
+        """Whether groups of this catalog have a say in links that were made without them.
+
+        `known` is what the trace of these has of the contests of each copy.
+        """
+        contests = [self._contests(video) for video in copies]
+        return concerns(contests, known, self._bar, self._declared(copies))
+
+    def _links(
+        self,
+        copies: Sequence[LinkableVideo],
+        by_copy: Sequence[Sequence[Candidate]],
+        rules: Sequence[Override],
+    ) -> list[list[ProductLink]]:
         linked = []
-        for video, candidates in zip(copies, self.candidates(copies), strict=True):
+        for video, candidates in zip(copies, by_copy, strict=True):
             links = [
                 link
                 for candidate in candidates
@@ -147,11 +176,33 @@ class Linker:
         decide for each. A copy's own matches are its evidence, if it has any; borrowed ones have no
         moment.
         """
+        return self._candidates(copies, [self._contests(video) for video in copies])
+
+    def considered(self, copies: Sequence[LinkableVideo]) -> list[list[Candidate]]:
+        """The same, and the groups that come nearest in any moment and for which nothing speaks.
+
+        By these a calibration learns how seldom that is a link.
+        """
+        contests = [self._contests(video) for video in copies]
+        near = {group for own in contests for contest in own for group in contest.nearest(_NEAREST)}
+        silent = probability(self._calibration, {})
+        return [
+            found
+            + [
+                Candidate(group, {}, (), silent)
+                for group in sorted(near.difference(candidate.group for candidate in found))
+            ]
+            for found in self._candidates(copies, contests)
+        ]
+
+    def _candidates(
+        self, copies: Sequence[LinkableVideo], by_copy_contests: Sequence[Sequence[Contest]]
+    ) -> list[list[Candidate]]:
         found: dict[int, list[list[Match]]] = defaultdict(lambda: [[] for _ in copies])
         brands: frozenset[int] = frozenset()
-        for place, video in enumerate(copies):
+        for place, (video, contests) in enumerate(zip(copies, by_copy_contests, strict=True)):
             brands |= self._brands.named(video)
-            for match in self._matches(video):
+            for match in self._matches(video, contests):
                 found[match.group][place].append(match)
         by_copy: list[list[Candidate]] = [[] for _ in copies]
         for group, matches in sorted(found.items()):
@@ -220,9 +271,22 @@ class Linker:
             for sku in map(self._catalog.sku, chosen.places)
         ]
 
-    def _matches(self, video: LinkableVideo) -> Iterable[Match]:
-        for matcher in self._matchers:
-            yield from matcher.matches(video)
+    def _contests(self, video: LinkableVideo) -> list[Contest]:
+        return [contest for matcher in self._matchers for contest in matcher.contests(video)]
+
+    def _declared(self, copies: Sequence[LinkableVideo]) -> set[int]:
+        """The groups that merchants declare, where that counts."""
+        return {
+            group
+            for video in copies
+            if self._trust(video) is not Trust.IGNORED
+            for group in self._catalog.groups_with(video.merchant_skus)
+        }
+
+    def _matches(self, video: LinkableVideo, contests: Iterable[Contest]) -> Iterable[Match]:
+        declared = self._catalog.groups_with(video.merchant_skus)
+        for contest in contests:
+            yield from contest.found(declared)
         if self._trust(video) is not Trust.IGNORED:
             for group in self._catalog.groups_with(video.merchant_skus):
                 yield Match(group, Modality.MERCHANT, 1.0, {Signal.MERCHANT: 1.0})

@@ -3,12 +3,16 @@
 Captions name a product as its title does. What a camera sees of a pack are single words.
 """
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from reelshelf.indexer.linking.matches import Match, margins
+from reelshelf.indexer.linking.contests import Contest, Kind, first_alone
+from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.packaging import Packaging
 from reelshelf.indexer.linking.prices import GroupPrices
 from reelshelf.indexer.linking.titles import NamedGroups
@@ -19,7 +23,9 @@ from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Box, Vectors
 from reelshelf.schemas.segments import ScreenText, Segment
 
-_CANDIDATES = 5
+# So far ahead of all others, in words of one group, what is seen of a pack has to be to say a thing.
+_LEAST = 0.05
+_MOST_AHEAD = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,56 +51,76 @@ class OcrMatcher:
         self._prices = GroupPrices(catalog)
         self._packaging = Packaging(catalog)
 
-    def matches(self, video: LinkableVideo) -> Iterable[Match]:
-        """Of captions, and of each moment's packaging."""
-        for shown in shown_together(video.segments):
-            yield from self._named(shown)
+    def contests(self, video: LinkableVideo) -> Iterable[Contest]:
+        """Of captions, and of what packs show."""
+        for place, shown in enumerate(shown_together(video.segments)):
+            matches = partial(self._captioned, shown)
+            yield self._names.contest(Kind.WRITTEN, place, shown.lines, matches)
         if len(self._catalog):
             yield from self._printed(video.segments)
 
-    def _named(self, shown: Shown) -> Iterable[Match]:
-        named = self._names.named(shown.lines)
-        prices = self._prices.stated(shown.text) if named else []
-        for group, strength in named.items():
+    def _captioned(self, shown: Shown, group: int, strength: float) -> Iterable[Match]:
+        yield Match(
+            group=group,
+            modality=Modality.OCR,
+            strength=strength,
+            signals={
+                Signal.OCR_TITLE: strength,
+                Signal.OCR_PRICE: self._prices.agreement(self._prices.stated(shown.text), group),
+            },
+            span=shown.span,
+            at_ms=shown.span.start_ms,
+            text=shown.text,
+            box=shown.box,
+        )
+
+    def _printed(self, segments: Sequence[Segment]) -> Iterable[Contest]:
+        # A pack is seen for longer than a moment.
+        seen: dict[tuple[str, ...], list[Segment]] = defaultdict(list)
+        for segment in segments:
+            if segment.screen_text:
+                seen[tuple(line.text for line in segment.screen_text)].append(segment)
+        for place, (texts, moments) in enumerate(seen.items()):
+            numbers, weights = self._packaging.weights(texts)
+            yield _contest_of_print(place, numbers, weights, " ".join(texts), moments)
+
+
+def _contest_of_print(
+    place: int, numbers: Numbers, weights: Vectors, text: str, moments: Sequence[Segment]
+) -> Contest:
+    """That of groups that words are on: only the one that most are on is meant, or none.
+
+    Groups that are level are told apart by nothing, and one that is behind even less.
+    """
+    shares = first_alone(weights, _MOST_AHEAD)
+
+    def matches(column: int) -> Iterable[Match]:
+        strength = float(shares.own[column])
+        for segment in moments:
             yield Match(
-                group=group,
+                group=int(numbers[column]),
                 modality=Modality.OCR,
                 strength=strength,
-                signals={
-                    Signal.OCR_TITLE: strength,
-                    Signal.OCR_PRICE: self._prices.agreement(prices, group),
-                },
-                span=shown.span,
-                at_ms=shown.span.start_ms,
-                text=shown.text,
-                box=shown.box,
+                signals={Signal.PACKAGING_TEXT: strength},
+                span=Span(segment.start_ms, segment.end_ms),
+                at_ms=segment.keyframe_ms,
+                text=text,
+                box=segment.screen_text[0].box,
             )
 
-    def _printed(self, segments: Sequence[Segment]) -> Iterable[Match]:
-        seen: dict[tuple[str, ...], tuple[Numbers, Vectors]] = {}
-        for segment in segments:
-            lines = segment.screen_text
-            if not lines:
-                continue
-            texts = tuple(line.text for line in lines)
-            # A pack is seen for longer than a moment.
-            if texts not in seen:
-                seen[texts] = self._packaging.weights(texts)
-            groups, weights = seen[texts]
-            # What is on no group is a rival too, with nothing.
-            some_without = len(groups) < len(self._catalog.groups)
-            ahead = margins(np.append(weights, np.float32(0.0)) if some_without else weights)
-            for place in np.argsort(-weights, kind="stable")[:_CANDIDATES].tolist():
-                yield Match(
-                    group=int(groups[place]),
-                    modality=Modality.OCR,
-                    strength=float(ahead[place]),
-                    signals={Signal.PACKAGING_TEXT: float(np.clip(ahead[place], -2.0, 2.0))},
-                    span=Span(segment.start_ms, segment.end_ms),
-                    at_ms=segment.keyframe_ms,
-                    text=" ".join(texts),
-                    box=lines[0].box,
-                )
+    return Contest(
+        kind=Kind.PRINTED,
+        place=place,
+        numbers=numbers,
+        reached=weights,
+        own=shares.own,
+        rivals=shares.rivals,
+        most=shares.most,
+        most_beside=np.zeros_like(weights),
+        least=_LEAST,
+        softness=math.inf,
+        matches=matches,
+    )
 
 
 def shown_together(segments: Sequence[Segment]) -> Iterable[Shown]:

@@ -11,7 +11,7 @@ import numpy as np
 from rapidfuzz import fuzz
 
 from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.indexer.text.lookup import Numbers, Rows
+from reelshelf.indexer.text.lookup import Numbers, Rows, Strings
 from reelshelf.indexer.text.misread import MisreadWords
 from reelshelf.schemas.media import Vectors
 
@@ -26,13 +26,15 @@ class Packaging:
 
     def __init__(self, catalog: CatalogIndex) -> None:
         self._analyzer = catalog.analyzer
-        self._groups = len(catalog.groups)
-        self._words, of_product = catalog.words.print_words, catalog.words.printed
-        # A word is on a group once, however many of its products have it.
-        group = catalog.groups.of[of_product.owners()].astype(np.int64)
-        pairs = np.unique(of_product.values * np.int64(max(self._groups, 1)) + group)
-        word, group = np.divmod(pairs, max(self._groups, 1))
-        self._on = Rows.of_pairs(word, group, len(self._words))
+        self._size = catalog.size
+        self._words, self._on = _words_on_groups(catalog)
+        counts = catalog.counts.printed if catalog.counts else None
+        # How many groups have each word, or had it when words were counted.
+        self._having = (
+            self._on.sizes()
+            if counts is None
+            else np.array([counts.get(word, 1) for word in self._words], np.int64)
+        )
         long = [i for i, word in enumerate(self._words) if len(word) >= _SHORTEST_FUZZY]
         self._misread = MisreadWords(self._words, np.array(long, np.intp), _FUZZY)
 
@@ -41,14 +43,14 @@ class Packaging:
 
         A word that resembles those of many groups says little of any.
         """
-        rarest = math.log(1.0 + self._groups)
+        rarest = math.log(1.0 + self._size)
         found: list[tuple[Numbers, Vectors]] = []
         common: list[tuple[Numbers, Vectors]] = []
         for word in _distinct(word for line in lines for word in self._analyzer.words(line)):
-            groups, alike = self._like(word)
-            if 0 < len(groups) <= max(2, self._groups // 4):
-                weights = alike * np.float32(math.log(1.0 + self._groups / len(groups)) / rarest)
-                (found if len(groups) <= _COMMON else common).append((groups, weights))
+            groups, alike, having = self._like(word)
+            if len(groups) and having <= max(2, self._size // 4):
+                weights = alike * np.float32(math.log(1.0 + self._size / having) / rarest)
+                (found if having <= _COMMON else common).append((groups, weights))
         if not found:
             return np.empty(0, np.intp), np.empty(0, np.float32)
         together = np.concatenate([groups for groups, _ in found])
@@ -59,22 +61,41 @@ class Packaging:
             total += np.where(groups[at] == numbers, weights[at], 0.0)
         return numbers.astype(np.intp), total.astype(np.float32)
 
-    def _like(self, word: str) -> tuple[Numbers, Vectors]:
-        """The groups, in order, on which a word like this one is, and how like it."""
+    def _like(self, word: str) -> tuple[Numbers, Vectors, int]:
+        """The groups, in order, on which a word like this one is; how like it; how many have one.
+
+        That many may be more than these: it is what was counted of each such word.
+        """
         if len(word) < _SHORTEST_FUZZY:
             number = self._words.get(word)
             like = [] if number is None else [(number, 1.0)]
         else:
             like = list(self._misread.find(word))
         if not like:
-            return np.empty(0, np.intp), np.empty(0, np.float32)
+            return np.empty(0, np.intp), np.empty(0, np.float32), 0
         terms = np.array([number for number, _ in like], np.intp)
         places, sizes = self._on.places(terms)
         alike = np.repeat(np.array([value for _, value in like], np.float32), sizes)
         groups, place = np.unique(self._on.values[places], return_inverse=True)
         best = np.zeros(len(groups), np.float32)
         np.maximum.at(best, place, alike)
-        return groups.astype(np.intp), best
+        return groups.astype(np.intp), best, int(self._having[terms].sum())
+
+
+def _words_on_groups(catalog: CatalogIndex) -> tuple[Strings, Rows]:
+    """The words that stand on groups, or stood when they were counted, each with its groups."""
+    words, of_product = catalog.words.print_words, catalog.words.printed
+    # A word is on a group once, however many of its products have it.
+    many = max(len(catalog.groups), 1)
+    group = catalog.groups.of[of_product.owners()].astype(np.int64)
+    word, group = np.divmod(np.unique(of_product.values * np.int64(many) + group), many)
+    if catalog.counts is None:
+        return words, Rows.of_pairs(word, group, len(words))
+    # What is like a word that was counted stays as frequent, whoever has it now.
+    every = Strings.of([*words, *catalog.counts.printed])
+    numbers = every.numbers
+    there = np.array([numbers[text] for text in words], np.intp)
+    return every, Rows.of_pairs(there[word], group, len(every))
 
 
 def _distinct(seen: Iterable[str]) -> list[str]:

@@ -21,7 +21,10 @@ class GroupPrices:
     def __init__(self, catalog: CatalogIndex) -> None:
         self._members = catalog.groups.members
         words = catalog.words
-        self._currency = usual_currency(Counter(c or "" for c in words.currencies))
+        counts = catalog.counts
+        self._currency = (
+            counts.currency if counts else usual_currency(Counter(c or "" for c in words.currencies))
+        )
         # Empty where a product has none.
         self._prices = Texts.of("" if price is None else str(price) for price in words.prices)
         self._currencies = Texts.of(currency or "" for currency in words.currencies)
@@ -34,7 +37,8 @@ class GroupPrices:
     def agreement(self, stated: Sequence[Money], group: int) -> float:
         """1 where a product of the group costs what is stated; less where those of many do."""
         counts = [
-            self._sharing[Decimal(self._prices[place])] for place in self.costing(stated, group)
+            self._sharing.get(Decimal(self._prices[place]), 1)
+            for place in self.costing(stated, group)
         ]
         return 1.0 / min(counts) if counts else 0.0
 

@@ -4,19 +4,24 @@ A bundle names its parts: where a catalog sells "Kettle + Mug", who names that n
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import numpy as np
 
-from reelshelf.indexer.linking.matches import Match, discount_shared
+from reelshelf.indexer.linking.contests import Contest, Kind, shared
+from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.indexer.text.names import NameIndex, name_numbers
+from reelshelf.indexer.text.names import NameIndex, NameMatch, name_numbers
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
+from reelshelf.schemas.segments import PostText, Utterance
 
 _SOFTNESS = 0.05
 # Half of a name says nothing: it is words that others use too.
 _HALF = 0.5
+# What is left of less than this beyond half says next to nothing.
+_LEAST = 0.02
 # A part of a bundle is named in full in a piece of its title; such a title adds pieces up.
 _PART = 0.9
 _ADDED = re.compile(r"\s*[+&＋＆]\s*")
@@ -28,23 +33,69 @@ class NamedGroups:
     def __init__(self, catalog: CatalogIndex, shares: Mapping[str, float] | None = None) -> None:
         groups = catalog.groups
         codes = name_numbers(catalog.words.codes, groups.of.tolist())
-        self._names = NameIndex(catalog.group_names, codes, catalog.analyzer, shares, _HALF)
+        self._names = NameIndex(
+            catalog.group_names, codes, catalog.analyzer, shares, _HALF, catalog.size
+        )
         self._parts = _parts(catalog, self._names)
+
+    @property
+    def bundles(self) -> Mapping[int, tuple[int, ...]]:
+        """The groups that bundles are made of, by the number of the bundle."""
+        return self._parts
 
     def named(self, text: str) -> dict[int, float]:
         """How far beyond half of its name `text` names each group, less what rivals share."""
-        found: dict[int, float] = {}
-        for match in self._names.find(text):
-            beyond = (match.coverage - _HALF) / (1.0 - _HALF)
-            found[match.number] = max(found.get(match.number, 0.0), beyond)
+        return self._named(self._names.find(text))
+
+    def _named(self, matches: Iterable[NameMatch]) -> dict[int, float]:
+        found = _beyond(matches)
         if not found:
             return found
-        left = discount_shared(np.array(list(found.values()), np.float32), _SOFTNESS)
+        left, _ = shared(np.array(list(found.values()), np.float32), _SOFTNESS)
         named = dict(zip(found, left.tolist(), strict=True))
         for bundle in sorted(self._parts.keys() & named.keys()):
             for part in self._parts[bundle]:
                 named[part] = max(named.get(part, 0.0), named[bundle])
         return named
+
+    def contest(
+        self, kind: Kind, place: int, text: str, matches: Callable[[int, float], Iterable[Match]]
+    ) -> Contest:
+        """That of the groups that `text` may name; `matches` are those of a group and a strength.
+
+        Words that one name claims are not another's, so what a name would keep without its rivals
+        is all that is found of it.
+        """
+        found, considered = self._names.held_against(text)
+        named, alone = self._named(found), _beyond([*found, *considered])
+        for bundle in sorted(self._parts.keys() & alone.keys()):
+            for part in self._parts[bundle]:
+                alone[part] = max(alone.get(part, 0.0), alone[bundle])
+        numbers = sorted(alone)
+        reached = np.array([alone[number] for number in numbers], np.float32)
+        own = np.array([named.get(number, 0.0) for number in numbers], np.float32)
+        return Contest(
+            kind=kind,
+            place=place,
+            numbers=np.array(numbers, np.intp),
+            reached=reached,
+            own=own,
+            rivals=np.ones(len(numbers), bool),
+            most=reached,
+            most_beside=np.full(len(numbers), kind is Kind.WRITTEN, np.float32),
+            least=_LEAST,
+            softness=0.0,
+            matches=lambda column: matches(numbers[column], float(own[column])),
+        )
+
+
+def _beyond(matches: Iterable[NameMatch]) -> dict[int, float]:
+    """How far beyond half of it each name is found."""
+    found: dict[int, float] = {}
+    for match in matches:
+        beyond = (match.coverage - _HALF) / (1.0 - _HALF)
+        found[match.number] = max(found.get(match.number, 0.0), beyond)
+    return found
 
 
 def _parts(catalog: CatalogIndex, names: NameIndex) -> dict[int, tuple[int, ...]]:
@@ -75,19 +126,24 @@ class AsrTitleMatcher:
     def __init__(self, names: NamedGroups) -> None:
         self._names = names
 
-    def matches(self, video: LinkableVideo) -> Iterable[Match]:
-        """One match for each group that a sentence names."""
-        for said in dict.fromkeys(u for segment in video.segments for u in segment.utterances):
-            for group, strength in self._names.named(said.text).items():
-                yield Match(
-                    group=group,
-                    modality=Modality.ASR,
-                    strength=strength,
-                    signals={Signal.ASR_TITLE: strength},
-                    span=Span(said.start_ms, said.end_ms),
-                    at_ms=said.start_ms,
-                    text=said.text,
-                )
+    def contests(self, video: LinkableVideo) -> Iterable[Contest]:
+        """For each sentence the groups that it may name."""
+        said = dict.fromkeys(u for segment in video.segments for u in segment.utterances)
+        for place, utterance in enumerate(said):
+            matches = partial(_matches_of_said, utterance)
+            yield self._names.contest(Kind.SAID, place, utterance.text, matches)
+
+
+def _matches_of_said(said: Utterance, group: int, strength: float) -> Iterable[Match]:
+    yield Match(
+        group=group,
+        modality=Modality.ASR,
+        strength=strength,
+        signals={Signal.ASR_TITLE: strength},
+        span=Span(said.start_ms, said.end_ms),
+        at_ms=said.start_ms,
+        text=said.text,
+    )
 
 
 class PostTitleMatcher:
@@ -96,16 +152,21 @@ class PostTitleMatcher:
     def __init__(self, names: NamedGroups) -> None:
         self._names = names
 
-    def matches(self, video: LinkableVideo) -> Iterable[Match]:
-        """One match for each group that a text of the post names."""
-        for posted in dict.fromkeys(p for segment in video.segments for p in segment.post_text):
-            for group, strength in self._names.named(posted.text).items():
-                yield Match(
-                    group=group,
-                    modality=Modality.POST_TEXT,
-                    strength=strength,
-                    signals={Signal.POST_TITLE: strength},
-                    span=Span(posted.start_ms, posted.end_ms) if posted.is_timed else None,
-                    at_ms=posted.start_ms if posted.is_timed else None,
-                    text=posted.text,
-                )
+    def contests(self, video: LinkableVideo) -> Iterable[Contest]:
+        """For each text of the post the groups that it may name."""
+        posts = dict.fromkeys(p for segment in video.segments for p in segment.post_text)
+        for place, posted in enumerate(posts):
+            matches = partial(_matches_of_posted, posted)
+            yield self._names.contest(Kind.POSTED, place, posted.text, matches)
+
+
+def _matches_of_posted(posted: PostText, group: int, strength: float) -> Iterable[Match]:
+    yield Match(
+        group=group,
+        modality=Modality.POST_TEXT,
+        strength=strength,
+        signals={Signal.POST_TITLE: strength},
+        span=Span(posted.start_ms, posted.end_ms) if posted.is_timed else None,
+        at_ms=posted.start_ms if posted.is_timed else None,
+        text=posted.text,
+    )

@@ -8,27 +8,24 @@ resembles. A group's margin over its best rival in the same moment says more tha
 alone: it tells siblings apart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from reelshelf.indexer.linking.candidates import CandidateSource, Comparable
-from reelshelf.indexer.linking.matches import (
-    Match,
-    discount_shared,
-    hints_of,
-    margins,
-    places_of,
-    strongest,
-)
-from reelshelf.indexer.linking.visual_stats import GroupPictures, nearest_mean
+from reelshelf.indexer.linking.contests import Contest, Kind, Shares
+from reelshelf.indexer.linking.matches import Match
+from reelshelf.indexer.linking.visual_stats import GroupPictures
+from reelshelf.indexer.text.lookup import Numbers
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.segments import Segment
 
-_CANDIDATES = 5
 _SOFTNESS = 0.025
+# Less of a similarity than this says next to nothing.
+_LEAST = 0.02
 # How much of what a frame, and a product, reaches with others beyond noise is taken off.
 _FRAME, _HUB = 0.25, 0.5
 # Cosine by which a variant's picture must be nearer than another's to tell them apart.
@@ -46,8 +43,8 @@ class VisualMatcher:
         self._pictures = pictures
         self._space = pictures.space
 
-    def matches(self, video: LinkableVideo) -> Iterable[Match]:
-        """Groups that resemble what segments show more than noise does."""
+    def contests(self, video: LinkableVideo) -> Iterable[Contest]:
+        """For each segment, the groups that resemble what it shows more than noise does."""
         segments = video.segments
         if not segments:
             return
@@ -59,34 +56,62 @@ class VisualMatcher:
         if not len(numbers):
             return
         cosines, starts = self._pictures.cosines(frames, numbers)
-        similarity = self.similarity(np.maximum.reduceat(cosines, starts, axis=1), numbers)
-        own, ahead = discount_shared(similarity, _SOFTNESS), margins(similarity)
-        hints = hints_of(similarity, _SOFTNESS)
-        declared = places_of(own_groups, numbers)
-        ends = [*starts[1:].tolist(), cosines.shape[1]]
-        for i, segment in enumerate(segments):
-            for column in strongest(similarity[i], _CANDIDATES, declared):
-                group = int(numbers[column])
-                pictures = cosines[i, starts[column] : ends[column]]
-                yield Match(
-                    group=group,
-                    modality=Modality.VISUAL,
-                    strength=float(own[i, column]),
-                    signals={
-                        Signal.VISUAL_SIMILARITY: float(own[i, column]),
-                        Signal.VISUAL_MARGIN: float(ahead[i, column]),
-                    },
-                    span=Span(segment.start_ms, segment.end_ms),
-                    at_ms=segment.keyframe_ms,
-                    image=self._pictures.uri(group, int(np.argmax(pictures))),
-                    variants=self._pictures.variants(group, pictures, _TELLS),
-                    hint=float(hints[i, column]),
-                )
+        best = np.maximum.reduceat(cosines, starts, axis=1)
+        reached = self.similarity(best, numbers, self._pictures.reach_of(frames))
+        ends = np.append(starts[1:], cosines.shape[1])
+        for place, (segment, row) in enumerate(zip(segments, reached, strict=True)):
+            some = np.flatnonzero(row > 0.0)
+            shares = Shares.of(row[some], _SOFTNESS)
+            spans = list(zip(starts[some].tolist(), ends[some].tolist(), strict=True))
+            yield Contest(
+                kind=Kind.SEEN,
+                place=place,
+                numbers=numbers[some],
+                reached=row[some],
+                own=shares.own,
+                rivals=shares.rivals,
+                most=shares.most,
+                most_beside=shares.most_ahead,
+                least=_LEAST,
+                softness=_SOFTNESS,
+                matches=partial(
+                    self._matches, segment, numbers[some], shares, cosines[place], spans
+                ),
+            )
 
-    def similarity(self, cosines: Vectors, numbers: npt.NDArray[np.intp]) -> Vectors:
-        """`(n, groups)` cosines as similarity: 0 is the shop's noise, 1 the same picture."""
+    def _matches(
+        self,
+        segment: Segment,
+        numbers: Numbers,
+        shares: Shares,
+        cosines: Vectors,
+        spans: Sequence[tuple[int, int]],
+        column: int,
+    ) -> Iterable[Match]:
+        group, own = int(numbers[column]), float(shares.own[column])
+        pictures = cosines[slice(*spans[column])]
+        yield Match(
+            group=group,
+            modality=Modality.VISUAL,
+            strength=own,
+            signals={
+                Signal.VISUAL_SIMILARITY: own,
+                Signal.VISUAL_MARGIN: float(shares.ahead[column]),
+            },
+            span=Span(segment.start_ms, segment.end_ms),
+            at_ms=segment.keyframe_ms,
+            image=self._pictures.uri(group, int(np.argmax(pictures))),
+            variants=self._pictures.variants(group, pictures, _TELLS),
+            hint=float(shares.hints[column]),
+        )
+
+    def similarity(self, cosines: Vectors, numbers: Numbers, reach: Vectors) -> Vectors:
+        """`(n, groups)` cosines as similarity: 0 is the shop's noise, 1 the same picture.
+
+        `reach`, `(n,)`, is what each frame reaches with groups of all kinds.
+        """
         noise = self._space.noise_floor
-        frames = np.maximum(nearest_mean(cosines, axis=1)[:, None] - noise, 0.0)
+        frames = np.maximum(reach[:, None] - noise, 0.0)
         hubs = np.maximum(self._pictures.reach[numbers][None, :] - noise, 0.0)
         corrected = cosines - _FRAME * frames - _HUB * hubs
         return np.asarray(np.maximum((corrected - noise) / max(1.0 - noise, 1e-3), 0.0), np.float32)

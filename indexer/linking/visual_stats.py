@@ -16,6 +16,7 @@ products that they do not show, as score normalization does with a cohort of imp
 2000).
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -28,7 +29,7 @@ from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.lookup import Numbers, Texts
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
+from reelshelf.schemas.visual_stats import CatalogCounts, VisualStats, WhitenedSpace
 
 # A shop's first videos say little about its frames; catalog pictures stand in for this many.
 _PRIOR_SEGMENTS = 50
@@ -47,8 +48,11 @@ _FEW_VIDEOS, _RARE = 3, 0.02
 _NO_DIFFERENCE = 1e-9
 PlaceFor: TypeAlias = Callable[[tuple[int, ...]], Vectors]
 _MOST_PICTURES = 8192
-# Frames that are kept to tell what resembles everything, and how many neighbors tell it.
-_COHORT, _NEIGHBORS = 512, 10
+# Frames, and groups, that are kept to tell what resembles everything; how many neighbors tell it,
+# and how many more tell how many there are beyond them.
+_COHORT, _NEIGHBORS, _BEYOND = 512, 10, 40
+# By how much the logarithms of ranks up to both of these differ in the mean.
+_BETWEEN = float(np.log(np.arange(1, _BEYOND + 1)).mean() - np.log(np.arange(1, _NEIGHBORS + 1)).mean())
 
 
 def fit_visual_stats(
@@ -59,12 +63,13 @@ def fit_visual_stats(
     segments: int,
     pictures: int | None = None,
     term_shares: Mapping[str, float] | None = None,
+    counts: CatalogCounts | None = None,
 ) -> VisualStats:
     """Fit to a sample of the shop's frame vectors `(n, dim)`, and of its products with pictures.
 
     `segments` and `pictures` are how many the shop has in all; None: the products are all it has.
     `shots`, `(n,)`, numbers the shot of each frame vector: those of one shot show the same thing.
-    `term_shares` is what `term_shares_of` says of the same sample.
+    `term_shares` is what `term_shares_of` says of the same sample, `counts` is of the catalog.
     """
     seen, owners = catalog.vectors.image, catalog.vectors.image_owner
     picture_mean = seen.mean(axis=0)
@@ -85,9 +90,11 @@ def fit_visual_stats(
     kept = np.linspace(0, len(frames) - 1, min(_COHORT, len(frames))).astype(np.intp)
     return replace(
         fitted,
-        noise_floor=_noise(frames, catalog, space),
+        noise_floor=_noise(frames, catalog, fitted),
         cohort=space.of_frames(frames[kept]),
         term_shares=term_shares,
+        picture_cohort=_picture_cohort(catalog, space),
+        counts=counts,
     )
 
 
@@ -124,10 +131,18 @@ def _within(differences: Vectors) -> tuple[Vectors, Vectors]:
     return directions.T.astype(np.float32), shrinkage.astype(np.float32)
 
 
-def _noise(frames: Vectors, catalog: CatalogIndex, space: WhitenedSpace) -> float:
-    pictures = GroupPictures(catalog, space)
+def _picture_cohort(catalog: CatalogIndex, space: WhitenedSpace) -> Vectors:
+    """A picture each of groups of a catalog that are spread over it, whitened."""
+    pictures = catalog.vectors
+    _, first = np.unique(catalog.groups.of[pictures.image_owner], return_index=True)
+    kept = first[np.linspace(0, len(first) - 1, min(_COHORT, len(first))).astype(np.intp)]
+    return space.of_pictures(np.asarray(pictures.image[kept], np.float32))
+
+
+def _noise(frames: Vectors, catalog: CatalogIndex, stats: VisualStats) -> float:
+    pictures = GroupPictures(catalog, stats)
     there = np.flatnonzero(pictures.has(np.arange(len(catalog.groups))))
-    cosines, starts = pictures.cosines(space.of_frames(frames), there)
+    cosines, starts = pictures.cosines(pictures.space.of_frames(frames), there)
     ranked = np.sort(np.maximum.reduceat(cosines, starts, axis=1), axis=1)
     # The best product of each frame may well be in it; the others almost never are.
     others = ranked[:, :-1]
@@ -143,21 +158,17 @@ def in_memory(shape: tuple[int, ...]) -> Vectors:
 
 
 class GroupPictures:
-    """The pictures of a catalog's groups in a whitened space, group after group.
+    """The pictures of a catalog's groups in the whitened space of statistics, group after group.
 
-    `cohort`, `(m, dim)`, are whitened frames of the shop: `reach`, `(groups,)`, is what each group
-    reaches with those that are most like it, 0 without any and without a picture. `place_for` makes
-    the array that holds them all, where that is not memory.
+    `reach`, `(groups,)`, is what each group reaches with those frames of the statistics that are
+    most like it, 0 without any and without a picture. `place_for` makes the array that holds them
+    all, where that is not memory.
     """
 
     def __init__(
-        self,
-        catalog: CatalogIndex,
-        space: WhitenedSpace,
-        cohort: Vectors | None = None,
-        place_for: PlaceFor = in_memory,
+        self, catalog: CatalogIndex, stats: VisualStats, place_for: PlaceFor = in_memory
     ) -> None:
-        self.space = space
+        self.space = space = WhitenedSpace(stats)
         pictures = catalog.vectors
         group = catalog.groups.of[pictures.image_owner]
         order = np.argsort(group, kind="stable")
@@ -170,7 +181,11 @@ class GroupPictures:
         self._owners = pictures.image_owner[order]
         self._counts = np.bincount(group, minlength=len(catalog.groups))
         self._first = (np.cumsum(self._counts) - self._counts).astype(np.intp)
-        self.reach = self._reached(cohort)
+        self.reach = self._reached(stats.cohort)
+        # Statistics of before they had these are compared with what is at hand.
+        others = stats.picture_cohort
+        self._others = _picture_cohort(catalog, space) if others is None else others
+        self._size = catalog.size
 
     @property
     def groups(self) -> Numbers:
@@ -204,6 +219,21 @@ class GroupPictures:
             found[part] = nearest_mean(np.maximum.reduceat(cosines, starts, axis=1), axis=0)
         return found
 
+    def reach_of(self, frames: Vectors) -> Vectors:
+        """`(n,)` what whitened frames `(n, dim)` reach with the groups that are most like them.
+
+        Of a large catalog only some are asked, the same ones for as long as the statistics stay.
+        Similarities beyond a high one fall off exponentially (Pickands, "Statistical Inference
+        Using Extreme Order Statistics", 1975), so that those of all follow from those of some.
+        """
+        cosines = frames @ self._others.T
+        reached = nearest_mean(cosines, axis=1)
+        more = math.log(max(self._size / max(len(self._others), 1), 1.0))
+        if not more or len(self._others) < 2 * _BEYOND:
+            return reached
+        further = nearest_mean(cosines, axis=1, neighbors=_BEYOND)
+        return np.asarray(reached + more * (reached - further) / _BETWEEN, np.float32)
+
     def uri(self, group: int, place: int) -> str:
         """The name of a picture of a group."""
         return self._uris[int(self._first[group]) + place]
@@ -216,9 +246,9 @@ class GroupPictures:
         return tuple(near.tolist()) if len(near) < len(np.unique(owners)) else ()
 
 
-def nearest_mean(similarity: Vectors, *, axis: int) -> Vectors:
-    """The mean of the `_NEIGHBORS` largest values along an axis, or of half of them if fewer."""
+def nearest_mean(similarity: Vectors, *, axis: int, neighbors: int = _NEIGHBORS) -> Vectors:
+    """The mean of the `neighbors` largest values along an axis, or of half of them if fewer."""
     count = similarity.shape[axis]
-    nearest = max(1, min(_NEIGHBORS, count // 2))
+    nearest = max(1, min(neighbors, count // 2))
     largest = -np.partition(-similarity, nearest - 1, axis=axis).take(range(nearest), axis=axis)
     return np.asarray(largest.mean(axis=axis), np.float32)

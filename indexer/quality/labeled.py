@@ -98,7 +98,7 @@ def labeled_pairs(snapshot: ReleaseSnapshot, truth: Mapping[str, frozenset[str]]
     silent: list[LabeledPair] = []
     known = sorted(keys.keys() & clusters.keys())
     for copies in released_videos(snapshot, known):
-        candidates = linker.candidates([video for _, video in copies])
+        candidates = linker.considered([video for _, video in copies])
         for (video_id, video), found in zip(copies, candidates, strict=True):
             if video_id not in truth:
                 continue

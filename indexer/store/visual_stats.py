@@ -1,4 +1,4 @@
-"""Visual statistics measured in this shop: a release names its own, the next run starts there."""
+"""Statistics measured in this shop: a release names its own, the next run starts there."""
 
 import json
 
@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 
 from reelshelf.indexer.store.rows import now
-from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.store.tables import Store, among
 from reelshelf.schemas import tables
 from reelshelf.schemas.errors import StoreError
-from reelshelf.schemas.visual_stats import VisualStats
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.visual_stats import CatalogCounts, VisualStats
 
 
 def save_visual_stats(store: Store, stats: VisualStats) -> None:
@@ -24,8 +25,10 @@ def save_visual_stats(store: Store, stats: VisualStats) -> None:
         "noise": stats.noise_floor,
         "segments": stats.segments,
         "pictures": stats.pictures,
-        "cohort": None if stats.cohort is None else stats.cohort.ravel(),
+        "cohort": _flat(stats.cohort),
         "term_shares": None if stats.term_shares is None else json.dumps(dict(stats.term_shares)),
+        "picture_cohort": _flat(stats.picture_cohort),
+        "counts": None if stats.counts is None else stats.counts.as_json(),
     }
     schema = tables.backgrounds_schema(len(stats.frame_mean))
     merge = store.merge("backgrounds", "background_id")
@@ -44,12 +47,10 @@ def known_visual_stats(store: Store, stats_id: str | None) -> VisualStats | None
     """The same; None also where they are lost: then a run measures the shop anew."""
     if stats_id is None:
         return None
-    row = next(
-        (r for r in store.scan("backgrounds", None).to_pylist() if r["background_id"] == stats_id),
-        None,
-    )
-    if row is None:
+    found = store.scan("backgrounds", None, among("background_id", [stats_id])).to_pylist()
+    if not found:
         return None
+    row = found[0]
     frame_mean = np.array(row["frame_mean"], np.float32)
     shrinkage = np.array(row["shrinkage"], np.float32)
     return VisualStats(
@@ -60,8 +61,16 @@ def known_visual_stats(store: Store, stats_id: str | None) -> VisualStats | None
         noise_floor=row["noise"],
         segments=row["segments"],
         pictures=row["pictures"],
-        cohort=None
-        if row["cohort"] is None
-        else np.array(row["cohort"], np.float32).reshape(-1, len(frame_mean)),
+        cohort=_shaped(row["cohort"], len(frame_mean)),
         term_shares=None if row["term_shares"] is None else json.loads(row["term_shares"]),
+        picture_cohort=_shaped(row["picture_cohort"], len(frame_mean)),
+        counts=None if row["counts"] is None else CatalogCounts.from_json(row["counts"]),
     )
+
+
+def _flat(vectors: Vectors | None) -> Vectors | None:
+    return None if vectors is None else vectors.ravel()
+
+
+def _shaped(values: list[float] | None, dim: int) -> Vectors | None:
+    return None if values is None else np.array(values, np.float32).reshape(-1, dim)

@@ -17,6 +17,7 @@ from reelshelf.indexer.text.languages import languages_of
 from reelshelf.indexer.text.lookup import Numbers, Rows, Strings, Texts, numbered
 from reelshelf.schemas.catalog import EncodedProduct, Product
 from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.visual_stats import CatalogCounts
 
 # So many products tell the languages of a catalog.
 _LOOKED_AT = 300
@@ -130,20 +131,28 @@ def _stacked(vectors: Sequence[Vectors]) -> Vectors:
 class CatalogIndex:
     """Products in SKU order with everything that is computed once for all videos.
 
-    `given` are their vectors, where they are not with the products themselves.
+    `given` are their vectors, where they are not with the products themselves. `counts` are those
+    of an earlier catalog, where words are to weigh what they did in it.
     """
 
     products: Sequence[EncodedProduct]
     analyzer: Analyzer
     given: CatalogVectors | None = None
+    counts: CatalogCounts | None = None
 
     @classmethod
-    def of(cls, products: Sequence[EncodedProduct], kind: AnalyzerKind = "icu") -> "CatalogIndex":
+    def of(
+        cls,
+        products: Sequence[EncodedProduct],
+        kind: AnalyzerKind = "icu",
+        counts: CatalogCounts | None = None,
+    ) -> "CatalogIndex":
         """Sort by SKU, so that ties fall the same way in every run.
 
         Words are those of the analyzer `kind` for the languages of the catalog.
         """
-        return cls.of_sorted(tuple(sorted(products, key=lambda item: item.product.sku)), kind)
+        ordered = tuple(sorted(products, key=lambda item: item.product.sku))
+        return cls.of_sorted(ordered, kind, counts=counts)
 
     @classmethod
     def of_sorted(
@@ -151,8 +160,11 @@ class CatalogIndex:
         products: Sequence[EncodedProduct],
         kind: AnalyzerKind,
         vectors: CatalogVectors | None = None,
+        counts: CatalogCounts | None = None,
     ) -> "CatalogIndex":
         """The same of products that are in order, with their vectors if these are at hand."""
+        if counts is not None:
+            return cls(products, analyzer_of(kind, counts.languages), vectors, counts)
         step = -(-len(products) // _LOOKED_AT) or 1
         some = [products[place].product for place in range(0, len(products), step)]
         return cls(products, analyzer_for(some, kind), vectors)
@@ -227,7 +239,8 @@ class CatalogIndex:
         """For each group the words that its titles have in common, weighed among groups."""
         titles, members = self.words.titles, self.groups.members
         names = _weighed(
-            [tuple(common_words([titles[place] for place in own.tolist()])) for own in members]
+            [tuple(common_words([titles[place] for place in own.tolist()])) for own in members],
+            self.counts,
         )
         brands = (self.words.brands[place] for place in self.groups.firsts.tolist())
         return tuple(
@@ -235,9 +248,16 @@ class CatalogIndex:
             for name, brand in zip(names, brands, strict=True)
         )
 
+    @property
+    def size(self) -> int:
+        """How many groups words weigh among."""
+        return self.counts.groups if self.counts else len(self.groups)
+
     @cached_property
-    def prices(self) -> Counter[decimal.Decimal]:
-        """How many groups have a product of each price."""
+    def prices(self) -> Mapping[decimal.Decimal, int]:
+        """How many groups have a product of each price; what is not in it, one."""
+        if self.counts is not None:
+            return self.counts.prices
         priced = {
             (group, price)
             for group, price in zip(self.groups.of.tolist(), self.words.prices, strict=True)
@@ -277,11 +297,17 @@ def _title_words(title: str, analyzer: Analyzer) -> tuple[str, ...]:
     return tuple(map(intern, kept))
 
 
-def _weighed(titles: Sequence[tuple[str, ...]]) -> tuple[Name, ...]:
+def _weighed(
+    titles: Sequence[tuple[str, ...]], counts: CatalogCounts | None = None
+) -> tuple[Name, ...]:
     """Names whose words weigh their inverse document frequency (Spärck Jones 1972)."""
-    seen = Counter(word for title in titles for word in set(title))
-    weights = {word: math.log(1.0 + len(titles) / count) for word, count in seen.items()}
-    return tuple(Name(title, tuple(weights[word] for word in title)) for title in titles)
+    size = counts.groups if counts else len(titles)
+    seen = counts.names if counts else Counter(w for title in titles for w in set(title))
+    alone = math.log(1.0 + size)
+    weights = {word: math.log(1.0 + size / count) for word, count in seen.items()}
+    return tuple(
+        Name(title, tuple(weights.get(word, alone) for word in title)) for title in titles
+    )
 
 
 def _print_words(item: EncodedProduct, analyzer: Analyzer) -> list[str]:

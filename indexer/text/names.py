@@ -103,7 +103,7 @@ class NameIndex:
     `codes` are codes as `Analyzer.words` makes one word of them, with the number of the name that
     each stands for. `shares` says of words which share of the shop's videos has them in its texts:
     a name of words that all say is not named by them. Names of which no more than `least` is found
-    are left out.
+    are left out. `size` is how many names words weigh among, where that is not these.
 
     A text is held against few of a million names: more than `least` of a name is found only where
     one of its rarest words is, of so many that the others come to no more (prefix filtering;
@@ -117,6 +117,7 @@ class NameIndex:
         analyzer: Analyzer,
         shares: Mapping[str, float] | None = None,
         least: float = _LEAST,
+        size: int | None = None,
     ) -> None:
         self._analyzer = analyzer
         self._least = least
@@ -131,7 +132,7 @@ class NameIndex:
         self._totals = self._sums(self._weights)
         # How much of its weight each keeps for what all videos say.
         self._worth = self._totals / self._sums(given)
-        self._enough = _ENOUGH * math.log(1.0 + len(names))
+        self._enough = _ENOUGH * math.log(1.0 + (len(names) if size is None else size))
         self._with = self._prefixes().inverted(len(self._words))
         self._forms, of_word = numbered(
             dict.fromkeys((word, *analyzer.stems(word))) for word in self._words
@@ -186,10 +187,14 @@ class NameIndex:
 
     def find(self, text: str) -> list[NameMatch]:
         """Names found in `text`, best first. Only one of several siblings claims a word."""
+        return self.held_against(text)[0]
+
+    def held_against(self, text: str) -> tuple[list[NameMatch], list[NameMatch]]:
+        """The same, and all names of which enough is in `text`, whoever claims its words."""
         spoken = self._analyzer.words(text)
         spoken += self._unglued(text, spoken)
         if not spoken or not len(self._terms):
-            return []
+            return [], []
         found = [NameMatch(number, 1.0) for number in self._coded(text, spoken)]
         similar = self._similar(text, spoken)
         whole = self._whole_lines(text)
@@ -212,7 +217,7 @@ class NameIndex:
             ):
                 found.append(NameMatch(number, coverage))
                 claimed.setdefault(used, coverage)
-        return found
+        return found, [NameMatch(number, coverage) for coverage, number, _ in scored]
 
     def _likely(self, similar: Mapping[int, tuple[float, Places]], whole: set[int]) -> Numbers:
         """Names of which more than the least may be found, wherever their words stand.

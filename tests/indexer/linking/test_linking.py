@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from reelshelf.indexer.linking.candidates import AllGroups, Comparable
 from reelshelf.indexer.linking.link import Linker
+from reelshelf.indexer.linking.contests import Matcher
+from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.ocr import OcrMatcher
 from reelshelf.indexer.linking.titles import NamedGroups
 from reelshelf.indexer.linking.visual import VisualMatcher
@@ -131,10 +133,14 @@ def visual(stats: VisualStats, catalog: CatalogIndex = CATALOG) -> VisualMatcher
     return VisualMatcher(comparable, comparable.pictures, AllGroups.of(comparable))
 
 
+def matches_of(matcher: Matcher, video: LinkableVideo) -> list[Match]:
+    return [match for contest in matcher.contests(video) for match in contest.found(())]
+
+
 def look(frame: Vectors, shop: Vectors) -> dict[int, float]:
     """Likeness of each product that one frame resembles."""
     background = fitted(shop)
-    matches = visual(background).matches(video(segment(0, frame)))
+    matches = matches_of(visual(background), video(segment(0, frame)))
     return {match.group: match.signals[Signal.VISUAL_SIMILARITY] for match in matches}
 
 
@@ -150,8 +156,8 @@ def test_a_frame_of_a_product_is_seen_and_an_unrelated_one_is_not() -> None:
 def test_siblings_that_a_frame_resembles_equally_have_no_lead() -> None:
     background = fitted(noise(0, 100))
     seen = visual(background)
-    (alone,) = seen.matches(video(segment(0, axis(3))))
-    shared = list(seen.matches(video(segment(0, (axis(3) + axis(4)) / np.sqrt(2.0)))))
+    (alone,) = matches_of(seen, video(segment(0, axis(3))))
+    shared = matches_of(seen, video(segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))))
     assert alone.signals[Signal.VISUAL_MARGIN] > 0.5
     assert {match.group for match in shared} == {3, 4}
     assert all(abs(match.signals[Signal.VISUAL_MARGIN]) < 0.05 for match in shared)
@@ -162,7 +168,7 @@ def test_likeness_counts_less_in_a_shop_where_everything_looks_alike() -> None:
     calm = fitted(noise(0, 200))
     noisy = replace(calm, noise_floor=calm.noise_floor + 0.3)
     found = [
-        next(c.signals[Signal.VISUAL_SIMILARITY] for c in visual(b).matches(video(half_like)))
+        next(c.signals[Signal.VISUAL_SIMILARITY] for c in matches_of(visual(b), video(half_like)))
         for b in (calm, noisy)
     ]
     assert found[0] > 1.3 * found[1]
@@ -176,7 +182,7 @@ def test_a_product_that_resembles_everything_counts_less() -> None:
     stats = fitted(shop)
     both = segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))
     seen = {
-        name: {m.group: m.signals[Signal.VISUAL_MARGIN] for m in visual(of).matches(video(both))}
+        name: {m.group: m.signals[Signal.VISUAL_MARGIN] for m in matches_of(visual(of), video(both))}
         for name, of in (("corrected", stats), ("plain", replace(stats, cohort=None)))
     }
     assert seen["corrected"][3] > seen["plain"][3] + 0.05
@@ -307,7 +313,7 @@ def test_words_seen_on_a_pack_are_known_from_the_catalogs_pictures() -> None:
         ]
     )
     printed_on = segment(0, axis(50), written="sommarmjolk LAKT0SFRI")
-    matches = list(OcrMatcher(catalog, NamedGroups(catalog)).matches(video(printed_on)))
+    matches = matches_of(OcrMatcher(catalog, NamedGroups(catalog)), video(printed_on))
     seen = {
         c.group: c.signals[Signal.PACKAGING_TEXT]
         for c in matches

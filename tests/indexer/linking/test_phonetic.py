@@ -35,7 +35,8 @@ def spoken(*said: tuple[str, int, int]) -> list[tuple[str, Span | None]]:
     )
     comparable = Comparable.of(CATALOG, None)
     matcher = PhoneticMatcher(comparable, AllGroups.of(comparable))
-    found = matcher.matches(LinkableVideo("v", (), (segment,)))
+    contests = matcher.contests(LinkableVideo("v", (), (segment,)))
+    found = (match for contest in contests for match in contest.found(()))
     return [(CATALOG.products[match.group].product.title, match.span) for match in found]
 
 

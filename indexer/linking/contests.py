@@ -1,0 +1,170 @@
+"""Contests: what the groups of a catalog reach with one moment of a video, and what each keeps of it.
+
+A moment shows or names few things, so groups that suit it are rivals. What a group keeps depends on
+the rivals that are near the best, and on no other: what a million others reach far below it takes
+nothing off. So the links of a video depend on few products. Which these are is known here, and by
+it the videos that a changed product concerns (`reelshelf.indexer.linking.trace`).
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from reelshelf.indexer.linking.matches import Match
+from reelshelf.indexer.text.lookup import Numbers
+from reelshelf.schemas.links import LinkableVideo
+from reelshelf.schemas.media import Vectors
+
+# A rival so many softnesses behind the best is none.
+REACH = 4.0
+# So many rivals may go from a moment between two runs without a group's gain being overlooked.
+_GONE = 2
+
+
+class Kind(IntEnum):
+    """What a contest is about. The numbers are stored."""
+
+    SEEN = 0
+    MEANT = 1
+    HEARD = 2
+    PRINTED = 3
+    WRITTEN = 4
+    SAID = 5
+    POSTED = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contest:
+    """One moment, and the groups that reach anything with it.
+
+    `place` tells contests of one kind in a video apart. Arrays are `(n,)`: `numbers` of groups, in
+    order; `reached`, what each reaches alone; `own`, what its rivals leave of that; `rivals`,
+    whether it takes anything off others. `most` is what it would keep if its two strongest rivals
+    were not there, and `most_beside` what the contest's second signal would say then.
+    `softness` is that by which shares are made: 0 where rivals are not told from the rest, infinite
+    where only the first keeps anything. A lead counts up to `lead`. What is below `least` is no
+    match: it would say next to nothing. `matches` makes the matches of one of the groups, by its
+    place in the arrays.
+    """
+
+    kind: Kind
+    place: int
+    numbers: Numbers
+    reached: Vectors
+    own: Vectors
+    rivals: npt.NDArray[np.bool_]
+    most: Vectors
+    most_beside: Vectors
+    least: float
+    softness: float
+    matches: Callable[[int], Iterable[Match]]
+
+    def nearest(self, most: int) -> list[int]:
+        """The groups that reach most, up to so many."""
+        return self.numbers[np.argsort(-self.reached, kind="stable")[:most]].tolist()
+
+    def found(self, declared: Collection[int]) -> Iterable[Match]:
+        """The matches of groups that keep enough, and of those that are declared and reach any."""
+        chosen = self.own >= self.least
+        if declared:
+            chosen |= (self.reached > 0.0) & np.isin(self.numbers, list(declared))
+        for column in np.flatnonzero(chosen).tolist():
+            yield from self.matches(column)
+
+
+class Matcher(Protocol):
+    """Holds the moments of a video against groups, in one way."""
+
+    def contests(self, video: LinkableVideo) -> Iterable[Contest]:
+        """Those of a video, in an order that is the same whatever catalog it is held against."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """What rivals leave of what each of a row of groups reaches; see `Contest`.
+
+    `hints` are how much each reaches as far as none is better, however many are as good. They tell
+    what a declaration may lean on: in a large catalog many products are as likely as the one that
+    is declared, and that they are there makes it no less likely. `ahead` is how far each is ahead
+    of the best other one, or of nothing; negative where behind.
+    """
+
+    own: Vectors
+    hints: Vectors
+    ahead: Vectors
+    rivals: npt.NDArray[np.bool_]
+    most: Vectors
+    most_ahead: Vectors
+
+    @classmethod
+    def of(cls, reached: Vectors, softness: float) -> "Shares":
+        """Of what groups reach, `(n,)`, all above 0. A lead counts as far as rivals reach."""
+        order = np.argsort(-reached, kind="stable")
+        ranked = np.append(reached[order], np.zeros(_GONE + 2, np.float32))
+        own, near = shared(reached, softness)
+        ahead = reached - ranked[0]
+        ahead[order[:1]] = ranked[0] - ranked[1]
+        lead = REACH * softness
+        # Each of the first may lose the others of them, and all the rest lose the very first.
+        first = order[: _GONE + 1]
+        most = _without(reached, first[:_GONE], softness)
+        for place in first[:_GONE].tolist():
+            most[place] = _without(reached, first[first != place], softness)[place]
+        most_ahead = reached - ranked[_GONE]
+        most_ahead[first] = reached[first] - ranked[_GONE + 1]
+        return cls(
+            own,
+            np.asarray(reached * near, np.float32),
+            np.clip(ahead, -lead, lead),
+            near > 0.0,
+            np.maximum(most, own),
+            np.clip(most_ahead, -lead, lead),
+        )
+
+
+def first_alone(reached: Vectors, lead: float) -> Shares:
+    """Where only the first keeps anything: what it is ahead of the next, up to `lead`."""
+    order = np.argsort(-reached, kind="stable")
+    ranked = np.append(reached[order], np.zeros(_GONE + 2, np.float32))
+    own, most = np.zeros_like(reached), np.zeros_like(reached)
+    own[order[:1]] = min(ranked[0] - ranked[1], lead)
+    first = order[: _GONE + 1]
+    most[first] = np.clip(reached[first] - ranked[_GONE + 1], 0.0, lead)
+    rivals = np.zeros(len(reached), bool)
+    for level in (reached == ranked[0], reached == ranked[1]):
+        # More that are level are level still where some of them are gone.
+        if level.sum() <= _GONE + 1:
+            rivals |= level
+    return Shares(own, own, own, rivals, most, most)
+
+
+def _without(reached: Vectors, gone: Numbers, softness: float) -> Vectors:
+    left = reached.copy()
+    left[gone] = 0.0
+    return shared(left, softness)[0]
+
+
+def shared(reached: Vectors, softness: float) -> tuple[Vectors, Vectors]:
+    """What is left of what each of some `(n,)` reaches when its rivals have their share of it.
+
+    Far ahead all of it, level with another half, with two others a third, far behind nothing;
+    `softness` is the lead that counts as far. Also how near each is to the best: 1 for that, 0 from
+    `REACH` softnesses on. What is nothing stays it.
+    """
+    if not len(reached):
+        return reached.copy(), reached.copy()
+    near = closeness((reached.max() - reached) / np.float32(softness))
+    near = np.where(reached > 0.0, near, np.float32(0.0))
+    return np.asarray(reached * near / max(float(near.sum()), 1e-12), np.float32), near
+
+
+def closeness(behind: Vectors) -> Vectors:
+    """How near what is so many softnesses behind the best is to it, 0..1."""
+    left = (np.exp(-behind) - math.exp(-REACH)) / (1.0 - math.exp(-REACH))
+    return np.asarray(np.where(behind < REACH, left, 0.0), np.float32)

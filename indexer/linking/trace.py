@@ -1,0 +1,188 @@
+"""What decided the links of a video, and what another product would have to reach to change them.
+
+Links depend on few products: on those that are linked, and on the rivals that take something off
+them. A trace names these, and keeps of each contest how much it takes to have a say in it. With it,
+products that are new or have changed are held against a video alone, without the rest of the
+catalog, and a video that none of them concerns keeps its links.
+
+A group counts as linked here where it would be, were its two strongest rivals of any moment gone:
+so a group that comes up because others go is not overlooked.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from reelshelf.indexer.linking.contests import REACH, Contest, Kind, closeness
+from reelshelf.indexer.text.lookup import Numbers
+from reelshelf.schemas.calibration import Calibration, Signal
+from reelshelf.schemas.media import Vectors
+
+# Of a contest: its kind and place; what the best and the second of its groups reach; how near all of
+# them are to the best, in sum; whether a group that is linked is among them.
+_ENTRY = np.dtype(
+    [
+        ("kind", "u1"),
+        ("place", "<u4"),
+        ("best", "<f4"),
+        ("second", "<f4"),
+        ("others", "<f4"),
+        ("linked", "?"),
+    ]
+)
+Entries = npt.NDArray[np.void]
+# What halves of vectors, and sums in another order, move.
+_SLACK = 2e-3
+# The signals of what groups keep of a contest, for each unit of it, and those beside.
+_SAYS: dict[Kind, tuple[Signal, float]] = {
+    Kind.SEEN: (Signal.VISUAL_SIMILARITY, 1.0),
+    Kind.MEANT: (Signal.ASR_SEMANTIC, 5.0),
+    Kind.HEARD: (Signal.ASR_PHONETIC, 1.0),
+    Kind.PRINTED: (Signal.PACKAGING_TEXT, 1.0),
+    Kind.WRITTEN: (Signal.OCR_TITLE, 1.0),
+    Kind.SAID: (Signal.ASR_TITLE, 1.0),
+    Kind.POSTED: (Signal.POST_TITLE, 1.0),
+}
+_BESIDE = {Kind.SEEN: Signal.VISUAL_MARGIN, Kind.WRITTEN: Signal.OCR_PRICE}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """The groups that decide the links of some copies, and the contests of each copy."""
+
+    deciding: Numbers
+    contests: tuple[Entries, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How much a group needs to be linked: a calibration, and the least score of a link."""
+
+    calibration: Calibration
+    keep_above: float
+
+    def passed(self, found: Iterable["Kept"], declared: Collection[int]) -> Numbers:
+        """The groups, in order, that are linked if each keeps so much; those declared always are."""
+        weights = self.calibration.weights
+        groups, kinds, gains = [], [], []
+        for item in found:
+            contest = item.contest
+            enough = np.flatnonzero(item.kept >= contest.least)
+            if not len(enough):
+                continue
+            signal, unit = _SAYS[contest.kind]
+            gain = weights.get(signal, 0.0) * unit * item.kept[enough].astype(np.float64)
+            if contest.kind in _BESIDE:
+                gain += weights.get(_BESIDE[contest.kind], 0.0) * item.beside[enough]
+            groups.append(contest.numbers[enough])
+            kinds.append(np.full(len(enough), int(contest.kind), np.intp))
+            gains.append(gain)
+        told = np.array(sorted(declared), np.intp)
+        if not groups:
+            return told
+        # Of each kind the strongest counts.
+        pairs, place = np.unique(
+            np.concatenate(groups) * len(Kind) + np.concatenate(kinds), return_inverse=True
+        )
+        best = np.full(len(pairs), -np.inf)
+        np.maximum.at(best, place, np.concatenate(gains))
+        numbers, place = np.unique(pairs // len(Kind), return_inverse=True)
+        total = np.bincount(place, best) + weights.get(Signal.BRAND, 0.0)
+        needed = math.log(self.keep_above / (1.0 - self.keep_above)) - self.calibration.bias
+        return np.union1d(numbers[total >= needed - _SLACK], told)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """What the groups of a contest may keep, `(n,)`, and what its second signal says of each."""
+
+    contest: Contest
+    kept: Vectors
+    beside: Vectors
+
+
+def traced(by_copy: Sequence[Sequence[Contest]], bar: Bar, declared: Collection[int]) -> Trace:
+    """The trace of some copies, given the contests of each."""
+    most = (Kept(c, c.most, c.most_beside) for own in by_copy for c in own)
+    linked = bar.passed(most, declared)
+    deciding = [linked]
+    entries = []
+    for own in by_copy:
+        rows = []
+        for contest in (c for c in own if len(c.numbers)):
+            has_say = contest.most >= contest.least
+            has_linked = bool(np.isin(contest.numbers[has_say], linked).any())
+            if has_linked:
+                deciding.append(contest.numbers[contest.rivals])
+            ranked = np.sort(np.append(contest.reached, np.float32(0.0)))
+            best, second = float(ranked[-1]), float(ranked[-2])
+            rows.append(
+                (contest.kind, contest.place, best, second, _near(contest, best), has_linked)
+            )
+        entries.append(np.array(rows, _ENTRY))
+    return Trace(np.unique(np.concatenate(deciding)), tuple(entries))
+
+
+def _near(contest: Contest, best: float) -> float:
+    if not 0.0 < contest.softness < math.inf:
+        return 0.0
+    return float(closeness((best - contest.reached) / np.float32(contest.softness)).sum())
+
+
+_NONE = np.zeros(1, _ENTRY)[0]
+
+
+def concerns(
+    by_copy: Sequence[Sequence[Contest]],
+    known: Sequence[Entries],
+    bar: Bar,
+    declared: Collection[int],
+) -> bool:
+    """Whether groups that a trace does not know have a say in the links of some copies.
+
+    `by_copy` are the contests of each copy among these groups alone, `known` what the trace has of
+    it, `declared` those that are declared: these always do.
+    """
+    if declared:
+        return True
+    found: list[Kept] = []
+    for own, entries in zip(by_copy, known, strict=True):
+        places = {(int(entry["kind"]), int(entry["place"])): entry for entry in entries}
+        for contest in (c for c in own if len(c.numbers)):
+            entry = places.get((int(contest.kind), contest.place), _NONE)
+            kept, has_say = _kept(
+                contest, float(entry["best"]), float(entry["second"]), float(entry["others"])
+            )
+            if has_say and entry["linked"]:
+                return True
+            found.append(kept)
+    return bool(len(bar.passed(found, ())))
+
+
+def _kept(contest: Contest, best: float, second: float, others: float) -> tuple[Kept, bool]:
+    """What rivals that are known by these leave at most; whether any has a say among them."""
+    reached = contest.reached
+    ahead = reached - np.float32(best)
+    if math.isinf(contest.softness):
+        return Kept(contest, ahead, ahead), bool((reached >= second - _SLACK).any())
+    if not contest.softness:
+        return Kept(contest, reached, contest.most_beside), True
+    behind = np.maximum(np.float32(-_SLACK) - ahead, 0.0) / np.float32(contest.softness)
+    near = closeness(behind)
+    left = reached * near / np.maximum(near + np.float32(others), 1e-6)
+    kept = np.where(ahead > -_SLACK, reached, left)
+    lead = np.float32(REACH * contest.softness)
+    return Kept(contest, kept, np.clip(ahead, -lead, lead)), bool((near > 0.0).any())
+
+
+def as_bytes(entries: Entries) -> bytes:
+    """Contests of a copy, to be stored."""
+    return entries.tobytes()
+
+
+def from_bytes(stored: bytes) -> Entries:
+    """What `as_bytes` made."""
+    return np.frombuffer(stored, _ENTRY)
