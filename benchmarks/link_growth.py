@@ -44,6 +44,7 @@ from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 from reelshelf.indexer.store.catalog_files import catalog_in, new_mapped, new_vectors, write_rows
 from reelshelf.indexer.text.analyzer import analyzer_of
+from reelshelf.indexer.text.counts import counts_of
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.links import LinkableVideo
@@ -347,7 +348,9 @@ def _linker(shop: Shop, folder: Path, *, indexed: bool) -> Linker:
         segments=len(segments),
         pictures=shop.count,
         term_shares=term_shares_of((s.text for s in segments), analyzer_of("icu", ("en",))),
+        counts=counts_of(some, shop.count, ()),
     )
+    catalog = catalog_in(folder / "catalog", "icu", stats.counts)
     place_for = partial(new_mapped, folder / f"pictures-{indexed}.npy")
     return Linker(
         catalog,

@@ -237,6 +237,18 @@ class Health(_Record):
     damaged: list[str] | None
 
 
+class CatalogState(_Record):
+    """What a catalog held as far as links are made of it: digests of its prices, and of the rest.
+
+    `changed` is by how many products it differs from that of the release, from one release to the
+    next, in sum.
+    """
+
+    rest: str
+    prices: str
+    changed: int = 0
+
+
 class Release(_Record):
     """The record of one release. `forced` is why it was published against the gate's word.
 
@@ -261,6 +273,12 @@ class Release(_Record):
     linking_fingerprint: str
     # Of the prices of all products, of which only links of videos that state one are made.
     prices_fingerprint: str = ""
+    # Of all that links are made from beside the catalog; the states of this that links of the
+    # release were made from, its own first: in these, what has changed since changes nothing; and
+    # the versions of the tables that hold the catalog. Empty in releases of before.
+    linking_settings_fingerprint: str = ""
+    catalog_states: list[CatalogState] = []
+    catalog_versions: dict[str, int] = {}
     config: str
     forced: str | None = None
     corrected: str | None = None

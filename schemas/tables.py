@@ -128,6 +128,14 @@ _OF_LINKS = (
     ),
 )
 
+# Schema 12. The state of the catalog that a video's links were made from, the SKUs that decided them,
+# and what others would have to reach (`reelshelf.indexer.linking.trace`).
+_OF_LINKING = (
+    pa.field("linked_catalog", pa.string()),
+    pa.field("deciding", pa.list_(pa.string())),
+    pa.field("contests", pa.binary()),
+)
+
 # Columns that tables were given after they were first made, in the order in which they were.
 ADDED: dict[str, tuple[pa.Field, ...]] = {
     "runs": (
@@ -145,6 +153,7 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         _LINK_COUNT,
         _CELL_CHECKSUMS,
         *_OF_MEDIA,
+        *_OF_LINKING,
     ),
     "products": (
         pa.field("stage_version", pa.int32()),
@@ -164,7 +173,7 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         pa.field("counts", pa.string()),
     ),
     # What was kept of vanished videos before schema 8 has these after `vanished_at`.
-    "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS, *_OF_MEDIA),
+    "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS, *_OF_MEDIA, *_OF_LINKING),
     "vanished_segments": (_CELL_CHECKSUMS, _POSTED, _TERMS),
     "chunk_segments": (_TERMS,),
     # Schema 6. The traceback of an error that nobody expects of an input.

@@ -14,7 +14,7 @@ import pickle
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_for
+from reelshelf.indexer.index.candidates import FLAT_UP_TO, HeardGroups, candidates_for
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import PlaceFor, in_memory
@@ -139,6 +139,22 @@ def linker_of(recipe: LinkerRecipe) -> Linker:
     return _Opened.linker
 
 
+class _Among:
+    """The linker of some products that this process has made last."""
+
+    name: str | None = None
+    linker: Linker | None = None
+
+
+def linker_among(recipe: LinkerRecipe, skus: Sequence[str]) -> Linker:
+    """One for some of the products of a recipe alone, and the variants of these."""
+    name = fingerprint([recipe.name, list(skus)])
+    if _Among.name != name or _Among.linker is None:
+        _Among.linker = linker_of(recipe).among(skus, HeardGroups)
+        _Among.name = name
+    return _Among.linker
+
+
 def is_large(recipe: LinkerRecipe) -> bool:
     """Whether the catalog is so large that its linker is made once for all processes."""
     return recipe.pinned.count("products") > FLAT_UP_TO
@@ -173,7 +189,9 @@ def _made(recipe: LinkerRecipe, folder: Path | None) -> Linker:
     if folder is not None:
         (folder / _CATALOG).mkdir()
         place_for = partial(new_mapped, folder / _PICTURES)
-    catalog = read_catalog(pinned, recipe.analyzer, None if folder is None else folder / _CATALOG)
+    counts = stats.counts if stats else None
+    place = None if folder is None else folder / _CATALOG
+    catalog = read_catalog(pinned, recipe.analyzer, place, counts)
     return Linker(
         catalog,
         recipe.shop_id,

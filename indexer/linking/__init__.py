@@ -6,7 +6,6 @@ from reelshelf.indexer.linking.candidates import AllGroups, CandidateSource, Com
 from reelshelf.indexer.linking.link import Linker, linking_facts
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
-from reelshelf.indexer.linking.prices import usual_currency
 from reelshelf.indexer.linking.sounds import Sounds
 from reelshelf.indexer.linking.visual_stats import (
     PlaceFor,
@@ -34,5 +33,4 @@ __all__ = [
     "override_facts",
     "probability",
     "term_shares_of",
-    "usual_currency",
 ]

@@ -66,7 +66,8 @@ class Contest:
 
     def nearest(self, most: int) -> list[int]:
         """The groups that reach most, up to so many."""
-        return self.numbers[np.argsort(-self.reached, kind="stable")[:most]].tolist()
+        first = np.argsort(-self.reached, kind="stable")[:most]
+        return [int(number) for number in self.numbers[first]]
 
     def found(self, declared: Collection[int]) -> Iterable[Match]:
         """The matches of groups that keep enough, and of those that are declared and reach any."""

@@ -76,8 +76,8 @@ def matchers_of(
     candidates: CandidateSource,
     term_shares: Mapping[str, float] | None,
     text_space: str,
-) -> list[Matcher]:
-    """All matchers, for one catalog and one shop."""
+) -> tuple[NamedGroups, list[Matcher]]:
+    """The names of a catalog's groups, and all matchers, for one catalog and one shop."""
     catalog = comparable.catalog
     names = NamedGroups(catalog, term_shares)
     matchers: list[Matcher] = [
@@ -89,7 +89,7 @@ def matchers_of(
     ]
     if comparable.pictures is not None:
         matchers.insert(0, VisualMatcher(comparable, comparable.pictures, candidates))
-    return matchers
+    return names, matchers
 
 
 class Linker:
@@ -116,11 +116,37 @@ class Linker:
         self._config = config
         comparable = Comparable.of(catalog, stats, place_for)
         shares = stats.term_shares if stats else None
-        self._matchers = matchers_of(comparable, candidates(comparable), shares, text_space)
+        self._stats = stats
+        self._text_space = text_space
+        self._names, self._matchers = matchers_of(
+            comparable, candidates(comparable), shares, text_space
+        )
         self._bar = Bar(calibration, config.keep_above)
         self._brands = Brands(catalog)
         self._prices = GroupPrices(catalog)
         self._variants = Variants(catalog, self._prices)
+
+    def among(self, skus: Iterable[str], candidates: CandidateMaker) -> "Linker":
+        """One that knows of these products alone, as far as they are there, and of their groups.
+
+        A bundle of one of them is among them. Statistics stay those of the whole shop.
+        """
+        groups = set(self._catalog.groups_with(skus))
+        groups |= {
+            bundle for bundle, parts in self._names.bundles.items() if not groups.isdisjoint(parts)
+        }
+        members = self._catalog.groups.members
+        places = sorted(place for group in groups for place in members[group].tolist())
+        products = [self._catalog.products[place] for place in places]
+        return Linker(
+            CatalogIndex(products, self._catalog.analyzer, counts=self._catalog.counts),
+            self._shop_id,
+            self._stats,
+            self._calibration,
+            self._config,
+            self._text_space,
+            candidates,
+        )
 
     def link(
         self, copies: Sequence[LinkableVideo], rules: Sequence[Override] = ()
@@ -224,8 +250,12 @@ class Linker:
 
     def skus(self, candidate: Candidate) -> tuple[str, ...]:
         """The SKUs of a candidate's group."""
-        members = self._catalog.groups.members[candidate.group].tolist()
-        return tuple(self._catalog.sku(place) for place in members)
+        return self.skus_of([candidate.group])
+
+    def skus_of(self, groups: Iterable[int]) -> tuple[str, ...]:
+        """The SKUs of some groups."""
+        members = self._catalog.groups.members
+        return tuple(self._catalog.sku(p) for group in groups for p in members[group].tolist())
 
     def _trusted(self, copies: Sequence[LinkableVideo], group: int, score: float) -> float:
         """A score, no less than what is sure where a merchant says so whose word is a link."""

@@ -84,18 +84,14 @@ class Packaging:
 
 def _words_on_groups(catalog: CatalogIndex) -> tuple[Strings, Rows]:
     """The words that stand on groups, or stood when they were counted, each with its groups."""
-    words, of_product = catalog.words.print_words, catalog.words.printed
-    # A word is on a group once, however many of its products have it.
-    many = max(len(catalog.groups), 1)
-    group = catalog.groups.of[of_product.owners()].astype(np.int64)
-    word, group = np.divmod(np.unique(of_product.values * np.int64(many) + group), many)
+    words, on = catalog.printed_on_groups
     if catalog.counts is None:
-        return words, Rows.of_pairs(word, group, len(words))
+        return words, on
     # What is like a word that was counted stays as frequent, whoever has it now.
     every = Strings.of([*words, *catalog.counts.printed])
     numbers = every.numbers
     there = np.array([numbers[text] for text in words], np.intp)
-    return every, Rows.of_pairs(there[word], group, len(every))
+    return every, Rows.of_pairs(there[on.owners()], on.values, len(every))
 
 
 def _distinct(seen: Iterable[str]) -> list[str]:

@@ -1,18 +1,11 @@
 """Prices that a text states, held against those of products."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.lookup import Texts
 from reelshelf.indexer.text.money import Money, prices_in
-
-
-def usual_currency(used: Mapping[str, int]) -> str | None:
-    """What a number without a currency is in: what most products are in, "" being none."""
-    named = {currency: count for currency, count in used.items() if currency}
-    return max(sorted(named), key=named.__getitem__, default=None)
 
 
 class GroupPrices:
@@ -21,10 +14,7 @@ class GroupPrices:
     def __init__(self, catalog: CatalogIndex) -> None:
         self._members = catalog.groups.members
         words = catalog.words
-        counts = catalog.counts
-        self._currency = (
-            counts.currency if counts else usual_currency(Counter(c or "" for c in words.currencies))
-        )
+        self._currency = catalog.usual_currency
         # Empty where a product has none.
         self._prices = Texts.of("" if price is None else str(price) for price in words.prices)
         self._currencies = Texts.of(currency or "" for currency in words.currencies)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 
 from reelshelf.indexer.linking.contests import REACH, Contest, Kind, closeness
 from reelshelf.indexer.text.lookup import Numbers
@@ -91,7 +92,7 @@ class Bar:
         np.maximum.at(best, place, np.concatenate(gains))
         numbers, place = np.unique(pairs // len(Kind), return_inverse=True)
         total = np.bincount(place, best) + weights.get(Signal.BRAND, 0.0)
-        needed = math.log(self.keep_above / (1.0 - self.keep_above)) - self.calibration.bias
+        needed = float(logit(self.keep_above)) - self.calibration.bias
         return np.union1d(numbers[total >= needed - _SLACK], told)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from reelshelf.indexer.pipeline.engine import ThisProcess
-from reelshelf.indexer.pipeline.linking import Facts, due_links, make_links
+from reelshelf.indexer.pipeline.linking import LinkedFrom, due_links, make_links
 from reelshelf.indexer.pipeline.run import row_context
 from reelshelf.indexer.quality.relinking import released_recipe
 from reelshelf.indexer.store import releases
@@ -148,7 +148,7 @@ def _publish_relinked(
     with as_released(store, lease, served):
         # A release of an older version has tables without what links have today.
         add_columns(store, [table.name for table in served.tables])
-        due = due_links(store, Facts(served.linking_fingerprint, served.prices_fingerprint), keys)
+        due = due_links(store, LinkedFrom.of(served), keys)
         if not due.made_from:
             return 0, None
         recipe = released_recipe(ReleaseSnapshot.of(store, served))

@@ -1,24 +1,30 @@
 """Linking what is due: which groups of copies, made from what, and their new rows."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepared
-from reelshelf.indexer.linking.link import linking_facts
+from reelshelf.indexer.index.linkers import (
+    LinkerRecipe,
+    is_large,
+    linker_among,
+    linker_of,
+    prepared,
+)
 from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
-from reelshelf.indexer.linking.prices import usual_currency
+from reelshelf.indexer.linking.trace import as_bytes, from_bytes
+from reelshelf.indexer.pipeline.catalog_changes import CatalogChange, is_priced, named, names_of
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.quality.relinking import copies_of
 from reelshelf.indexer.store.overrides import read_overrides
-from reelshelf.indexer.store.rows import RunContext, link_rows, product_records
-from reelshelf.indexer.store.snapshot import PinnedTables
-from reelshelf.indexer.store.tables import LinkState, Store
+from reelshelf.indexer.store.rows import RunContext, link_rows
+from reelshelf.indexer.store.tables import LinksMade, LinkState, Store
 from reelshelf.schemas.keys import Json, fingerprint
 from reelshelf.schemas.links import ProductLink
 from reelshelf.schemas.overrides import Override
+from reelshelf.schemas.release import CatalogState, Release
 
 # Of videos and their copies, for one task.
 _GROUPS_PER_TASK = 128
@@ -26,26 +32,44 @@ _ROWS_PER_COMMIT = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """Fingerprints of what links are made from beside videos: of prices, and of all the rest.
+class LinkedFrom:
+    """What links are made from beside the videos themselves.
 
-    Prices have a part only in links of videos that state one.
+    `settings` is a fingerprint of all but the catalog. `states` are those of the catalog in which
+    links may have been made, its own first; none in releases that have all of it in `settings`.
+    `versions` are those of the tables that hold the catalog.
     """
 
-    rest: str
-    prices: str
+    settings: str
+    states: tuple[CatalogState, ...]
+    versions: Mapping[str, int]
+
+    @classmethod
+    def of(cls, release: Release) -> "LinkedFrom":
+        """What the links of a release are made from."""
+        settings = release.linking_settings_fingerprint or release.linking_fingerprint
+        return cls(settings, tuple(release.catalog_states), release.catalog_versions)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the settings and the catalog, without its prices."""
+        return fingerprint([self.settings, self.states[0].rest]) if self.states else self.settings
+
+    def catalog(self, *, priced: bool) -> str:
+        """What a video's row is to say of the catalog."""
+        return named(self.states[0], priced=priced) if self.states else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
     """Groups of copies whose links are to be made, each with what they will have been made from.
 
-    That is without prices: `facts` says them.
+    That is without the catalog: `linked_from` says it.
     """
 
     made_from: Mapping[tuple[str, ...], str]
     overrides: OverridesByCluster
-    facts: Facts
+    linked_from: LinkedFrom
 
     def overrides_on(self, groups: Iterable[tuple[str, ...]]) -> dict[str, tuple[Override, ...]]:
         """The overrides on the videos of some groups, by key; without those that have none."""
@@ -53,59 +77,119 @@ class Due:
         return {key: rules for group, rules in by_group if rules for key in group}
 
 
-def facts_of_products(pinned: PinnedTables) -> Facts:
-    """Digests of all that links are made from of a catalog, whatever the order of its rows.
-
-    They are sums of hashes of rows (Bellare and Micciancio, "A New Paradigm for Collision-Free
-    Hashing", 1997), made in a stream: no more than a batch of products is held.
-    """
-    rest = prices = 0
-    currencies: Counter[str] = Counter()
-    columns = [n for n in pinned.dataset("products").schema.names if not n.endswith("_vector")]
-    for batch in pinned.dataset("products").to_batches(columns=columns):
-        for product in product_records(pa.Table.from_batches([batch])):
-            rest += int(fingerprint(linking_facts(product)), 16)
-            price = [product.sku, str(product.price), product.currency]
-            prices += int(fingerprint(price), 16)
-            currencies[product.currency or ""] += 1
-    columns = ["product_key", "uri", "content_sha256", "printed"]
-    for batch in pinned.dataset("product_images").to_batches(columns=columns):
-        for row in batch.to_pylist():
-            rest += int(fingerprint([row[name] for name in columns]), 16)
-    # What a number without a currency is in tells whether a text states a price at all.
-    usual = usual_currency(currencies)
-    return Facts(fingerprint([rest % 2**256, usual]), fingerprint([prices % 2**256]))
-
-
-def due_links(store: Store, facts: Facts, only: Collection[str] | None = None) -> Due:
-    """The groups whose links were made from something else; `only` those with one of these keys.
-
-    `facts.rest` is the fingerprint of all that the links of a shop have in common.
-    """
+def due_links(store: Store, linked_from: LinkedFrom, only: Collection[str] | None = None) -> Due:
+    """The groups whose links were made from something else; `only` those with one of these keys."""
     states = store.link_states()
     clusters = {key: state.cluster for key, state in states.items()}
     overrides = OverridesByCluster(read_overrides(store), clusters)
+    catalogs = names_of(linked_from.states)
     due = {}
     for group in copies_of(clusters, states if only is None else only):
-        made_from = _made_from(facts.rest, group, states, overrides)
-        known = (made_from, with_prices(made_from, facts))
-        if any(states[key].made_from not in known for key in group):
+        made_from = _made_from(linked_from.settings, group, states, overrides)
+        if any(
+            states[key].made_from != made_from
+            or (catalogs and states[key].catalog not in catalogs)
+            for key in group
+        ):
             due[tuple(group)] = made_from
-    return Due(due, overrides, facts)
+    return Due(due, overrides, linked_from)
 
 
-def with_prices(made_from: str, facts: Facts) -> str:
-    """What links are made from of videos that state a price."""
-    return fingerprint([made_from, facts.prices])
+def concerned(
+    store: Store, recipe: LinkerRecipe, due: Due, change: CatalogChange, tasks: TaskRunner
+) -> Due:
+    """What is due, with the groups of copies in whose links the products of a change have a say.
+
+    That is where one of them has decided, where somebody has said something of one, and where one
+    that is held against the videos without the rest of the catalog would decide.
+    """
+    states = store.link_states()
+    clusters = {key: state.cluster for key, state in states.items()}
+    left = {
+        group: _made_from(due.linked_from.settings, group, states, due.overrides)
+        for group in map(tuple, copies_of(clusters, states))
+        if group not in due.made_from
+    }
+    deciding = store.videos_decided_by(pa.array([*change.touched, *change.gone], pa.string()))
+    by_price = store.videos_decided_by(pa.array(change.repriced, pa.string()))
+    skus = {*change.touched, *change.gone}
+
+    def decided(group: tuple[str, ...]) -> bool:
+        if not deciding.isdisjoint(group):
+            return True
+        if any(is_priced(states[key].catalog or "") and key in by_price for key in group):
+            return True
+        rules = due.overrides.of(group[0])
+        return any(rule.group_id is not None or rule.sku in skus for rule in rules)
+
+    found = {group for group in left if decided(group)}
+    asked = [group for group in left if group not in found]
+    if change.touched or change.repriced:
+        versions = {name: store.dataset(name).version for name in ("videos", "segments")}
+        parts = [
+            Asked(
+                recipe,
+                versions,
+                tuple((g, any(is_priced(states[k].catalog or "") for k in g)) for g in own),
+                change.touched,
+                change.repriced,
+            )
+            for own in _parts(asked)
+        ]
+        if parts and is_large(recipe):
+            deque(tasks.map_tasks(prepared, [recipe]), maxlen=0)
+        for groups in tasks.map_tasks(asked_part, parts, 1):
+            found.update(groups)
+    more = {group: made_from for group, made_from in left.items() if group in found}
+    return Due({**due.made_from, **more}, due.overrides, due.linked_from)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Groups of copies, each with whether it states a price, to be held against some products."""
+
+    recipe: LinkerRecipe
+    versions: Mapping[str, int]
+    groups: tuple[tuple[tuple[str, ...], bool], ...]
+    touched: tuple[str, ...]
+    repriced: tuple[str, ...]
+
+
+def asked_part(part: Asked) -> list[tuple[str, ...]]:
+    """The groups of a part that the products have a say in."""
+    found: list[tuple[str, ...]] = []
+    store = part.recipe.pinned.store
+    for priced in (False, True):
+        skus = (*part.touched, *part.repriced) if priced else part.touched
+        groups = [group for group, own in part.groups if own is priced]
+        if not groups or not skus:
+            continue
+        linker = linker_among(part.recipe, skus)
+        keys = [key for group in groups for key in group]
+        contests = store.contests_of(keys, part.versions["videos"])
+        place = 0
+        for batch in store.videos_to_link(groups, part.versions):
+            for copies in batch:
+                group, place = groups[place], place + 1
+                known = [contests.get(video.video_key) for _, video in copies]
+                entries = [from_bytes(own) for own in known if own is not None]
+                if len(entries) < len(known) or linker.concerns([v for _, v in copies], entries):
+                    found.append(group)
+    return found
+
+
+def _parts(groups: Sequence[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], ...]]:
+    for start in range(0, len(groups), _GROUPS_PER_TASK):
+        yield tuple(groups[start : start + _GROUPS_PER_TASK])
 
 
 def _made_from(
-    linked_as: str,
+    settings: str,
     group: Sequence[str],
     states: Mapping[str, LinkState],
     overrides: OverridesByCluster,
 ) -> str:
-    parts: list[Json] = [linked_as, [[key, states[key].content_sha256] for key in group]]
+    parts: list[Json] = [settings, [[key, states[key].content_sha256] for key in group]]
     # Left out where nobody said anything: most videos are such.
     if rules := overrides.of(group[0]):
         parts.append(override_facts(rules))
@@ -123,14 +207,18 @@ class Part:
     versions: Mapping[str, int]
     groups: tuple[tuple[str, ...], ...]
     overrides: Mapping[str, tuple[Override, ...]]
+    linked_from: LinkedFrom
     context: RunContext
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The links of some videos as rows; the keys of the videos, each with whether prices count."""
+    """The links of some videos as rows; by the keys of the videos, how theirs were made.
 
-    priced: Mapping[str, bool]
+    What the links of a video were made from is not known here: it is left empty.
+    """
+
+    made: Mapping[str, LinksMade]
     rows: pa.Table
 
 
@@ -138,17 +226,21 @@ def link_part(part: Part) -> Linked:
     """Link the groups of a part."""
     linker, store = linker_of(part.recipe), part.recipe.pinned.store
     links: list[tuple[str, ProductLink]] = []
-    priced: dict[str, bool] = {}
+    made: dict[str, LinksMade] = {}
     for batch in store.videos_to_link(part.groups, part.versions):
         for copies in filter(None, batch):
             own = [video.video_key for _, video in copies]
-            found = linker.link([video for _, video in copies], part.overrides.get(own[0], ()))
-            for (video_id, _), made in zip(copies, found, strict=True):
-                links += [(video_id, link) for link in made]
+            videos = [video for _, video in copies]
+            found, trace = linker.linked(videos, part.overrides.get(own[0], ()))
+            for (video_id, _), of_copy in zip(copies, found, strict=True):
+                links += [(video_id, link) for link in of_copy]
             # What one copy states counts for all.
-            states = any(linker.states_price(video) for _, video in copies)
-            priced |= dict.fromkeys(own, states)
-    return Linked(priced, link_rows(links, part.context))
+            priced = any(linker.states_price(video) for video in videos)
+            catalog = part.linked_from.catalog(priced=priced)
+            deciding = linker.skus_of(trace.deciding)
+            for key, contests in zip(own, trace.contests, strict=True):
+                made[key] = LinksMade("", catalog, deciding, as_bytes(contests))
+    return Linked(made, link_rows(links, part.context))
 
 
 def make_links(
@@ -159,13 +251,9 @@ def make_links(
     Tasks read and link, wherever there is room. What is one task's work is done here.
     """
     versions = {name: store.dataset(name).version for name in ("videos", "segments")}
-    groups = list(due.made_from)
     parts = [
-        Part(recipe, versions, own, due.overrides_on(own), context)
-        for own in (
-            tuple(groups[start : start + _GROUPS_PER_TASK])
-            for start in range(0, len(groups), _GROUPS_PER_TASK)
-        )
+        Part(recipe, versions, own, due.overrides_on(own), due.linked_from, context)
+        for own in _parts(list(due.made_from))
     ]
     if not parts:
         return
@@ -177,9 +265,9 @@ def make_links(
 
     def commit() -> int:
         done = {
-            key: with_prices(made_from[key], due.facts) if priced else made_from[key]
+            key: replace(how, made_from=made_from[key])
             for item in pending
-            for key, priced in item.priced.items()
+            for key, how in item.made.items()
         }
         store.write_links(done, pa.concat_tables([item.rows for item in pending]))
         pending.clear()
@@ -189,7 +277,7 @@ def make_links(
     for linked in answers:
         pending.append(linked)
         # A video without links is a row that changes as well.
-        if sum(item.rows.num_rows + len(item.priced) for item in pending) >= _ROWS_PER_COMMIT:
+        if sum(item.rows.num_rows + len(item.made) for item in pending) >= _ROWS_PER_COMMIT:
             yield commit()
     if pending:
         yield commit()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,13 @@ from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
-from reelshelf.indexer.pipeline.linking import Facts, due_links, facts_of_products, make_links
+from reelshelf.indexer.pipeline.catalog_changes import (
+    CatalogChange,
+    ProductFacts,
+    carried_states,
+    resemblance,
+)
+from reelshelf.indexer.pipeline.linking import LinkedFrom, concerned, due_links, make_links
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.measures import Candidate, measure
@@ -29,16 +35,17 @@ from reelshelf.indexer.store.head import held_back, read_head
 from reelshelf.indexer.store.products import sample_products
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
-from reelshelf.indexer.store.tables import DATA_TABLES
+from reelshelf.indexer.store.tables import DATA_TABLES, UNREADABLE
 from reelshelf.indexer.store.visual_stats import known_visual_stats, save_visual_stats
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.counts import counts_of
 from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch
 from reelshelf.schemas.gate import GateCheck
 from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.release import Release, VectorIndex
+from reelshelf.schemas.release import CatalogState, Release, VectorIndex
 from reelshelf.schemas.stages import (
     LATER_LINK_SETTINGS,
     LINK_SETTINGS,
@@ -62,6 +69,8 @@ _OVER_WHAT_IS_STORED = (
 )
 # So many products show what pictures of the shop are like.
 _PRODUCTS_FOR_STATS = 8192
+# Statistics stay while so large a share of the products is as it was.
+_SAME_CATALOG = 0.75
 # A message of more conditions than this is read by nobody.
 _MOST_TOLD = 6
 
@@ -72,7 +81,7 @@ class _Linked:
 
     stats: VisualStats | None
     calibration: Calibration
-    facts: Facts
+    linked_from: LinkedFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +150,14 @@ def _release(
     if run.scope.products_only:
         linked = _linked_before(run, baseline)
     else:
-        stats = _visual_stats(run, baseline)
+        pinned = PinnedTables.newest(run.store)
+        facts = ProductFacts.of(pinned)
+        stats = _visual_stats(run, baseline, facts)
         with run.stage("duplicates", 1) as stage:
             cluster_duplicates(run.store, indexes, stats, run.config.duplicates)
             stage.advance()
-        linked = _link(run, tasks, stats)
-    if not _has_news(run, baseline, linked.facts.rest, indexes):
+        linked = _link(run, baseline, tasks, stats, facts)
+    if not _has_news(run, baseline, linked.linked_from, indexes):
         return None
     hold = read_head(run.store).hold
     if hold and not how.asked:
@@ -220,10 +231,11 @@ class _TypedQueries:
         return encoder.encode_texts(texts)
 
 
-def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
+def _visual_stats(run: Run, baseline: Baseline, facts: ProductFacts) -> VisualStats | None:
     """The shop's statistics, measured anew only when videos or pictures have doubled.
 
-    Statistics that moved a little with every run would change every link every night.
+    Or when much of the catalog is another. Statistics that moved a little with every run would
+    change every link every night.
     """
     pictures = run.store.count("product_images")
     if not pictures:
@@ -236,6 +248,8 @@ def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
     if (
         stored is not None
         and stored.is_whole
+        and stored.counts is not None
+        and resemblance(stored.counts.sketch, facts.sketch) >= _SAME_CATALOG
         and count < 2 * stored.segments
         and pictures < 2 * stored.pictures
     ):
@@ -250,6 +264,7 @@ def _visual_stats(run: Run, baseline: Baseline) -> VisualStats | None:
         segments=count,
         pictures=pictures,
         term_shares=term_shares_of(sample.texts, catalog.analyzer),
+        counts=counts_of(catalog, run.store.count("products"), facts.sketch),
     )
     save_visual_stats(run.store, stats)
     return stats
@@ -260,17 +275,21 @@ def _linked_before(run: Run, baseline: Baseline) -> _Linked:
     latest = baseline.latest_in_generation
     assert latest is not None
     stats = known_visual_stats(run.store, latest.visual_stats_id)
-    facts = Facts(latest.linking_fingerprint, latest.prices_fingerprint)
-    return _Linked(stats, latest.calibration, facts)
+    return _Linked(stats, latest.calibration, LinkedFrom.of(latest))
 
 
-def _link(run: Run, tasks: TaskRunner, stats: VisualStats | None) -> _Linked:
+def _link(
+    run: Run,
+    baseline: Baseline,
+    tasks: TaskRunner,
+    stats: VisualStats | None,
+    facts: ProductFacts,
+) -> _Linked:
     """Link videos whose links are due: new ones, those whose copies or facts changed, or all."""
     pinned = PinnedTables.newest(run.store)
     calibration = newest_calibration(run.store) or default_calibration()
     stats_id = stats.stats_id if stats else None
-    facts = facts_of_products(pinned)
-    linked_as = fingerprint(
+    settings = fingerprint(
         [
             linking.VERSION,
             settings_of(run.config, LINK_SETTINGS)
@@ -279,19 +298,56 @@ def _link(run: Run, tasks: TaskRunner, stats: VisualStats | None) -> _Linked:
             calibration.model_dump(mode="json"),
             identity(run.refs.text),
             picture_fingerprint(run.refs, run.config),
-            facts.rest,
         ]
     )
-    facts = Facts(linked_as, facts.prices)
-    due = due_links(run.store, facts)
+    versions = {name: pinned.versions[name] for name in ("products", "product_images")}
+    alone = LinkedFrom(settings, (facts.state,), versions)
     recipe = LinkerRecipe.of(pinned, run.config, stats_id, calibration, run.refs.text.space)
+    # Without statistics every product weighs in every link.
+    before = _carried_from(run, baseline, settings) if stats else None
+    if before is None:
+        due = due_links(run.store, alone)
+    elif _same(before.states[0], facts.state):
+        due = due_links(run.store, replace(before, versions=versions))
+    else:
+        change = CatalogChange.between(ProductFacts.of(_catalog_of(run, before)), facts)
+        states = carried_states(before.states, change, len(facts.skus))
+        due = due_links(run.store, replace(alone, states=(facts.state, *states)))
+        if states:
+            due = concerned(run.store, recipe, due, change, tasks)
     with run.stage("links", sum(len(group) for group in due.made_from)) as stage:
         for linked in make_links(run.store, recipe, due, tasks, run.context):
             stage.advance(linked)
-    return _Linked(stats, calibration, facts)
+    return _Linked(stats, calibration, due.linked_from)
 
 
-def _has_news(run: Run, baseline: Baseline, linked_as: str, indexes: Sequence[VectorIndex]) -> bool:
+def _carried_from(run: Run, baseline: Baseline, settings: str) -> LinkedFrom | None:
+    """What the last links were made from, where only the catalog may be another since."""
+    latest = baseline.latest_in_generation
+    if latest is None or not latest.catalog_states:
+        return None
+    before = LinkedFrom.of(latest)
+    if before.settings != settings:
+        return None
+    try:
+        _catalog_of(run, before).count("products")
+    except UNREADABLE as error:
+        _LOG.info("all videos are linked: the last catalog cannot be read any more", exc_info=error)
+        return None
+    return before
+
+
+def _catalog_of(run: Run, linked_from: LinkedFrom) -> PinnedTables:
+    return PinnedTables(run.store, linked_from.versions)
+
+
+def _same(one: CatalogState, other: CatalogState) -> bool:
+    return (one.rest, one.prices) == (other.rest, other.prices)
+
+
+def _has_news(
+    run: Run, baseline: Baseline, linked_from: LinkedFrom, indexes: Sequence[VectorIndex]
+) -> bool:
     """Whether a release made now would differ from the one that is served.
 
     Tables tell of this run's changes and of those that a killed run left unpublished.
@@ -300,7 +356,7 @@ def _has_news(run: Run, baseline: Baseline, linked_as: str, indexes: Sequence[Ve
     if served is None or served.generation != run.store.generation or baseline.damaged:
         return True
     settings = releases.config_of(served)
-    if (served.linking_fingerprint, served.models) != (linked_as, run.refs):
+    if (served.linking_fingerprint, served.models) != (linked_from.fingerprint, run.refs):
         return True
     if any(
         getattr(settings, section) != getattr(run.config, section)
@@ -359,8 +415,10 @@ def _build_release(
         gate=[],
         visual_stats_id=linked.stats.stats_id if linked.stats else None,
         calibration=linked.calibration,
-        linking_fingerprint=linked.facts.rest,
-        prices_fingerprint=linked.facts.prices,
+        linking_fingerprint=linked.linked_from.fingerprint,
+        linking_settings_fingerprint=linked.linked_from.settings,
+        catalog_states=list(linked.linked_from.states),
+        catalog_versions=dict(linked.linked_from.versions),
         config=run.config.model_dump_json(),
         forced=forced,
     )

@@ -145,6 +145,9 @@ _VIDEOS: dict[str, Column] = {
         "products that a video sells are not shown",
         Counts("links", unless_null="links_fingerprint", since=8),
     ),
+    "linked_catalog": column(_UNSEEN),
+    "deciding": column(_UNSEEN),
+    "contests": column(_UNSEEN),
 }
 
 _SEGMENTS: dict[str, Column] = {

@@ -23,6 +23,7 @@ from reelshelf.indexer.text.catalog import CatalogIndex, CatalogVectors
 from reelshelf.indexer.text.lookup import Numbers, Texts
 from reelshelf.schemas.catalog import EncodedProduct
 from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.visual_stats import CatalogCounts
 
 _PRODUCTS, _PICTURES, _FIRST = "products.arrow", "pictures.arrow", "first-picture.npy"
 _TEXT, _FACTS, _IMAGE = "text.npy", "facts.npy", "image.npy"
@@ -83,18 +84,25 @@ class ProductsOnDisk(Sequence[EncodedProduct]):
         )
 
 
-def read_catalog(pinned: PinnedTables, kind: AnalyzerKind, folder: Path | None) -> CatalogIndex:
+def read_catalog(
+    pinned: PinnedTables,
+    kind: AnalyzerKind,
+    folder: Path | None,
+    counts: CatalogCounts | None = None,
+) -> CatalogIndex:
     """The catalog of some versions of the tables: in memory, or in files of an empty folder."""
     if folder is None:
-        return CatalogIndex.of(read_products(pinned.store, pinned.versions), kind)
+        return CatalogIndex.of(read_products(pinned.store, pinned.versions), kind, counts)
     write_catalog(pinned, folder)
-    return catalog_in(folder, kind)
+    return catalog_in(folder, kind, counts)
 
 
-def catalog_in(folder: Path, kind: AnalyzerKind) -> CatalogIndex:
+def catalog_in(
+    folder: Path, kind: AnalyzerKind, counts: CatalogCounts | None = None
+) -> CatalogIndex:
     """The catalog that lies in a folder."""
     products = ProductsOnDisk(folder)
-    return CatalogIndex.of_sorted(products, kind, products.vectors)
+    return CatalogIndex.of_sorted(products, kind, products.vectors, counts)
 
 
 def write_catalog(pinned: PinnedTables, folder: Path) -> None:

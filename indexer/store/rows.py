@@ -206,6 +206,9 @@ def video_rows(
                 "duplicates_fingerprint": None,
                 "duplicate_cluster": done.video.content_sha256,
                 "links_fingerprint": None,
+                "linked_catalog": None,
+                "deciding": None,
+                "contests": None,
             }
         )
     return with_checksums("videos", pa.Table.from_pylist(rows, schema=tables.videos_schema()))

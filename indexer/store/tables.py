@@ -23,6 +23,7 @@ import lance
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from lance.dataset import MergeInsertBuilder
 from lancedb.db import DBConnection
 from lancedb.table import Table
@@ -103,11 +104,28 @@ class VideoState:
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """A video's content and copies, and what its links were made from; None where they are due."""
+    """A video's content and copies, and what its links were made from; None where they are due.
+
+    `catalog` is the state of the catalog among that.
+    """
 
     content_sha256: str
     cluster: str
     made_from: str | None
+    catalog: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinksMade:
+    """How a video's links were made: from what, of which catalog, and what decided them.
+
+    `contests` are its contests, in the form of `reelshelf.indexer.linking.trace`.
+    """
+
+    made_from: str
+    catalog: str
+    deciding: tuple[str, ...]
+    contests: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -685,24 +703,53 @@ class Store:
             by_key = {video.video_key: (names[video.video_key], video) for video in videos}
             yield [[by_key[key] for key in group if key in by_key] for group in batch]
 
-    def write_links(self, made_from: Mapping[str, str], links: pa.Table) -> None:
-        """Replace all links of the videos that `made_from` gives a fingerprint for, by these."""
-        self.replace("links", links, "video_key", sorted(made_from))
+    def write_links(self, made: Mapping[str, LinksMade], links: pa.Table) -> None:
+        """Replace all links of the videos of which `made` says how theirs were made, by these."""
+        self.replace("links", links, "video_key", sorted(made))
         self.sync("links")
         counts = Counter(links["video_key"].to_pylist())
         # Last, since this is what tells the next run that the links are there.
         self._change_videos(
             {
-                key: {"links_fingerprint": print_, "link_count": counts[key]}
-                for key, print_ in made_from.items()
+                key: {
+                    "links_fingerprint": own.made_from,
+                    "link_count": counts[key],
+                    "linked_catalog": own.catalog,
+                    "deciding": list(own.deciding),
+                    "contests": own.contests,
+                }
+                for key, own in made.items()
             }
         )
 
     def link_states(self) -> dict[str, LinkState]:
         """What decides whether each video's links are due, by key."""
-        columns = ["video_key", "content_sha256", "duplicate_cluster", "links_fingerprint"]
+        columns = [
+            "video_key",
+            "content_sha256",
+            "duplicate_cluster",
+            "links_fingerprint",
+            "linked_catalog",
+        ]
         key, *state = (column.to_pylist() for column in self.scan("videos", columns).columns)
         return dict(zip(key, map(LinkState, *state), strict=True))
+
+    def videos_decided_by(self, skus: pa.Array) -> set[str]:
+        """Keys of the videos whose links one of these SKUs has decided."""
+        found: set[str] = set()
+        for batch in self.dataset("videos").to_batches(columns=["video_key", "deciding"]):
+            deciding = batch["deciding"]
+            owners = pc.list_parent_indices(deciding).filter(
+                pc.is_in(pc.list_flatten(deciding), skus)
+            )
+            found.update(batch["video_key"].take(pc.unique(owners)).to_pylist())
+        return found
+
+    def contests_of(self, keys: Sequence[str], version: int) -> dict[str, bytes]:
+        """What is kept of the contests of some videos, by key; none of those never linked."""
+        found = self.scan("videos", ["video_key", "contests"], among("video_key", keys), version)
+        key, contests = (column.to_pylist() for column in found.columns)
+        return {k: c for k, c in zip(key, contests, strict=True) if c is not None}
 
     def videos_to_compare(self, settings: str) -> list[str]:
         """Keys of the videos that were not yet compared with `settings`."""

@@ -15,6 +15,7 @@ from reelshelf.indexer.text.analyzer import Analyzer, AnalyzerKind, analyzer_of
 from reelshelf.indexer.text.groups import Groups, common_words, groups_of
 from reelshelf.indexer.text.languages import languages_of
 from reelshelf.indexer.text.lookup import Numbers, Rows, Strings, Texts, numbered
+from reelshelf.indexer.text.money import usual_currency
 from reelshelf.schemas.catalog import EncodedProduct, Product
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.visual_stats import CatalogCounts
@@ -254,6 +255,23 @@ class CatalogIndex:
         return self.counts.groups if self.counts else len(self.groups)
 
     @cached_property
+    def printed_on_groups(self) -> tuple[Strings, Rows]:
+        """The words that may stand on products, each with the groups that it stands on."""
+        words, of_product = self.words.print_words, self.words.printed
+        # A word is on a group once, however many of its products have it.
+        many = max(len(self.groups), 1)
+        group = self.groups.of[of_product.owners()].astype(np.int64)
+        word, group = np.divmod(np.unique(of_product.values * np.int64(many) + group), many)
+        return words, Rows.of_pairs(word, group, len(words))
+
+    @property
+    def usual_currency(self) -> str | None:
+        """What a number without a currency is in."""
+        if self.counts is not None:
+            return self.counts.currency
+        return usual_currency(Counter(currency or "" for currency in self.words.currencies))
+
+    @cached_property
     def prices(self) -> Mapping[decimal.Decimal, int]:
         """How many groups have a product of each price; what is not in it, one."""
         if self.counts is not None:
@@ -272,7 +290,7 @@ def code_of(product: Product, analyzer: Analyzer) -> str | None:
     return code if len(code) >= 5 and any(c.isdigit() for c in code) else None
 
 
-_MADE_AGAIN = frozenset(["words", "names", "group_names"])
+_MADE_AGAIN = frozenset(["words", "names", "group_names", "printed_on_groups"])
 
 
 def analyzer_for(products: Sequence[Product], kind: AnalyzerKind) -> Analyzer:

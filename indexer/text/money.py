@@ -78,6 +78,12 @@ def read_money(text: str, *, currency: str | None = None, language: str | None =
     return Money(_amount(found["number"].strip(), decimals), code)
 
 
+def usual_currency(used: Mapping[str, int]) -> str | None:
+    """What a number without a currency is in: what most products are in, "" being none."""
+    named = {currency: count for currency, count in used.items() if currency}
+    return max(sorted(named), key=named.__getitem__, default=None)
+
+
 def prices_in(text: str, *, currency: str | None = None) -> list[Money]:
     """The prices that stand in a text.
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from reelshelf.indexer.pipeline import linking
-from reelshelf.indexer.pipeline.linking import facts_of_products
+from reelshelf.indexer.pipeline.catalog_changes import ProductFacts
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
@@ -69,14 +69,14 @@ def test_facts_tell_what_links_are_made_of(
 ) -> None:
     shop = make_shop(tmp_path)
     shop.ingest()
-    before = facts_of_products(PinnedTables.newest(Store.open(shop.request.store)))
+    before = ProductFacts.of(PinnedTables.newest(Store.open(shop.request.store))).state
     catalog = tmp_path / "catalog" / "products.jsonl"
     rows = [json.loads(line) for line in catalog.read_text().splitlines()]
     rows[0] |= change
     # The order of rows is none of it.
     catalog.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows)))
     shop.ingest()
-    after = facts_of_products(PinnedTables.newest(Store.open(shop.request.store)))
+    after = ProductFacts.of(PinnedTables.newest(Store.open(shop.request.store))).state
     assert (after.rest != before.rest, after.prices != before.prices) == (rest, prices)
 
 
