@@ -106,10 +106,10 @@ def _contest(place: int, parts: Sequence[Utterance], heard: _Heard, own: Vectors
         reached=heard.reached,
         own=own,
         rivals=heard.shares.rivals,
-        most=heard.shares.most,
-        most_beside=np.zeros_like(own),
+                beside=np.zeros_like(own),
         least=_LEAST_LEFT,
         softness=_SOFTNESS,
+        lead=0.0,
         matches=partial(_matches, parts, heard, own),
     )
 

@@ -67,10 +67,10 @@ class AsrSemanticMatcher:
                 reached=reached,
                 own=shares.own,
                 rivals=shares.rivals,
-                most=shares.most,
-                most_beside=np.zeros_like(reached),
+                                beside=np.zeros_like(reached),
                 least=_LEAST_LEFT,
                 softness=_SOFTNESS,
+                lead=0.0,
                 matches=partial(_matches, sentence, numbers[some], shares),
             )
 

@@ -43,9 +43,8 @@ class Contest:
     """One moment, and the groups that reach anything with it.
 
     `place` tells contests of one kind in a video apart. Arrays are `(n,)`: `numbers` of groups, in
-    order; `reached`, what each reaches alone; `own`, what its rivals leave of that; `rivals`,
-    whether it takes anything off others. `most` is what it would keep if its two strongest rivals
-    were not there, and `most_beside` what the contest's second signal would say then.
+    order; `reached`, what each reaches alone; `own`, what its rivals leave of that; `beside`, what
+    the contest's second signal says of it; `rivals`, whether it takes anything off others.
     `softness` is that by which shares are made: 0 where rivals are not told from the rest, infinite
     where only the first keeps anything. A lead counts up to `lead`. What is below `least` is no
     match: it would say next to nothing. `matches` makes the matches of one of the groups, by its
@@ -57,11 +56,11 @@ class Contest:
     numbers: Numbers
     reached: Vectors
     own: Vectors
+    beside: Vectors
     rivals: npt.NDArray[np.bool_]
-    most: Vectors
-    most_beside: Vectors
     least: float
     softness: float
+    lead: float
     matches: Callable[[int], Iterable[Match]]
 
     def nearest(self, most: int) -> list[int]:
@@ -76,6 +75,47 @@ class Contest:
             chosen |= (self.reached > 0.0) & np.isin(self.numbers, list(declared))
         for column in np.flatnonzero(chosen).tolist():
             yield from self.matches(column)
+
+    def most(self, staying: npt.NDArray[np.bool_]) -> tuple[Vectors, Vectors]:
+        """`own` and `beside` as they would be at most, were some rivals gone.
+
+        Those are for each group the strongest two of the others but for those that are `staying`.
+        """
+        if not self.softness:
+            # Who claims a word of whom is not known here.
+            return (self.own if staying[self.rivals].all() else self.reached), self.beside
+        order = np.argsort(-self.reached, kind="stable")
+        going = order[~staying[order]]
+        left = np.maximum(
+            _best_other(self.reached, order[staying[order]], 0),
+            _best_other(self.reached, going, _GONE),
+        )
+        ahead = np.clip(self.reached - left, -self.lead, self.lead)
+        if math.isinf(self.softness):
+            return np.maximum(ahead, 0.0), self.beside
+        # Each of the first may lose the others of them, and all the rest lose the very first.
+        first = going[: _GONE + 1]
+        most = _without(self.reached, first[:_GONE], self.softness)
+        for place in first[:_GONE].tolist():
+            most[place] = _without(self.reached, first[first != place], self.softness)[place]
+        return np.maximum(most, self.own), ahead
+
+
+def _best_other(reached: Vectors, ranked: Numbers, gone: int) -> Vectors:
+    """What the best of some others of each reaches, without the first `gone` of them.
+
+    `ranked` are the places of these, best first.
+    """
+    values = np.append(reached[ranked], np.zeros(gone + 2, np.float32))
+    best = np.full(len(reached), values[gone], np.float32)
+    best[ranked[: gone + 1]] = values[gone + 1]
+    return best
+
+
+def _without(reached: Vectors, gone: Numbers, softness: float) -> Vectors:
+    left = reached.copy()
+    left[gone] = 0.0
+    return shared(left, softness)[0]
 
 
 class Matcher(Protocol):
@@ -100,55 +140,34 @@ class Shares:
     hints: Vectors
     ahead: Vectors
     rivals: npt.NDArray[np.bool_]
-    most: Vectors
-    most_ahead: Vectors
 
     @classmethod
     def of(cls, reached: Vectors, softness: float) -> "Shares":
         """Of what groups reach, `(n,)`, all above 0. A lead counts as far as rivals reach."""
-        order = np.argsort(-reached, kind="stable")
-        ranked = np.append(reached[order], np.zeros(_GONE + 2, np.float32))
         own, near = shared(reached, softness)
-        ahead = reached - ranked[0]
-        ahead[order[:1]] = ranked[0] - ranked[1]
         lead = REACH * softness
-        # Each of the first may lose the others of them, and all the rest lose the very first.
-        first = order[: _GONE + 1]
-        most = _without(reached, first[:_GONE], softness)
-        for place in first[:_GONE].tolist():
-            most[place] = _without(reached, first[first != place], softness)[place]
-        most_ahead = reached - ranked[_GONE]
-        most_ahead[first] = reached[first] - ranked[_GONE + 1]
-        return cls(
-            own,
-            np.asarray(reached * near, np.float32),
-            np.clip(ahead, -lead, lead),
-            near > 0.0,
-            np.maximum(most, own),
-            np.clip(most_ahead, -lead, lead),
-        )
+        ahead = np.clip(_ahead(reached), -lead, lead)
+        return cls(own, np.asarray(reached * near, np.float32), ahead, near > 0.0)
 
 
 def first_alone(reached: Vectors, lead: float) -> Shares:
     """Where only the first keeps anything: what it is ahead of the next, up to `lead`."""
-    order = np.argsort(-reached, kind="stable")
-    ranked = np.append(reached[order], np.zeros(_GONE + 2, np.float32))
-    own, most = np.zeros_like(reached), np.zeros_like(reached)
-    own[order[:1]] = min(ranked[0] - ranked[1], lead)
-    first = order[: _GONE + 1]
-    most[first] = np.clip(reached[first] - ranked[_GONE + 1], 0.0, lead)
+    ahead = _ahead(reached)
+    own = np.clip(ahead, 0.0, lead)
+    ranked = np.append(np.sort(reached)[::-1], np.zeros(2, np.float32))
     rivals = np.zeros(len(reached), bool)
-    for level in (reached == ranked[0], reached == ranked[1]):
+    for value in ranked[:2].tolist():
+        level = reached == value
         # More that are level are level still where some of them are gone.
-        if level.sum() <= _GONE + 1:
+        if value > max(ranked[0] - lead, 0.0) and level.sum() <= _GONE + 1:
             rivals |= level
-    return Shares(own, own, own, rivals, most, most)
+    return Shares(own, own, ahead, rivals)
 
 
-def _without(reached: Vectors, gone: Numbers, softness: float) -> Vectors:
-    left = reached.copy()
-    left[gone] = 0.0
-    return shared(left, softness)[0]
+def _ahead(reached: Vectors) -> Vectors:
+    """How far each of some is ahead of the best other, or of nothing; negative where behind."""
+    order = np.argsort(-reached, kind="stable")
+    return np.asarray(reached - _best_other(reached, order, 0), np.float32)
 
 
 def shared(reached: Vectors, softness: float) -> tuple[Vectors, Vectors]:

@@ -18,6 +18,7 @@ from reelshelf.indexer.linking.prices import GroupPrices
 from reelshelf.indexer.linking.titles import NamedGroups
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.lookup import Numbers
+from reelshelf.indexer.text.money import Money
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Box, Vectors
@@ -25,7 +26,7 @@ from reelshelf.schemas.segments import ScreenText, Segment
 
 # So far ahead of all others, in words of one group, what is seen of a pack has to be to say a thing.
 _LEAST = 0.05
-_MOST_AHEAD = 2.0
+_MOST_AHEAD = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,23 @@ class OcrMatcher:
     def contests(self, video: LinkableVideo) -> Iterable[Contest]:
         """Of captions, and of what packs show."""
         for place, shown in enumerate(shown_together(video.segments)):
-            matches = partial(self._captioned, shown)
-            yield self._names.contest(Kind.WRITTEN, place, shown.lines, matches)
+            prices = self._prices.stated(shown.text)
+            matches = partial(self._captioned, shown, prices)
+            beside = 1.0 if prices else 0.0
+            yield self._names.contest(Kind.WRITTEN, place, shown.lines, matches, beside)
         if len(self._catalog):
             yield from self._printed(video.segments)
 
-    def _captioned(self, shown: Shown, group: int, strength: float) -> Iterable[Match]:
+    def _captioned(
+        self, shown: Shown, prices: Sequence[Money], group: int, strength: float
+    ) -> Iterable[Match]:
         yield Match(
             group=group,
             modality=Modality.OCR,
             strength=strength,
             signals={
                 Signal.OCR_TITLE: strength,
-                Signal.OCR_PRICE: self._prices.agreement(self._prices.stated(shown.text), group),
+                Signal.OCR_PRICE: self._prices.agreement(prices, group),
             },
             span=shown.span,
             at_ms=shown.span.start_ms,
@@ -115,10 +120,10 @@ def _contest_of_print(
         reached=weights,
         own=shares.own,
         rivals=shares.rivals,
-        most=shares.most,
-        most_beside=np.zeros_like(weights),
+                beside=np.zeros_like(weights),
         least=_LEAST,
         softness=math.inf,
+        lead=_MOST_AHEAD,
         matches=matches,
     )
 

@@ -59,11 +59,16 @@ class NamedGroups:
         return named
 
     def contest(
-        self, kind: Kind, place: int, text: str, matches: Callable[[int, float], Iterable[Match]]
+        self,
+        kind: Kind,
+        place: int,
+        text: str,
+        matches: Callable[[int, float], Iterable[Match]],
+        beside: float = 0.0,
     ) -> Contest:
         """That of the groups that `text` may name; `matches` are those of a group and a strength.
 
-        Words that one name claims are not another's, so what a name would keep without its rivals
+        `beside` is what its second signal says of them at most. Words that one name claims are not another's, so what a name would keep without its rivals
         is all that is found of it.
         """
         found, considered = self._names.held_against(text)
@@ -80,11 +85,12 @@ class NamedGroups:
             numbers=np.array(numbers, np.intp),
             reached=reached,
             own=own,
-            rivals=np.ones(len(numbers), bool),
-            most=reached,
-            most_beside=np.full(len(numbers), kind is Kind.WRITTEN, np.float32),
+            # Names whose words others have claimed take nothing off any.
+            rivals=np.isin(numbers, [*named, *(match.number for match in found)]),
+                        beside=np.full(len(numbers), beside, np.float32),
             least=_LEAST,
             softness=0.0,
+            lead=0.0,
             matches=lambda column: matches(numbers[column], float(own[column])),
         )
 

@@ -107,24 +107,45 @@ class Kept:
 
 def traced(by_copy: Sequence[Sequence[Contest]], bar: Bar, declared: Collection[int]) -> Trace:
     """The trace of some copies, given the contests of each."""
-    most = (Kept(c, c.most, c.most_beside) for own in by_copy for c in own)
+    contests = [contest for own in by_copy for contest in own if len(contest.numbers)]
+    linked = bar.passed((Kept(c, c.own, c.beside) for c in contests), declared)
+    # Where one of these goes, or one that takes anything off them, the video is linked again.
+    deciding = _deciding(contests, linked, [c.own for c in contests])
+    most = [Kept(c, *c.most(np.isin(c.numbers, deciding))) for c in contests]
     linked = bar.passed(most, declared)
-    deciding = [linked]
+    deciding = _deciding(contests, linked, [item.kept for item in most])
+    say = {id(item.contest): _has_linked(item.contest, item.kept, linked) for item in most}
     entries = []
     for own in by_copy:
         rows = []
         for contest in (c for c in own if len(c.numbers)):
-            has_say = contest.most >= contest.least
-            has_linked = bool(np.isin(contest.numbers[has_say], linked).any())
-            if has_linked:
-                deciding.append(contest.numbers[contest.rivals])
             ranked = np.sort(np.append(contest.reached, np.float32(0.0)))
             best, second = float(ranked[-1]), float(ranked[-2])
-            rows.append(
-                (contest.kind, contest.place, best, second, _near(contest, best), has_linked)
-            )
+            near = _near(contest, best)
+            rows.append((contest.kind, contest.place, best, second, near, say[id(contest)]))
         entries.append(np.array(rows, _ENTRY))
-    return Trace(np.unique(np.concatenate(deciding)), tuple(entries))
+    return Trace(deciding, tuple(entries))
+
+
+def _has_linked(contest: Contest, kept: Vectors, linked: Numbers) -> bool:
+    """Whether one of the groups that are linked has a part in a contest."""
+    has_part = kept >= contest.least
+    if not contest.softness:
+        # It may have none because another claims its words.
+        has_part = np.ones(len(kept), bool)
+    return bool(np.isin(contest.numbers[has_part], linked).any())
+
+
+def _deciding(
+    contests: Sequence[Contest], linked: Numbers, kept: Sequence[Vectors]
+) -> Numbers:
+    """Groups that are linked, and those that take something off them."""
+    rivals = [
+        contest.numbers[contest.rivals]
+        for contest, own in zip(contests, kept, strict=True)
+        if _has_linked(contest, own, linked)
+    ]
+    return np.unique(np.concatenate([linked, *rivals]))
 
 
 def _near(contest: Contest, best: float) -> float:
@@ -168,9 +189,10 @@ def _kept(contest: Contest, best: float, second: float, others: float) -> tuple[
     reached = contest.reached
     ahead = reached - np.float32(best)
     if math.isinf(contest.softness):
-        return Kept(contest, ahead, ahead), bool((reached >= second - _SLACK).any())
+        least = max(second, best - contest.lead) - _SLACK
+        return Kept(contest, ahead, ahead), bool((reached >= least).any())
     if not contest.softness:
-        return Kept(contest, reached, contest.most_beside), True
+        return Kept(contest, reached, contest.beside), True
     behind = np.maximum(np.float32(-_SLACK) - ahead, 0.0) / np.float32(contest.softness)
     near = closeness(behind)
     left = reached * near / np.maximum(near + np.float32(others), 1e-6)

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from reelshelf.indexer.linking.candidates import CandidateSource, Comparable
-from reelshelf.indexer.linking.contests import Contest, Kind, Shares
+from reelshelf.indexer.linking.contests import REACH, Contest, Kind, Shares
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.visual_stats import GroupPictures
 from reelshelf.indexer.text.lookup import Numbers
@@ -70,10 +70,10 @@ class VisualMatcher:
                 reached=row[some],
                 own=shares.own,
                 rivals=shares.rivals,
-                most=shares.most,
-                most_beside=shares.most_ahead,
+                                beside=shares.ahead,
                 least=_LEAST,
                 softness=_SOFTNESS,
+                lead=REACH * _SOFTNESS,
                 matches=partial(
                     self._matches, segment, numbers[some], shares, cosines[place], spans
                 ),
