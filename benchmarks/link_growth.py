@@ -51,6 +51,7 @@ from reelshelf.schemas.links import LinkableVideo
 from reelshelf.schemas.media import Box, Vectors
 from reelshelf.schemas.segments import PostKind, PostText, ScreenText, Segment, Utterance
 from reelshelf.schemas.tables import products_schema
+from reelshelf.schemas.visual_stats import VisualStats
 
 _SHOP = "made"
 _LARGEST_COMPARED = 100_000
@@ -89,6 +90,20 @@ class Item:
     facts: str
     printed: str
     place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is another in a catalog, as places: other titles, other pictures, removed; how many new."""
+
+    retitled: frozenset[int] = frozenset()
+    pictured: frozenset[int] = frozenset()
+    removed: frozenset[int] = frozenset()
+    new: int = 0
+
+
+UNCHANGED = Changes()
+_CHANGED = "Edition"
 
 
 class Shop:
@@ -168,19 +183,21 @@ def _unit(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / norms, np.float32)
 
 
-def write_shop(shop: Shop, folder: Path) -> None:
+def write_shop(shop: Shop, folder: Path, changes: Changes = UNCHANGED) -> None:
     """Write the catalog as a store's would be: rows, and vectors in mapped files."""
+    places = [p for p in range(shop.count + changes.new) if p not in changes.removed]
     schema = products_schema(TEXT_DIM)
     schema = pa.schema([field for field in schema if not field.name.endswith("_vector")])
     rows = []
-    for place in range(shop.count):
+    for place in places:
         item = shop.item(place)
+        title = f"{item.title} {_CHANGED}" if place in changes.retitled else item.title
         rows.append(
             dict.fromkeys(schema.names)
             | {
                 "product_key": product_key(_SHOP, item.sku),
                 "sku": item.sku,
-                "title": item.title,
+                "title": title,
                 "brand": shop.brand(place),
                 "price": Decimal(1 + place % 199),
                 "currency": "EUR",
@@ -190,26 +207,41 @@ def write_shop(shop: Shop, folder: Path) -> None:
             }
         )
     products = pa.Table.from_pylist(rows, schema=pa.schema([f.with_nullable(True) for f in schema]))
-    printed = [[shop.item(place).printed] for place in range(shop.count)]
+    printed = [[shop.item(place).printed] for place in places]
     pictures = pa.table(
         {
             "product_key": products["product_key"],
             "uri": pc.list_flatten(products["images"]),
-            "content_sha256": [f"{place:064x}" for place in range(shop.count)],
+            "content_sha256": [f"{place:064x}" for place in places],
             "printed": pa.array(printed, pa.list_(pa.string())),
         }
     )
-    write_rows(folder, products, pictures, np.arange(shop.count + 1))
-    text, facts, image = new_vectors(folder, shop.count, shop.count, TEXT_DIM, IMAGE_DIM)
-    for start in range(0, shop.count, _AT_ONCE):
-        places = range(start, min(start + _AT_ONCE, shop.count))
-        part = slice(places.start, places.stop)
-        image[part] = shop.vectors(places, IMAGE_DIM, 1, 0.6)
-        facts[part] = shop.vectors(places, TEXT_DIM, 2, 0.5)
-        noise = np.random.default_rng([3, start]).standard_normal(
-            (len(places), TEXT_DIM), np.float32
-        )
-        text[part] = _unit(0.9 * facts[part] + 0.43 * _unit(noise))
+    count = len(places)
+    write_rows(folder, products, pictures, np.arange(count + 1))
+    arrays = new_vectors(folder, count, count, TEXT_DIM, IMAGE_DIM)
+    row_of = np.full(shop.count + changes.new, -1)
+    row_of[places] = np.arange(count)
+    # What is new is drawn apart, so that all others are as they were.
+    for first, last in ((0, shop.count), (shop.count, shop.count + changes.new)):
+        for start in range(first, last, _AT_ONCE):
+            drawn = range(start, min(start + _AT_ONCE, last))
+            rows_of = row_of[drawn.start : drawn.stop]
+            vectors = _vectors_of(shop, drawn, changes)
+            for array, own in zip(arrays, vectors, strict=True):
+                array[rows_of[rows_of >= 0]] = own[rows_of >= 0]
+
+
+def _vectors_of(shop: Shop, places: range, changes: Changes) -> tuple[Vectors, Vectors, Vectors]:
+    """The vectors of texts, facts and pictures of some products in order."""
+    image = shop.vectors(places, IMAGE_DIM, 1, 0.6)
+    for place in changes.pictured.intersection(places):
+        other = _unit(_drawn(6, np.array([place]), IMAGE_DIM))[0]
+        image[place - places.start] = _unit(image[place - places.start] + other)
+    facts = shop.vectors(places, TEXT_DIM, 2, 0.5)
+    noise = np.random.default_rng([3, places.start]).standard_normal(
+        (len(places), TEXT_DIM), np.float32
+    )
+    return _unit(0.9 * facts + 0.43 * _unit(noise)), facts, image
 
 
 class Videos:
@@ -336,12 +368,17 @@ def prepare(folder: Path, count: int) -> Prepared:
 
 
 def _linker(shop: Shop, folder: Path, *, indexed: bool) -> Linker:
+    return linker_with(stats_of(shop, folder), folder, indexed=indexed)
+
+
+def stats_of(shop: Shop, folder: Path) -> VisualStats:
+    """The statistics of a made shop whose catalog lies in a folder."""
     catalog = catalog_in(folder / "catalog", "icu")
     videos = Videos(shop, catalog.vectors.image, catalog.facts_vectors)
     segments = [s for number in range(200) for s in videos.of(100_000 + number).segments]
     step = max(1, shop.count // 8192)
     some = type(catalog).of([catalog.products[i] for i in range(0, shop.count, step)])
-    stats = fit_visual_stats(
+    return fit_visual_stats(
         np.stack([s.frame_vector for s in segments]),
         np.arange(len(segments)),
         some,
@@ -350,6 +387,10 @@ def _linker(shop: Shop, folder: Path, *, indexed: bool) -> Linker:
         term_shares=term_shares_of((s.text for s in segments), analyzer_of("icu", ("en",))),
         counts=counts_of(some, shop.count, ()),
     )
+
+
+def linker_with(stats: VisualStats, folder: Path, *, indexed: bool) -> Linker:
+    """The linker of the catalog in a folder."""
     catalog = catalog_in(folder / "catalog", "icu", stats.counts)
     place_for = partial(new_mapped, folder / f"pictures-{indexed}.npy")
     return Linker(

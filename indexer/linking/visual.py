@@ -25,7 +25,7 @@ from reelshelf.schemas.segments import Segment
 
 _SOFTNESS = 0.025
 # Less of a similarity than this says next to nothing.
-_LEAST = 0.02
+_LEAST = 0.04
 # How much of what a frame, and a product, reaches with others beyond noise is taken off.
 _FRAME, _HUB = 0.25, 0.5
 # Cosine by which a variant's picture must be nearer than another's to tell them apart.
