@@ -82,8 +82,8 @@ def night(folder: Path, count: int, videos: int) -> Night:
     made = Videos(shop, catalog.vectors.image, catalog.facts_vectors)
     sku = {p: shop.item(p).sku for p in range(count + changes.new)}
     touched = [*changes.retitled, *changes.pictured, *range(count, count + changes.new)]
-    old = {sku[p] for p in (*changes.retitled, *changes.pictured, *changes.removed)}
     among = after.among([sku[p] for p in touched], HeardGroups)
+    old = {*among.known, *(sku[p] for p in changes.removed)}
     for linker in (before, after, among):
         linker.link([made.of(videos)])
     link_s = ask_s = off = 0.0
@@ -109,7 +109,10 @@ def night(folder: Path, count: int, videos: int) -> Night:
         if differs > _ROUNDING and not concerned:
             missed += 1
             off = max(off, differs)
-            missed_links += sum((scores.get(s, 0.0) >= 0.5) != (scores_now.get(s, 0.0) >= 0.5) for s in {*scores, *scores_now})
+            missed_links += sum(
+                (scores.get(s, 0.0) >= 0.5) != (scores_now.get(s, 0.0) >= 0.5)
+                for s in {*scores, *scores_now}
+            )
     return Night(link_s, ask_s, decided, asked_for, changed, missed, missed_links, off)
 
 

@@ -106,7 +106,7 @@ def _contest(place: int, parts: Sequence[Utterance], heard: _Heard, own: Vectors
         reached=heard.reached,
         own=own,
         rivals=heard.shares.rivals,
-                beside=np.zeros_like(own),
+        beside=np.zeros_like(own),
         least=_LEAST_LEFT,
         softness=_SOFTNESS,
         lead=0.0,

@@ -67,7 +67,7 @@ class AsrSemanticMatcher:
                 reached=reached,
                 own=shares.own,
                 rivals=shares.rivals,
-                                beside=np.zeros_like(reached),
+                beside=np.zeros_like(reached),
                 least=_LEAST_LEFT,
                 softness=_SOFTNESS,
                 lead=0.0,
@@ -75,9 +75,7 @@ class AsrSemanticMatcher:
             )
 
 
-def _matches(
-    sentence: Utterance, numbers: Numbers, shares: Shares, column: int
-) -> Iterable[Match]:
+def _matches(sentence: Utterance, numbers: Numbers, shares: Shares, column: int) -> Iterable[Match]:
     strength = float(shares.own[column])
     yield Match(
         group=int(numbers[column]),

@@ -38,6 +38,10 @@ class Kind(IntEnum):
     POSTED = 6
 
 
+# Where the words that one name claims are no other's.
+CLAIMING = frozenset([Kind.WRITTEN, Kind.SAID, Kind.POSTED])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Contest:
     """One moment, and the groups that reach anything with it.
@@ -45,8 +49,7 @@ class Contest:
     `place` tells contests of one kind in a video apart. Arrays are `(n,)`: `numbers` of groups, in
     order; `reached`, what each reaches alone; `own`, what its rivals leave of that; `beside`, what
     the contest's second signal says of it; `rivals`, whether it takes anything off others.
-    `softness` is that by which shares are made: 0 where rivals are not told from the rest, infinite
-    where only the first keeps anything. A lead counts up to `lead`. What is below `least` is no
+    `softness` is that by which shares are made, infinite where only the first keeps anything. A lead counts up to `lead`. What is below `least` is no
     match: it would say next to nothing. `matches` makes the matches of one of the groups, by its
     place in the arrays.
     """
@@ -81,7 +84,7 @@ class Contest:
 
         Those are for each group the strongest two of the others but for those that are `staying`.
         """
-        if not self.softness:
+        if self.kind in CLAIMING:
             # Who claims a word of whom is not known here.
             return (self.own if staying[self.rivals].all() else self.reached), self.beside
         order = np.argsort(-self.reached, kind="stable")

@@ -148,6 +148,11 @@ class Linker:
             candidates,
         )
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The SKUs of all its products."""
+        return tuple(self._catalog.index_of)
+
     def link(
         self, copies: Sequence[LinkableVideo], rules: Sequence[Override] = ()
     ) -> list[list[ProductLink]]:

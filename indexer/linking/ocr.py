@@ -120,7 +120,7 @@ def _contest_of_print(
         reached=weights,
         own=shares.own,
         rivals=shares.rivals,
-                beside=np.zeros_like(weights),
+        beside=np.zeros_like(weights),
         least=_LEAST,
         softness=math.inf,
         lead=_MOST_AHEAD,

@@ -87,9 +87,9 @@ class NamedGroups:
             own=own,
             # Names whose words others have claimed take nothing off any.
             rivals=np.isin(numbers, [*named, *(match.number for match in found)]),
-                        beside=np.full(len(numbers), beside, np.float32),
+            beside=np.full(len(numbers), beside, np.float32),
             least=_LEAST,
-            softness=0.0,
+            softness=_SOFTNESS,
             lead=0.0,
             matches=lambda column: matches(numbers[column], float(own[column])),
         )

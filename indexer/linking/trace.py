@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logit
 
-from reelshelf.indexer.linking.contests import REACH, Contest, Kind, closeness
+from reelshelf.indexer.linking.contests import CLAIMING, Contest, Kind, closeness
 from reelshelf.indexer.text.lookup import Numbers
 from reelshelf.schemas.calibration import Calibration, Signal
 from reelshelf.schemas.media import Vectors
@@ -37,6 +37,7 @@ _ENTRY = np.dtype(
 Entries = npt.NDArray[np.void]
 # What halves of vectors, and sums in another order, move.
 _SLACK = 2e-3
+_ROUNDING = 1e-5
 # The signals of what groups keep of a contest, for each unit of it, and those beside.
 _SAYS: dict[Kind, tuple[Signal, float]] = {
     Kind.SEEN: (Signal.VISUAL_SIMILARITY, 1.0),
@@ -130,15 +131,13 @@ def traced(by_copy: Sequence[Sequence[Contest]], bar: Bar, declared: Collection[
 def _has_linked(contest: Contest, kept: Vectors, linked: Numbers) -> bool:
     """Whether one of the groups that are linked has a part in a contest."""
     has_part = kept >= contest.least
-    if not contest.softness:
+    if contest.kind in CLAIMING:
         # It may have none because another claims its words.
         has_part = np.ones(len(kept), bool)
     return bool(np.isin(contest.numbers[has_part], linked).any())
 
 
-def _deciding(
-    contests: Sequence[Contest], linked: Numbers, kept: Sequence[Vectors]
-) -> Numbers:
+def _deciding(contests: Sequence[Contest], linked: Numbers, kept: Sequence[Vectors]) -> Numbers:
     """Groups that are linked, and those that take something off them."""
     rivals = [
         contest.numbers[contest.rivals]
@@ -149,9 +148,11 @@ def _deciding(
 
 
 def _near(contest: Contest, best: float) -> float:
-    if not 0.0 < contest.softness < math.inf:
+    """How near all rivals are to the best, in sum."""
+    if math.isinf(contest.softness):
         return 0.0
-    return float(closeness((best - contest.reached) / np.float32(contest.softness)).sum())
+    behind = (best - contest.reached[contest.rivals]) / np.float32(contest.softness)
+    return float(closeness(behind).sum())
 
 
 _NONE = np.zeros(1, _ENTRY)[0]
@@ -189,16 +190,17 @@ def _kept(contest: Contest, best: float, second: float, others: float) -> tuple[
     reached = contest.reached
     ahead = reached - np.float32(best)
     if math.isinf(contest.softness):
-        least = max(second, best - contest.lead) - _SLACK
-        return Kept(contest, ahead, ahead), bool((reached >= least).any())
-    if not contest.softness:
-        return Kept(contest, reached, contest.beside), True
+        # Who is level with the second changes nothing: the first is as far ahead as it was.
+        more = max(second, best - contest.lead) + _ROUNDING
+        return Kept(contest, ahead, ahead), bool((reached > more).any())
     behind = np.maximum(np.float32(-_SLACK) - ahead, 0.0) / np.float32(contest.softness)
     near = closeness(behind)
     left = reached * near / np.maximum(near + np.float32(others), 1e-6)
     kept = np.where(ahead > -_SLACK, reached, left)
-    lead = np.float32(REACH * contest.softness)
-    return Kept(contest, kept, np.clip(ahead, -lead, lead)), bool((near > 0.0).any())
+    beside = (
+        contest.beside if contest.kind in CLAIMING else np.clip(ahead, -contest.lead, contest.lead)
+    )
+    return Kept(contest, kept, np.asarray(beside, np.float32)), bool((near > 0.0).any())
 
 
 def as_bytes(entries: Entries) -> bytes:

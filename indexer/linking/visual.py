@@ -70,7 +70,7 @@ class VisualMatcher:
                 reached=row[some],
                 own=shares.own,
                 rivals=shares.rivals,
-                                beside=shares.ahead,
+                beside=shares.ahead,
                 least=_LEAST,
                 softness=_SOFTNESS,
                 lead=REACH * _SOFTNESS,

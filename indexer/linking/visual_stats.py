@@ -52,7 +52,9 @@ _MOST_PICTURES = 8192
 # and how many more tell how many there are beyond them.
 _COHORT, _NEIGHBORS, _BEYOND = 512, 10, 40
 # By how much the logarithms of ranks up to both of these differ in the mean.
-_BETWEEN = float(np.log(np.arange(1, _BEYOND + 1)).mean() - np.log(np.arange(1, _NEIGHBORS + 1)).mean())
+_BETWEEN = float(
+    np.log(np.arange(1, _BEYOND + 1)).mean() - np.log(np.arange(1, _NEIGHBORS + 1)).mean()
+)
 
 
 def fit_visual_stats(

@@ -1,7 +1,7 @@
 """What links are made from of a catalog, and which of its products have changed in that."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from reelshelf.indexer.linking.link import linking_facts
 from reelshelf.indexer.store.rows import product_records
 from reelshelf.indexer.store.snapshot import PinnedTables
+from reelshelf.indexer.text.groups import MOST_VARIANTS
 from reelshelf.indexer.text.money import usual_currency
 from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.release import CatalogState
@@ -101,8 +102,24 @@ class CatalogChange:
     repriced: tuple[str, ...]
 
     @classmethod
-    def between(cls, before: ProductFacts, after: ProductFacts) -> "CatalogChange":
-        """What has changed from one catalog to another."""
+    def between(
+        cls, before: PinnedTables, after: PinnedTables, facts: ProductFacts
+    ) -> "CatalogChange":
+        """What has changed from one catalog to another, of which `facts` are.
+
+        What is left of a group that a product was in is another group, and counts as touched.
+        """
+        change = cls._of_facts(ProductFacts.of(before), facts)
+        left = kin_of(before, after, {*change.touched, *change.gone})
+        touched = left.union(change.touched)
+        return cls(
+            tuple(sorted(touched)),
+            change.gone,
+            tuple(sku for sku in change.repriced if sku not in touched),
+        )
+
+    @classmethod
+    def _of_facts(cls, before: ProductFacts, after: ProductFacts) -> "CatalogChange":
         at = pc.fill_null(pc.index_in(after.skus, before.skus), -1).to_numpy()
         there = at >= 0
         same = np.zeros(len(at), bool)
@@ -118,6 +135,31 @@ class CatalogChange:
 
     def __len__(self) -> int:
         return len(self.touched) + len(self.gone) + len(self.repriced)
+
+
+def kin_of(before: PinnedTables, after: PinnedTables, skus: Collection[str]) -> set[str]:
+    """SKUs of the later catalog that may have been variants of some of the earlier one.
+
+    They have a group that the catalog gives in common with one of these, or a picture.
+    """
+    columns = ["product_key", "sku", "group_id"]
+    old = before.scan("products", columns)
+    old = old.filter(pc.is_in(old["sku"], pa.array(sorted(skus), pa.string())))
+    groups = pc.unique(pc.drop_null(old["group_id"]))
+    columns = ["product_key", "content_sha256"]
+    shown = before.scan("product_images", columns)
+    shown = shown.filter(pc.is_in(shown["product_key"], pc.unique(old["product_key"])))
+    now = after.scan("product_images", columns)
+    now = now.filter(pc.is_in(now["content_sha256"], pc.unique(shown["content_sha256"])))
+    counts = now.group_by("content_sha256").aggregate([("product_key", "count")])
+    # A picture of very many tells of no group.
+    few = counts.filter(pc.less_equal(counts["product_key_count"], MOST_VARIANTS))
+    owners = now.filter(pc.is_in(now["content_sha256"], few["content_sha256"]))["product_key"]
+    products = after.scan("products", ["product_key", "sku", "group_id"])
+    kin = pc.or_(
+        pc.is_in(products["group_id"], groups), pc.is_in(products["product_key"], pc.unique(owners))
+    )
+    return set(products.filter(kin)["sku"].to_pylist())
 
 
 # Links are carried over a catalog of which so large a share has changed since they were made, and

@@ -87,8 +87,7 @@ def due_links(store: Store, linked_from: LinkedFrom, only: Collection[str] | Non
     for group in copies_of(clusters, states if only is None else only):
         made_from = _made_from(linked_from.settings, group, states, overrides)
         if any(
-            states[key].made_from != made_from
-            or (catalogs and states[key].catalog not in catalogs)
+            states[key].made_from != made_from or (catalogs and states[key].catalog not in catalogs)
             for key in group
         ):
             due[tuple(group)] = made_from
@@ -110,9 +109,13 @@ def concerned(
         for group in map(tuple, copies_of(clusters, states))
         if group not in due.made_from
     }
-    deciding = store.videos_decided_by(pa.array([*change.touched, *change.gone], pa.string()))
+    if is_large(recipe):
+        deque(tasks.map_tasks(prepared, [recipe]), maxlen=0)
+    # What joins a group changes what the group is.
+    (joined,) = tasks.map_tasks(variants_of, [Touched(recipe, change.touched)])
+    skus = {*joined, *change.gone}
+    deciding = store.videos_decided_by(pa.array(sorted(skus), pa.string()))
     by_price = store.videos_decided_by(pa.array(change.repriced, pa.string()))
-    skus = {*change.touched, *change.gone}
 
     def decided(group: tuple[str, ...]) -> bool:
         if not deciding.isdisjoint(group):
@@ -136,12 +139,23 @@ def concerned(
             )
             for own in _parts(asked)
         ]
-        if parts and is_large(recipe):
-            deque(tasks.map_tasks(prepared, [recipe]), maxlen=0)
         for groups in tasks.map_tasks(asked_part, parts, 1):
             found.update(groups)
     more = {group: made_from for group, made_from in left.items() if group in found}
     return Due({**due.made_from, **more}, due.overrides, due.linked_from)
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Some products of a recipe's catalog, as SKUs."""
+
+    recipe: LinkerRecipe
+    skus: tuple[str, ...]
+
+
+def variants_of(touched: Touched) -> tuple[str, ...]:
+    """The SKUs of all products that are variants of these, and of bundles of them."""
+    return linker_among(touched.recipe, touched.skus).known if touched.skus else ()
 
 
 @dataclass(frozen=True, slots=True)

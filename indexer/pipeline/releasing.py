@@ -310,7 +310,7 @@ def _link(
     elif _same(before.states[0], facts.state):
         due = due_links(run.store, replace(before, versions=versions))
     else:
-        change = CatalogChange.between(ProductFacts.of(_catalog_of(run, before)), facts)
+        change = CatalogChange.between(_catalog_of(run, before), pinned, facts)
         states = carried_states(before.states, change, len(facts.skus))
         due = due_links(run.store, replace(alone, states=(facts.state, *states)))
         if states:

@@ -323,9 +323,7 @@ def _weighed(
     seen = counts.names if counts else Counter(w for title in titles for w in set(title))
     alone = math.log(1.0 + size)
     weights = {word: math.log(1.0 + size / count) for word, count in seen.items()}
-    return tuple(
-        Name(title, tuple(weights.get(word, alone) for word in title)) for title in titles
-    )
+    return tuple(Name(title, tuple(weights.get(word, alone) for word in title)) for title in titles)
 
 
 def _print_words(item: EncodedProduct, analyzer: Analyzer) -> list[str]:

@@ -18,7 +18,7 @@ from reelshelf.indexer.text.lookup import Numbers, Rows, Strings
 from reelshelf.schemas.catalog import EncodedProduct, Product
 
 # A picture that so many products have is a placeholder, and says nothing of any.
-_MOST_VARIANTS = 200
+MOST_VARIANTS = 200
 # "T-Shirt - Red / M", "Lamp (large)", "Soap, 100 g": what follows is of the variant.
 _TAIL = re.compile(r"\s+[-–—|/]\s+.*$|\s*[(\[].*$|,\s.*$", re.DOTALL)
 _SIZES = frozenset(
@@ -120,7 +120,7 @@ def groups_of(products: Sequence[EncodedProduct], analyzer: Analyzer) -> Groups:
             by_pictures[product.merchant_id or "", *pictures].append(place)
     # Products without a group that have the same pictures and title stem as another.
     for pictures, places in by_pictures.items():
-        if 1 < len(places) <= _MOST_VARIANTS:
+        if 1 < len(places) <= MOST_VARIANTS:
             for place in places:
                 if stem := title_stem(products[place].product, analyzer):
                     names[place] = ("stem", *pictures, *stem)

@@ -182,7 +182,9 @@ def test_a_product_that_resembles_everything_counts_less() -> None:
     stats = fitted(shop)
     both = segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))
     seen = {
-        name: {m.group: m.signals[Signal.VISUAL_MARGIN] for m in matches_of(visual(of), video(both))}
+        name: {
+            m.group: m.signals[Signal.VISUAL_MARGIN] for m in matches_of(visual(of), video(both))
+        }
         for name, of in (("corrected", stats), ("plain", replace(stats, cohort=None)))
     }
     assert seen["corrected"][3] > seen["plain"][3] + 0.05

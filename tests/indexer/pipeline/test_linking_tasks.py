@@ -8,8 +8,9 @@ from typing import TypeVar
 import pyarrow as pa
 import pytest
 
-from reelshelf.indexer.pipeline import linking
+from reelshelf.indexer.pipeline import catalog_changes, linking, releasing
 from reelshelf.indexer.pipeline.catalog_changes import ProductFacts
+from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
@@ -132,3 +133,101 @@ def test_videos_without_links_are_committed_as_they_are_done(
     shop.made_as = None
     shop.run(small_config(linking={"keep_above": 1.0}))  # which the gate refuses
     assert commits == [2, 1]
+
+
+def made_by(shop: Shop) -> dict[str, set[str]]:
+    """The runs that made the links of each video."""
+    rows = Store.open(shop.request.store).scan("links", ["video_id", "run_id"]).to_pylist()
+    return {
+        row["video_id"]: {r["run_id"] for r in rows if r["video_id"] == row["video_id"]}
+        for row in rows
+    }
+
+
+def link_all(shop: Shop) -> None:
+    """As if nobody knew what the links were made from."""
+    store = Store.open(shop.request.store)
+    store.dataset("videos").update({"links_fingerprint": "CAST(NULL AS STRING)"})
+    shop.ingest()
+
+
+CHANGES: dict[str, Callable[[list[dict[str, object]]], list[dict[str, object]]]] = {
+    "another title": lambda rows: [
+        row | ({"title": "Moss Lantern"} if row["sku"] == "SKU-green" else {}) for row in rows
+    ],
+    "another picture": lambda rows: [
+        row | ({"images": ["images/red.png"]} if row["sku"] == "SKU-green" else {}) for row in rows
+    ],
+    "one is gone": lambda rows: [row for row in rows if row["sku"] != "SKU-green"],
+    "one is new": lambda rows: [*rows, product_row("green") | {"sku": "SKU-like-green"}],
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_product_links_only_videos_in_which_it_has_a_say(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The links are those of linking all videos again."""
+    # Each of four products is much of its catalog.
+    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", 1.0)
+    monkeypatch.setattr(releasing, "_SAME_CATALOG", 0.0)
+    shop = make_shop(tmp_path)
+    shop.ingest()
+    first = made_by(shop)
+    shop.set_products(CHANGES[name]([product_row(color) for color in COLORS]))
+    shop.ingest(small_config(gate={"max_shrink": 1.0}))
+    changed = made_by(shop)
+    # "b" shows nothing but blue.
+    assert changed["b"] == first["b"]
+    assert changed["a"].isdisjoint(first["a"])
+    links = link_rows(shop)
+    link_all(shop)
+    assert made_by(shop)["b"].isdisjoint(first["b"])
+    assert link_rows(shop) == links
+
+
+def test_what_was_carried_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Night after night, for as long as not too much has changed since the links were made."""
+    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", 0.7)
+    monkeypatch.setattr(releasing, "_SAME_CATALOG", 0.0)
+    shop = make_shop(tmp_path)
+    shop.ingest()
+    first = made_by(shop)
+    rows = {color: product_row(color) for color in COLORS}
+    kept = []
+    for night in range(3):
+        rows["green"] = rows["green"] | {"title": f"Fern Lamp Number {night}"}
+        shop.set_products(list(rows.values()))
+        shop.ingest()
+        kept.append(made_by(shop)["b"] == first["b"])
+    # Three products, of which 0.7 are two.
+    assert kept == [True, True, False]
+    assert len(releases.require_served(Store.open(shop.request.store)).catalog_states) == 3
+
+
+def test_a_run_that_was_killed_before_it_published_links_nothing_twice_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", 1.0)
+    monkeypatch.setattr(releasing, "_SAME_CATALOG", 0.0)
+    shop = make_shop(tmp_path)
+    shop.ingest()
+    first = made_by(shop)
+    rows = [product_row(color) for color in COLORS]
+    rows[1] = rows[1] | {"title": "Moss Lantern"}
+    shop.set_products(rows)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(releasing, "_build_release", die)
+        with pytest.raises(KeyboardInterrupt):
+            shop.ingest()
+    rows[2] = rows[2] | {"title": "Ultramarine Jug"}
+    shop.set_products(rows)
+    shop.ingest()
+    assert made_by(shop)["b"].isdisjoint(first["b"])
+    links = link_rows(shop)
+    link_all(shop)
+    assert link_rows(shop) == links
