@@ -94,7 +94,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is another in a catalog, as places: other titles, other pictures, removed; how many new."""
+    """What is another in a catalog: places with other titles, with other pictures, that are gone.
+
+    `new` is how many are new.
+    """
 
     retitled: frozenset[int] = frozenset()
     pictured: frozenset[int] = frozenset()

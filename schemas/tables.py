@@ -128,8 +128,8 @@ _OF_LINKS = (
     ),
 )
 
-# Schema 12. The state of the catalog that a video's links were made from, the SKUs that decided them,
-# and what others would have to reach (`reelshelf.indexer.linking.trace`).
+# Schema 12. The state of the catalog that a video's links were made from, the SKUs that decided
+# them, and what others would have to reach (`reelshelf.indexer.linking.trace`).
 _OF_LINKING = (
     pa.field("linked_catalog", pa.string()),
     pa.field("deciding", pa.list_(pa.string())),

@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 

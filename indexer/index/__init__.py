@@ -15,7 +15,13 @@ from reelshelf.indexer.index.inspect import (
     index_segments,
     indexed_ids,
 )
-from reelshelf.indexer.index.linkers import LinkerRecipe, is_large, linker_of, prepared
+from reelshelf.indexer.index.linkers import (
+    LinkerRecipe,
+    is_large,
+    linker_among,
+    linker_of,
+    prepared,
+)
 from reelshelf.indexer.index.parts import ColumnPart, TaskMapper, column_parts, in_turn
 from reelshelf.indexer.index.quantizer import sample_vectors
 from reelshelf.indexer.index.queries import QuerySet, query_sets
@@ -54,6 +60,7 @@ __all__ = [
     "index_segments",
     "indexed_ids",
     "is_large",
+    "linker_among",
     "linker_of",
     "map_exact_searches",
     "mean_frame",

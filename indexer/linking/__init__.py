@@ -7,6 +7,7 @@ from reelshelf.indexer.linking.link import Linker, linking_facts
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.overrides import OverridesByCluster, override_facts
 from reelshelf.indexer.linking.sounds import Sounds
+from reelshelf.indexer.linking.trace import as_bytes, from_bytes
 from reelshelf.indexer.linking.visual_stats import (
     PlaceFor,
     fit_visual_stats,
@@ -24,9 +25,11 @@ __all__ = [
     "OverridesByCluster",
     "PlaceFor",
     "Sounds",
+    "as_bytes",
     "default_calibration",
     "fit",
     "fit_visual_stats",
+    "from_bytes",
     "in_memory",
     "link",
     "linking_facts",

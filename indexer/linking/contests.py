@@ -1,4 +1,4 @@
-"""Contests: what the groups of a catalog reach with one moment of a video, and what each keeps of it.
+"""Contests: what groups of products reach with one moment of a video, and what each keeps of it.
 
 A moment shows or names few things, so groups that suit it are rivals. What a group keeps depends on
 the rivals that are near the best, and on no other: what a million others reach far below it takes
@@ -49,9 +49,9 @@ class Contest:
     `place` tells contests of one kind in a video apart. Arrays are `(n,)`: `numbers` of groups, in
     order; `reached`, what each reaches alone; `own`, what its rivals leave of that; `beside`, what
     the contest's second signal says of it; `rivals`, whether it takes anything off others.
-    `softness` is that by which shares are made, infinite where only the first keeps anything. A lead counts up to `lead`. What is below `least` is no
-    match: it would say next to nothing. `matches` makes the matches of one of the groups, by its
-    place in the arrays.
+    `softness` is that by which shares are made, infinite where only the first keeps anything. A
+    lead counts up to `lead`. What is below `least` is no match: it would say next to nothing.
+    `matches` makes the matches of one of the groups, by its place in the arrays.
     """
 
     kind: Kind

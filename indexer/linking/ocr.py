@@ -24,7 +24,8 @@ from reelshelf.schemas.links import LinkableVideo, Modality, Span
 from reelshelf.schemas.media import Box, Vectors
 from reelshelf.schemas.segments import ScreenText, Segment
 
-# So far ahead of all others, in words of one group, what is seen of a pack has to be to say a thing.
+# So far ahead of others, in words of one group, what is seen of a pack has to be to say anything,
+# and so far ahead it says all.
 _LEAST = 0.05
 _MOST_AHEAD = 1.0
 

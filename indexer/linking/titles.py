@@ -68,8 +68,8 @@ class NamedGroups:
     ) -> Contest:
         """That of the groups that `text` may name; `matches` are those of a group and a strength.
 
-        `beside` is what its second signal says of them at most. Words that one name claims are not another's, so what a name would keep without its rivals
-        is all that is found of it.
+        `beside` is what its second signal says of them at most. Words that one name claims are not
+        another's, so what a name would keep without its rivals is all that is found of it.
         """
         found, considered = self._names.held_against(text)
         named, alone = self._named(found), _beyond([*found, *considered])

@@ -22,8 +22,8 @@ from reelshelf.indexer.text.lookup import Numbers
 from reelshelf.schemas.calibration import Calibration, Signal
 from reelshelf.schemas.media import Vectors
 
-# Of a contest: its kind and place; what the best and the second of its groups reach; how near all of
-# them are to the best, in sum; whether a group that is linked is among them.
+# Of a contest: its kind and place; what the best and the second of its groups reach; how near all
+# of them are to the best, in sum; whether a group that is linked is among them.
 _ENTRY = np.dtype(
     [
         ("kind", "u1"),
@@ -67,7 +67,7 @@ class Bar:
     keep_above: float
 
     def passed(self, found: Iterable["Kept"], declared: Collection[int]) -> Numbers:
-        """The groups, in order, that are linked if each keeps so much; those declared always are."""
+        """The groups, in order, that are linked if each keeps so much; those declared are."""
         weights = self.calibration.weights
         groups, kinds, gains = [], [], []
         for item in found:

@@ -15,14 +15,14 @@ from reelshelf.indexer.index.linkers import LinkerRecipe
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
-from reelshelf.indexer.pipeline.engine import TaskRunner
-from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
 from reelshelf.indexer.pipeline.catalog_changes import (
     CatalogChange,
     ProductFacts,
     carried_states,
     resemblance,
 )
+from reelshelf.indexer.pipeline.engine import TaskRunner
+from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
 from reelshelf.indexer.pipeline.linking import LinkedFrom, concerned, due_links, make_links
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.inspection import inspect_rows

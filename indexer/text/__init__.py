@@ -11,12 +11,14 @@ from reelshelf.indexer.text.analyzer import (
 )
 from reelshelf.indexer.text.catalog import CatalogIndex, CatalogVectors, Name, analyzer_for, code_of
 from reelshelf.indexer.text.clean import as_known, clean_text, decode_entities, printable, same_id
+from reelshelf.indexer.text.counts import counts_of
 from reelshelf.indexer.text.folding import has_unspaced, script_of
+from reelshelf.indexer.text.groups import MOST_VARIANTS
 from reelshelf.indexer.text.languages import language_of, primary, script_of_language
 from reelshelf.indexer.text.lookup import Numbers, Rows, Strings, Texts, numbered
 from reelshelf.indexer.text.markup import plain_text
 from reelshelf.indexer.text.misread import MisreadWords
-from reelshelf.indexer.text.money import Money, currency_code, prices_in, read_money
+from reelshelf.indexer.text.money import Money, currency_code, prices_in, read_money, usual_currency
 from reelshelf.indexer.text.names import NameIndex, NameMatch, name_numbers
 from reelshelf.indexer.text.wording import (
     brief,
@@ -34,6 +36,7 @@ from reelshelf.indexer.text.wording import (
 )
 
 __all__ = [
+    "MOST_VARIANTS",
     "TERM_LENGTH",
     "Analyzer",
     "AnalyzerKind",
@@ -57,6 +60,7 @@ __all__ = [
     "clock",
     "code_of",
     "counted",
+    "counts_of",
     "currency_code",
     "decode_entities",
     "describe",
@@ -81,5 +85,6 @@ __all__ = [
     "share",
     "terms_of",
     "told_override",
+    "usual_currency",
     "wording",
 ]

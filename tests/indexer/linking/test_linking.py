@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelshelf.indexer.linking.candidates import AllGroups, Comparable
-from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.contests import Matcher
+from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.linking.ocr import OcrMatcher
 from reelshelf.indexer.linking.titles import NamedGroups
@@ -158,7 +158,8 @@ def test_siblings_that_a_frame_resembles_equally_have_no_lead() -> None:
     seen = visual(background)
     (alone,) = matches_of(seen, video(segment(0, axis(3))))
     shared = matches_of(seen, video(segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))))
-    assert alone.signals[Signal.VISUAL_MARGIN] > 0.5
+    # A lead that is so large says all that one can say.
+    assert alone.signals[Signal.VISUAL_MARGIN] == pytest.approx(0.1)
     assert {match.group for match in shared} == {3, 4}
     assert all(abs(match.signals[Signal.VISUAL_MARGIN]) < 0.05 for match in shared)
 
@@ -181,14 +182,12 @@ def test_a_product_that_resembles_everything_counts_less() -> None:
     shop /= np.linalg.norm(shop, axis=1, keepdims=True)
     stats = fitted(shop)
     both = segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))
-    seen = {
-        name: {
-            m.group: m.signals[Signal.VISUAL_MARGIN] for m in matches_of(visual(of), video(both))
-        }
-        for name, of in (("corrected", stats), ("plain", replace(stats, cohort=None)))
-    }
-    assert seen["corrected"][3] > seen["plain"][3] + 0.05
-    assert seen["corrected"][4] < seen["plain"][4] - 0.05
+    corrected, plain = (
+        {m.group: m.strength for m in matches_of(visual(of), video(both))}
+        for of in (stats, replace(stats, cohort=None))
+    )
+    assert corrected[3] > 0.4
+    assert corrected.get(4, 0.0) < 0.1 < plain[4]
 
 
 def test_what_many_videos_say_is_frequent_and_what_few_say_is_not() -> None:
@@ -275,7 +274,7 @@ def test_what_would_be_a_link_alone_is_a_moment_of_a_longer_video() -> None:
     (alone,) = linker().link([LinkableVideo("v", (), [weak])])
     (score,) = [i.score for i in alone if i.sku == "PROD-003"]
     (piece,) = {max(e.score for e in i.evidence) for i in alone if i.sku == "PROD-003"}
-    assert piece < 0.4 < 0.8 < score
+    assert piece < 0.4 < 0.7 < score
     strong = segment(0, axis(3), written="Hush Over-Ear Headphones")
     spans = spans_of("PROD-003", strong, weak)
     assert any(start >= 60_000 for start, _ in spans)
@@ -321,8 +320,10 @@ def test_words_seen_on_a_pack_are_known_from_the_catalogs_pictures() -> None:
         for c in matches
         if Signal.PACKAGING_TEXT in c.signals
     }
-    assert set(seen) == {catalog.index_of["PROD-005"], catalog.index_of["PROD-006"]}
-    assert seen[catalog.index_of["PROD-005"]] > seen[catalog.index_of["PROD-006"]]
+    assert set(seen) == {catalog.index_of["PROD-005"]}
+    # The word that stands on both tells them apart by nothing.
+    both = segment(0, axis(50), written="sommarmjolk")
+    assert not matches_of(OcrMatcher(catalog, NamedGroups(catalog)), video(both))
 
 
 def test_a_longer_title_that_holds_a_shorter_one_is_the_one_that_is_named() -> None:
