@@ -181,13 +181,12 @@ def test_a_product_that_resembles_everything_counts_less() -> None:
     shop[::4] += 0.8 * axis(4)
     shop /= np.linalg.norm(shop, axis=1, keepdims=True)
     stats = fitted(shop)
-    both = segment(0, (axis(3) + axis(4)) / np.sqrt(2.0))
+    both = segment(0, (axis(3) + 1.3 * axis(4)) / np.linalg.norm([1.0, 1.3]))
     corrected, plain = (
         {m.group: m.strength for m in matches_of(visual(of), video(both))}
         for of in (stats, replace(stats, cohort=None))
     )
-    assert corrected[3] > 0.4
-    assert corrected.get(4, 0.0) < 0.1 < plain[4]
+    assert (set(plain), set(corrected)) == ({4}, {3})
 
 
 def test_what_many_videos_say_is_frequent_and_what_few_say_is_not() -> None:
