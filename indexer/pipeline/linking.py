@@ -64,10 +64,12 @@ class LinkedFrom:
 class Due:
     """Groups of copies whose links are to be made, each with what they will have been made from.
 
-    That is without the catalog: `linked_from` says it.
+    That is without the catalog: `linked_from` says it. `current` are the groups that were looked at
+    and are not due, with the same.
     """
 
     made_from: Mapping[tuple[str, ...], str]
+    current: Mapping[tuple[str, ...], str]
     overrides: OverridesByCluster
     linked_from: LinkedFrom
 
@@ -83,15 +85,16 @@ def due_links(store: Store, linked_from: LinkedFrom, only: Collection[str] | Non
     clusters = {key: state.cluster for key, state in states.items()}
     overrides = OverridesByCluster(read_overrides(store), clusters)
     catalogs = names_of(linked_from.states)
-    due = {}
+    due: dict[tuple[str, ...], str] = {}
+    current: dict[tuple[str, ...], str] = {}
     for group in copies_of(clusters, states if only is None else only):
         made_from = _made_from(linked_from.settings, group, states, overrides)
-        if any(
-            states[key].made_from != made_from or (catalogs and states[key].catalog not in catalogs)
+        is_current = all(
+            states[key].made_from == made_from and (not catalogs or states[key].catalog in catalogs)
             for key in group
-        ):
-            due[tuple(group)] = made_from
-    return Due(due, overrides, linked_from)
+        )
+        (current if is_current else due)[tuple(group)] = made_from
+    return Due(due, current, overrides, linked_from)
 
 
 def concerned(
@@ -102,47 +105,40 @@ def concerned(
     That is where one of them has decided, where somebody has said something of one, and where one
     that is held against the videos without the rest of the catalog would decide.
     """
-    states = store.link_states()
-    clusters = {key: state.cluster for key, state in states.items()}
-    left = {
-        group: _made_from(due.linked_from.settings, group, states, due.overrides)
-        for group in map(tuple, copies_of(clusters, states))
-        if group not in due.made_from
-    }
-    if is_large(recipe):
+    priced = {key for key, state in store.link_states().items() if is_priced(state.catalog or "")}
+    if is_large(recipe) and (change.touched or change.repriced):
         deque(tasks.map_tasks(prepared, [recipe]), maxlen=0)
     # What joins a group changes what the group is.
-    (joined,) = tasks.map_tasks(variants_of, [Touched(recipe, change.touched)])
-    skus = {*joined, *change.gone}
+    skus = set(change.gone)
+    if change.touched:
+        skus.update(*tasks.map_tasks(variants_of, [Touched(recipe, change.touched)]))
     deciding = store.videos_decided_by(pa.array(sorted(skus), pa.string()))
-    by_price = store.videos_decided_by(pa.array(change.repriced, pa.string()))
+    deciding |= priced & store.videos_decided_by(pa.array(change.repriced, pa.string()))
 
     def decided(group: tuple[str, ...]) -> bool:
-        if not deciding.isdisjoint(group):
-            return True
-        if any(is_priced(states[key].catalog or "") and key in by_price for key in group):
-            return True
         rules = due.overrides.of(group[0])
-        return any(rule.group_id is not None or rule.sku in skus for rule in rules)
+        return not deciding.isdisjoint(group) or any(
+            rule.group_id is not None or rule.sku in skus for rule in rules
+        )
 
-    found = {group for group in left if decided(group)}
-    asked = [group for group in left if group not in found]
+    found = {group for group in due.current if decided(group)}
     if change.touched or change.repriced:
         versions = {name: store.dataset(name).version for name in ("videos", "segments")}
         parts = [
             Asked(
                 recipe,
                 versions,
-                tuple((g, any(is_priced(states[k].catalog or "") for k in g)) for g in own),
+                tuple((group, not priced.isdisjoint(group)) for group in own),
                 change.touched,
                 change.repriced,
             )
-            for own in _parts(asked)
+            for own in _parts([group for group in due.current if group not in found])
         ]
         for groups in tasks.map_tasks(asked_part, parts, 1):
             found.update(groups)
-    more = {group: made_from for group, made_from in left.items() if group in found}
-    return Due({**due.made_from, **more}, due.overrides, due.linked_from)
+    more = {group: due.current[group] for group in found}
+    left = {group: own for group, own in due.current.items() if group not in found}
+    return Due({**due.made_from, **more}, left, due.overrides, due.linked_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +151,7 @@ class Touched:
 
 def variants_of(touched: Touched) -> tuple[str, ...]:
     """The SKUs of all products that are variants of these, and of bundles of them."""
-    return linker_among(touched.recipe, touched.skus).known if touched.skus else ()
+    return linker_among(touched.recipe, touched.skus).known
 
 
 @dataclass(frozen=True, slots=True)
