@@ -95,7 +95,8 @@ def gated(
         stats = read_visual_stats(store, draft.visual_stats_id)
         findings += compared_again(samples, frames, stats, config.duplicates)
         linker = released_linker(snapshot)
-        findings += linked_again(samples, linker, config.linking.keep_above)
+        carried = len(draft.catalog_states) > 1
+        findings += linked_again(samples, linker, config.linking.keep_above, carried=carried)
     why_not = _why_no_model(samples, at_hand, config)
     if at_hand.sources is not None and not why_not:
         asked = _asked(samples, at_hand.sources, config.gate.recheck_share)

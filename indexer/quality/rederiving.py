@@ -54,6 +54,8 @@ from reelshelf.schemas.visual_stats import VisualStats
 # Another machine's arithmetic, and another batch, move a vector less than this.
 _SAME = 0.98
 _SAME_SCORE = 1e-3
+# Links that were carried over a change of the catalog may be others as far as faint signs go.
+_CARRIED_SCORE, _FAINT = 0.02, 0.1
 # Rows that were there are looked at less: what makes them has not run.
 _OLD_SHARE = 5
 # However small the share that is made again, so many rows are.
@@ -240,8 +242,14 @@ def _with_key(looked: Looked) -> npt.NDArray[np.bool_]:
     return np.array([is_key(key) for key in looked.rows["video_key"].to_pylist()], np.bool_)
 
 
-def linked_again(samples: Samples, linker: Linker, keep_above: float) -> Iterator[Finding]:
-    """The links of some videos, by the linker that links the shop."""
+def linked_again(
+    samples: Samples, linker: Linker, keep_above: float, *, carried: bool = False
+) -> Iterator[Finding]:
+    """The links of some videos, by the linker that links the shop.
+
+    `carried`: some were made when the catalog was another, which changed nothing in them but what
+    faint signs say.
+    """
     looked = samples.looked("videos")
     due = np.asarray(pc.is_valid(looked.rows["links_fingerprint"]).to_numpy(), np.bool_)
     due &= _with_key(looked)
@@ -283,7 +291,7 @@ def linked_again(samples: Samples, linker: Linker, keep_above: float) -> Iterato
                 row["override"] is not None and row["override"]["verdict"] is not None,
                 tuple(tuple(item.values()) for item in row["timeline"] or ()),
             )
-    wrong = [_links_differ(stored[key], made.get(key, {}), keep_above) for key in keys]
+    wrong = [_links_differ(stored[key], made.get(key, {}), keep_above, carried) for key in keys]
     yield from _compared(
         looked, places, np.array(wrong, np.bool_), "links", DECLARED["links"]["product_key"].harm
     )
@@ -302,15 +310,19 @@ class _Link:
 
 
 def _links_differ(
-    stored: Mapping[str, _Link], made: Mapping[str, _Link], keep_above: float
+    stored: Mapping[str, _Link], made: Mapping[str, _Link], keep_above: float, carried: bool
 ) -> bool:
     """Whether links are of other products or variants, or with other scores or spans."""
+    same = _CARRIED_SCORE if carried else _SAME_SCORE
+    least = max(keep_above, _FAINT) if carried else keep_above
     nothing = _Link(0.0, (), None, None, False, ())
     for product in stored.keys() | made.keys():
         one, again = (links.get(product, nothing) for links in (stored, made))
-        if max(one.score, again.score) < keep_above + _SAME_SCORE:
+        if max(one.score, again.score) < least + same:
             continue
-        if abs(one.score - again.score) > _SAME_SCORE or replace(one, score=again.score) != again:
+        if carried:
+            again = replace(again, spans=one.spans, timeline=one.timeline)
+        if abs(one.score - again.score) > same or replace(one, score=again.score) != again:
             return True
     return False
 

@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 import pytest
 
-from reelshelf.indexer.pipeline import catalog_changes, linking, releasing
+from reelshelf.indexer.linking.link import Linker
+from reelshelf.indexer.pipeline import catalog_changes, gating, linking, releasing
 from reelshelf.indexer.pipeline.catalog_changes import ProductFacts
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines.local import LocalEngine
 from reelshelf.jobs.engines.ray.engine import RayEngine
+from reelshelf.schemas.links import LinkableVideo, ProductLink
+from reelshelf.schemas.overrides import Override
+from reelshelf.schemas.run import Ending
 from tests.support.fakes import load_fake_detector, load_fakes
 from tests.support.shops import COLORS, Shop, make_shop, product_row, small_config
 
@@ -231,3 +236,34 @@ def test_a_run_that_was_killed_before_it_published_links_nothing_twice_or_not_at
     links = link_rows(shop)
     link_all(shop)
     assert link_rows(shop) == links
+
+
+class Shifted:
+    """Links as another linker does, but for the scores."""
+
+    def __init__(self, linker: Linker, shift: float) -> None:
+        self._linker, self._shift = linker, shift
+
+    def link(
+        self, copies: Sequence[LinkableVideo], rules: Sequence[Override] = ()
+    ) -> list[list[ProductLink]]:
+        found = self._linker.link(copies, rules)
+        return [[replace(link, score=link.score - self._shift) for link in own] for own in found]
+
+
+@pytest.mark.parametrize(
+    ("carried", "shift", "published"),
+    [(True, 0.015, True), (True, 0.03, False), (False, 0.015, False)],
+)
+def test_the_gate_lets_carried_links_differ_in_what_is_faint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, carried: bool, shift: float, published: bool
+) -> None:
+    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", 1.0 if carried else 0.0)
+    monkeypatch.setattr(releasing, "_SAME_CATALOG", 0.0)
+    shop = make_shop(tmp_path)
+    shop.ingest()
+    rows = [product_row(color) for color in COLORS]
+    shop.set_products([row | {"title": f"New {row['title']}"} for row in rows[:1]] + rows[1:])
+    linker_of = gating.released_linker
+    monkeypatch.setattr(gating, "released_linker", lambda of: Shifted(linker_of(of), shift))
+    assert (shop.run().ending is Ending.PUBLISHED) is published
