@@ -271,8 +271,6 @@ class Release(_Record):
     visual_stats_id: str | None
     calibration: Calibration
     linking_fingerprint: str
-    # Of the prices of all products, of which only links of videos that state one are made.
-    prices_fingerprint: str = ""
     # Of all that links are made from beside the catalog; the states of this that links of the
     # release were made from, its own first: in these, what has changed since changes nothing; and
     # the versions of the tables that hold the catalog. Empty in releases of before.

@@ -15,7 +15,6 @@ from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.indexer.text.names import NameIndex, NameMatch, name_numbers
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
-from reelshelf.schemas.segments import PostText, Utterance
 
 _SOFTNESS = 0.05
 # Half of a name says nothing: it is words that others use too.
@@ -136,19 +135,22 @@ class AsrTitleMatcher:
         """For each sentence the groups that it may name."""
         said = dict.fromkeys(u for segment in video.segments for u in segment.utterances)
         for place, utterance in enumerate(said):
-            matches = partial(_matches_of_said, utterance)
+            span = Span(utterance.start_ms, utterance.end_ms)
+            matches = partial(_match, Modality.ASR, Signal.ASR_TITLE, utterance.text, span)
             yield self._names.contest(Kind.SAID, place, utterance.text, matches)
 
 
-def _matches_of_said(said: Utterance, group: int, strength: float) -> Iterable[Match]:
+def _match(
+    modality: Modality, signal: Signal, text: str, span: Span | None, group: int, strength: float
+) -> Iterable[Match]:
     yield Match(
         group=group,
-        modality=Modality.ASR,
+        modality=modality,
         strength=strength,
-        signals={Signal.ASR_TITLE: strength},
-        span=Span(said.start_ms, said.end_ms),
-        at_ms=said.start_ms,
-        text=said.text,
+        signals={signal: strength},
+        span=span,
+        at_ms=span.start_ms if span else None,
+        text=text,
     )
 
 
@@ -162,17 +164,6 @@ class PostTitleMatcher:
         """For each text of the post the groups that it may name."""
         posts = dict.fromkeys(p for segment in video.segments for p in segment.post_text)
         for place, posted in enumerate(posts):
-            matches = partial(_matches_of_posted, posted)
+            span = Span(posted.start_ms, posted.end_ms) if posted.is_timed else None
+            matches = partial(_match, Modality.POST_TEXT, Signal.POST_TITLE, posted.text, span)
             yield self._names.contest(Kind.POSTED, place, posted.text, matches)
-
-
-def _matches_of_posted(posted: PostText, group: int, strength: float) -> Iterable[Match]:
-    yield Match(
-        group=group,
-        modality=Modality.POST_TEXT,
-        strength=strength,
-        signals={Signal.POST_TITLE: strength},
-        span=Span(posted.start_ms, posted.end_ms) if posted.is_timed else None,
-        at_ms=posted.start_ms if posted.is_timed else None,
-        text=posted.text,
-    )
