@@ -28,7 +28,7 @@ from benchmarks.link_growth import (
     stats_of,
     write_shop,
 )
-from reelshelf.indexer.index.candidates import HeardGroups
+from reelshelf.indexer.index.candidates import candidates_among
 from reelshelf.indexer.index.linkers import opened, save
 from reelshelf.indexer.store.catalog_files import catalog_in
 
@@ -82,7 +82,7 @@ def night(folder: Path, count: int, videos: int) -> Night:
     made = Videos(shop, catalog.vectors.image, catalog.facts_vectors)
     sku = {p: shop.item(p).sku for p in range(count + changes.new)}
     touched = [*changes.retitled, *changes.pictured, *range(count, count + changes.new)]
-    among = after.among([sku[p] for p in touched], HeardGroups)
+    among = after.among([sku[p] for p in touched], candidates_among)
     old = {*among.known, *(sku[p] for p in changes.removed)}
     for linker in (before, after, among):
         linker.link([made.of(videos)])

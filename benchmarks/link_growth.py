@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from multiprocessing import get_context
@@ -37,7 +37,7 @@ from rich.table import Table
 from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.store_growth import IMAGE_DIM, TEXT_DIM
 from reelshelf.indexer.index import linkers
-from reelshelf.indexer.index.candidates import candidates_for
+from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_for, trained_cells
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.candidates import AllGroups
 from reelshelf.indexer.linking.link import Linker
@@ -51,7 +51,7 @@ from reelshelf.schemas.links import LinkableVideo
 from reelshelf.schemas.media import Box, Vectors
 from reelshelf.schemas.segments import PostKind, PostText, ScreenText, Segment, Utterance
 from reelshelf.schemas.tables import products_schema
-from reelshelf.schemas.visual_stats import VisualStats
+from reelshelf.schemas.visual_stats import VisualStats, WhitenedSpace
 
 _SHOP = "made"
 _LARGEST_COMPARED = 100_000
@@ -381,7 +381,7 @@ def stats_of(shop: Shop, folder: Path) -> VisualStats:
     segments = [s for number in range(200) for s in videos.of(100_000 + number).segments]
     step = max(1, shop.count // 8192)
     some = type(catalog).of([catalog.products[i] for i in range(0, shop.count, step)])
-    return fit_visual_stats(
+    stats = fit_visual_stats(
         np.stack([s.frame_vector for s in segments]),
         np.arange(len(segments)),
         some,
@@ -389,6 +389,25 @@ def stats_of(shop: Shop, folder: Path) -> VisualStats:
         pictures=shop.count,
         term_shares=term_shares_of((s.text for s in segments), analyzer_of("icu", ("en",))),
         counts=counts_of(some, shop.count, ()),
+    )
+    if shop.count <= FLAT_UP_TO:
+        return stats
+    pictures, texts = catalog.vectors.image, (catalog.text_vectors, catalog.facts_vectors)
+
+    def some_of(vectors: Vectors, most: int) -> Vectors:
+        places = np.random.default_rng(0).choice(len(vectors), most, replace=False)
+        return np.asarray(vectors[np.sort(places)], np.float32)
+
+    space = WhitenedSpace(stats)
+    return replace(
+        stats,
+        picture_cells=trained_cells(
+            len(pictures), lambda most: space.of_pictures(some_of(pictures, most))
+        ),
+        text_cells=trained_cells(
+            2 * shop.count,
+            lambda most: np.concatenate([some_of(part, -(-most // 2)) for part in texts]),
+        ),
     )
 
 

@@ -10,7 +10,7 @@ Instants are UTC microseconds, spans int64 milliseconds, vectors float32 of unit
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 OLDEST_SCHEMA = 4
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -171,6 +171,9 @@ ADDED: dict[str, tuple[pa.Field, ...]] = {
         # Schema 12. Whitened pictures, one after the other, and what the catalog had, as JSON.
         pa.field("picture_cohort", pa.list_(pa.float32())),
         pa.field("counts", pa.string()),
+        # Schema 13. Trained FAISS indexes without vectors.
+        pa.field("picture_cells", pa.large_binary()),
+        pa.field("text_cells", pa.large_binary()),
     ),
     # What was kept of vanished videos before schema 8 has these after `vanished_at`.
     "vanished_videos": (_LINK_COUNT, _CELL_CHECKSUMS, *_OF_MEDIA, *_OF_LINKING),

@@ -75,7 +75,9 @@ class VisualStats:
     tell which products resemble everything; `picture_cohort`, `(k, dim)`, are whitened pictures of
     its products that tell which frames do. `term_shares` is the share of its videos that have each
     of its frequent words, `counts` is what its catalog had. They are None in statistics of before
-    linking had them.
+    linking had them. `picture_cells` and `text_cells` divide the spaces of whitened pictures and of
+    texts into cells, in which vectors are looked for: FAISS indexes that are trained and hold none.
+    They are None for a catalog that is so small that all of it is compared.
     """
 
     frame_mean: Vectors
@@ -89,6 +91,8 @@ class VisualStats:
     term_shares: Mapping[str, float] | None = None
     picture_cohort: Vectors | None = None
     counts: CatalogCounts | None = None
+    picture_cells: bytes | None = None
+    text_cells: bytes | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -109,6 +113,8 @@ class VisualStats:
             digest.update(repr(sorted(self.term_shares.items())).encode())
         if self.counts is not None:
             digest.update(self.counts.as_json().encode())
+        for cells in filter(None, (self.picture_cells, self.text_cells)):
+            digest.update(cells)
         return digest.hexdigest()
 
 

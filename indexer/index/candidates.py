@@ -1,12 +1,14 @@
 """Candidates by index: few of a large catalog's groups for each frame, sentence and utterance.
 
-Pictures and texts are searched for by FAISS: in fewer dimensions, by the nearest of some clusters
-(Sivic and Zisserman, "Video Google", 2003). Names are found by the n-grams of sounds that
-they have in common with what is heard. What is found is compared exactly afterwards, by the
-matchers.
+Pictures and texts are searched for by FAISS: in fewer dimensions, in the nearest of some cells
+(Sivic and Zisserman, "Video Google", 2003). The cells are the shop's, like its other statistics: so
+what is found of a product is the same whatever else the catalog has. Names are found by the n-grams
+of sounds that they have in common with what is heard. What is found is compared exactly afterwards,
+by the matchers.
 """
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,9 +28,10 @@ NAMES_UP_TO, FLAT_UP_TO = 512, 4096
 # Vectors that are found for each one that is asked, and names for each utterance.
 _NEAREST, _NAMES = 128, 128
 _DIRECTIONS = 128
-# Clusters: twice the square root of the vectors, so many of which are looked into.
-_CLUSTERS, _LOOKED_INTO = 2.0, 24
-_PER_CLUSTER, _LEAST_PER_CLUSTER = 48, 39
+# Cells: twice the square root of the vectors, so many of which are looked into. FAISS wants so many
+# vectors for each to train on.
+_CELLS, _LOOKED_INTO = 2.0, 24
+_PER_CELL = 39
 _AT_ONCE = 16_384
 # Of the texts of a group's variants, those that are less like the first one's than this.
 _ELSE = 0.9
@@ -44,6 +47,32 @@ def candidates_for(comparable: Comparable) -> CandidateSource:
     if count <= NAMES_UP_TO:
         return AllGroups(count)
     return HeardGroups(comparable) if count <= FLAT_UP_TO else IndexedGroups(comparable)
+
+
+def candidates_among(comparable: Comparable) -> CandidateSource:
+    """The source for a few products of a large catalog: names those that one for all would name."""
+    if comparable.text_cells is None:
+        return HeardGroups(comparable)
+    return IndexedGroups(comparable)
+
+
+def trained_cells(count: int, sample: Callable[[int], Vectors]) -> bytes:
+    """Cells for so many vectors of unit length, of which `sample` gives so many as it is asked for.
+
+    They are a FAISS index that is trained and holds no vector.
+    """
+    import faiss
+
+    cells = max(1, min(round(_CELLS * math.sqrt(count)), count // _PER_CELL))
+    vectors = np.ascontiguousarray(
+        sample(min(count, max(_PER_CELL * cells, 4 * _DIRECTIONS))), np.float32
+    )
+    dim = vectors.shape[1]
+    cells = max(1, min(cells, len(vectors) // _PER_CELL))
+    reduced = f"PCA{_DIRECTIONS}," if dim > _DIRECTIONS and len(vectors) > _DIRECTIONS else ""
+    index = faiss.index_factory(dim, f"{reduced}IVF{cells},SQ8")
+    index.train(vectors)
+    return bytes(faiss.serialize_index(index))
 
 
 class HeardGroups(AllGroups):
@@ -66,7 +95,9 @@ class IndexedGroups:
         self._pictures = None
         if pictures is not None:
             places = _distinct(pictures.vectors, pictures.groups)
-            self._pictures = NearestGroups(pictures.vectors, places, pictures.groups[places])
+            self._pictures = NearestGroups(
+                pictures.vectors, places, pictures.groups[places], comparable.picture_cells
+            )
         self._texts = _text_index(comparable)
         self._names = SoundIndex(comparable.sounds)
 
@@ -87,20 +118,27 @@ class NearestGroups:
     """An index of vectors, each of a group.
 
     `vectors` is `(n, dim)`, of unit length; `places`, `(m,)`, are those that are indexed, and
-    `groups`, `(m,)`, are theirs.
+    `groups`, `(m,)`, are theirs. `cells` are trained on these where none are given.
     """
 
-    def __init__(self, vectors: "Vectors | _Beside", places: Numbers, groups: Numbers) -> None:
+    def __init__(
+        self,
+        vectors: "Vectors | _Beside",
+        places: Numbers,
+        groups: Numbers,
+        cells: bytes | None = None,
+    ) -> None:
         import faiss
 
-        dim, count = vectors.shape[1], len(places)
-        clusters = max(1, min(round(_CLUSTERS * math.sqrt(count)), count // _LEAST_PER_CLUSTER))
-        reduced = f"PCA{_DIRECTIONS}," if dim > _DIRECTIONS and count > _DIRECTIONS else ""
-        index = faiss.index_factory(dim, f"{reduced}IVF{clusters},SQ8")
-        rng = np.random.default_rng(0)
-        most = min(count, max(_PER_CLUSTER * clusters, 4 * _DIRECTIONS))
-        index.train(_rows(vectors, places[np.sort(rng.choice(count, most, replace=False))]))
-        for start in range(0, count, _AT_ONCE):
+        if cells is None:
+            rng = np.random.default_rng(0)
+
+            def sample(most: int) -> Vectors:
+                return _rows(vectors, places[np.sort(rng.choice(len(places), most, replace=False))])
+
+            cells = trained_cells(len(places), sample)
+        index = faiss.deserialize_index(np.frombuffer(cells, np.uint8))
+        for start in range(0, len(places), _AT_ONCE):
             index.add(_rows(vectors, places[start : start + _AT_ONCE]))
         faiss.extract_index_ivf(index).nprobe = _LOOKED_INTO
         # As bytes, so that it is pickled, and shared, as any other array.
@@ -183,7 +221,12 @@ def _text_index(comparable: Comparable) -> NearestGroups:
     of = groups.of[at]
     count = len(catalog)
     beside = _Beside(texts, catalog.facts_vectors)
-    return NearestGroups(beside, np.concatenate([at, at + count]), np.concatenate([of, of]))
+    return NearestGroups(
+        beside,
+        np.concatenate([at, at + count]),
+        np.concatenate([of, of]),
+        comparable.text_cells,
+    )
 
 
 class _Beside:

@@ -14,7 +14,7 @@ import pickle
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from reelshelf.indexer.index.candidates import FLAT_UP_TO, HeardGroups, candidates_for
+from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_among, candidates_for
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import PlaceFor, in_memory
@@ -120,39 +120,39 @@ def _code() -> str:
     return fingerprint({f"{f.parent.name}/{f.name}": file_sha256(f) for f in files})
 
 
-class _Opened:
+class _Last:
     """The linker that this process has made or opened last."""
 
-    name: str | None = None
-    linker: Linker | None = None
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.linker: Linker | None = None
+
+    def of(self, name: str, make: Callable[[], Linker]) -> Linker:
+        """The one of that name."""
+        if self.name != name or self.linker is None:
+            # Before another is made: two large ones would not fit.
+            self.name, self.linker = None, None
+            self.linker = make()
+            self.name = name
+        return self.linker
+
+
+_WHOLE, _AMONG = _Last(), _Last()
 
 
 def linker_of(recipe: LinkerRecipe) -> Linker:
     """The linker of a recipe; that of a large catalog from files, which are made where missing."""
-    if _Opened.name != recipe.name or _Opened.linker is None:
-        # Before another is made: two large ones would not fit.
-        _Opened.name, _Opened.linker = None, None
-        _Opened.linker = (
-            opened(prepared(recipe)) if is_large(recipe) else _made(recipe, folder=None)
-        )
-        _Opened.name = recipe.name
-    return _Opened.linker
 
+    def make() -> Linker:
+        return opened(prepared(recipe)) if is_large(recipe) else _made(recipe, folder=None)
 
-class _Among:
-    """The linker of some products that this process has made last."""
-
-    name: str | None = None
-    linker: Linker | None = None
+    return _WHOLE.of(recipe.name, make)
 
 
 def linker_among(recipe: LinkerRecipe, skus: Sequence[str]) -> Linker:
     """One for some of the products of a recipe alone, and the variants of these."""
     name = fingerprint([recipe.name, list(skus)])
-    if _Among.name != name or _Among.linker is None:
-        _Among.linker = linker_of(recipe).among(skus, HeardGroups)
-        _Among.name = name
-    return _Among.linker
+    return _AMONG.of(name, lambda: linker_of(recipe).among(skus, candidates_among))
 
 
 def is_large(recipe: LinkerRecipe) -> bool:

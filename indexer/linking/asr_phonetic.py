@@ -90,7 +90,7 @@ class PhoneticMatcher:
         reached = np.empty(0, np.float32)
         if len(heard) > 1:
             numbers = np.union1d(self._candidates.sounding(heard), np.array(declared, np.intp))
-            surprise = self._sounds.surprise(heard, numbers) - self._least
+            surprise = self._sounds.surprise(heard, numbers, self._least) - self._least
             some = np.flatnonzero(surprise > 0.0)
             numbers = numbers[some]
             reached = np.asarray(np.minimum(surprise[some], _MOST), np.float32)

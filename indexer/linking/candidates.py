@@ -38,12 +38,15 @@ class CandidateSource(Protocol):
 class Comparable:
     """What matchers compare videos with: a catalog, and what was made of it for them.
 
-    `pictures` are None where there are none, or no statistics to compare them by.
+    `pictures` are None where there are none, or no statistics to compare them by. The cells are
+    those of the statistics, if these have any.
     """
 
     catalog: CatalogIndex
     pictures: GroupPictures | None
     sounds: Sounds
+    picture_cells: bytes | None
+    text_cells: bytes | None
 
     @classmethod
     def of(
@@ -53,7 +56,8 @@ class Comparable:
         pictures = None
         if stats is not None and len(catalog.vectors.image):
             pictures = GroupPictures(catalog, stats, place_for)
-        return cls(catalog, pictures, Sounds(catalog))
+        cells = (stats.picture_cells, stats.text_cells) if stats else (None, None)
+        return cls(catalog, pictures, Sounds(catalog), *cells)
 
 
 CandidateMaker: TypeAlias = Callable[[Comparable], CandidateSource]

@@ -51,7 +51,9 @@ class Contest:
     the contest's second signal says of it; `rivals`, whether it takes anything off others.
     `softness` is that by which shares are made, infinite where only the first keeps anything. A
     lead counts up to `lead`. What is below `least` is no match: it would say next to nothing.
-    `matches` makes the matches of one of the groups, by its place in the arrays.
+    `matches` makes the matches of one of the groups, by its place in the arrays. `words` are those
+    that each of them takes of a text, and `claimed` those that the best takes, as of `NameMatch`;
+    none where there is no text.
     """
 
     kind: Kind
@@ -65,6 +67,8 @@ class Contest:
     softness: float
     lead: float
     matches: Callable[[int], Iterable[Match]]
+    words: npt.NDArray[np.uint64] | None = None
+    claimed: int = 0
 
     def nearest(self, most: int) -> list[int]:
         """The groups that reach most, up to so many."""

@@ -41,7 +41,7 @@ from reelshelf.schemas.spaces import cosine_scale
 from reelshelf.schemas.visual_stats import VisualStats
 
 # Raise when the same segments, catalog, calibration and config would give other links.
-VERSION = 7
+VERSION = 8
 
 # A match this much weaker than the best one of its occurrence does not widen the link's spans, nor
 # does an occurrence that is so much less likely than the likeliest.

@@ -21,6 +21,8 @@ ENGLISH = "en"
 # Of chance fits, in sentences of the example shops' chatter: their mean and their deviation for a
 # title of n sounds.
 _CHANCE, _CHANCE_SHORT, _CHANCE_DEVIATION = 0.46, 0.2, 0.3
+# Of 100: so near to what is needed counts as enough.
+_ROUNDING = 0.01
 _SOUNDS = str.maketrans({"B": "P", "V": "F", "0": "T", "J": "X"} | dict.fromkeys("AEIOU ", None))
 
 
@@ -49,10 +51,15 @@ class Sounds:
         self._deviation = _CHANCE_DEVIATION / np.sqrt(length)
         self.is_silent = not self.lengths.any()
 
-    def surprise(self, heard: str, numbers: Numbers) -> Vectors:
-        """`(numbers,)` how many deviations each of some names fits better than by chance."""
-        fits = np.array([_fit(heard, self.titles[n]) for n in numbers.tolist()], np.float32)
+    def surprise(self, heard: str, numbers: Numbers, least: float) -> Vectors:
+        """`(numbers,)` how many deviations each of some names fits better than by chance.
+
+        What fits less well than by `least` deviations may be said to fit not at all.
+        """
         chance, deviation = self._chance[numbers], self._deviation[numbers]
+        needed = 100.0 * (chance + least * deviation) - _ROUNDING
+        own = zip(self.titles.some(numbers), needed.tolist(), strict=True)
+        fits = np.array([_fit(heard, title, least) for title, least in own], np.float32)
         return np.asarray((fits / 100.0 - chance) / deviation, np.float32)
 
 
@@ -63,10 +70,10 @@ def _is_english(language: str | None, analyzer: Analyzer) -> bool:
     return analyzer.kind == "simple" or not languages or ENGLISH in languages
 
 
-def _fit(heard: str, title: str) -> float:
-    """Best fit of a title inside what was heard, 0..100."""
+def _fit(heard: str, title: str, least: float) -> float:
+    """Best fit of a title inside what was heard, 0..100; 0 where it is below `least`."""
     if not title:
         return 0.0
     # partial_ratio would fit the shorter into the longer: a whole utterance into a long title.
     scorer = fuzz.partial_ratio if len(heard) >= len(title) else fuzz.ratio
-    return float(scorer(title, heard))
+    return float(scorer(title, heard, score_cutoff=max(least, 0.0)))

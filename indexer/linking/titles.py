@@ -4,7 +4,7 @@ A bundle names its parts: where a catalog sells "Kettle + Mug", who names that n
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from reelshelf.indexer.linking.contests import Contest, Kind, shared
 from reelshelf.indexer.linking.matches import Match
 from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.indexer.text.names import NameIndex, NameMatch, name_numbers
+from reelshelf.indexer.text.names import OTHER_WORDS, NameIndex, NameMatch, name_numbers
 from reelshelf.schemas.calibration import Signal
 from reelshelf.schemas.links import LinkableVideo, Modality, Span
 
@@ -72,9 +72,13 @@ class NamedGroups:
         """
         found, considered = self._names.held_against(text)
         named, alone = self._named(found), _beyond([*found, *considered])
+        words = {match.number: match.used for match in considered}
+        # What a code names, or a bundle, has it of more than its words.
+        words |= {match.number: OTHER_WORDS for match in found if match.used == OTHER_WORDS}
         for bundle in sorted(self._parts.keys() & alone.keys()):
             for part in self._parts[bundle]:
                 alone[part] = max(alone.get(part, 0.0), alone[bundle])
+                words[part] = OTHER_WORDS
         numbers = sorted(alone)
         reached = np.array([alone[number] for number in numbers], np.float32)
         own = np.array([named.get(number, 0.0) for number in numbers], np.float32)
@@ -91,6 +95,8 @@ class NamedGroups:
             softness=_SOFTNESS,
             lead=0.0,
             matches=lambda column: matches(numbers[column], float(own[column])),
+            words=np.array([words[number] for number in numbers], np.uint64),
+            claimed=_claimed(found, considered),
         )
 
 
@@ -101,6 +107,16 @@ def _beyond(matches: Iterable[NameMatch]) -> dict[int, float]:
         beyond = (match.coverage - _HALF) / (1.0 - _HALF)
         found[match.number] = max(found.get(match.number, 0.0), beyond)
     return found
+
+
+def _claimed(found: Sequence[NameMatch], considered: Sequence[NameMatch]) -> int:
+    """The words of a text that are none of a name's that takes no others and fits less well.
+
+    They are those of the name that fits best, as far as a contest tells how well that is.
+    """
+    if not considered or any(match.used == OTHER_WORDS for match in found):
+        return 0
+    return considered[0].used & ~OTHER_WORDS
 
 
 def _parts(catalog: CatalogIndex, names: NameIndex) -> dict[int, tuple[int, ...]]:

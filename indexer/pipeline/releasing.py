@@ -14,17 +14,16 @@ from reelshelf.indexer.index.gpus import gpus_for
 from reelshelf.indexer.index.linkers import LinkerRecipe
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.calibration import default_calibration
-from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
 from reelshelf.indexer.pipeline.catalog_changes import (
     CatalogChange,
     ProductFacts,
     carried_states,
-    resemblance,
 )
 from reelshelf.indexer.pipeline.engine import TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, gated
 from reelshelf.indexer.pipeline.linking import LinkedFrom, concerned, due_links, make_links
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
+from reelshelf.indexer.pipeline.statistics import statistics
 from reelshelf.indexer.quality.inspection import inspect_rows
 from reelshelf.indexer.quality.measures import Candidate, measure
 from reelshelf.indexer.sources.queries import read_typed
@@ -32,13 +31,10 @@ from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.calibrations import newest_calibration
 from reelshelf.indexer.store.checksums import damage, damaged_files
 from reelshelf.indexer.store.head import held_back, read_head
-from reelshelf.indexer.store.products import sample_products
 from reelshelf.indexer.store.rows import now
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot
 from reelshelf.indexer.store.tables import DATA_TABLES, UNREADABLE
-from reelshelf.indexer.store.visual_stats import known_visual_stats, save_visual_stats
-from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.indexer.text.counts import counts_of
+from reelshelf.indexer.store.visual_stats import known_visual_stats
 from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch
@@ -67,10 +63,6 @@ _OVER_WHAT_IS_STORED = (
     LookupError,
     pa.ArrowException,
 )
-# So many products show what pictures of the shop are like.
-_PRODUCTS_FOR_STATS = 8192
-# Statistics stay while so large a share of the products is as it was.
-_SAME_CATALOG = 0.75
 # A message of more conditions than this is read by nobody.
 _MOST_TOLD = 6
 
@@ -152,7 +144,7 @@ def _release(
     else:
         pinned = PinnedTables.newest(run.store)
         facts = ProductFacts.of(pinned)
-        stats = _visual_stats(run, baseline, facts)
+        stats = statistics(run, baseline, facts)
         with run.stage("duplicates", 1) as stage:
             cluster_duplicates(run.store, indexes, stats, run.config.duplicates)
             stage.advance()
@@ -229,45 +221,6 @@ class _TypedQueries:
                 f"{self._run.refs.text.space!r}, which the store holds"
             )
         return encoder.encode_texts(texts)
-
-
-def _visual_stats(run: Run, baseline: Baseline, facts: ProductFacts) -> VisualStats | None:
-    """The shop's statistics, measured anew only when videos or pictures have doubled.
-
-    Or when much of the catalog is another. Statistics that moved a little with every run would
-    change every link every night.
-    """
-    pictures = run.store.count("product_images")
-    if not pictures:
-        return None
-    count = run.store.count("segments")
-    if not count:
-        return None
-    latest = baseline.latest_in_generation
-    stored = known_visual_stats(run.store, latest.visual_stats_id) if latest else None
-    if (
-        stored is not None
-        and stored.is_whole
-        and stored.counts is not None
-        and resemblance(stored.counts.sketch, facts.sketch) >= _SAME_CATALOG
-        and count < 2 * stored.segments
-        and pictures < 2 * stored.pictures
-    ):
-        return stored
-    sample = run.store.segment_sample(run.config.linking.visual_stats_segments)
-    some = sample_products(run.store, _PRODUCTS_FOR_STATS)
-    catalog = CatalogIndex.of(some, run.config.text.analyzer)
-    stats = fit_visual_stats(
-        sample.frames,
-        sample.shots,
-        catalog,
-        segments=count,
-        pictures=pictures,
-        term_shares=term_shares_of(sample.texts, catalog.analyzer),
-        counts=counts_of(catalog, run.store.count("products"), facts.sketch),
-    )
-    save_visual_stats(run.store, stats)
-    return stats
 
 
 def _linked_before(run: Run, baseline: Baseline) -> _Linked:

@@ -29,6 +29,8 @@ def save_visual_stats(store: Store, stats: VisualStats) -> None:
         "term_shares": None if stats.term_shares is None else json.dumps(dict(stats.term_shares)),
         "picture_cohort": _flat(stats.picture_cohort),
         "counts": None if stats.counts is None else stats.counts.as_json(),
+        "picture_cells": stats.picture_cells,
+        "text_cells": stats.text_cells,
     }
     schema = tables.backgrounds_schema(len(stats.frame_mean))
     merge = store.merge("backgrounds", "background_id")
@@ -65,6 +67,8 @@ def known_visual_stats(store: Store, stats_id: str | None) -> VisualStats | None
         term_shares=None if row["term_shares"] is None else json.loads(row["term_shares"]),
         picture_cohort=_shaped(row["picture_cohort"], len(frame_mean)),
         counts=None if row["counts"] is None else CatalogCounts.from_json(row["counts"]),
+        picture_cells=row["picture_cells"],
+        text_cells=row["text_cells"],
     )
 
 

@@ -45,6 +45,11 @@ class Texts(Sequence[str]):
             return Texts(self._array[number])
         return str(self._array[number].as_py())
 
+    def some(self, numbers: npt.NDArray[np.integer]) -> list[str]:
+        """The texts of some numbers, in their order."""
+        found: list[str] = self._array.take(pa.array(numbers)).to_pylist()
+        return found
+
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _AT_ONCE):
             yield from self._array[start : start + _AT_ONCE].to_pylist()

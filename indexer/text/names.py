@@ -35,6 +35,7 @@ _LEAST = 0.3
 _ENOUGH = 0.75
 # Names that a text may name are looked at one by one up to so many: more have the same words.
 _MOST_NAMES = 256
+_MOST_TOLD_APART = 63
 # What rounding may take off a sum of weights.
 _ROUNDING = 1e-6
 # What a name index that was pickled makes anew.
@@ -89,12 +90,20 @@ _HASH = re.compile(r"#\s?(\d[\d.,\-]*\d)")
 Places = tuple[int, ...]
 
 
+# The first words of a text are told apart, by a bit each; this one stands for all others.
+OTHER_WORDS = 1 << 63
+
+
 @dataclass(frozen=True, slots=True)
 class NameMatch:
-    """A name found in a text: its number, and `coverage`, the share of it found, 0..1."""
+    """A name found in a text: its number, and `coverage`, the share of it found, 0..1.
+
+    `used` are the words of the text that it takes, a bit for each, and `OTHER_WORDS`.
+    """
 
     number: int
     coverage: float
+    used: int
 
 
 class NameIndex:
@@ -166,7 +175,11 @@ class NameIndex:
         return np.where(sums > 0.0, sums, 1.0)
 
     def _prefixes(self) -> Rows:
-        """Of each name the words of which one is there where more than `least` of it is found."""
+        """Of each name the words of which one is there where more than `least` of it is found.
+
+        That takes so much of its weight, and so much of what is enough, as `_coverage` holds it
+        against both.
+        """
         owner = self._terms.owners()
         order = np.lexsort((-self._weights, owner))
         ranked = self._weights[order]
@@ -175,7 +188,10 @@ class NameIndex:
         sizes = self._terms.sizes()
         before -= np.repeat(before[self._terms.starts[:-1][sizes > 0]], sizes[sizes > 0])
         rest = self._totals[owner] - before
-        needed = rest > self._least * self._totals[owner] * (1.0 - _ROUNDING)
+        less = np.minimum(self._totals, self._enough)
+        more = self._least * np.maximum(self._totals, self._enough)
+        wanted = np.where(more >= less, more, np.sqrt(self._least * self._totals * self._enough))
+        needed = rest > wanted[owner] * (1.0 - _ROUNDING)
         return Rows.of_pairs(
             owner[order][needed], self._terms.values[order][needed], len(self._terms)
         )
@@ -192,10 +208,12 @@ class NameIndex:
     def held_against(self, text: str) -> tuple[list[NameMatch], list[NameMatch]]:
         """The same, and all names of which enough is in `text`, whoever claims its words."""
         spoken = self._analyzer.words(text)
+        # What comes behind these is as the names at hand take the text apart.
+        written = min(len(spoken), _MOST_TOLD_APART)
         spoken += self._unglued(text, spoken)
         if not spoken or not len(self._terms):
             return [], []
-        found = [NameMatch(number, 1.0) for number in self._coded(text, spoken)]
+        found = [NameMatch(number, 1.0, OTHER_WORDS) for number in self._coded(text, spoken)]
         similar = self._similar(text, spoken)
         whole = self._whole_lines(text)
         scored = []
@@ -215,9 +233,9 @@ class NameIndex:
                 used < better or (used == better and coverage < best)
                 for better, best in claimed.items()
             ):
-                found.append(NameMatch(number, coverage))
+                found.append(NameMatch(number, coverage, _bits(used, written)))
                 claimed.setdefault(used, coverage)
-        return found, [NameMatch(number, coverage) for coverage, number, _ in scored]
+        return found, [NameMatch(n, coverage, _bits(used, written)) for coverage, n, used in scored]
 
     def _likely(self, similar: Mapping[int, tuple[float, Places]], whole: set[int]) -> Numbers:
         """Names of which more than the least may be found, wherever their words stand.
@@ -355,6 +373,14 @@ class NameIndex:
             if len(word) >= _SHORTEST_GLUED and word.isalpha():
                 found += _cut(word, self._forms.numbers)
         return found
+
+
+def _bits(used: Iterable[int], written: int) -> int:
+    """Places in a text as bits, of its first `written` words."""
+    bits = 0
+    for place in used:
+        bits |= 1 << place if place < written else OTHER_WORDS
+    return bits
 
 
 def _line(words: Iterable[str]) -> str:

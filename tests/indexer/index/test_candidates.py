@@ -9,8 +9,10 @@ from reelshelf.indexer.index import candidates
 from reelshelf.indexer.index.candidates import (
     HeardGroups,
     IndexedGroups,
+    NearestGroups,
     SoundIndex,
     candidates_for,
+    trained_cells,
 )
 from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.candidates import AllGroups, CandidateMaker, Comparable
@@ -122,6 +124,24 @@ def test_an_index_names_few() -> None:
     ):
         assert 0 < len(named) < len(CATALOG.groups) // 3
         assert np.all(np.diff(named) > 0)
+
+
+def test_what_is_found_of_a_product_is_the_same_whatever_else_there_is() -> None:
+    """By cells that are the shop's. Those that are trained on what there is find others."""
+    rng = np.random.default_rng(9)
+    vectors = unit(rng.standard_normal((2000, DIM)))
+    frames = unit(rng.standard_normal((40, DIM)))
+    some = np.arange(0, 2000, 5)
+
+    def found(places: np.ndarray, cells: bytes | None) -> list[set[int]]:
+        index = NearestGroups(vectors, places, places, cells)
+        return [set(index.near(frame[None]).tolist()) for frame in frames]
+
+    cells = trained_cells(len(vectors), lambda most: vectors[:most])
+    for shared, is_same in ((cells, True), (None, False)):
+        every, few = (found(places, shared) for places in (np.arange(2000), some))
+        own = [named.intersection(some.tolist()) for named in every]
+        assert all(a <= b for a, b in zip(own, few, strict=True)) is is_same
 
 
 def test_only_a_large_catalog_is_indexed(monkeypatch: pytest.MonkeyPatch) -> None:

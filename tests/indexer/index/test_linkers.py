@@ -31,8 +31,8 @@ def snapshot(tmp_path: Path) -> ReleaseSnapshot:
 def count_as_large(monkeypatch: pytest.MonkeyPatch, catalogs_above: int) -> None:
     """Forget what this process has opened, and leave it nothing that was made under this limit."""
     monkeypatch.setattr(linkers, "FLAT_UP_TO", catalogs_above)
-    monkeypatch.setattr(linkers._Opened, "name", None)
-    monkeypatch.setattr(linkers._Opened, "linker", None)
+    monkeypatch.setattr(linkers._WHOLE, "name", None)
+    monkeypatch.setattr(linkers._WHOLE, "linker", None)
 
 
 @pytest.fixture

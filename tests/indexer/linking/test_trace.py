@@ -19,7 +19,7 @@ from reelshelf.schemas.catalog import EncodedImage, EncodedProduct, Product
 from reelshelf.schemas.config import LinkingConfig
 from reelshelf.schemas.links import LinkableVideo, ProductLink
 from reelshelf.schemas.media import Box, Vectors
-from reelshelf.schemas.segments import ScreenText, Segment, Utterance
+from reelshelf.schemas.segments import PostKind, PostText, ScreenText, Segment, Utterance
 from reelshelf.schemas.visual_stats import VisualStats
 
 # So few dimensions, and so few words, that everything has rivals.
@@ -200,6 +200,31 @@ def test_a_trace_knows_who_decided_and_who_would() -> None:
         found = after.among(["N-000"], AllGroups.of).concerns([seen], stored)
         assert found is has_say
         assert (after.link([seen])[0] != links) is has_say
+
+
+@pytest.mark.parametrize(
+    ("title", "has_say"),
+    [
+        ("Copper Kettle", False),  # words that a longer name has claimed
+        ("Copper Kettle Lamp", True),  # the same name
+        ("Kettle Lamp Fern", True),  # another word
+    ],
+)
+def test_a_new_name_of_claimed_words_has_no_say(title: str, has_say: bool) -> None:
+    words = {word.title(): place for place, word in enumerate(WORDS)}
+    first = {f"P-{n:03d}": Made(n, n, (n % 5, 5 + n % 5)) for n in range(1, 6)}
+    first["P-000"] = Made(0, 0, (words["Copper"], words["Kettle"], words["Lamp"]))
+    stats = stats_of(first)
+    posted = (PostText(PostKind.TITLE, "copper kettle lamp fern"),)
+    video = LinkableVideo("v", (), (replace(shot(7), post_text=posted),))
+    before = linker(first, stats)
+    (links,), trace = before.linked([video])
+    assert links[0].sku == "P-000"
+    made = Made(9, 9, tuple(words[word] for word in title.split()))
+    after = linker(first | {"N-000": made}, stats)
+    stored = tuple(from_bytes(as_bytes(own)) for own in trace.contests)
+    assert after.among(["N-000"], AllGroups.of).concerns([video], stored) is has_say
+    assert (after.link([video])[0] != links) is has_say
 
 
 def shot(look: int) -> Segment:

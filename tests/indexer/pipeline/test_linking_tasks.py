@@ -9,8 +9,9 @@ from typing import TypeVar
 import pyarrow as pa
 import pytest
 
+from reelshelf.indexer.index import candidates, linkers
 from reelshelf.indexer.linking.link import Linker
-from reelshelf.indexer.pipeline import catalog_changes, gating, linking, releasing
+from reelshelf.indexer.pipeline import catalog_changes, gating, linking, releasing, statistics
 from reelshelf.indexer.pipeline.catalog_changes import ProductFacts
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.snapshot import PinnedTables
@@ -140,6 +141,22 @@ def test_videos_without_links_are_committed_as_they_are_done(
     assert commits == [2, 1]
 
 
+def carry(monkeypatch: pytest.MonkeyPatch, most_changed: float = 1.0) -> None:
+    """Keep links although, of a few products, each is much of its catalog."""
+    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", most_changed)
+    monkeypatch.setattr(statistics, "_SAME_CATALOG", 0.0)
+
+
+def count_as_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for candidates in cells, whatever the size; leave no linker to other tests."""
+    monkeypatch.setattr(candidates, "NAMES_UP_TO", 0)
+    for module in (candidates, linkers, statistics):
+        monkeypatch.setattr(module, "FLAT_UP_TO", 0)
+    for last in (linkers._WHOLE, linkers._AMONG):
+        monkeypatch.setattr(last, "name", None)
+        monkeypatch.setattr(last, "linker", None)
+
+
 def made_by(shop: Shop) -> dict[str, set[str]]:
     """The runs that made the links of each video."""
     rows = Store.open(shop.request.store).scan("links", ["video_id", "run_id"]).to_pylist()
@@ -169,14 +186,16 @@ CHANGES: dict[str, Callable[[list[dict[str, object]]], list[dict[str, object]]]]
 
 
 @pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("large", [False, True], ids=["compared", "indexed"])
 def test_a_changed_product_links_only_videos_in_which_it_has_a_say(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, name: str, large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The links are those of linking all videos again."""
-    # Each of four products is much of its catalog.
-    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", 1.0)
-    monkeypatch.setattr(releasing, "_SAME_CATALOG", 0.0)
+    carry(monkeypatch)
     shop = make_shop(tmp_path)
+    if large:
+        count_as_large(monkeypatch)
+        shop.made_as = None
     shop.ingest()
     first = made_by(shop)
     shop.set_products(CHANGES[name]([product_row(color) for color in COLORS]))
@@ -188,13 +207,18 @@ def test_a_changed_product_links_only_videos_in_which_it_has_a_say(
     links = link_rows(shop)
     link_all(shop)
     assert made_by(shop)["b"].isdisjoint(first["b"])
-    assert link_rows(shop) == links
+    again = link_rows(shop)
+    assert [(row["video_key"], row["sku"]) for row in again] == [
+        (row["video_key"], row["sku"]) for row in links
+    ]
+    # How many others a matrix product is made with moves its last digits.
+    scores = [row["score"] for row in links]
+    assert [row["score"] for row in again] == pytest.approx(scores, abs=1e-5)
 
 
 def test_what_was_carried_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Night after night, for as long as not too much has changed since the links were made."""
-    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", 0.7)
-    monkeypatch.setattr(releasing, "_SAME_CATALOG", 0.0)
+    carry(monkeypatch, 0.7)
     shop = make_shop(tmp_path)
     shop.ingest()
     first = made_by(shop)
@@ -213,8 +237,7 @@ def test_what_was_carried_is_carried_on(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_run_that_was_killed_before_it_published_links_nothing_twice_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", 1.0)
-    monkeypatch.setattr(releasing, "_SAME_CATALOG", 0.0)
+    carry(monkeypatch)
     shop = make_shop(tmp_path)
     shop.ingest()
     first = made_by(shop)
@@ -258,8 +281,7 @@ class Shifted:
 def test_the_gate_lets_carried_links_differ_in_what_is_faint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, carried: bool, shift: float, published: bool
 ) -> None:
-    monkeypatch.setattr(catalog_changes, "_MOST_CHANGED", 1.0 if carried else 0.0)
-    monkeypatch.setattr(releasing, "_SAME_CATALOG", 0.0)
+    carry(monkeypatch, 1.0 if carried else 0.0)
     shop = make_shop(tmp_path)
     shop.ingest()
     rows = [product_row(color) for color in COLORS]
