@@ -9,17 +9,22 @@ DEMO_STORE ?= out/demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-all test-fast lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo --store $(DEMO_STORE)
 
+# What every change runs: a quarter of an hour on two cores.
 test: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow"
+
+# All of them, an hour on two cores: before a release, and where engines, stores or indexes change.
+test-all: $(INSTALLED)
 	$(BIN)/python -m pytest
 
 # The inner loop: no Ray, no real models.
 test-fast: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not integration and not gpu"
+	$(BIN)/python -m pytest -m "not integration and not gpu and not slow"
 
 # mypy and import-linter look for the import name in the file system: here it is links.
 LINKS := build/links/reelshelf

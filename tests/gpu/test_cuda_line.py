@@ -47,6 +47,7 @@ def _resolved(python: str, *options: str) -> dict[str, str]:
 _LINE = ("-c", "constraints-gpu.txt", "--override", "overrides-gpu.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("python", "options"), [("3.11", _LINE), ("3.12", _LINE), ("3.13", _LINE), ("3.11", ())]
 )
@@ -89,6 +90,7 @@ def _named_in(folder: Path) -> set[tuple[str, str]]:
     return {(name.decode(), number.decode()) for name, number in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["onnxruntime-gpu", "faiss-gpu-cu12", "ctranslate2"])
 def test_every_library_that_a_binary_names_comes_with_the_line(
     package: str, line: dict[str, str], binaries: dict[str, set[tuple[str, str]]]

@@ -43,6 +43,7 @@ def _no_gpu() -> None:
         pytest.skip("this machine has a GPU")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", _CALLS)
 def test_a_model_that_is_to_run_on_a_gpu_does_not_fall_back(
     role: str, gpu_wheels: GpuWheels
@@ -59,6 +60,7 @@ def test_the_gpu_build_is_the_one_that_is_asked(gpu_wheels: GpuWheels) -> None:
     assert "CUDAExecutionProvider" in run_with(gpu_wheels.onnxruntime, code).stdout
 
 
+@pytest.mark.slow
 def test_auto_runs_on_the_cpu_with_the_gpu_build_and_says_so(gpu_wheels: GpuWheels) -> None:
     code = _START.replace("DEVICE", '"auto"') + "print(registry.load_models(config).devices.told)"
     # Both builds are installed, as far as their metadata says.
@@ -68,6 +70,7 @@ def test_auto_runs_on_the_cpu_with_the_gpu_build_and_says_so(gpu_wheels: GpuWhee
     assert "image on cpu, text on cpu, asr on cpu, ocr on cpu" in done.stdout
 
 
+@pytest.mark.slow
 def test_faiss_that_is_to_use_a_gpu_does_not_fall_back(gpu_wheels: GpuWheels) -> None:
     start = (
         "from reelshelf.indexer.index.gpus import gpus_for\n"

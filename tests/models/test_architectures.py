@@ -92,6 +92,7 @@ def _is_prepared_on_a_device_as_on_the_cpu(image: "openclip.OpenClip") -> None:
     assert float((found - wanted.flip(0)).abs().mean()) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_pictures_are_prepared_as_the_authors_of_a_checkpoint_do(
     tmp_path: Path, architecture: str

@@ -119,6 +119,7 @@ def _said(sounds: list[Sound], windows: int) -> tuple[list[str], int]:
     return [" ".join(u.text for u in one.utterances) for one in heard], calls
 
 
+@pytest.mark.slow
 def test_windows_are_heard_in_one_call_for_each_batch(sounds: list[Sound]) -> None:
     alone, one_by_one = _said(sounds, 1)
     together, calls = _said(sounds, 4)

@@ -324,6 +324,7 @@ def test_a_clip_that_cannot_be_downloaded_says_what_to_do() -> None:
         load_models(load_config(profile="clip"))
 
 
+@pytest.mark.slow
 def test_a_shop_is_indexed_linked_and_searched_with_clip(checkpoint: Path, shop: Shop) -> None:
     """The whole path with vectors of 512 dimensions; random weights say nothing of its quality."""
     config = parse_config({"engine": {"kind": "local"}, **clip_config(checkpoint)})

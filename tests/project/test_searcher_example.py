@@ -37,6 +37,7 @@ def titles(searcher: Searcher) -> set[str]:
     return set(searcher.tables["products"].to_arrow()["title"].to_pylist())
 
 
+@pytest.mark.slow
 def test_a_searcher_opens_answers_and_follows(store: Store) -> None:
     searcher = Searcher(store.uri)
     # Both moments of this clip say the same: either may come first.
@@ -61,6 +62,7 @@ def test_a_searcher_opens_answers_and_follows(store: Store) -> None:
     assert searcher.search("retro television")[0][0] == "clip-09"
 
 
+@pytest.mark.slow
 def test_a_searcher_that_moves_within_its_grace_survives_pruning(store: Store) -> None:
     searcher = Searcher(store.uri)
     for number in range(3):

@@ -112,6 +112,7 @@ sys.exit(main(["nightly", "--config", sys.argv[1], *log]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_logs_of_ray_workers_reach_the_drivers_file(shop: Shop, tmp_path: Path) -> None:
     config = write_config(shop)

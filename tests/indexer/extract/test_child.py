@@ -57,6 +57,7 @@ def test_what_comes_back_is_what_was_decoded(child: DecodeProcess, tmp_path: Pat
     assert {line.run_id for line in there.logs} == {"r"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "told"),
     [

@@ -65,6 +65,7 @@ def copied(shop: Shop) -> Shop:
     return shop
 
 
+@pytest.mark.slow
 def test_a_video_encoded_anew_joins_the_cluster_and_leaves_it(copied: Shop) -> None:
     copied.ingest()
     found = clusters(copied)
@@ -97,6 +98,7 @@ def test_a_shop_without_pictures_knows_its_duplicates_too(copied: Shop) -> None:
     assert len(set(found.values())) == 3
 
 
+@pytest.mark.slow
 def test_a_copy_that_comes_has_its_original_linked_anew(copied: Shop) -> None:
     rows = [{"video_id": name, "file": f"videos/{name}.mp4", "merchant_skus": []} for name in "abc"]
     copied.set_videos(rows)

@@ -43,6 +43,7 @@ def _vectors(dim: int) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", DIMS)
 def test_gpus_give_the_same_quantizer_places_and_codes(dim: int) -> None:
     vectors = _vectors(dim)
@@ -65,6 +66,7 @@ def test_gpus_give_the_same_quantizer_places_and_codes(dim: int) -> None:
     np.testing.assert_array_equal(codes, own_codes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", DIMS)
 def test_codes_are_those_that_an_index_of_faiss_would_hold(dim: int) -> None:
     vectors = _vectors(dim)

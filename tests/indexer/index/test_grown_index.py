@@ -127,6 +127,7 @@ def answers(store: Store, index: VectorIndex) -> list[list[float]]:
     return [search(dataset, index, query, 10)[0].round(5).tolist() for query in queries]
 
 
+@pytest.mark.slow
 def test_every_way_into_lance_gives_the_same_answers(store: Store) -> None:
     whole = build(store, index_config(build="fragments"))
     first = answers(store, whole)
@@ -147,6 +148,7 @@ def test_every_way_into_lance_gives_the_same_answers(store: Store) -> None:
         assert answers(store, same) == first
 
 
+@pytest.mark.slow
 def test_ray_tasks_encode_the_pieces(store: Store, ray_node: None) -> None:
     config = index_config(build="fragments")
     engine = RayEngine(config, load_fakes, detector=load_fake_detector)
@@ -176,6 +178,7 @@ def test_codes_of_buffers_are_what_lance_searches(store: Store) -> None:
     assert 0.5 * quantizer.recipe.error < error < 1.1 * quantizer.recipe.error
 
 
+@pytest.mark.slow
 def test_settings_are_tuned_to_the_target_and_the_curve_is_kept(store: Store) -> None:
     modest = build(store, index_config(recall_target=0.6))
     strict = build(store, index_config(recall_target=0.97), modest)
@@ -212,6 +215,7 @@ def test_new_rows_join_the_index_with_its_quantizer(store: Store) -> None:
     assert build(store, config, grown) == grown  # nothing to do
 
 
+@pytest.mark.slow
 def test_many_deltas_become_few(store: Store) -> None:
     config = index_config(max_segments=3)
     index = build(store, config)
@@ -224,6 +228,7 @@ def test_many_deltas_become_few(store: Store) -> None:
     assert sum(facts.partitions) == ROWS + 400
 
 
+@pytest.mark.slow
 def test_an_index_that_finds_less_is_searched_wider_if_that_mends_it(store: Store) -> None:
     config = index_config(tune_queries=200)
     index = build(store, config)
@@ -237,6 +242,7 @@ def test_an_index_that_finds_less_is_searched_wider_if_that_mends_it(store: Stor
     assert worst >= wider.drift.recall_trained - 0.01
 
 
+@pytest.mark.slow
 def test_an_index_is_trained_anew_before_its_recall_falls(store: Store) -> None:
     config = index_config()
     index = build(store, config)
@@ -251,6 +257,7 @@ def test_an_index_is_trained_anew_before_its_recall_falls(store: Store) -> None:
     assert measure_recall(store.dataset(TABLE), grown, truth).recall > 0.85
 
 
+@pytest.mark.slow
 def test_more_rows_than_it_was_made_for_train_it_anew(store: Store) -> None:
     config = index_config(max_growth=1.05)
     index = build(store, config)
@@ -261,6 +268,7 @@ def test_more_rows_than_it_was_made_for_train_it_anew(store: Store) -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_shoppers_typed_is_tuned_for_in_columns_of_words(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +283,7 @@ def test_what_shoppers_typed_is_tuned_for_in_columns_of_words(
     assert measure_recall(store.dataset(TABLE), of_both, truth).recall >= 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["fragments", "buffers"])
 def test_a_night_without_any_vector_joins_the_index(store: Store, way: str) -> None:
     """Videos that say and show no word give rows without a text vector."""
@@ -336,6 +345,7 @@ def wait_for_new_index_files(store: Store, known: set[str], child: "subprocess.P
         time.sleep(0.001)
 
 
+@pytest.mark.slow
 def test_a_builder_killed_while_it_writes_index_files_costs_nothing(store: Store) -> None:
     config = index_config()
     index = build(store, config)
@@ -363,6 +373,7 @@ def test_a_builder_killed_while_it_writes_index_files_costs_nothing(store: Store
     assert {path.name for path in folder.iterdir()} == {str(uuid) for uuid in used}
 
 
+@pytest.mark.slow
 def test_two_builders_at_once_leave_one_whole_index(store: Store) -> None:
     """The lease keeps runs apart; without it Lance lets one win, and the next run sets it right."""
     children = [start_build(store, seed) for seed in (1, 2)]

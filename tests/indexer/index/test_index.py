@@ -114,6 +114,7 @@ def publish(store: Store, release: Release) -> None:
         releases.publish(store.guarded(lease.check), release, lease)
 
 
+@pytest.mark.slow
 def test_thousands_of_rows_are_searched_through_the_index(grown: Grown) -> None:
     store, frame = grown.store, grown.frame
     assert (frame.kind, frame.partitions) == ("ivf_pq", 64)

@@ -54,6 +54,7 @@ def test_every_real_clip_has_an_outcome(bench: Path, tmp_path: Path) -> None:
     assert result.published
 
 
+@pytest.mark.slow
 def test_a_few_clips_of_a_whole_shop(bench: Path, tmp_path: Path) -> None:
     shop = bench / "dev"
     rows = [json.loads(line) for line in (shop / "videos.jsonl").read_text().splitlines()][:2]

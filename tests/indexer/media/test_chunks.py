@@ -49,6 +49,7 @@ def test_chunks_follow_each_other_and_show_what_the_whole_shows(tmp_path: Path, 
         assert len(part.audio) / 16 == pytest.approx(chunk.end_ms - chunk.start_ms, abs=260)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_sound_of_a_chunk_begins_with_it(tmp_path: Path, name: str) -> None:
     path = write_long(tmp_path / name, TEN_COLORS)

@@ -72,6 +72,7 @@ def hdr_frame(code: int, transfer: int) -> av.VideoFrame:
     return frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("light", [1, 5, 20, 50, 80])
 def test_pq_below_its_highlights_is_as_ffmpeg_converts_it(light: int) -> None:
     frame = hdr_frame(pq_code(light), PQ)

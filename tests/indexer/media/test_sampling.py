@@ -2,6 +2,7 @@ import os
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,7 @@ def _picture(number: int, scene: int) -> Pixels:
 
 
 # docs/benchmarks.md has 1,000 of them.
+@pytest.mark.slow
 @settings(
     max_examples=int(os.environ.get("REELSHELF_EXAMPLES", "20")),
     deadline=None,

@@ -60,6 +60,7 @@ def test_what_vanished_long_ago_is_forgotten(shop: Shop) -> None:
     assert store.count("vanished_videos") == store.count("vanished_segments") == 0
 
 
+@pytest.mark.slow
 def test_a_release_that_is_kept_is_a_source_of_results(shop: Shop) -> None:
     listed = shop.rows()
     list_videos(shop, "ab")
@@ -127,6 +128,7 @@ def test_going_back_brings_its_calibration_back(shop: Shop) -> None:
     assert newest_calibration(store) == other
 
 
+@pytest.mark.slow
 def test_more_than_usual_may_not_leave_at_once(tmp_path: Path) -> None:
     shop = make_many(tmp_path / "shop", 64)
     config = small_config()
@@ -174,6 +176,7 @@ def test_what_is_erased_is_gone_from_what_is_served_at_once(erased: Shop) -> Non
     upkeep.verify(erased.request.store, small_config())
 
 
+@pytest.mark.slow
 def test_what_is_erased_stays_out_until_that_is_lifted(erased: Shop) -> None:
     result = erased.run()
     assert ("a", "erased: court order") in {(s.video_id, s.reason) for s in result.skipped}

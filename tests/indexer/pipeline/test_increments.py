@@ -109,6 +109,7 @@ def test_a_moved_file_keeps_its_rows(shop: Shop) -> None:
     assert set(shop.ingest(decode=decode_never).calls) <= {"files_hashed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "calls"),
     [

@@ -82,6 +82,7 @@ def run_and_die(shop: Shop, point: str, how: str) -> int:
     ).returncode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS)
 def test_after_a_kill_the_next_run_ends_in_the_same_rows(tmp_path: Path, point: str) -> None:
     killed = make_shop(tmp_path / "killed")
@@ -95,6 +96,7 @@ def test_after_a_kill_the_next_run_ends_in_the_same_rows(tmp_path: Path, point: 
     assert len(list_releases(Store.open(killed.request.store))) == 1
 
 
+@pytest.mark.slow
 def test_work_that_was_committed_is_not_done_again(tmp_path: Path) -> None:
     shop = make_shop(tmp_path / "shop")
     assert run_and_die(shop, ONE_VIDEO_WRITTEN, "SIGKILL") == -signal.SIGKILL
@@ -124,6 +126,7 @@ def test_what_a_killed_run_committed_is_published_by_the_next(tmp_path: Path) ->
     }
 
 
+@pytest.mark.slow
 def test_a_video_whose_deletion_was_cut_short_leaves_nothing_behind(tmp_path: Path) -> None:
     shop = make_shop(tmp_path / "shop")
     shop.ingest()

@@ -62,6 +62,7 @@ def test_links_in_tasks_are_those_of_one_process(
     assert link_rows(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "rest", "prices"),
     [
@@ -107,6 +108,7 @@ def test_a_changed_price_links_only_what_states_one(tmp_path: Path) -> None:
     assert {row["video_id"] for row in runs} == set(TITLES)
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_ray_tasks_link_as_one_process_does(
     tmp_path: Path, ray_node: None, monkeypatch: pytest.MonkeyPatch
@@ -216,6 +218,7 @@ def test_a_changed_product_links_only_videos_in_which_it_has_a_say(
     assert [row["score"] for row in again] == pytest.approx(scores, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_what_was_carried_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Night after night, for as long as not too much has changed since the links were made."""
     carry(monkeypatch, 0.7)
@@ -274,6 +277,7 @@ class Shifted:
         return [[replace(link, score=link.score - self._shift) for link in own] for own in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("carried", "shift", "published"),
     [(True, 0.015, True), (True, 0.03, False), (False, 0.015, False)],

@@ -58,6 +58,7 @@ def publish(shop: Shop, segments: list[tuple[str, float]], header: str, *, ended
     (shop.root / "videos" / "live" / "live.m3u8").write_text(text)
 
 
+@pytest.mark.slow
 def test_a_playlist_that_grows_is_indexed_as_it_does(
     live: tuple[Shop, list[tuple[str, float]], str],
 ) -> None:

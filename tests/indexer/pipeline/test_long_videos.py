@@ -51,6 +51,7 @@ def test_an_unchanged_long_video_is_not_opened(long_shop: Shop) -> None:
     assert (again.calls, decoder.chunks) == ({}, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [0, 2, 4])
 def test_a_video_with_a_broken_chunk_is_not_served_and_is_resumed(
     long_shop: Shop, broken: int
@@ -89,6 +90,7 @@ def test_chunks_are_written_as_they_are_done(long_shop: Shop) -> None:
     assert moments(long_shop) == fresh(long_shop)
 
 
+@pytest.mark.slow
 def test_only_what_is_new_of_a_grown_file_is_decoded(long_shop: Shop) -> None:
     path = long_shop.root / "videos" / "long.mkv"
     data = path.read_bytes()

@@ -44,6 +44,7 @@ def asked(result: IngestResult) -> set[str]:
     return {name for name, count in result.calls.items() if count}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "kind"),
     [
@@ -83,6 +84,7 @@ def test_subtitles_beside_a_video_are_read_where_they_are_shown(shop: Shop) -> N
     assert "b" in {found.video_id for found in answer.hits}
 
 
+@pytest.mark.slow
 def test_other_words_cost_texts_and_nothing_else(shop: Shop) -> None:
     describe(shop, title="A blue thing")
     shop.ingest()

@@ -70,6 +70,7 @@ def from_the_start(
     return Store.open(request.store)
 
 
+@pytest.mark.slow
 def test_a_new_visual_model_asks_nothing_else_and_is_built_beside_the_old(shop: Shop) -> None:
     full = everything(shop).asked
     assert full["speech"] == full["sounds"] == 1
@@ -135,6 +136,7 @@ def test_a_generation_whose_run_died_is_finished_by_the_next(shop: Shop) -> None
     assert result.newest.generation == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sections", "asked"),
     [
@@ -164,6 +166,7 @@ def test_a_new_revision_in_the_same_space_stays_in_its_generation(shop: Shop) ->
     assert {name for name, count in watched.asked.items() if count} == {"images", "pictures"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reindex", "pictures", "sounds"),
     [
@@ -221,6 +224,7 @@ def test_links_and_indexes_ask_no_model(shop: Shop) -> None:
         assert made(result) == {}
 
 
+@pytest.mark.slow
 def test_links_alone_leave_changed_videos_to_the_night(shop: Shop) -> None:
     everything(shop)
     write_clip(shop.root / "videos" / "b.mp4", [RED])
@@ -235,6 +239,7 @@ def test_links_alone_leave_changed_videos_to_the_night(shop: Shop) -> None:
     assert shop.ingest(config).planned.videos_changed == 1
 
 
+@pytest.mark.slow
 def test_what_is_out_of_scope_keeps_what_it_has(shop: Shop) -> None:
     """A changed video, a new one, one that left and a changed product wait for the night."""
     everything(shop)
@@ -269,6 +274,7 @@ def test_failed_videos_are_tried_again_though_they_rest(shop: Shop) -> None:
     assert again.failed[0].attempt == 2
 
 
+@pytest.mark.slow
 def test_a_stage_that_is_asked_for_leaves_other_changed_settings_to_the_night(shop: Shop) -> None:
     everything(shop)
     config = small_config(asr={"min_log_probability": -1.0}, ocr={"min_confidence": 0.61})

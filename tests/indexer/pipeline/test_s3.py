@@ -75,6 +75,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudShop
         yield CloudShop(proxy, shop.root)
 
 
+@pytest.mark.slow
 def test_a_bucket_gives_the_rows_that_a_folder_gives_though_its_endpoint_fails_at_times(
     cloud: CloudShop, tmp_path: Path
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_bucket_gives_the_rows_that_a_folder_gives_though_its_endpoint_fails_a
     assert set(differing_rows(far, Store.open(str(near))).values()) == {0}
 
 
+@pytest.mark.slow
 def test_an_unchanged_bucket_is_only_listed_and_a_changed_object_is_seen(cloud: CloudShop) -> None:
     cloud.ingest()
     assert plan_only(cloud.request(), cloud.config).counts.nothing_to_do
@@ -121,6 +123,7 @@ def test_the_spool_is_empty_after_a_run(cloud: CloudShop, tmp_path: Path) -> Non
     assert list(spool.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_long_video_is_fetched_once_and_its_copy_goes_with_the_run(
     cloud: CloudShop, tmp_path: Path
 ) -> None:
@@ -141,6 +144,7 @@ def test_a_long_video_is_fetched_once_and_its_copy_goes_with_the_run(
     assert list(spool.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_credentials_are_in_no_table_no_record_and_no_plan(
     cloud: CloudShop, tmp_path: Path
 ) -> None:
@@ -206,6 +210,7 @@ def test_a_service_that_ignores_conditions_is_refused_before_anything_is_written
     assert listed["KeyCount"] == 0
 
 
+@pytest.mark.slow
 def test_a_writing_command_asks_a_store_that_was_moved_again(cloud: CloudShop) -> None:
     assert cloud.ingest().published
     cloud.proxy.ignores = ("if-none-match",)
@@ -223,6 +228,7 @@ def test_a_writing_command_asks_a_store_that_was_moved_again(cloud: CloudShop) -
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_stale_writer_is_fenced_off_in_a_bucket_too(cloud: CloudShop) -> None:
     assert cloud.ingest().published
     store = Store.open(cloud.request().store, cloud.config.storage)
@@ -233,6 +239,7 @@ def test_a_stale_writer_is_fenced_off_in_a_bucket_too(cloud: CloudShop) -> None:
     assert store.count("videos") == 3
 
 
+@pytest.mark.slow
 def test_keys_that_share_no_folder_list_no_bucket(cloud: CloudShop) -> None:
     s3 = client(cloud.proxy)
     keys = [f"folder-{i:02}/a.mp4" for i in range(60)] + [f"many/{i}.mp4" for i in range(60)]

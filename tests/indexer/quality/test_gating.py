@@ -123,6 +123,7 @@ def test_a_night_that_is_well_is_made_again_and_passes(served: Shop) -> None:
     } <= asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [noise, shifted, meaningless])
 @pytest.mark.parametrize("what", ["images", "texts"])
 def test_an_encoder_that_means_nothing_is_found_out(
@@ -134,6 +135,7 @@ def test_an_encoder_that_means_nothing_is_found_out(
     assert f"{what.removesuffix('s')} encoder" in str(result.message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [noise, shifted, meaningless])
 def test_a_new_generation_of_noise_is_found_out(
     served: Shop, change: Callable[[Vectors], Vectors]
@@ -322,6 +324,7 @@ class Says(FakeSpeech):
         return Transcript((Utterance(self._text, 0, len(audio) // 16, -0.1),), "en")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [

@@ -541,6 +541,7 @@ def test_the_command_writes_page_facts_and_history(
     assert json.loads(line)["release_id"] == facts["headline"]["release_id"]
 
 
+@pytest.mark.slow
 def test_what_labels_showed_of_an_older_release_stays_in_the_trend(
     shop: Shop, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def hostile_shop(shop: Shop) -> None:
     shop.set_videos(rows)
 
 
+@pytest.mark.slow
 def test_every_section_is_there_and_nothing_leaves_the_machine(
     browser: Browser, example: Path
 ) -> None:
@@ -208,6 +209,7 @@ def test_over_a_network_there_are_stills_in_place_of_videos(
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("which", ["example", "indexed"])
 def test_nobody_is_kept_out(

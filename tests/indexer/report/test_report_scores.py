@@ -18,6 +18,7 @@ from tests.support.commands import EXAMPLE_SHOP, reelshelf
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.slow
 def test_judged_queries_score_as_the_scorer_says(
     example_store: Path, bench: Path, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_word_with_a_meaning_of_its_own_is_not_corrected(searcher: Searcher, w
     assert (query.corrected, query.corrections) == (word, ())
 
 
+@pytest.mark.slow
 def test_a_misspelled_word_is_corrected_and_shown(
     example_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +87,7 @@ def test_what_the_shop_does_not_have_is_not_found(searcher: Searcher, text: str)
     assert answer.closest
 
 
+@pytest.mark.slow
 def test_nothing_found_is_told_and_what_came_closest_stands_apart(
     example_store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,6 +138,7 @@ def test_a_filter_by_category_is_one_too(searcher: Searcher) -> None:
     assert searcher.search_text("electric guitar", category="Music").answered
 
 
+@pytest.mark.slow
 def test_one_odd_row_of_a_judged_file_or_a_log_ends_no_report(
     example_store: Path, tmp_path: Path
 ) -> None:

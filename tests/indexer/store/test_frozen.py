@@ -30,6 +30,7 @@ def takes_over(shop: Shop) -> IngestResult:
             time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("at", [3, 6, 9, 14, 20])
 def test_a_frozen_writer_changes_nothing_any_more(tmp_path: Path, at: int) -> None:

@@ -37,6 +37,7 @@ def test_a_declared_sku_meets_its_product(spelled: Shop) -> None:
     assert "merchant" in {e.modality.value for _, _, link in links for e in link.evidence}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [COMPOSED, DECOMPOSED])
 def test_both_spellings_are_found(spelled: Shop, name: str) -> None:
     store = Store.open(spelled.request.store)

@@ -99,6 +99,7 @@ def untouched(old: OldShop) -> bool:
     return versions <= set(VERSIONS) and "timeline" not in store.dataset("links").schema.names
 
 
+@pytest.mark.slow
 @EVERY_VERSION
 def test_reading_commands_open_it_as_it_is(old: OldShop, run: Run, tmp_path: Path) -> None:
     assert [item["release_id"][:7] for item in run("releases")] == ["r000001", "r000002"]
@@ -129,6 +130,7 @@ def test_an_unchanged_source_costs_no_call_and_keeps_all_keys(old: OldShop, run:
     assert run("rollback")["to"].startswith("r000002")
 
 
+@pytest.mark.slow
 @EVERY_VERSION
 def test_a_new_video_is_published_beside_what_older_code_made(old: OldShop, run: Run) -> None:
     """The gate makes samples again, and today's code would make others of what is stored."""
@@ -148,6 +150,7 @@ def test_a_new_video_is_published_beside_what_older_code_made(old: OldShop, run:
     assert any("older version" in why for why in skipped if why) is old.is_other
 
 
+@pytest.mark.slow
 def test_without_a_config_it_keeps_what_it_was_made_with(old: OldShop, run: Run) -> None:
     # The shop's own settings: another speech threshold, another display threshold, another penalty.
     result = run("ingest", *old.source)
@@ -159,6 +162,7 @@ def test_without_a_config_it_keeps_what_it_was_made_with(old: OldShop, run: Run)
     assert config.search.diversity_penalty == 0.02
 
 
+@pytest.mark.slow
 def test_a_setting_that_changes_during_the_upgrade_is_seen(old: OldShop, run: Run) -> None:
     text = old.config.read_text().replace("[search]", "[media]\nsample_ms = 500\n[search]")
     old.config.write_text(text)
@@ -208,6 +212,7 @@ main(["upgrade", "--store", sys.argv[1]])
 """
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_is_killed_is_done_again(old: OldShop, run: Run) -> None:
     before = old.keys()
     # After columns and fingerprints, before the store says which version it has.
@@ -221,6 +226,7 @@ def test_an_upgrade_that_is_killed_is_done_again(old: OldShop, run: Run) -> None
     assert not run("upgrade", "--dry-run")["upgrade"]["columns"]
 
 
+@pytest.mark.slow
 def test_it_is_redone_only_where_somebody_asks(old: OldShop, run: Run) -> None:
     run("ingest", *old.source, "--config", str(old.config))
     result = run("reindex", "--outdated", *old.source)
@@ -267,6 +273,7 @@ def test_a_store_of_schema_7_keeps_what_vanishes(shop: Shop) -> None:
     assert store.dataset("vanished_videos").schema.names[-2:] == ["link_count", "cell_checksums"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [v for v in VERSIONS if v < 10], indirect=True)
 def test_it_keeps_its_words_until_somebody_asks(old: OldShop, run: Run) -> None:
     """An old store keeps its full text and its space of texts; asked for, frames stay."""
@@ -285,6 +292,7 @@ def test_it_keeps_its_words_until_somebody_asks(old: OldShop, run: Run) -> None:
         assert asked["calls"]["texts_encoded"] > 0
 
 
+@pytest.mark.slow
 @EVERY_VERSION
 def test_words_on_links_are_taken_in_and_survive_going_back(old: OldShop, tmp_path: Path) -> None:
     """A release of an older version has tables without the columns that such links have."""

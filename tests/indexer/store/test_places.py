@@ -32,6 +32,7 @@ NAMES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_store_below_a_folder_of_any_name_works(tmp_path: Path, name: str) -> None:
     shop = make_shop(tmp_path / "at" / name)
@@ -76,6 +77,7 @@ TABLES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
 def test_a_first_run_that_died_over_a_table_is_completed(shop: Shop, table: str) -> None:
     half = Path(shop.request.store) / f"{table}.lance"
@@ -117,6 +119,7 @@ Shop(Path(sys.argv[1])).ingest()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["runs", "head", "products", "store"])
 def test_a_first_run_killed_before_it_made_a_table_is_completed(shop: Shop, table: str) -> None:
     words = [sys.executable, "-c", DYING, str(shop.root), table]

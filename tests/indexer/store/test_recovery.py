@@ -72,6 +72,7 @@ def test_readers_step_back_in_words_from_what_cannot_be_read(
     assert any("cannot be read (cut off, as after a power cut)" in r.message for r in kept.take())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["segments", "links", "products"])
 @pytest.mark.parametrize("harm", ["empty", "missing", "data"])
 def test_the_next_run_goes_back_for_good_and_does_the_work_again(
@@ -134,6 +135,7 @@ def test_a_table_of_which_nothing_is_left_is_told_and_nothing_is_touched(shop: S
     assert len(list(folder.glob("*.manifest"))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["store", "segments", "head", "calibrations"])
 def test_a_first_run_without_power_is_completed(shop: Shop, table: str) -> None:
     Store.create(shop.request.store, "shop", load_fakes(small_config()).refs)
@@ -196,6 +198,7 @@ def test_segments_are_on_disk_before_their_video_says_so(
     assert steps[links : links + 3] == ["write links", "sync links", "write videos"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["backgrounds", "store", "sources", "videos"])
 def test_verify_looks_at_every_table(shop: Shop, table: str) -> None:
     shop.ingest(small_config())

@@ -68,6 +68,7 @@ def test_going_back_serves_the_release_before_and_takes_no_lease(
         rollback(store, "r9")
 
 
+@pytest.mark.slow
 def test_a_night_keeps_tables_up_to_date_and_does_not_undo_a_rollback(
     shop: Shop, three: list[str]
 ) -> None:
@@ -120,6 +121,7 @@ def test_publishing_against_the_gate_needs_a_reason_and_keeps_it(shop: Shop) -> 
     assert main(["publish", "--store", uri, "--force", " "]) == 2
 
 
+@pytest.mark.slow
 def test_pruning_keeps_what_is_new_served_or_left_a_moment_ago(
     shop: Shop, three: list[str]
 ) -> None:
@@ -192,6 +194,7 @@ def test_files_of_pruned_releases_are_forgotten(shop: Shop, three: list[str]) ->
     assert {path for path in noted if path.partition(".lance/")[0] in DATA_TABLES} == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["data", "_indices", "_versions", "_deletions"])
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
 def test_damage_to_any_file_of_a_release_is_told_by_its_name(
@@ -249,6 +252,7 @@ def test_a_store_of_nothing_has_nothing_to_serve(shop: Shop) -> None:
         rollback(store)
 
 
+@pytest.mark.slow
 def test_the_commands_say_what_they_did(
     shop: Shop, three: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,7 @@ def die_in(shop: Shop, stage: str) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("stage", ["plan", "videos"])
 def test_a_run_that_died_is_recorded_with_the_stage_it_was_in(shop: Shop, stage: str) -> None:
@@ -79,6 +80,7 @@ def test_a_record_says_what_each_model_ran_on(shop: Shop, caplog: pytest.LogCapt
     assert shop.ingest().tally.skipped == result.tally.indexed
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("command", ["prune", "publish", "upgrade"])
 def test_every_command_that_takes_the_lease_records_the_dead(shop: Shop, command: str) -> None:
@@ -111,6 +113,7 @@ def test_a_run_that_may_not_publish_keeps_its_failure_rate(shop: Shop, tmp_path:
     assert record.failure_rate == pytest.approx(1 / 3)
 
 
+@pytest.mark.slow
 def test_the_report_tells_of_a_run_that_crashed(shop: Shop, tmp_path: Path) -> None:
     shop.ingest()
     die_in(shop, "plan")

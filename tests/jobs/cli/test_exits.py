@@ -60,6 +60,7 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("size", ["100k", "300k"])
 def test_a_full_disk_is_told_in_words(shop: Shop, tmp_path: Path, size: str) -> None:
@@ -214,6 +215,7 @@ def test_a_reader_that_has_gone_is_no_error(published: Shop) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_reader_that_has_gone_turns_no_refused_run_into_a_good_one(shop: Shop) -> None:
     config = shop.root / "strict.toml"
@@ -240,6 +242,7 @@ def test_with_nowhere_to_write_to_a_command_still_ends_in_order(published: Shop)
     assert done.returncode == 10
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_letters_that_a_terminal_does_not_know_are_escaped(

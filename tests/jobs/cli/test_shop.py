@@ -91,6 +91,7 @@ def test_a_picture_finds_its_product(searcher: Searcher) -> None:
     assert right >= len(pictures) - 2
 
 
+@pytest.mark.slow
 def test_a_second_run_into_another_store_ends_in_the_same_rows(
     example_store: Path, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def rows_of(store: Store, name: str) -> list[dict[str, object]]:
     return [{k: v for k, v in row.items() if k not in ignored} for row in rows]
 
 
+@pytest.mark.slow
 def test_nothing_is_done_twice(example_store: Path, tmp_path: Path) -> None:
     store = shutil.copytree(example_store, tmp_path / "store")
     result = ingest(store)

@@ -22,6 +22,7 @@ def _run(folder: Path, *words: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_auto_has_workers_on_each_gpu_and_on_the_cores_of_a_head_without_one(
     tmp_path: Path,
 ) -> None:
@@ -36,6 +37,7 @@ def test_auto_has_workers_on_each_gpu_and_on_the_cores_of_a_head_without_one(
     assert told["calls"] == 2
 
 
+@pytest.mark.slow
 def test_a_worker_on_a_gpu_that_dies_loses_neither_its_batch_nor_the_next(tmp_path: Path) -> None:
     told = _run(tmp_path, "cuda", "crash")
     assert told["indexed"] == VIDEOS
@@ -44,6 +46,7 @@ def test_a_worker_on_a_gpu_that_dies_loses_neither_its_batch_nor_the_next(tmp_pa
     assert {device for device, _ in told["workers"]} == {"cuda"}
 
 
+@pytest.mark.slow
 def test_gpus_that_no_library_sees_leave_no_core_idle(tmp_path: Path) -> None:
     told = _run(tmp_path, "auto", "blind")
     assert told["indexed"] == VIDEOS

@@ -24,6 +24,7 @@ from tests.support.fakes import load_fake_detector, load_stalling
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.slow
 def test_a_lost_node_loses_nothing() -> None:
     command = [sys.executable, "-m", "benchmarks.cluster", "--videos", "9", "--node-only"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -32,6 +33,7 @@ def test_a_lost_node_loses_nothing() -> None:
     assert all(bar["reached"] for bar in result["bars"])
 
 
+@pytest.mark.slow
 def test_a_stage_that_stands_still_stops_the_one_before_it(ray_node: None, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", [RED, GREEN])
     stamp = stamp_of(path)

@@ -107,6 +107,7 @@ def test_products_are_all_encoded(engine: Engine, tmp_path: Path) -> None:
     assert sorted(encoded) == sorted(p.sku for p in products)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["local", "ray"])
 def test_a_product_whose_text_cannot_be_encoded_costs_no_other(kind: str, ray_node: None) -> None:
     products = [Product(f"S{i}", "Unspeakable" if i == 7 else f"Lamp {i}") for i in range(20)]
@@ -120,6 +121,7 @@ def test_a_product_whose_text_cannot_be_encoded_costs_no_other(kind: str, ray_no
     assert "its text cannot be encoded: RuntimeError: no such token" in refused.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["local", "ray"])
 def test_probes_are_encoded_each_once_and_one_that_fails_costs_no_other(
     kind: str, ray_node: None
@@ -147,6 +149,7 @@ def test_a_missing_model_is_told_in_its_own_words(kind: str, ray_node: None) -> 
         pass
 
 
+@pytest.mark.slow
 def test_a_decoder_that_hangs_is_killed_and_its_neighbors_live(
     ray_node: None, tmp_path: Path
 ) -> None:
@@ -160,6 +163,7 @@ def test_a_decoder_that_hangs_is_killed_and_its_neighbors_live(
     assert hung.message == "was not decoded within 4 s"
 
 
+@pytest.mark.slow
 def test_a_decoder_that_crashes_is_tried_again_and_then_given_up(
     ray_node: None, tmp_path: Path
 ) -> None:
@@ -180,6 +184,7 @@ def test_a_decoder_that_takes_all_memory_costs_its_own_video(
     assert kinds(outcomes) == dict.fromkeys("ab", "indexed") | {"greedy": FailureKind.OUT_OF_MEMORY}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loader", "kind"),
     [(load_crashing, FailureKind.CRASHED), (load_hanging, FailureKind.DEADLINE)],
@@ -203,6 +208,7 @@ def spooled(tmp_path: Path, **engine: object) -> Config:
     return settings.model_copy(update={"storage": storage})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loader", [load_one_sick, load_sick_slot, load_sick_slot_beside_a_slow_worker]
 )
@@ -224,6 +230,7 @@ def test_pictures_and_texts_are_tried_in_another_worker_too(ray_node: None, tmp_
     assert [type(item).__name__ for item in encoded] == ["EncodedPicture"] * 20
 
 
+@pytest.mark.slow
 def test_where_all_workers_are_sick_every_video_has_its_outcome_and_few_workers_are_spent(
     ray_node: None, tmp_path: Path
 ) -> None:
@@ -236,6 +243,7 @@ def test_where_all_workers_are_sick_every_video_has_its_outcome_and_few_workers_
     assert len(list(tmp_path.glob("loaded-*"))) == 4
 
 
+@pytest.mark.slow
 def test_one_bad_video_costs_few_workers(ray_node: None, tmp_path: Path) -> None:
     settings = spooled(tmp_path, model_workers=2, model_cpus=0.2, decode_cpus=0.2)
     with on_ray(settings, load_all_sick) as engine:
@@ -253,6 +261,7 @@ def decoded_by(folder: Path) -> dict[int, list[tuple[str, float, float]]]:
     return found
 
 
+@pytest.mark.slow
 def test_as_many_decoders_are_busy_as_the_setting_says(ray_node: None, tmp_path: Path) -> None:
     jobs = clips(tmp_path, [f"v{i}" for i in range(12)])
     settings = spooled(
@@ -275,6 +284,7 @@ def test_as_many_decoders_are_busy_as_the_setting_says(ray_node: None, tmp_path:
     assert most == 6
 
 
+@pytest.mark.slow
 def test_a_video_that_takes_long_is_put_off_and_holds_nobody_up(
     ray_node: None, tmp_path: Path
 ) -> None:
