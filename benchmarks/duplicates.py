@@ -39,6 +39,8 @@ from reelshelf.schemas.release import VectorIndex
 
 _MOMENTS = 5
 _COPIES = 10
+# Videos that exact search compares with all others at once.
+_AT_ONCE = 32
 # A copy's frames have about this cosine to those that they are of.
 _ALIKE = 0.95
 
@@ -72,13 +74,17 @@ def exact(store: Store, mean: Vectors, config: DuplicatesConfig) -> dict[str, st
     vectors = np.concatenate([shapes[key].vectors for key in keys])
     starts = np.concatenate([[0], np.cumsum([len(shapes[key].vectors) for key in keys])[:-1]])
     edges: dict[str, set[str]] = {}
-    for key in keys:
-        likest = np.maximum.reduceat(vectors @ shapes[key].vectors.T, starts, axis=0)
-        seen = likest @ (shapes[key].lengths / shapes[key].total_ms)
-        near = [keys[place] for place in np.flatnonzero(seen >= config.min_cover).tolist()]
-        edges[frames[key].content_sha256] = {
-            frames[other].content_sha256 for other in near if _same(shapes, key, other, config)
-        }
+    for start in range(0, len(keys), _AT_ONCE):
+        part = keys[start : start + _AT_ONCE]
+        block = np.concatenate([shapes[key].vectors for key in part])
+        likest = np.maximum.reduceat(vectors @ block.T, starts, axis=0)
+        ends = np.cumsum([len(shapes[key].vectors) for key in part])
+        for key, own in zip(part, np.split(likest, ends[:-1], axis=1), strict=True):
+            seen = own @ (shapes[key].lengths / shapes[key].total_ms)
+            near = [keys[place] for place in np.flatnonzero(seen >= config.min_cover).tolist()]
+            edges[frames[key].content_sha256] = {
+                frames[other].content_sha256 for other in near if _same(shapes, key, other, config)
+            }
     return clusters_of(edges)
 
 

@@ -1,12 +1,14 @@
 """What whole runs cost while a shop grows.
 
-    python -m benchmarks.run_growth [--out DIR] [--videos N] [--full]
+    python -m benchmarks.run_growth [--out DIR] [--videos N] [--rows R] [--full]
 
 Shops of 1,000, 10,000 ... N videos and as many products are ingested by everything that a run is
 but its models: files are listed, plans made, rows committed, indexes built, links made, the gate
 asked, a release published. The engine answers with made moments, five a video, and made vectors of
 few dimensions. Then come a night in which nothing has changed, and one in which one video in a
-hundred has. Each shop has a process of its own; CPU is of all its threads.
+hundred has. Last comes a shop of few videos and a catalog of R rows. Each shop has a process of its
+own; CPU is of all its threads. What a run gives to tasks is done in another process for the last
+shop, as it is by an engine of many.
 """
 
 import json
@@ -15,14 +17,14 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self, TypeAlias, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -52,9 +54,13 @@ from reelshelf.schemas.run import Spent, Stage
 
 _IMAGE_DIM, _TEXT_DIM = 32, 32
 _CHANGED = 100
+_FEW_VIDEOS = 20
 _SIZES = (1_000, 10_000, 100_000)
+_KINDS = unit(np.random.default_rng(1).standard_normal((1000, _TEXT_DIM), np.float32))
 
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 Texts: TypeAlias = dict[str, ProductVectors | RejectedText]
 Picture: TypeAlias = EncodedPicture | RejectedPicture
 
@@ -116,15 +122,31 @@ class MadeAnswers(ThisProcess):
         return None
 
 
+class Beside(MadeAnswers):
+    """The same; tasks have a process of their own."""
+
+    def map_tasks(
+        self,
+        function: Callable[[Item], Answer],
+        items: Sequence[Item],
+        cores: int | None = None,
+    ) -> Iterator[Answer]:
+        """Call a function on items, one after the other."""
+        del cores
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            yield from pool.map(function, items)
+
+
 def drawn(name: str) -> Vectors:
-    """A vector for a name, the same whenever it is asked for."""
+    """A vector for a name, of one of some kinds, the same whenever it is asked for."""
     rng = np.random.default_rng(list(name.encode()))
-    (vector,) = unit(rng.standard_normal((1, _TEXT_DIM), np.float32))
+    own = unit(rng.standard_normal((1, _TEXT_DIM), np.float32))
+    (vector,) = unit(0.8 * _KINDS[rng.integers(len(_KINDS))] + 0.6 * own)
     return np.asarray(vector)
 
 
-def write_shop(root: Path, count: int) -> IngestRequest:
-    """Files of a byte or two, a manifest, a catalog."""
+def write_shop(root: Path, count: int, rows: int) -> IngestRequest:
+    """Files of a byte or two, a manifest, a catalog of so many rows."""
     videos = root / "videos"
     videos.mkdir(parents=True)
     with (root / "videos.jsonl").open("w") as lines:
@@ -133,7 +155,7 @@ def write_shop(root: Path, count: int) -> IngestRequest:
             (videos / f"{name}.mp4").write_bytes(b".")
             lines.write(json.dumps({"video_id": name, "file": f"videos/{name}.mp4"}) + "\n")
     with (root / "products.jsonl").open("w") as lines:
-        for number in range(count):
+        for number in range(rows):
             row = {
                 "sku": f"SKU-{number:08d}",
                 "title": f"Made thing {number} of kind {number % 97}",
@@ -146,9 +168,28 @@ def write_shop(root: Path, count: int) -> IngestRequest:
     )
 
 
+def made_config() -> Config:
+    """No model is asked again, and vectors of few dimensions are coded by two of these each."""
+    index = {"sub_vectors": _TEXT_DIM // 2}
+    return parse_config({"engine": {"kind": "local"}, "gate": {"recheck": 0}, "index": index})
+
+
+def grow_catalog(rows: int) -> dict[str, float]:
+    """The figures of a first run over a catalog of so many rows, and few videos."""
+    made = Made(6 * _FEW_VIDEOS, _IMAGE_DIM, _TEXT_DIM)
+    with tempfile.TemporaryDirectory(prefix="reelshelf-run-growth-") as name:
+        request = write_shop(Path(name), _FEW_VIDEOS, rows)
+        began = time.process_time()
+        ingest(request, made_config(), lambda c: Beside(c, made), NoProgress()).or_raise()
+        return {
+            "rows_cpu_s": time.process_time() - began,
+            "rows_peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        }
+
+
 def grow(count: int) -> dict[str, float]:
     """The figures of one shop."""
-    config = parse_config({"engine": {"kind": "local"}, "gate": {"recheck": 0}})
+    config = made_config()
     made = Made(6 * count, _IMAGE_DIM, _TEXT_DIM)
     figures: dict[str, float] = {}
 
@@ -159,7 +200,7 @@ def grow(count: int) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory(prefix="reelshelf-run-growth-") as name:
         root = Path(name)
-        request = write_shop(root, count)
+        request = write_shop(root, count, count)
         run("all")
         figures["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
         run("unchanged")
@@ -171,19 +212,25 @@ def grow(count: int) -> dict[str, float]:
 
 def main() -> int:
     """Run the benchmark; the exit code."""
-    args = parse(parser_of(__doc__), videos=Count(10_000, 100_000))
+    args = parse(parser_of(__doc__), videos=Count(10_000, 100_000), rows=Count(100_000, 1_000_000))
     sizes = [size for size in _SIZES if size <= args.videos]
     found = {}
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         for size in sizes:
             found[size] = pool.submit(grow, size).result()
+        catalog = pool.submit(grow_catalog, args.rows).result()
     names = list(found[sizes[0]])
     table = Table("videos", *names)
     for size, own in found.items():
         table.add_row(f"{size:,}", *(f"{own[name]:.4g}" for name in names))
     Console().print(table)
     figures = {f"{name}_{size}": own[name] for size, own in found.items() for name in own}
-    bars = []
+    Console().print(
+        f"{args.rows:,} catalog rows: {catalog['rows_cpu_s']:.0f} s of CPU without tasks, "
+        f"{catalog['rows_peak_gb']:.2f} GB"
+    )
+    figures |= catalog
+    bars = [Bar("memory of a catalog of rows, GB", catalog["rows_peak_gb"], 2.0, at_least=False)]
     last = found[sizes[-1]]
     if len(sizes) > 1:
         marginal = [

@@ -58,6 +58,13 @@ def refs(image_dim: int = IMAGE_DIM, text_dim: int = TEXT_DIM) -> ModelRefs:
     return ModelRefs(image=image, text=text, asr=silent, ocr=silent)
 
 
+def of_kinds(rng: np.random.Generator, count: int, dim: int) -> Vectors:
+    """`(count, dim)` made vectors, some dozens of each kind, as those of pictures and texts are."""
+    kinds = unit(rng.standard_normal((-(-count // 64), dim), np.float32))
+    own = unit(rng.standard_normal((count, dim), np.float32))
+    return unit(0.8 * kinds[rng.integers(0, len(kinds), count)] + 0.6 * own)
+
+
 class Made:
     """Videos with moments as the offline profile makes them: vectors from a pool, two texts."""
 
@@ -65,8 +72,8 @@ class Made:
         self, pool: int = _POOL, image_dim: int = IMAGE_DIM, text_dim: int = TEXT_DIM
     ) -> None:
         rng = np.random.default_rng(0)
-        self._frames = unit(rng.standard_normal((pool, image_dim), np.float32))
-        self._texts = unit(rng.standard_normal((pool, text_dim), np.float32))
+        self._frames = of_kinds(rng, pool, image_dim)
+        self._texts = of_kinds(rng, pool, text_dim)
 
     def video(self, number: int, content: str = "") -> Indexed:
         """One of them; another `content` is that of a file that has changed."""

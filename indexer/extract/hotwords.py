@@ -5,7 +5,6 @@ as the catalog does; told of many it begins to hear what nobody said. So a video
 it declares, those that its own text names, and those of a merchant who sells only a few.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -18,22 +17,36 @@ _MOST, _FEW_PRODUCTS, _RARE = 8, 12, 5
 
 
 class Hotwords:
-    """The titles of a catalog, by what a video may name them with. Made once for a run."""
+    """The titles of a catalog, by what some videos may name them with. Made once for a run."""
 
-    def __init__(self, products: Iterable[Product], analyzer: Analyzer) -> None:
+    def __init__(
+        self, products: Iterable[Product], analyzer: Analyzer, sources: Iterable[VideoSource]
+    ) -> None:
         self._analyzer = analyzer
         self._titles: dict[str, str] = {}
-        self._of_merchant: dict[str, list[str]] = defaultdict(list)
-        self._with_word: dict[str, list[str]] = defaultdict(list)
+        # Only what these videos ask for: a catalog has more words than anybody says.
+        self._of_merchant: dict[str, list[str]] = {}
+        self._with_word: dict[str, list[str]] = {}
+        declared: set[str] = set()
+        for source in sources:
+            declared.update(source.merchant_skus)
+            self._of_merchant.setdefault(source.merchant_id or "", [])
+            for word in analyzer.words(source.own_text):
+                if not analyzer.is_stopword(word):
+                    self._with_word.setdefault(word, [])
         for product in products:
-            self._titles[product.sku] = product.title
-            own = self._of_merchant[product.merchant_id] if product.merchant_id else []
-            if len(own) <= _FEW_PRODUCTS:
+            if product.sku in declared:
+                self._titles[product.sku] = product.title
+            own = self._of_merchant.get(product.merchant_id) if product.merchant_id else None
+            if own is not None and len(own) <= _FEW_PRODUCTS:
                 own.append(product.title)
+            if not self._with_word:
+                continue
             for word in dict.fromkeys(analyzer.words(product.title)):
                 # One more than is rare tells that the word is not.
-                if not analyzer.is_stopword(word) and len(self._with_word[word]) <= _RARE:
-                    self._with_word[word].append(product.title)
+                titles = self._with_word.get(word)
+                if titles is not None and len(titles) <= _RARE:
+                    titles.append(product.title)
 
     def of(self, source: VideoSource) -> tuple[str, ...]:
         """Titles that are likely to be said, the likeliest first."""

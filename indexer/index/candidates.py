@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 # A catalog of no more groups is compared as a whole: by sound, which is dear, and otherwise.
 NAMES_UP_TO, FLAT_UP_TO = 512, 4096
-# Vectors that are found for each one that is asked, and names for each utterance.
-_NEAREST, _NAMES = 128, 128
+# Pictures and texts that are found for each vector that is asked, and names for each utterance. A
+# group has a picture for each variant, and few texts.
+_PICTURES, _TEXTS, _NAMES = 96, 64, 128
 _DIRECTIONS = 128
 # Cells: twice the square root of the vectors, so many of which are looked into. FAISS wants so many
 # vectors for each to train on.
@@ -96,7 +97,11 @@ class IndexedGroups:
         if pictures is not None:
             places = _distinct(pictures.vectors, pictures.groups)
             self._pictures = NearestGroups(
-                pictures.vectors, places, pictures.groups[places], comparable.picture_cells
+                pictures.vectors,
+                places,
+                pictures.groups[places],
+                _PICTURES,
+                comparable.picture_cells,
             )
         self._texts = _text_index(comparable)
         self._names = SoundIndex(comparable.sounds)
@@ -118,7 +123,8 @@ class NearestGroups:
     """An index of vectors, each of a group.
 
     `vectors` is `(n, dim)`, of unit length; `places`, `(m,)`, are those that are indexed, and
-    `groups`, `(m,)`, are theirs. `cells` are trained on these where none are given.
+    `groups`, `(m,)`, are theirs. `most` are found for each that is asked. `cells` are trained on
+    these where none are given.
     """
 
     def __init__(
@@ -126,6 +132,7 @@ class NearestGroups:
         vectors: "Vectors | _Beside",
         places: Numbers,
         groups: Numbers,
+        most: int,
         cells: bytes | None = None,
     ) -> None:
         import faiss
@@ -144,6 +151,7 @@ class NearestGroups:
         # As bytes, so that it is pickled, and shared, as any other array.
         self._bytes: npt.NDArray[np.uint8] = faiss.serialize_index(index)
         self._groups = groups.astype(np.int32)
+        self._most = most
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_index"}
@@ -158,7 +166,7 @@ class NearestGroups:
         """The groups of the vectors nearest to each of some, in order."""
         if not len(vectors):
             return np.empty(0, np.intp)
-        _, found = self._index.search(np.ascontiguousarray(vectors, np.float32), _NEAREST)
+        _, found = self._index.search(np.ascontiguousarray(vectors, np.float32), self._most)
         return np.unique(self._groups[found[found >= 0]]).astype(np.intp)
 
 
@@ -225,6 +233,7 @@ def _text_index(comparable: Comparable) -> NearestGroups:
         beside,
         np.concatenate([at, at + count]),
         np.concatenate([of, of]),
+        _TEXTS,
         comparable.text_cells,
     )
 

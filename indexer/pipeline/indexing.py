@@ -62,7 +62,7 @@ def index_products(
     plan: ProductPlan,
     states: Mapping[str, ProductState],
 ) -> None:
-    """Write new and changed products; encode those whose words changed."""
+    """Write new and changed products; encode those whose words changed. Empties their plan."""
     due = {item.product.sku for item in plan.texts}
     known = set(states)
     seen = {key: state.first_seen_at for key, state in states.items()}
@@ -78,6 +78,9 @@ def index_products(
             well = [item for item in batch if item.product.sku in vectors]
             product_rows.write_products(run.store, well, vectors, seen, run.context)
             stage.advance(sum(item.product.sku not in due for item in batch))
+    # Of a million products this is half a gigabyte, and nobody asks for it any more.
+    plan.rows.clear()
+    plan.texts.clear()
 
 
 def _pieces(
@@ -207,7 +210,8 @@ def _video_jobs(
     """
     if not planned:
         return  # a night without new videos reads no title
-    hotwords = Hotwords(products, analyzer_for(products, run.config.text.analyzer))
+    sources = (item.job.source for item in planned)
+    hotwords = Hotwords(products, analyzer_for(products, run.config.text.analyzer), sources)
     for start in range(0, len(planned), _VIDEOS_PER_READ):
         part = planned[start : start + _VIDEOS_PER_READ]
         keys = [

@@ -258,7 +258,8 @@ def make_links(
 ) -> Iterator[int]:
     """Link what is due and write it; yields how many videos each commit had.
 
-    Tasks read and link, wherever there is room. What is one task's work is done here.
+    Tasks read and link, wherever there is room. What is one task's work is done here, unless the
+    catalog is large.
     """
     versions = {name: store.dataset(name).version for name in ("videos", "segments")}
     parts = [
@@ -267,7 +268,8 @@ def make_links(
     ]
     if not parts:
         return
-    if is_large(recipe):
+    large = is_large(recipe)
+    if large:
         # One process makes the linker of a large catalog: not this one, and not all at once.
         deque(tasks.map_tasks(prepared, [recipe]), maxlen=0)
     made_from = {key: print_ for group, print_ in due.made_from.items() for key in group}
@@ -283,8 +285,8 @@ def make_links(
         pending.clear()
         return len(done)
 
-    answers = map(link_part, parts) if len(parts) == 1 else tasks.map_tasks(link_part, parts, 1)
-    for linked in answers:
+    here = len(parts) == 1 and not large
+    for linked in map(link_part, parts) if here else tasks.map_tasks(link_part, parts, 1):
         pending.append(linked)
         # A video without links is a row that changes as well.
         if sum(item.rows.num_rows + len(item.made) for item in pending) >= _ROWS_PER_COMMIT:

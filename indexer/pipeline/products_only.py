@@ -147,6 +147,6 @@ def ingest_products(
             keys = {i.sku: product_key(config.shop_id, i.sku) for i in read.products}
             listed = [key for sku, key in keys.items() if sku not in outcomes.refused_products]
             # An encoder that nothing was asked of need not be loaded to be asked again.
-            sources = Sources(texts) if plan.texts else None
+            sources = Sources(texts) if outcomes.planned.products_to_encode else None
             at_hand = AtHand(sources, {"products": listed})
             return ending.publish(ThisProcess(), at_hand=at_hand)

@@ -134,7 +134,7 @@ def test_what_is_found_of_a_product_is_the_same_whatever_else_there_is() -> None
     some = np.arange(0, 2000, 5)
 
     def found(places: np.ndarray, cells: bytes | None) -> list[set[int]]:
-        index = NearestGroups(vectors, places, places, cells)
+        index = NearestGroups(vectors, places, places, 64, cells)
         return [set(index.near(frame[None]).tolist()) for frame in frames]
 
     cells = trained_cells(len(vectors), lambda most: vectors[:most])
