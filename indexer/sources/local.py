@@ -1,5 +1,6 @@
 """Files in folders."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -31,18 +32,32 @@ def inside(root: Path, name: str, real: Callable[[str], str] = os.path.realpath)
     """
     if "\0" in name or "://" in name:
         return None
-    path = root / name
+    # As strings: paths that are objects take as long as all else that is done for a file.
+    path = str(root / name)
+    folder, last = os.path.split(path)
     try:
-        if path.name == ".." or path.is_symlink():
-            resolved = Path(os.path.realpath(path))
+        if last == ".." or _is_link(path):
+            resolved = os.path.realpath(path)
             # What is still a link then leads to itself.
-            if resolved.is_symlink():
+            if _is_link(resolved):
                 return None
         else:
-            resolved = Path(real(str(path.parent)), path.name)
-        return resolved if resolved.is_relative_to(real(str(root))) else None
+            resolved = os.path.join(real(folder), last)
+        home = real(str(root))
     except (OSError, ValueError):
         return None
+    below = resolved == home or resolved.startswith(home.rstrip(os.sep) + os.sep)
+    return Path(resolved) if below else None
+
+
+def _is_link(path: str) -> bool:
+    """Whether there is a link. Raises OSError where nobody can tell."""
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return False
+        raise
 
 
 def stamp_of(path: Path) -> SourceStamp:
