@@ -1,6 +1,7 @@
 """Vector indexes: trained by FAISS, kept by Lance, measured, grown; duplicates found with them."""
 
 from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes, full_text_column
+from reelshelf.indexer.index.candidates import FLAT_UP_TO, trained_cells
 from reelshelf.indexer.index.duplicates import (
     Comparer,
     cluster_duplicates,
@@ -36,6 +37,7 @@ from reelshelf.indexer.index.recall import (
 )
 
 __all__ = [
+    "FLAT_UP_TO",
     "VECTOR_COLUMNS",
     "Builder",
     "ColumnPart",
@@ -69,4 +71,5 @@ __all__ = [
     "query_sets",
     "sample_vectors",
     "search",
+    "trained_cells",
 ]

@@ -19,7 +19,7 @@ from reelshelf.indexer.text.lookup import Numbers, Rows, Strings, Texts, numbere
 from reelshelf.indexer.text.markup import plain_text
 from reelshelf.indexer.text.misread import MisreadWords
 from reelshelf.indexer.text.money import Money, currency_code, prices_in, read_money, usual_currency
-from reelshelf.indexer.text.names import NameIndex, NameMatch, name_numbers
+from reelshelf.indexer.text.names import OTHER_WORDS, NameIndex, NameMatch, name_numbers
 from reelshelf.indexer.text.wording import (
     brief,
     clock,
@@ -37,6 +37,7 @@ from reelshelf.indexer.text.wording import (
 
 __all__ = [
     "MOST_VARIANTS",
+    "OTHER_WORDS",
     "TERM_LENGTH",
     "Analyzer",
     "AnalyzerKind",
