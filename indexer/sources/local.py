@@ -42,7 +42,7 @@ def inside(root: Path, name: str, real: Callable[[str], str] = os.path.realpath)
             if _is_link(resolved):
                 return None
         else:
-            resolved = os.sep.join((real(folder).rstrip(os.sep), last))
+            resolved = f"{real(folder).rstrip(os.sep)}{os.sep}{last}"
         home = real(str(root))
     except (OSError, ValueError):
         return None
