@@ -24,6 +24,7 @@ def run(path: Path, *words: str) -> int:
     return main(["nightly", "--config", str(path), *words])
 
 
+@pytest.mark.slow
 def test_a_night_publishes_and_the_next_has_nothing_to_do(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

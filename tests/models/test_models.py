@@ -84,6 +84,7 @@ def test_the_english_sentence_encoder_equals_transformers() -> None:
         np.testing.assert_allclose(encoder.encode_texts([text])[0], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_text_has_one_vector_whatever_stands_beside_it(models: ModelSet) -> None:
     texts = ["a red apple", "a much longer sentence about something else", ""]
     together = models.text.encode_texts(texts)
@@ -101,6 +102,7 @@ def test_vectors_are_of_unit_length_for_any_picture(models: ModelSet) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pictures_of_one_product_are_nearer_than_those_of_others(models: ModelSet) -> None:
     rows = (EXAMPLE_SHOP / "catalog" / "products.jsonl").read_text().splitlines()
     names = [json.loads(row)["images"] for row in rows]

@@ -41,6 +41,7 @@ def test_a_room_loads_no_more_than_it_is_for(room: str) -> None:
     assert {name for name in HEAVY if name in modules} <= set(MAY_LOAD[room])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ["indexer.store", "indexer.search"])
 def test_a_searchers_rooms_load_no_linker_and_no_decoder(room: str) -> None:
     modules = loaded(f"reelshelf.{room}")

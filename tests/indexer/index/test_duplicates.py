@@ -118,6 +118,7 @@ class Blind(Comparer):
         return set()
 
 
+@pytest.mark.slow
 def test_what_the_index_does_not_find_is_compared_where_it_is_said(copied: Shop) -> None:
     """The gate asks the index, which finds fewer than sketches did when the videos were new."""
     copied.ingest()

@@ -160,6 +160,7 @@ def test_ray_tasks_encode_the_pieces(store: Store, ray_node: None) -> None:
     assert answers(store, spread) == answers(store, local)
 
 
+@pytest.mark.slow
 def test_codes_of_buffers_are_what_lance_searches(store: Store) -> None:
     """Each row's partition is the nearest, and its code stands for something near it."""
     index = build(store, index_config(build="buffers"))
@@ -306,6 +307,7 @@ def test_copies_of_one_vector_are_no_evidence_of_recall(store: Store) -> None:
     assert recalls_of(candidate, index, 50, 1) == []
 
 
+@pytest.mark.slow
 def test_a_quantizer_that_was_tampered_with_is_not_used(store: Store) -> None:
     index = build(store, index_config())
     row = store.scan("quantizers", None).to_pylist()[0]

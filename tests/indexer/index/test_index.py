@@ -140,6 +140,7 @@ def test_thousands_of_rows_are_searched_through_the_index(grown: Grown) -> None:
     assert by_vector(table, "frame_vector", vector, index, 10)[0].score > 0.999
 
 
+@pytest.mark.slow
 def test_the_measured_recall_is_of_the_index(grown: Grown) -> None:
     """Starving the search must show in the figure."""
     starved = grown.frame.model_copy(update={"nprobes": 1, "refine_factor": 1})

@@ -38,6 +38,7 @@ def test_times_and_sizes_are_those_of_ffprobe(bench: Path, name: str) -> None:
     assert all(min(abs(f.time_ms - t) for t in times) <= 1 for f in video.frames)
 
 
+@pytest.mark.slow
 def test_every_real_clip_has_an_outcome(bench: Path, tmp_path: Path) -> None:
     listed = read_videos(str(bench / "realclips"), Files(StorageConfig()))
     assert len(listed.videos) == len(EXPECTED)

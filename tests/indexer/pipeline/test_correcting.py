@@ -78,6 +78,7 @@ def test_words_win_at_once_and_leave_all_other_links_alone(shop: Shop) -> None:
     }
 
 
+@pytest.mark.slow
 def test_words_stay_through_reindex_rollback_and_the_next_night(shop: Shop) -> None:
     first = shop.ingest().newest
     correct(shop)

@@ -32,6 +32,7 @@ def list_videos(shop: Shop, names: str) -> None:
     shop.set_videos([{"video_id": n, "file": f"videos/{n}.mp4"} for n in names])
 
 
+@pytest.mark.slow
 def test_videos_that_come_back_ask_no_model_and_have_the_same_links(shop: Shop) -> None:
     shop.ingest()
     before = links_of(shop)
@@ -77,6 +78,7 @@ def test_a_release_that_is_kept_is_a_source_of_results(shop: Shop) -> None:
     assert Store.open(shop.request.store).count("videos") == 3
 
 
+@pytest.mark.slow
 def test_restore_sets_every_table_back_and_leaves_what_is_served(shop: Shop) -> None:
     first = shop.ingest().newest
     write_clip(shop.root / "videos" / "a.mp4", [GREEN, BLUE, GREEN])
@@ -92,6 +94,7 @@ def test_restore_sets_every_table_back_and_leaves_what_is_served(shop: Shop) -> 
         upkeep.restore_store(shop.request.store, small_config(), "r9")
 
 
+@pytest.mark.slow
 def test_what_was_rolled_back_from_is_no_target_any_more(shop: Shop) -> None:
     first = shop.ingest().newest
     store = Store.open(shop.request.store)
@@ -241,6 +244,7 @@ def test_a_product_is_erased_with_its_links(shop: Shop) -> None:
     assert store.count("products") == 2
 
 
+@pytest.mark.slow
 def test_erasing_publishes_nothing_that_was_refused(shop: Shop, tmp_path: Path) -> None:
     shop.ingest()
     write_clip(shop.root / "videos" / "b.mp4", [GREEN, RED, BLUE])
@@ -308,6 +312,7 @@ def test_an_erasure_that_dies_half_way_loses_no_unpublished_work(
     assert "a" not in {video for video, *_ in links_of(shop)}
 
 
+@pytest.mark.slow
 def test_an_erasure_does_not_undo_a_rollback(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = shop.rows()
     list_videos(shop, "ab")

@@ -192,6 +192,7 @@ def test_what_left_the_source_is_not_in_the_next_release(shop: Shop) -> None:
         assert "SKU-green" not in stored
 
 
+@pytest.mark.slow
 def test_a_video_that_crashes_its_decoder_is_tried_on_some_nights_and_then_rests(
     shop: Shop,
 ) -> None:
@@ -210,6 +211,7 @@ def test_a_video_that_crashes_its_decoder_is_tried_on_some_nights_and_then_rests
     assert shop.ingest(config).failed == ()
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_while_it_is_read_is_not_indexed_as_either(shop: Shop) -> None:
     from reelshelf.indexer.extract import work
 

@@ -88,6 +88,7 @@ def test_facts_tell_what_links_are_made_of(
     assert (after.rest != before.rest, after.prices != before.prices) == (rest, prices)
 
 
+@pytest.mark.slow
 def test_a_changed_price_links_only_what_states_one(tmp_path: Path) -> None:
     """And the links are those of a shop that has had the new price from the start."""
     changed, fresh = make_shop(tmp_path / "changed"), make_shop(tmp_path / "fresh")

@@ -79,6 +79,7 @@ def test_a_playlist_that_grows_is_indexed_as_it_does(
     assert again.chunks == {}
 
 
+@pytest.mark.slow
 def test_segments_in_a_folder_are_no_videos(shop: Shop) -> None:
     folder = shop.root / "videos" / "live"
     publish(shop, write_segments(folder, "mpegts"), "", ended=True)

@@ -80,6 +80,7 @@ class Interrupted(Decoder):
         return super().__call__(job, config, detector)
 
 
+@pytest.mark.slow
 def test_chunks_are_written_as_they_are_done(long_shop: Shop) -> None:
     settings = chunked_config(engine={"videos_per_commit": 32, "videos_per_batch": 1})
     with pytest.raises(KeyboardInterrupt):
@@ -110,6 +111,7 @@ def test_only_what_is_new_of_a_grown_file_is_decoded(long_shop: Shop) -> None:
     assert torn_videos(Store.open(long_shop.request.store)).unlisted == ()
 
 
+@pytest.mark.slow
 def test_a_changed_stage_is_done_again_chunk_by_chunk(long_shop: Shop) -> None:
     long_shop.ingest(chunked_config())
     result = long_shop.ingest(chunked_config(asr={"min_log_probability": -0.5}))
@@ -118,6 +120,7 @@ def test_a_changed_stage_is_done_again_chunk_by_chunk(long_shop: Shop) -> None:
     assert len({row["segment_key"] for row in moments(long_shop)}) == len(moments(long_shop))
 
 
+@pytest.mark.slow
 def test_what_leaves_the_source_leaves_no_chunks(long_shop: Shop) -> None:
     long_shop.ingest(chunked_config())
     rows = long_shop.rows()

@@ -120,6 +120,7 @@ def test_what_it_cannot_do_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
         bring_up(shop)
 
 
+@pytest.mark.slow
 def test_what_a_night_left_unfinished_is_not_published_by_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ def test_a_new_visual_model_asks_nothing_else_and_is_built_beside_the_old(shop: 
     assert store.of(1).dataset("segments", before.table_version("segments")).count_rows() > 0
 
 
+@pytest.mark.slow
 def test_a_night_neither_starts_a_generation_nor_goes_back_to_one(shop: Shop) -> None:
     shop.ingest()
     wide = small_config(models=WIDE)
@@ -110,6 +111,7 @@ def test_a_night_neither_starts_a_generation_nor_goes_back_to_one(shop: Shop) ->
     assert not shop.ingest(wide, Watched(WideImages()).load).published
 
 
+@pytest.mark.slow
 def test_a_generation_whose_run_died_is_finished_by_the_next(shop: Shop) -> None:
     shop.ingest()
     wide = small_config(models=WIDE)
@@ -203,6 +205,7 @@ def test_each_scope_redoes_its_own_and_says_so_before(
     assert set(differing_rows(Store.open(shop.request.store), fresh).values()) == {0}
 
 
+@pytest.mark.slow
 def test_a_sku_redoes_its_product_and_links_its_videos(shop: Shop) -> None:
     everything(shop)
     reindex = ReindexRequest(skus=("SKU-blue",))
@@ -215,6 +218,7 @@ def test_a_sku_redoes_its_product_and_links_its_videos(shop: Shop) -> None:
     assert made(result) == expected(shop, small_config(), reindex)
 
 
+@pytest.mark.slow
 def test_links_and_indexes_ask_no_model(shop: Shop) -> None:
     everything(shop)
     for stages in (("links",), ("index",)):
@@ -258,6 +262,7 @@ def test_what_is_out_of_scope_keeps_what_it_has(shop: Shop) -> None:
     assert (night.planned.videos_gone, night.planned.products_gone) == (1, 1)
 
 
+@pytest.mark.slow
 def test_failed_videos_are_tried_again_though_they_rest(shop: Shop) -> None:
     broken = shop.root / "videos" / "broken.mp4"
     broken.write_bytes(b"no video at all")
@@ -318,6 +323,7 @@ def test_a_demand_that_makes_no_sense_is_refused_in_words(
         plan_only(shop.request, small_config(), reindex)
 
 
+@pytest.mark.slow
 def test_a_generation_passes_the_same_gate(shop: Shop) -> None:
     shop.ingest()
     strict = small_config(models=WIDE, gate={"min_videos": 4})

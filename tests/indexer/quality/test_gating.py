@@ -151,6 +151,7 @@ def test_a_new_generation_of_noise_is_found_out(
     assert links.kept == links.before == links.now > 0
 
 
+@pytest.mark.slow
 def test_what_models_found_wrong_stands_until_they_are_asked_again(served: Shop) -> None:
     assert night(served, loader(Images(noise))).ending is Ending.GATE_REFUSED
     store = served.request.store
@@ -160,6 +161,7 @@ def test_what_models_found_wrong_stands_until_they_are_asked_again(served: Shop)
     assert publish(store, None, NoProgress(), forced="seen to").published
 
 
+@pytest.mark.slow
 def test_rows_that_are_gone_since_the_last_run_are_missed(served: Shop) -> None:
     held = small_config(gate={"min_videos": 99})
     write_clip(served.root / "videos" / "new.mp4", [BLUE])

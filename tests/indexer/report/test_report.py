@@ -387,6 +387,7 @@ def test_a_product_picture_that_was_replaced_is_not_shown(shop: Shop) -> None:
     assert all(pictures.frame is not None for pictures in found.values())
 
 
+@pytest.mark.slow
 def test_another_encoders_tables_make_no_product_new(shop: Shop) -> None:
     shop.ingest()
     watched = Watched(WideImages())
@@ -596,6 +597,7 @@ def test_fail_on_makes_an_exit_code_and_still_writes(
     assert report(shop, tmp_path / "r", "--fail-on", "ndcg_at_10<1") == 2
 
 
+@pytest.mark.slow
 def test_two_releases_side_by_side(
     shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

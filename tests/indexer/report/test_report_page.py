@@ -289,6 +289,7 @@ def with_bare_products(facts: ReportFacts, count: int) -> ReportFacts:
     return replace(facts, coverage=supply)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 26, 100_000])
 def test_any_number_of_rows_moves_nothing(browser: Browser, tmp_path: Path, count: int) -> None:
     shop = make_shop(tmp_path / "shop")
@@ -322,6 +323,7 @@ def test_without_scripts_all_rows_show(browser: Browser, tmp_path: Path) -> None
         assert not tab.page.locator("#without-video .pager").is_visible()
 
 
+@pytest.mark.slow
 def test_two_releases_side_by_side_open_too(browser: Browser, tmp_path: Path) -> None:
     shop = make_shop(tmp_path / "shop")
     shop.ingest()

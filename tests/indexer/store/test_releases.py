@@ -49,6 +49,7 @@ def price_in(store: Store) -> float:
     return float(table["price"][0].as_py())
 
 
+@pytest.mark.slow
 def test_going_back_serves_the_release_before_and_takes_no_lease(
     shop: Shop, three: list[str]
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_night_keeps_tables_up_to_date_and_does_not_undo_a_rollback(
     assert priced(shop, 5) == result.newest.release_id.replace("000004", "000005")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_under_way_cannot_publish_over_a_rollback(
     shop: Shop, three: list[str]
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_run_that_was_under_way_cannot_publish_over_a_rollback(
     assert require_served(store).release_id == three[1]
 
 
+@pytest.mark.slow
 def test_a_reader_learns_of_releases_from_one_row(shop: Shop, three: list[str]) -> None:
     store = open_store(shop)
     by_run = {release.run_id: release.release_id for release in list_releases(store)}
@@ -134,6 +137,7 @@ def test_pruning_keeps_what_is_new_served_or_left_a_moment_ago(
     verify(uri, config, three[2])
 
 
+@pytest.mark.slow
 def test_a_reader_that_tagged_its_tables_outlives_pruning(shop: Shop, three: list[str]) -> None:
     store, uri = open_store(shop), shop.request.store
     old = releases.find_release(store, three[0])
@@ -147,6 +151,7 @@ def test_a_reader_that_tagged_its_tables_outlives_pruning(shop: Shop, three: lis
         verify(uri, small_config(), three[0])
 
 
+@pytest.mark.slow
 def test_pruning_takes_away_what_dead_runs_left(shop: Shop, three: list[str]) -> None:
     table = Path(shop.request.store) / "segments.lance"
     orphan = table / "data" / "0000.lance"
@@ -166,6 +171,7 @@ def test_pruning_takes_away_what_dead_runs_left(shop: Shop, three: list[str]) ->
     assert all(verify(shop.request.store, small_config(), name) for name in three)
 
 
+@pytest.mark.slow
 def test_a_rollback_to_a_release_that_is_being_pruned_wins_or_is_refused(
     shop: Shop, three: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +191,7 @@ def test_a_rollback_to_a_release_that_is_being_pruned_wins_or_is_refused(
     verify(shop.request.store, small_config(), three[0])
 
 
+@pytest.mark.slow
 def test_files_of_pruned_releases_are_forgotten(shop: Shop, three: list[str]) -> None:
     prune_store(shop.request.store, small_config(), keep=1, grace=NO_GRACE, older_than=NO_GRACE)
     store = open_store(shop)

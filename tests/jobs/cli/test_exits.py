@@ -228,6 +228,7 @@ def test_a_reader_that_has_gone_turns_no_refused_run_into_a_good_one(shop: Shop)
     assert done.returncode == 4
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("output", [">/dev/full", ">&-"])
 def test_output_that_is_lost_is_told(published: Shop, output: str) -> None:
@@ -258,6 +259,7 @@ def test_letters_that_a_terminal_does_not_know_are_escaped(
         assert json.loads(done.stdout)[0]["title"] == "Łódź Vase"
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_ray_below_a_long_folder_is_told_in_words(shop: Shop, tmp_path: Path) -> None:
     long = tmp_path / ("long" * 30)

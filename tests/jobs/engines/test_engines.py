@@ -87,6 +87,7 @@ def test_every_video_gets_one_outcome(engine: Engine, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_rows_do_not_depend_on_the_engine(engine: Engine, tmp_path: Path) -> None:
     (only,) = clips(tmp_path, ["a"])
     (outcome,) = engine.index_videos([only])
@@ -220,6 +221,7 @@ def test_one_sick_worker_loses_no_video(ray_node: None, tmp_path: Path, loader: 
     assert kinds(outcomes) == dict.fromkeys((f"v{i}" for i in range(24)), "indexed")
 
 
+@pytest.mark.slow
 def test_pictures_and_texts_are_tried_in_another_worker_too(ray_node: None, tmp_path: Path) -> None:
     picture = tmp_path / "p.png"
     Image.fromarray(textured(RED, 32, 32)).save(picture)
