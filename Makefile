@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo --store $(DEMO_STORE)
 
-# What every change runs: a quarter of an hour on two cores.
+# What every change runs; what takes long is left to test-all.
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"
 
