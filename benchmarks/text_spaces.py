@@ -37,7 +37,7 @@ def encoders() -> dict[str, TextEncoder]:
 
 def products_of(catalog: Path) -> tuple[Product, ...]:
     """The products of a catalog."""
-    return read_catalog(str(catalog), Files(StorageConfig())).products
+    return tuple(read_catalog(str(catalog), Files(StorageConfig())).products)
 
 
 def recalls(folder: Path, encoder: TextEncoder) -> tuple[float, float]:

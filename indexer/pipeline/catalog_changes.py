@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from reelshelf.indexer.store.rows import product_records
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.text.groups import MOST_VARIANTS
 from reelshelf.indexer.text.money import usual_currency
+from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.release import CatalogState
 
@@ -41,42 +43,38 @@ class ProductFacts:
         Collision-Free Hashing", 1997). No more than a batch of products is held as such.
         """
         total = total_prices = 0
-        rest: list[int] = []
-        prices: list[int] = []
-        keys: list[pa.Array] = []
-        skus: list[pa.Array] = []
-        currencies: Counter[str] = Counter()
         products, pictures = pinned.dataset("products"), pinned.dataset("product_images")
-        columns = [name for name in products.schema.names if not name.endswith("_vector")]
-        for batch in products.to_batches(columns=columns):
-            keys.append(batch["product_key"])
-            skus.append(batch["sku"])
-            for product in product_records(pa.Table.from_batches([batch])):
-                own = int(fingerprint(linking_facts(product)), 16)
-                price = [product.sku, str(product.price), product.currency]
-                own_price = int(fingerprint(price), 16)
-                total, total_prices = total + own, total_prices + own_price
-                rest.append(own % _WORD)
-                prices.append(own_price % _WORD)
-                currencies[product.currency or ""] += 1
-        by_product = np.array(rest, np.uint64)
-        known = pa.chunked_array(keys, pa.string()).combine_chunks()
+        # Not of the batches below: a cell of these holds on to all that was read with it.
+        names = products.to_table(columns=["product_key", "sku"])
+        rest, prices = (np.zeros(len(names), np.uint64) for _ in range(2))
+        currencies: Counter[str] = Counter()
+        columns = [item.name for item in fields(Product) if item.name in products.schema.names]
+        batches = products.to_batches(columns=columns)
+        records = chain.from_iterable(map(product_records, batches))
+        for place, product in enumerate(records):
+            own = int(fingerprint(linking_facts(product)), 16)
+            price = [product.sku, str(product.price), product.currency]
+            own_price = int(fingerprint(price), 16)
+            total, total_prices = total + own, total_prices + own_price
+            rest[place], prices[place] = own % _WORD, own_price % _WORD
+            currencies[product.currency or ""] += 1
+        keys = names["product_key"].combine_chunks()
         columns = ["product_key", "uri", "content_sha256", "printed"]
         for batch in pictures.to_batches(columns=columns):
             found = [int(fingerprint([row[n] for n in columns]), 16) for row in batch.to_pylist()]
             total += sum(found)
-            owners = pc.fill_null(pc.index_in(batch["product_key"], known), -1).to_numpy()
+            owners = pc.fill_null(pc.index_in(batch["product_key"], keys), -1).to_numpy()
             digests = np.array([value % _WORD for value in found], np.uint64)
-            np.add.at(by_product, owners[owners >= 0], digests[owners >= 0])
+            np.add.at(rest, owners[owners >= 0], digests[owners >= 0])
         # What a number without a currency is in tells whether a text states a price at all.
         usual = usual_currency(currencies)
         state = CatalogState(
             rest=fingerprint([total % 2**256, usual]), prices=fingerprint([total_prices % 2**256])
         )
         return cls(
-            pa.chunked_array(skus, pa.string()).combine_chunks(),
-            by_product,
-            np.array(prices, np.uint64),
+            names["sku"].combine_chunks(),
+            rest,
+            prices,
             state,
         )
 

@@ -5,11 +5,12 @@ the gate is not asked. What runs have written since and not published stays unpu
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reelshelf.indexer.pipeline.run import row_context
 from reelshelf.indexer.sources.catalog import CatalogRead
+from reelshelf.indexer.sources.packed import Packed
 from reelshelf.indexer.sources.videos import VideosRead
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.erased import (
@@ -34,7 +35,7 @@ from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.stepping import as_released
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.writing import recorded, writing
-from reelshelf.schemas.catalog import RejectedRow
+from reelshelf.schemas.catalog import Product, RejectedRow
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import ConfigError
 from reelshelf.schemas.keys import product_key, video_key
@@ -149,15 +150,19 @@ def without_erased(
             kept.append(source)
         else:
             out.append(Skipped(source.video_id, _told(item)))
-    products, refused = [], []
-    for product in catalog.products:
-        item = erased.get(product_key(shop_id, product.sku))
-        if item is None:
-            products.append(product)
-        else:
-            refused.append(RejectedRow("catalog", 0, product.sku, _told(item)))
+    refused = []
+
+    def left() -> Iterator[Product]:
+        for product in catalog.products:
+            item = erased.get(product_key(shop_id, product.sku))
+            if item is None:
+                yield product
+            else:
+                refused.append(RejectedRow("catalog", 0, product.sku, _told(item)))
+
+    products = Packed(Product, left())
     return (
-        replace(catalog, products=tuple(products), rejected=(*catalog.rejected, *refused)),
+        replace(catalog, products=products, rejected=(*catalog.rejected, *refused)),
         replace(videos, videos=tuple(kept), skipped=(*videos.skipped, *out)),
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.asking import answers_of, judged_quality, titles_asked
@@ -65,7 +67,7 @@ class AtHand:
     """
 
     sources: Sources | None = None
-    listed: Mapping[str, Sequence[str]] | None = None
+    listed: Mapping[str, pa.Array] | None = None
     left: Mapping[str, int] | None = None
     standing: Sequence[GateCheck] = ()
 

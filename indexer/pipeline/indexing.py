@@ -1,17 +1,23 @@
 """The part of a run that asks models: products, pictures and videos, committed as they come."""
 
 import datetime as dt
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from reelshelf.indexer.extract.hotwords import Hotwords
+from reelshelf.indexer.extract.products import row_fingerprint, text_fingerprint
 from reelshelf.indexer.pipeline.committing import Commits
 from reelshelf.indexer.pipeline.engine import EncodeTexts, Engine
 from reelshelf.indexer.pipeline.long_videos import LongVideos
 from reelshelf.indexer.pipeline.plan import PlannedVideo, ProductPlan, Stored, VideoPlan, Why
 from reelshelf.indexer.pipeline.progress import Stage
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
+from reelshelf.indexer.sources.packed import Packed
 from reelshelf.indexer.sources.videos import VideosRead
 from reelshelf.indexer.store import products as product_rows
 from reelshelf.indexer.store.chunks import begun_videos, forget_chunks
@@ -41,7 +47,7 @@ from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.outcomes import Divided, Failed, Indexed, Skipped, Tries, VideoJob
 from reelshelf.schemas.run import VIDEO_STAGES
 from reelshelf.schemas.segments import SegmentedVideo
-from reelshelf.schemas.stages import picture_fingerprints
+from reelshelf.schemas.stages import PRODUCTS_VERSION, picture_fingerprints
 
 _PRODUCTS_PER_COMMIT = 2048
 _ROWS_PER_COMMIT = 8192
@@ -59,56 +65,65 @@ def index_products(
     encode_texts: EncodeTexts,
     baseline: Baseline,
     outcomes: Outcomes,
+    products: Packed[Product],
     plan: ProductPlan,
-    states: Mapping[str, ProductState],
+    known: Stored,
 ) -> None:
-    """Write new and changed products; encode those whose words changed. Empties their plan."""
-    due = {item.product.sku for item in plan.texts}
-    known = set(states)
-    seen = {key: state.first_seen_at for key, state in states.items()}
-    # Those that ask no model first, in larger pieces.
-    rows = sorted(plan.rows, key=lambda item: item.product.sku in due)
-    encoded = [item for item in rows if item.product.sku in due]
-    pieces = [*_pieces(rows[: len(rows) - len(encoded)], _ROWS_PER_COMMIT)]
-    pieces += _pieces(encoded, _PRODUCTS_PER_COMMIT)
-    with run.stage("products", len(rows)) as stage:
-        for batch in pieces:
-            vectors = _text_vectors(run, encode_texts, baseline, outcomes, batch, due, known, stage)
-            # What the store has of a product that failed stays; the next run tries it again.
-            well = [item for item in batch if item.product.sku in vectors]
-            product_rows.write_products(run.store, well, vectors, seen, run.context)
-            stage.advance(sum(item.product.sku not in due for item in batch))
-    # Of a million products this is half a gigabyte, and nobody asks for it any more.
-    plan.rows.clear()
-    plan.texts.clear()
+    """Write new and changed `products`, of which the plan is; encode those whose words changed."""
+    seen = {key: state.first_seen_at for key, state in known.products.items()}
+
+    def write(batch: Sequence[FingerprintedProduct], vectors: dict[str, ProductVectors]) -> None:
+        # What the store has of a product that failed stays; the next run tries it again.
+        well = [item for item in batch if item.product.sku in vectors]
+        product_rows.write_products(run.store, well, vectors, seen, run.context)
+
+    with run.stage("products", len(plan.rows) + len(plan.texts)) as stage:
+        # Those that ask no model first, in larger pieces.
+        for places in _pieces(plan.rows, _ROWS_PER_COMMIT):
+            batch = [_as_encoded(run, product, known) for product in products.some(places)]
+            write(batch, _stored_vectors(run, baseline, batch, known))
+            stage.advance(len(batch))
+        for places in _pieces(plan.texts, _PRODUCTS_PER_COMMIT):
+            due = products.some(places)
+            vectors = _encoded_vectors(encode_texts, outcomes, due, stage)
+            write([_fingerprinted(run, product, PRODUCTS_VERSION) for product in due], vectors)
 
 
-def _pieces(
-    rows: Sequence[FingerprintedProduct], size: int
-) -> Iterator[Sequence[FingerprintedProduct]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+def _pieces(places: "array[int]", size: int) -> Iterator["array[int]"]:
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
 
 
-def _text_vectors(
-    run: Run,
-    encode_texts: EncodeTexts,
-    baseline: Baseline,
-    outcomes: Outcomes,
-    batch: Sequence[FingerprintedProduct],
-    due: set[str],
-    known: set[str],
-    stage: Stage,
+def _fingerprinted(run: Run, product: Product, version: int) -> FingerprintedProduct:
+    texts = text_fingerprint(product, run.refs)
+    return FingerprintedProduct(product, row_fingerprint(product), texts, version)
+
+
+def _as_encoded(run: Run, product: Product, known: Stored) -> FingerprintedProduct:
+    """A product that keeps its vectors, and with them the version of the code that made them."""
+    state = known.product(product_key(run.config.shop_id, product.sku))
+    assert state is not None
+    return _fingerprinted(run, product, state.version)
+
+
+def _stored_vectors(
+    run: Run, baseline: Baseline, batch: Sequence[FingerprintedProduct], known: Stored
 ) -> dict[str, ProductVectors]:
-    """The vectors of products by SKU: as they are stored, or encoded where they are due."""
-    shop = run.config.shop_id
+    """The vectors of products by SKU, as they are stored."""
+    own = [product_key(run.config.shop_id, item.product.sku) for item in batch]
     vectors: dict[str, ProductVectors] = {}
-    own = [product_key(shop, i.product.sku) for i in batch if i.product.sku not in due]
-    for store, keys in baseline.stored(run.store, own, known):
+    for store, keys in baseline.stored(run.store, own, known.products.keys()):
         vectors |= product_rows.stored_vectors(store, keys)
-    changed = [item.product for item in batch if item.product.sku in due]
+    return vectors
+
+
+def _encoded_vectors(
+    encode_texts: EncodeTexts, outcomes: Outcomes, due: Sequence[Product], stage: Stage
+) -> dict[str, ProductVectors]:
+    """The vectors of products by SKU, of those that can be encoded."""
+    vectors: dict[str, ProductVectors] = {}
     refused = 0
-    for sku, made in (answer for part in encode_texts(changed) for answer in part.items()):
+    for sku, made in (answer for part in encode_texts(due) for answer in part.items()):
         stage.advance()
         if isinstance(made, RejectedText):
             outcomes.rejected.append(RejectedRow("catalog", 0, sku, made.reason))
@@ -124,6 +139,12 @@ def _text_vectors(
             vectors[sku] = made
             outcomes.calls["products_encoded"] += 1
     return vectors
+
+
+def listed_products(run: Run, outcomes: Outcomes, plan: ProductPlan) -> pa.Array:
+    """Keys of products that the source lists and that were not refused."""
+    refused = [product_key(run.config.shop_id, sku) for sku in sorted(outcomes.refused_products)]
+    return plan.listed.filter(pc.invert(pc.is_in(plan.listed, pa.array(refused, pa.string()))))
 
 
 def leave_out_pictures(

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
 from reelshelf.indexer.index.gpus import gpus_for
 from reelshelf.indexer.pipeline.engine import Engine, TaskRunner
 from reelshelf.indexer.pipeline.gating import NOTHING_AT_HAND, AtHand, check_files
@@ -21,9 +23,10 @@ from reelshelf.indexer.pipeline.indexing import (
     index_products,
     index_videos,
     leave_out_pictures,
+    listed_products,
     note_failed,
 )
-from reelshelf.indexer.pipeline.plan import PlanCounts
+from reelshelf.indexer.pipeline.plan import PlanCounts, ProductPlan
 from reelshelf.indexer.pipeline.planning import (
     IngestRequest,
     Source,
@@ -54,7 +57,7 @@ from reelshelf.schemas.config import Config, kept_settings
 from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.errors import AllNewFailed, GateRefused, StoreError, TooManyFailures
 from reelshelf.schemas.gate import GateCheck, at_least
-from reelshelf.schemas.keys import product_key, video_key
+from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.outcomes import Failed, Skipped, Tally
 from reelshelf.schemas.release import Release
@@ -196,7 +199,8 @@ def _run(
     if planned.counts.files_hashed:
         outcomes.calls["files_hashed"] = planned.counts.files_hashed
     try:
-        index_products(run, engine.encode_texts, baseline, outcomes, products, stored.products)
+        catalog = source.catalog.products
+        index_products(run, engine.encode_texts, baseline, outcomes, catalog, products, stored)
         leave_out_pictures(products, outcomes, stored.products)
     except TooManyFailures as error:
         return ending.refused(Ending.TOO_MANY_FAILURES, str(error))
@@ -211,7 +215,7 @@ def _run(
             source.videos,
             videos,
             stored,
-            source.catalog.products,
+            catalog,
         )
     except TooManyFailures as error:
         note_failures(store, outcomes.failed, run.context)
@@ -231,18 +235,18 @@ def _run(
     store.delete_videos(stale)
     if run.scope.links:
         store.unlink([key for key in store.link_states() if run.scope.has_video(key)])
-    return ending.publish(engine, at_hand=_at_hand(run, outcomes, source, engine))
+    return ending.publish(engine, at_hand=_at_hand(run, outcomes, source, products, engine))
 
 
-def _at_hand(run: Run, outcomes: Outcomes, source: Source, engine: Engine) -> AtHand:
+def _at_hand(
+    run: Run, outcomes: Outcomes, source: Source, plan: ProductPlan, engine: Engine
+) -> AtHand:
     """What the gate may look at beside the store: the models, and all that the source lists."""
     shop, scope = run.config.shop_id, run.scope
     videos = {video_key(shop, item.video_id): item for item in source.videos.videos}
-    products = [product_key(shop, item.sku) for item in source.catalog.products]
-    refused = {product_key(shop, sku) for sku in outcomes.refused_products}
     listed = {
-        "videos": [key for key in videos if scope.has_video(key)],
-        "products": [key for key in products if scope.has_product(key) and key not in refused],
+        "videos": pa.array([key for key in videos if scope.has_video(key)], pa.string()),
+        "products": listed_products(run, outcomes, plan),
     }
     files = ShopFiles(engine, source.files, source.catalog.root, videos)
     return AtHand(Sources(engine, files), listed)

@@ -6,10 +6,13 @@ hash, which tells a file that was only touched from one with other content. Sett
 count through fingerprints. Nothing here writes, so a plan can be shown and thrown away.
 """
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+import pyarrow as pa
 
 from reelshelf.indexer.extract.post_text import post_fingerprint
 from reelshelf.indexer.extract.products import row_fingerprint, text_fingerprint
@@ -22,7 +25,6 @@ from reelshelf.indexer.store.sources import FileState
 from reelshelf.indexer.store.tables import VideoState
 from reelshelf.indexer.store.vanished import KeptVideo
 from reelshelf.schemas.catalog import (
-    FingerprintedProduct,
     PictureJob,
     Product,
     RejectedPicture,
@@ -100,13 +102,26 @@ class VideoPlan:
     stored: int = 0
 
 
+def _no_places() -> "array[int]":
+    return array("Q")
+
+
+def _no_keys() -> pa.Array:
+    return pa.array([], pa.string())
+
+
 @dataclass(slots=True)
 class ProductPlan:
-    """Products and pictures by what has to be done for them. `keys` are those of all pictures."""
+    """Products and pictures by what has to be done for them. `keys` are those of all pictures.
+
+    Products to write are places in the catalog: `rows` of those that keep their vectors, `texts` of
+    those that are encoded. `listed` are the keys of all that the source lists, within the scope.
+    """
 
     keys: set[str] = field(default_factory=set)
-    rows: list[FingerprintedProduct] = field(default_factory=list)
-    texts: list[FingerprintedProduct] = field(default_factory=list)
+    rows: "array[int]" = field(default_factory=_no_places)
+    texts: "array[int]" = field(default_factory=_no_places)
+    listed: pa.Array = field(default_factory=_no_keys)
     pictures: list[PictureJob] = field(default_factory=list)
     stamps: dict[str, SourceStamp] = field(default_factory=dict)
     touched: dict[str, FileState] = field(default_factory=dict)
@@ -168,7 +183,7 @@ def count_plan(videos: VideoPlan, products: ProductPlan) -> PlanCounts:
         videos_failed_before=len(videos.failed),
         videos_gone=len(videos.gone),
         videos_back=len(videos.returned),
-        products_to_write=len(products.rows),
+        products_to_write=len(products.rows) + len(products.texts),
         products_to_encode=len(products.texts),
         products_gone=len(products.gone),
         pictures_to_encode=len(products.pictures),
@@ -416,14 +431,19 @@ def plan_products(
 ) -> ProductPlan:
     """Compare the shop's catalog with the store's. `refs`, `verify`, `scope` as for videos."""
     plan = ProductPlan()
-    keys = set()
+    gone = set(stored.products)
+    listed: list[str] = []
     jobs: list[PictureJob] = []
-    for product in read.products:
+    for place, product in enumerate(read.products):
         key = product_key(config.shop_id, product.sku)
-        keys.add(key)
-        text = text_fingerprint(product, refs) if refs else ""
+        gone.discard(key)
         if scope.has_product(key):
-            _plan_product(plan, product, key, text, stored, scope)
+            listed.append(key)
+            text = text_fingerprint(product, refs) if refs else ""
+            if _to_encode(stored.product(key), text, scope):
+                plan.texts.append(place)
+            elif _to_write(stored.products.get(key), product):
+                plan.rows.append(place)
         for uri in dict.fromkeys(product.images):
             image_key = child_key(key, uri)
             location = files.resolve(read.root, uri)
@@ -431,30 +451,25 @@ def plan_products(
                 plan.rejected.append(RejectedPicture(image_key, product.sku, uri, OUTSIDE))
             else:
                 jobs.append(PictureJob(image_key, key, product.sku, uri, location))
+    plan.listed = pa.array(listed, pa.string())
     plan.keys = {job.image_key for job in jobs}
     if not scope.products_only:
         _plan_pictures(plan, jobs, stored, refs, files, config, verify=verify, scope=scope)
     if scope.removes:
         # A picture that cannot be read tonight keeps its row, as a video does.
         plan.gone_pictures = sorted(stored.pictures.keys() - plan.keys)
-        plan.gone = sorted(stored.products.keys() - keys)
+        plan.gone = sorted(gone)
     return plan
 
 
-def _plan_product(
-    plan: ProductPlan, product: Product, key: str, text: str, stored: Stored, scope: Scope
-) -> None:
-    state, reusable = stored.products.get(key), stored.product(key)
-    encode = reusable is None or reusable.text_fingerprint != text or scope.texts
-    encode = encode or (
-        scope.outdated and reusable is not None and reusable.version < PRODUCTS_VERSION
-    )
-    version = PRODUCTS_VERSION if encode or reusable is None else reusable.version
-    item = FingerprintedProduct(product, row_fingerprint(product), text, version)
-    if encode:
-        plan.texts.append(item)
-    if encode or state is None or state.row_fingerprint != item.row_fingerprint:
-        plan.rows.append(item)
+def _to_encode(reusable: ProductState | None, text: str, scope: Scope) -> bool:
+    if reusable is None or reusable.text_fingerprint != text:
+        return True
+    return scope.texts or (scope.outdated and reusable.version < PRODUCTS_VERSION)
+
+
+def _to_write(state: ProductState | None, product: Product) -> bool:
+    return state is None or state.row_fingerprint != row_fingerprint(product)
 
 
 def _plan_pictures(

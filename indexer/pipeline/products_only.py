@@ -15,7 +15,11 @@ from reelshelf.indexer.extract.metering import Meter
 from reelshelf.indexer.pipeline.engine import ThisProcess
 from reelshelf.indexer.pipeline.erasing import without_erased
 from reelshelf.indexer.pipeline.gating import AtHand, check_files
-from reelshelf.indexer.pipeline.indexing import drop_gone_products, index_products
+from reelshelf.indexer.pipeline.indexing import (
+    drop_gone_products,
+    index_products,
+    listed_products,
+)
 from reelshelf.indexer.pipeline.ingest import Finisher, IngestResult, refused_rate
 from reelshelf.indexer.pipeline.plan import (
     Stored,
@@ -46,7 +50,6 @@ from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.catalog import Product, ProductVectors, RejectedText
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import GateRefused, SpaceMismatch, TooManyFailures
-from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.probes import Probe, Probed
 from reelshelf.schemas.run import Ending
@@ -140,13 +143,11 @@ def ingest_products(
                 except GateRefused as error:
                     return ending.refused(Ending.GATE_REFUSED, str(error), error.checks)
             try:
-                index_products(run, texts.encode, baseline, outcomes, plan, known.products)
+                index_products(run, texts.encode, baseline, outcomes, read.products, plan, known)
             except TooManyFailures as error:
                 return ending.refused(Ending.TOO_MANY_FAILURES, str(error))
             drop_gone_products(run, plan)
-            keys = {i.sku: product_key(config.shop_id, i.sku) for i in read.products}
-            listed = [key for sku, key in keys.items() if sku not in outcomes.refused_products]
             # An encoder that nothing was asked of need not be loaded to be asked again.
             sources = Sources(texts) if outcomes.planned.products_to_encode else None
-            at_hand = AtHand(sources, {"products": listed})
+            at_hand = AtHand(sources, {"products": listed_products(run, outcomes, plan)})
             return ending.publish(ThisProcess(), at_hand=at_hand)

@@ -8,7 +8,7 @@ these three and no engine, so that `publish` needs none either.
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
@@ -127,7 +127,7 @@ class Baseline:
         )
 
     def stored(
-        self, store: Store, keys: Sequence[str], known: set[str]
+        self, store: Store, keys: Sequence[str], known: Container[str]
     ) -> Iterator[tuple[Store, list[str]]]:
         """Where what is stored of some inputs is to be read: in this generation, or the served."""
         own = [key for key in keys if key in known]

@@ -4,7 +4,7 @@ A run that has read the source knows what there is to be: each listed input has 
 failure that says why not. Who publishes what a run left has only the number of rows that it left.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +18,11 @@ from reelshelf.schemas.gate import Finding, Scope
 _HARM = "searchers do not find what the shop has"
 
 
-def listed_inputs(pinned: PinnedTables, listed: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+def listed_inputs(pinned: PinnedTables, listed: Mapping[str, pa.Array]) -> Iterator[Finding]:
     """Keys that the source lists, by table: each is there, or among the failures."""
     failed = pinned.scan("failures", ["failure_key"])["failure_key"]
-    for name, keys in listed.items():
+    for name, wanted in listed.items():
         column = TABLE_KEYS[name]
-        wanted = pa.array(keys, pa.string())
         there = pinned.scan(name, [column])[column]
         lost = wanted.filter(pc.invert(pc.is_in(wanted, value_set=there)))
         lost = lost.filter(pc.invert(pc.is_in(lost, value_set=failed)))

@@ -4,6 +4,7 @@ from reelshelf.indexer.sources import subtitles
 from reelshelf.indexer.sources.catalog import CatalogRead, catalog_lists, read_catalog
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.sources.overrides import EVERYTHING_ELSE, read_overrides_file
+from reelshelf.indexer.sources.packed import Packed
 from reelshelf.indexer.sources.playlists import (
     ByteRange,
     Playlist,
@@ -40,6 +41,7 @@ __all__ = [
     "Judged",
     "JudgedQuery",
     "LoggedQuery",
+    "Packed",
     "Playlist",
     "PlaylistSegment",
     "QueryLog",

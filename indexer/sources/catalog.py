@@ -29,6 +29,7 @@ from reelshelf.indexer.sources.feeds import layouts_of
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.sources.lists import GivenList, GivenRow, layout_of
 from reelshelf.indexer.sources.opened import opened_lists
+from reelshelf.indexer.sources.packed import Packed
 from reelshelf.indexer.sources.rows import Cell, is_missing
 from reelshelf.indexer.text.clean import same_id
 from reelshelf.indexer.text.money import Money, currency_code, read_money
@@ -106,7 +107,7 @@ class ProductRow(GivenRow):
 class CatalogRead:
     """The products of a catalog and the rows that were refused."""
 
-    products: tuple[Product, ...]
+    products: Packed[Product]
     rejected: tuple[RejectedRow, ...]
     root: str
 
@@ -121,14 +122,19 @@ def catalog_lists(
 def read_catalog(uri: str, files: Files, layout: CatalogFormat = CatalogFormat.AUTO) -> CatalogRead:
     """Read a catalog, whole. Raises InputError if it cannot be read, or lacks columns."""
     # Two spellings of one id, as Unicode has it, are one SKU; it is kept as it came first.
-    products: dict[str, Product] = {}
+    seen: set[str] = set()
     rejected: list[RejectedRow] = []
-    for given in catalog_lists(uri, files, layout):
-        for line, item in given:
-            if isinstance(item, RejectedRow):
-                rejected.append(item)
-            elif (name := same_id(item.sku)) in products:
-                rejected.append(RejectedRow(given.name, line, item.sku, TWICE))
-            else:
-                products[name] = item.record()
-    return CatalogRead(tuple(products.values()), tuple(rejected), files.home_of(uri))
+
+    def usable() -> Iterator[Product]:
+        for given in catalog_lists(uri, files, layout):
+            for line, item in given:
+                if isinstance(item, RejectedRow):
+                    rejected.append(item)
+                elif (name := same_id(item.sku)) in seen:
+                    rejected.append(RejectedRow(given.name, line, item.sku, TWICE))
+                else:
+                    seen.add(name)
+                    yield item.record()
+
+    products = Packed(Product, usable())
+    return CatalogRead(products, tuple(rejected), files.home_of(uri))

@@ -525,9 +525,9 @@ def encoded_products(
     return result
 
 
-def product_records(products: pa.Table) -> list[Product]:
+def product_records(products: pa.Table | pa.RecordBatch) -> list[Product]:
     """Products from rows of their table."""
-    columns = [name for name in Product.__dataclass_fields__ if name in products.column_names]
+    columns = [name for name in Product.__dataclass_fields__ if name in products.schema.names]
     result = []
     for known in products.select(columns).to_pylist():
         known["category"] = tuple(known["category"] or ())

@@ -55,7 +55,7 @@ def test_jsonl_csv_and_parquet_give_the_same_products(tmp_path: Path) -> None:
     )
     columns = tmp_path / "p.parquet"
     pq.write_table(pa.Table.from_pylist(ROWS), columns)
-    first, second, third = (read_catalog(p).products for p in (lines, table, columns))
+    first, second, third = ([*read_catalog(p).products] for p in (lines, table, columns))
     assert first == second == third
     assert first[0].price == Decimal("2.74")
     assert first[0].attributes == (("color", "red"),)
