@@ -303,7 +303,7 @@ def index_videos(
     if baseline.served_store is not None:
         begun |= begun_videos(baseline.served_store)
     if run.scope.removes:
-        forget_chunks(run.store, sorted(begun - plan.keys - kept_keys(run.store)))
+        forget_chunks(run.store, sorted(begun - plan.sources.keys() - kept_keys(run.store)))
     planned = {item.job.key: item for item in plan.todo}
     commits = Commits(run, outcomes, known.videos, known.seen.keys() | plan.touched.keys(), begun)
     long = LongVideos(run, baseline, planned, known.videos)

@@ -26,9 +26,10 @@ from reelshelf.indexer.pipeline.indexing import (
     listed_products,
     note_failed,
 )
-from reelshelf.indexer.pipeline.plan import PlanCounts, ProductPlan
+from reelshelf.indexer.pipeline.plan import PlanCounts
 from reelshelf.indexer.pipeline.planning import (
     IngestRequest,
+    Planned,
     Source,
     check_spaces,
     check_whole,
@@ -57,7 +58,6 @@ from reelshelf.schemas.config import Config, kept_settings
 from reelshelf.schemas.devices import ModelDevices
 from reelshelf.schemas.errors import AllNewFailed, GateRefused, StoreError, TooManyFailures
 from reelshelf.schemas.gate import GateCheck, at_least
-from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.logs import log_context
 from reelshelf.schemas.outcomes import Failed, Skipped, Tally
 from reelshelf.schemas.release import Release
@@ -228,27 +228,24 @@ def _run(
     )
     note_failed(run, outcomes, videos.todo, products)
     if run.scope.removes:
-        forget_seen(store, stored.seen.keys() - videos.keys - products.keys)
+        forget_seen(store, stored.seen.keys() - videos.sources.keys() - products.keys)
     check = failure_rate(outcomes.tries.failure_rate, config.gate)
     if not check.passed:
         return ending.refused(outcomes.failed_ending, too_many(outcomes, config), [check])
     store.delete_videos(stale)
     if run.scope.links:
         store.unlink([key for key in store.link_states() if run.scope.has_video(key)])
-    return ending.publish(engine, at_hand=_at_hand(run, outcomes, source, products, engine))
+    return ending.publish(engine, at_hand=_at_hand(run, outcomes, planned, engine))
 
 
-def _at_hand(
-    run: Run, outcomes: Outcomes, source: Source, plan: ProductPlan, engine: Engine
-) -> AtHand:
+def _at_hand(run: Run, outcomes: Outcomes, planned: Planned, engine: Engine) -> AtHand:
     """What the gate may look at beside the store: the models, and all that the source lists."""
-    shop, scope = run.config.shop_id, run.scope
-    videos = {video_key(shop, item.video_id): item for item in source.videos.videos}
+    videos = planned.videos.sources
     listed = {
-        "videos": pa.array([key for key in videos if scope.has_video(key)], pa.string()),
-        "products": listed_products(run, outcomes, plan),
+        "videos": pa.array([key for key in videos if run.scope.has_video(key)], pa.string()),
+        "products": listed_products(run, outcomes, planned.products),
     }
-    files = ShopFiles(engine, source.files, source.catalog.root, videos)
+    files = ShopFiles(engine, planned.source.files, planned.source.catalog.root, videos)
     return AtHand(Sources(engine, files), listed)
 
 

@@ -82,9 +82,9 @@ class PlannedVideo:
 
 @dataclass(slots=True)
 class VideoPlan:
-    """Videos by what has to be done for them. `keys` are those of all that are in the source."""
+    """Videos by what has to be done for them. `sources` are all that are in the source, by key."""
 
-    keys: set[str] = field(default_factory=set)
+    sources: dict[str, VideoSource] = field(default_factory=dict)
     todo: list[PlannedVideo] = field(default_factory=list)
     touched: dict[str, FileState] = field(default_factory=dict)
     described_anew: list[tuple[str, VideoSource]] = field(default_factory=list)
@@ -263,7 +263,7 @@ def plan_videos(
     beside = _subtitle_stamps(sources, files)
     for source, stamp in zip(sources, stamps, strict=True):
         key = video_key(config.shop_id, source.video_id)
-        plan.keys.add(key)
+        plan.sources[key] = source
         failure = stored.failures.get(key)
         if not scope.has_video(key):
             _outside(plan, key, source, stored, stamp)
@@ -289,7 +289,7 @@ def plan_videos(
             _cannot_be_read(plan, key, looked.source, found, stored)
         else:
             _plan_video(plan, looked, found, stored.failures.get(key), fingerprints, scope)
-    plan.gone = sorted(stored.videos.keys() - plan.keys) if scope.removes else []
+    plan.gone = sorted(stored.videos.keys() - plan.sources.keys()) if scope.removes else []
     return plan
 
 

@@ -80,8 +80,7 @@ class Files:
             return _below(root, root + name)
         if root.startswith(web.SCHEMES):
             return web.below(root, web.joined(root, name))
-        path = local.inside(Path(root), name, self._real)
-        return str(path) if path is not None else None
+        return local.inside(root, name, self._real)
 
     def beside(self, location: str, suffixes: Sequence[str]) -> str | None:
         """A file with the same name and another suffix; of files in folders only."""

@@ -25,15 +25,15 @@ class Listed:
     is_folder: bool = False
 
 
-def inside(root: Path, name: str, real: Callable[[str], str] = os.path.realpath) -> Path | None:
-    """`root / name`, unless it is a URL, leaves `root` (by links too) or holds a NUL.
+def inside(root: str, name: str, real: Callable[[str], str] = os.path.realpath) -> str | None:
+    """`root/name`, unless it is a URL, leaves `root` (by links too) or holds a NUL.
 
     `real` tells where a folder lies once links are followed; it may remember.
     """
     if "\0" in name or "://" in name:
         return None
     # As strings: paths that are objects take as long as all else that is done for a file.
-    path = str(root / name)
+    path = os.path.join(root, name)  # noqa: PTH118
     folder, last = os.path.split(path)
     try:
         if last == ".." or _is_link(path):
@@ -43,11 +43,11 @@ def inside(root: Path, name: str, real: Callable[[str], str] = os.path.realpath)
                 return None
         else:
             resolved = f"{real(folder).rstrip(os.sep)}{os.sep}{last}"
-        home = real(str(root))
+        home = real(root)
     except (OSError, ValueError):
         return None
     below = resolved == home or resolved.startswith(home.rstrip(os.sep) + os.sep)
-    return Path(resolved) if below else None
+    return resolved if below else None
 
 
 def _is_link(path: str) -> bool:
@@ -85,7 +85,7 @@ def walk(folder: Path) -> Iterator[Listed]:
             path = Path(parent) / name
             relative = here / name
             shown = printable(str(relative))
-            if inside(folder, str(relative)) is None:
+            if inside(str(folder), str(relative)) is None:
                 yield Listed(shown, None, "is a link that leaves the folder, or leads nowhere")
             else:
                 yield Listed(shown, str(path))

@@ -159,7 +159,8 @@ def _judged(
         return refused("relevant_video_ids: names no video")
     if bool(row.text) == bool(row.image):
         return refused("give either text or image")
-    image = inside(path.parent, row.image) if row.image else None
+    found = inside(str(path.parent), row.image) if row.image else None
+    image = Path(found) if found is not None else None
     if row.image and (image is None or not image.is_file()):
         return refused("image: is no file below the folder of the list")
     if image is not None:

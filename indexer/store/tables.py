@@ -48,7 +48,7 @@ from reelshelf.schemas.links import LinkableVideo
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.outcomes import Indexed
 from reelshelf.schemas.release import ModelRefs
-from reelshelf.schemas.run import StageFingerprints
+from reelshelf.schemas.run import StageFingerprint, StageFingerprints
 from reelshelf.schemas.segments import ModelCalls, SegmentedVideo
 from reelshelf.schemas.upgrades import Json, models_record
 
@@ -1009,10 +1009,13 @@ def video_state_columns() -> list[str]:
 def video_states_of(videos: pa.Table, names: Mapping[str, str]) -> dict[str, VideoState]:
     """The state of each video by its key, from its row. `names` as in `Store.video_states`."""
     states = {}
+    # Videos that were made alike have one record of it.
+    alike: dict[tuple[tuple[str, StageFingerprint], ...], StageFingerprints] = {}
     for row in videos.to_pylist():
+        stages = rows.stages_from(row, names)
         states[row["video_key"]] = VideoState(
             row["content_sha256"],
-            rows.stages_from(row, names),
+            alike.setdefault(tuple(stages.items()), stages),
             rows.source_from(row),
             row["first_seen_at"],
             row["post_fingerprint"],
