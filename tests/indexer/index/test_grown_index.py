@@ -388,6 +388,7 @@ def test_two_builders_at_once_leave_one_whole_index(store: Store) -> None:
     assert index.quantizer_sha256 in quantizer_hashes(store)
 
 
+@pytest.mark.slow
 def test_plain_indexes_grow_too(example_store: Path, tmp_path: Path) -> None:
     shutil.copytree(example_store, tmp_path / "store")
     store = Store.open(str(tmp_path / "store"))

@@ -151,6 +151,7 @@ def test_the_measured_recall_is_of_the_index(grown: Grown) -> None:
     assert good.recall > bad.recall
 
 
+@pytest.mark.slow
 def test_small_tables_stay_flat_and_lose_an_index_they_had(copied: Grown) -> None:
     flat = build_indexes(copied.store, builder(small_config(index={"flat_below": 10**6})))
     assert {index.kind for index in flat} == {"flat"}
