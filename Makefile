@@ -37,11 +37,10 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 	PYTHONPATH=build/links $(BIN)/lint-imports
 
-# Python compiles what is imported, when it is: of all that is installed that is a small part.
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(if $(TORCH_INDEX),$(BIN)/pip install --no-compile --index-url $(TORCH_INDEX) torch torchvision)
-	$(BIN)/pip install --no-compile -e '.[dev]'
+	$(if $(TORCH_INDEX),$(BIN)/pip install --index-url $(TORCH_INDEX) torch torchvision)
+	$(BIN)/pip install -e '.[dev]'
 	touch $@
 
 clean:
