@@ -53,7 +53,12 @@ VECTOR_COLUMNS = (
     ("products", "facts_vector"),
     ("product_images", "image_vector"),
 )
-_KEY_COLUMNS = (("segments", "video_key"), ("links", "video_key"), ("links", "product_key"))
+_KEY_COLUMNS = (
+    ("videos", "video_key"),
+    ("segments", "video_key"),
+    ("links", "video_key"),
+    ("links", "product_key"),
+)
 # What full text is made of, by the analyzer of the store. Terms are words already; `simple` splits
 # text at all that is no letter or digit.
 _FULL_TEXT: Mapping[AnalyzerKind, tuple[str, str]] = {
@@ -99,14 +104,20 @@ def build_indexes(
     """
     for name in DATA_TABLES:
         compact(store, name)
-    for name, column in _KEY_COLUMNS:
-        _index_plainly(store, name, column, "BTREE")
+    index_keys(store)
     _index_words(store, builder.analyzer)
     known = {(index.table, index.column): index for index in last}
     return [
         update_index(store, name, column, builder, known.get((name, column)))
         for name, column in VECTOR_COLUMNS
     ]
+
+
+def index_keys(store: Store, *names: str) -> None:
+    """Bring the indexes of keys up to the newest rows: of these tables, or of all."""
+    for name, column in _KEY_COLUMNS:
+        if not names or name in names:
+            _index_plainly(store, name, column, "BTREE")
 
 
 def compact(store: Store, name: str) -> None:

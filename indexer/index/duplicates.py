@@ -34,6 +34,8 @@ VERSION = 2
 _SAMPLE = 4096
 # Of so many moments sketches take 400 MB, and twice that while they are made.
 _MOST_SKETCHES = 1_000_000
+# Each commit rewrites rows of its own, and those after it look through these.
+_VIDEOS_PER_COMMIT = 8192
 # One video in so many makes reading all moments worth it.
 _MANY = 100
 
@@ -83,8 +85,11 @@ def cluster_duplicates(
     mean = mean_frame(store, stats)
     due = store.videos_to_compare(settings)
     comparer = Comparer(store, index, mean, config, len(due))
-    for part in parts(due):
-        store.write_duplicates(comparer.duplicates(store.video_frames(part)), settings)
+    for several in parts(due, _VIDEOS_PER_COMMIT):
+        found: dict[str, list[str]] = {}
+        for part in parts(several):
+            found |= comparer.duplicates(store.video_frames(part))
+        store.write_duplicates(found, settings)
     store.write_clusters(clusters_of(store.duplicate_edges()))
 
 
@@ -146,7 +151,7 @@ class Comparer:
         many = self.index.kind == "flat" or self.due * _MANY >= self.store.count("videos")
         if not many or self.store.count("segments") > _MOST_SKETCHES:
             return None
-        return Sketches.of(self.store, Directions.of(self.store, self.mean))
+        return Sketches.read(self.store, Directions.of(self.store, self.mean))
 
     def _nearest(self, key: str, frames: VideoFrames) -> set[str]:
         """The videos of the moments that the index finds nearest to a video's own."""

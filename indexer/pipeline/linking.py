@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from reelshelf.indexer.index.build import index_keys
 from reelshelf.indexer.index.linkers import (
     LinkerRecipe,
     is_large,
@@ -28,7 +29,7 @@ from reelshelf.schemas.release import CatalogState, Release
 
 # Of videos and their copies, for one task.
 _GROUPS_PER_TASK = 128
-_ROWS_PER_COMMIT = 8192
+_ROWS_PER_COMMIT = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +262,9 @@ def make_links(
     Tasks read and link, wherever there is room. What is one task's work is done here, unless the
     catalog is large.
     """
+    if due.made_from:
+        # Rows of videos have changed since indexes were brought up, and each part looks for its own.
+        index_keys(store, "videos")
     versions = {name: store.dataset(name).version for name in ("videos", "segments")}
     parts = [
         Part(recipe, versions, own, due.overrides_on(own), due.linked_from, context)

@@ -840,8 +840,9 @@ class Store:
 
         Videos are chosen by key and come in order, so the sample is the same in every run.
         """
-        keys = self.scan("segments", ["video_key"])["video_key"].to_pylist()
-        chosen = sorted(set(keys))[:: max(1, -(-len(keys) // most))]
+        keys = self.scan("segments", ["video_key"])["video_key"]
+        step = max(1, -(-len(keys) // most))
+        chosen = pc.unique(keys).sort()[::step].to_pylist()
         columns = ["video_key", "shot_index", "start_ms", "text", "frame_vector"]
         pieces = [
             self.scan("segments", columns, among("video_key", part)) for part in parts(chosen)
