@@ -263,7 +263,7 @@ def make_links(
     catalog is large.
     """
     if due.made_from:
-        # Rows of videos have changed since indexes were brought up, and each part looks for its own.
+        # Their rows have changed since indexes were made, and each part looks for its own.
         index_keys(store, "videos")
     versions = {name: store.dataset(name).version for name in ("videos", "segments")}
     parts = [
