@@ -5,11 +5,12 @@ its bars name, and only then are they judged.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -130,6 +131,28 @@ def conclude(
 
 
 _EVERY_S = 0.5
+
+
+@contextlib.contextmanager
+def own_memory() -> Iterator[list[int]]:
+    """The most that this process has held within the block beside mapped files, in bytes."""
+    peak, done = [0], threading.Event()
+
+    def sample() -> None:
+        process = psutil.Process()
+        while True:
+            held = process.memory_info()
+            peak[0] = max(peak[0], held.rss - held.shared)
+            if done.wait(0.1):
+                return
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
 
 
 @dataclass

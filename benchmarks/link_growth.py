@@ -11,15 +11,12 @@ linked in another. Up to 100,000 products the links are compared with those of a
 CPU is of all threads; memory that is not shared is what a process holds beside mapped files.
 """
 
-import contextlib
 import math
 import os
 import random
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -28,13 +25,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import Bar, Count, conclude, parse, parser_of
+from benchmarks.harness import Bar, Count, conclude, own_memory, parse, parser_of
 from benchmarks.store_growth import IMAGE_DIM, TEXT_DIM
 from reelshelf.indexer.index import linkers
 from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_for, trained_cells
@@ -337,34 +333,12 @@ class Measured:
     links: list[dict[str, float]]
 
 
-@contextlib.contextmanager
-def _own_memory() -> Iterator[list[int]]:
-    """The most that this process has held within the block beside mapped files, in bytes."""
-    peak, done = [0], threading.Event()
-
-    def sample() -> None:
-        process = psutil.Process()
-        while True:
-            held = process.memory_info()
-            peak[0] = max(peak[0], held.rss - held.shared)
-            if done.wait(0.1):
-                return
-
-    thread = threading.Thread(target=sample, daemon=True)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        thread.join()
-
-
 def prepare(folder: Path, count: int) -> Prepared:
     """Write a made catalog, and the linker of it."""
     shop = Shop(count)
     (folder / "catalog").mkdir(parents=True)
     write_shop(shop, folder / "catalog")
-    with _own_memory() as peak:
+    with own_memory() as peak:
         began = time.process_time()
         linkers.save(_linker(shop, folder, indexed=True), folder)
         return Prepared(time.process_time() - began, peak[0])
@@ -430,7 +404,7 @@ def linker_with(stats: VisualStats, folder: Path, *, indexed: bool) -> Linker:
 def link(folder: Path, count: int, videos: int, *, indexed: bool) -> Measured:
     """Link made videos by the linker of a folder, or by one that compares all products."""
     shop = Shop(count)
-    with _own_memory() as peak:
+    with own_memory() as peak:
         linker = linkers.opened(folder) if indexed else _linker(shop, folder, indexed=False)
         catalog = catalog_in(folder / "catalog", "icu")
         made = Videos(shop, catalog.vectors.image, catalog.facts_vectors)
