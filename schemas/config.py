@@ -209,7 +209,7 @@ class DuplicatesConfig(Section):
     `min_cover` is how well each must show what the other shows: the mean over a video's moments,
     by length, of the centered cosine to the likest moment of the other. `candidates` is how many
     near moments the vector index is asked for, for each moment of a few new videos. Where many are
-    new, or there is no index, all moments are looked at.
+    new, or there is no index, all moments are looked at; in a large shop, those of near cells.
     """
 
     min_cover: Fraction = 0.68
