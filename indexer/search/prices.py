@@ -1,34 +1,49 @@
 """The price that a query asks for, taken out of its text.
 
-Bounds stand before an amount ("no more than 20 euro") or after it ("20 € or less"); two amounts are
-a range. A number is a price where a currency stands at it, and in "from 100 to 120" where nothing
-says that it is a size. The words for a bound stand in one table, for English, German, French and
-Spanish; a negation turns a comparison around.
+Bounds stand before an amount ("no more than 20 euro", "不超过100元") or behind it ("20 € or less",
+"1000円以下"); two amounts are a range, and what is wanted around an amount may be a third cheaper
+or dearer. The words are those of `reelshelf.indexer.search.price_words`, of all languages at once.
+An amount is a price where a currency stands at it, or where its words say so and nothing beside it
+tells of a size, an age or a number of pieces; it is then in the currency of the shop.
 """
 
 import decimal
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from functools import cache
+
+from reelshelf.indexer.search.price_words import LANGUAGES, Phrases, PriceWords
+from reelshelf.indexer.text import unit_names
 
 # What stands at an amount, and the currencies it may mean. "$" is the dollar of the shop.
 _DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS")
+_PESOS = ("MXN", "CLP", "COP", "ARS", "PHP")
 _CROWNS = ("SEK", "NOK", "DKK", "ISK")
+_RUPEES = ("INR", "PKR", "LKR", "NPR")
 _SYMBOLS = {
     "US$": ("USD",), "CA$": ("CAD",), "AU$": ("AUD",), "R$": ("BRL",), "$": _DOLLARS,
-    "€": ("EUR",), "£": ("GBP",), "¥": ("JPY", "CNY"), "￥": ("JPY", "CNY"), "円": ("JPY",),
-    "元": ("CNY", "TWD"), "₹": ("INR",), "₩": ("KRW",), "₽": ("RUB",), "₺": ("TRY",),
-    "₫": ("VND",), "฿": ("THB",), "₪": ("ILS",), "₴": ("UAH",), "₱": ("PHP",),
+    "€": ("EUR",), "£": ("GBP",), "¥": ("JPY", "CNY"), "円": ("JPY",), "圓": ("JPY", "TWD"),
+    "日元": ("JPY",), "日圆": ("JPY",), "元": ("CNY", "TWD"), "块": ("CNY",), "塊": ("TWD",),
+    "人民币": ("CNY",), "人民元": ("CNY",), "美元": ("USD",), "美金": ("USD",), "欧元": ("EUR",),
+    "歐元": ("EUR",), "英镑": ("GBP",), "英鎊": ("GBP",), "港元": ("HKD",), "港币": ("HKD",),
+    "ドル": _DOLLARS, "米ドル": ("USD",), "ユーロ": ("EUR",), "ポンド": ("GBP",),
+    "ウォン": ("KRW",),
+    "₹": ("INR",), "₩": ("KRW",), "₽": ("RUB",), "₺": ("TRY",), "₫": ("VND",), "฿": ("THB",),
+    "₪": ("ILS",), "₴": ("UAH",), "₱": ("PHP",),
 }  # fmt: skip
 _WORDS = {
-    "us dollar": ("USD",), "us dollars": ("USD",),
+    "us dollar": ("USD",), "us dollars": ("USD",), "us-dollar": ("USD",),
     "euro": ("EUR",), "euros": ("EUR",), "dollar": _DOLLARS, "dollars": _DOLLARS,
-    "bucks": _DOLLARS, "pound": ("GBP",), "pounds": ("GBP",), "quid": ("GBP",), "yen": ("JPY",),
-    "yuan": ("CNY",), "rmb": ("CNY",), "rupees": ("INR", "PKR", "LKR", "NPR"),
-    "rs": ("INR", "PKR", "LKR", "NPR"), "kr": _CROWNS, "kronor": _CROWNS, "kroner": _CROWNS,
-    "franken": ("CHF",), "francs": ("CHF",), "zloty": ("PLN",), "zł": ("PLN",), "kč": ("CZK",),
+    "dólar": _DOLLARS, "dólares": _DOLLARS, "dolares": _DOLLARS, "bucks": _DOLLARS,
+    "pound": ("GBP",), "pounds": ("GBP",), "quid": ("GBP",), "livres sterling": ("GBP",),
+    "libras": ("GBP",), "pfund sterling": ("GBP",), "yen": ("JPY",), "yens": ("JPY",),
+    "yenes": ("JPY",), "yuan": ("CNY",), "yuans": ("CNY",), "yuanes": ("CNY",), "rmb": ("CNY",),
+    "pesos": _PESOS, "rupees": _RUPEES, "rs": _RUPEES, "kr": _CROWNS, "kronor": _CROWNS,
+    "kroner": _CROWNS, "kronen": _CROWNS, "couronnes": _CROWNS, "franken": ("CHF",),
+    "francs": ("CHF",), "francos": ("CHF",), "zloty": ("PLN",), "zł": ("PLN",), "kč": ("CZK",),
     "forint": ("HUF",), "rubles": ("RUB",), "lira": ("TRY",), "tl": ("TRY",), "rupiah": ("IDR",),
-    "rp": ("IDR",), "baht": ("THB",), "reais": ("BRL",), "dirham": ("AED", "MAD"),
+    "rp": ("IDR",), "baht": ("THB",), "reais": ("BRL",), "dirham": ("AED", "MAD"), "won": ("KRW",),
 }  # fmt: skip
 _CODES = (
     "EUR", "USD", "GBP", "SEK", "NOK", "DKK", "ISK", "CHF", "JPY", "CNY", "CAD", "AUD", "NZD",
@@ -36,82 +51,33 @@ _CODES = (
     "UAH", "RUB", "INR", "PKR", "LKR", "NPR", "KRW", "IDR", "THB", "VND", "MYR", "PHP", "ILS",
     "AED", "SAR", "ZAR", "EGP", "MAD",
 )  # fmt: skip
+# Hundredths of what the shop's prices are in.
+_CENTS = ("cent", "cents", "¢", "centime", "centimes", "céntimo", "céntimos", "centimos", "pence")
 _MEANS = (
     {sign.casefold(): frozenset(codes) for sign, codes in (_SYMBOLS | _WORDS).items()}
     | {code.casefold(): frozenset([code]) for code in _CODES}
 )  # fmt: skip
 
-_NEGATION = (
-    r"(?:no|not|nothing|never|without|cannot|\w+n['’]t|(?:do|does|wo|ca|should|must)nt|nicht"
-    r"|nichts|nie|keine?n?|pas|non|sin|sans)"
+_TIMES = {"k": 1000, "百": 100, "千": 1000, "万": 10_000, "萬": 10_000}
+_DIGITS = {sign: "〇一二三四五六七八九".index(sign) for sign in "〇一二三四五六七八九"}
+_DIGITS |= {"零": 0, "两": 2, "兩": 2}
+_TENS = {"十": 10, "百": 100, "千": 1000, "万": 10_000, "萬": 10_000}
+# Of the same length as what they stand for, so that places in a text stay what they are.
+_PLAIN = str.maketrans(
+    {chr(0xFF01 + i): chr(0x21 + i) for i in range(94)}
+    | {"￥": "¥", "\u3000": " ", "’": "'", "〜": "~", "\u2012": "-", "\u2212": "-"}
 )
-# What may stand between a negation and the comparison that it turns around.
-_BETWEEN = (
-    r"(?:(?:want(?:ing)?|to|spend(?:ing)?|costs?|costing|pay(?:ing)?|be|being|is|it|that|which|go"
-    r"(?:ing)?|priced|anything|much|mehr|kosten|ausgeben|sein|darf|soll|de|coûte[rz]?|cueste|costar"
-    r")\s+){0,6}"
-)
-_MORE = (
-    r"(?:more than|greater than|higher than|dearer than|exceed(?:s|ing)?|beyond|over|above|>"
-    r"|mehr als|teurer als|über|plus de|m[aá]s de)"
-)
-_LESS = (
-    r"(?:less than|cheaper than|lower than|under|below|<|weniger als|billiger als|günstiger als"
-    r"|unter|moins de|moins cher que|menos de)"
-)
-_COMPARISON = rf"(?:(?P<no>{_NEGATION})\s+{_BETWEEN})?(?:(?P<more>{_MORE})|(?P<less>{_LESS}))"
-_AT_MOST = (
-    r"(?:up to|at (?:the )?most|max(?:imum|imal|imo)?\.?(?: of)?|bis(?: zu)?|höchstens"
-    r"|jusqu['’]?(?:à|a)|au (?:plus|maximum)|hasta|como m[aá]ximo|<=|≤)"
-)
-_AT_LEAST = (
-    r"(?:from|starting (?:at|from)|at (?:the )?least|min(?:imum|imal|imo)?\.?(?: of)?|mindestens|ab"
-    r"|(?:à|a) partir de|au moins|desde|como m[ií]nimo|al menos|>=|≥)"
-)
-_MOST_AFTER = (
-    r"(?:(?:or|and) (?:less|under|below|cheaper|lower)|at (?:the )?most|tops|max(?:imum|imal|imo)?"
-    r"|(?:oder|und) (?:weniger|günstiger|billiger|darunter)|höchstens|ou moins|o menos|以下|以内)"
-)
-_LEAST_AFTER = (
-    r"(?:(?:or|and) (?:more|over|above|up|higher)|at (?:the )?least|min(?:imum|imal|imo)?"
-    r"|(?:oder|und) (?:mehr|teurer|darüber)|aufwärts|(?:ou|et) plus|(?:o|y) m[aá]s|\+|以上)"
-)
-_LEAD = r"(?:between|from|zwischen|von|entre|desde)"
-_JOIN = r"(?:[-–—]|(?<!\w)(?:to|and|until|bis|und|et|à|a|y|hasta)(?!\w))"
-_PLAIN_JOIN = r"(?:[-–—]|(?<!\w)(?:to|bis|à|a|hasta)(?!\w))"
-# A bare range after one of these is a size or an age.
-_MEASURE = re.compile(
-    r"(?<!\w)(?:sizes?|ages?|aged|years?|numbers?|größen?|alter|tailles?|tallas?|âge|edad)\W*$",
-    re.IGNORECASE,
-)
-
-_SIGN = "|".join(sorted(map(re.escape, _SYMBOLS), key=len, reverse=True))
-_WORD = "|".join(sorted(map(re.escape, [*_WORDS, *_CODES]), key=len, reverse=True))
-_CURRENCY = rf"(?:{_SIGN}|(?<![^\W\d])(?:{_WORD})(?![^\W\d]))"
 # Digits in groups of three, or plain; then cents. "1,000" is a thousand, "12,50" is not.
-_GROUP = "[ \u00a0\u2009\u202f.,'’]"
-_NUMBER = rf"(?<![\d.,])(?:\d{{1,3}}(?:{_GROUP}\d{{3}})+(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{1,2}})?)"
+_GROUP = "[ \u00a0\u2009\u202f.,']"
+_NUMBER = rf"(?<![\d.,])(?:\d{{1,3}}(?:{_GROUP}\d{{3}}){{1,3}}(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{1,2}})?)"
 _GROUPING = re.compile(rf"{_GROUP}(?=\d{{3}}(?!\d))")
-
-
-def _amount(n: int) -> str:
-    # A sign before a number belongs to that number: in "90 $120" the 90 costs nothing.
-    return (
-        rf"(?:(?P<before{n}>{_CURRENCY})\s*)?(?P<number{n}>{_NUMBER})(?![.,]?\d)"
-        rf"(?:[.,][-–—]+)?(?:\s*(?P<after{n}>{_CURRENCY})(?!\s*\d))?"
-    )
-
-
-_FORMS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"(?<!\w)(?P<lead>{_LEAD})\s+{_amount(1)}\s*{_JOIN}\s*{_amount(2)}",
-        rf"(?<![\w.,])(?:de\s+)?{_amount(1)}\s*{_PLAIN_JOIN}\s*{_amount(2)}",
-        rf"(?<!\w){_COMPARISON}\s*{_amount(1)}",
-        rf"(?<!\w)(?:(?P<at_most>{_AT_MOST})|(?P<at_least>{_AT_LEAST}))\s*{_amount(1)}",
-        rf"(?<![\w.,]){_amount(1)}\s*(?:(?P<most>{_MOST_AFTER})|(?P<least>{_LEAST_AFTER}))(?!\w)",
-    )
-]
+# What stands behind a number that is no price.
+_SHARE = re.compile(r"\s*(?:[%‰°\"″′×/:]|x\s*\d)")
+# What stands behind two amounts, of languages that say it there.
+_SPAN = "(?:之间|之間|间|の間の?)?"
+_NEXT = re.compile(r"[\s-]*([^\W\d_]+)")
+# Two thirds and four thirds.
+_CHEAPER, _DEARER = decimal.Decimal(2), decimal.Decimal(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +126,7 @@ class _Bound:
 def currencies_of(name: str) -> frozenset[str]:
     """The ISO codes that a sign, a word or a code may mean; a code that we do not know is one."""
     plain = name.strip()
-    found = _MEANS.get(plain.casefold())
+    found = _MEANS.get(plain.translate(_PLAIN).casefold())
     if found is not None:
         return found
     return frozenset([plain.upper()]) if plain else frozenset()
@@ -179,7 +145,7 @@ def find_price(
     most: decimal.Decimal | None = None
     asked: frozenset[str] | None = None
     left_out: list[str] = []
-    bounds = list(_bounds(text, is_word))
+    bounds = _bounds(text.translate(_PLAIN), is_word)
     for bound in bounds:
         if shop and bound.currencies is not None and not bound.currencies & shop:
             left_out.append(" ".join(text[bound.start : bound.end].split()))
@@ -194,58 +160,163 @@ def find_price(
     return FoundPrice(rest, PriceRange(least, most, asked if others else None), tuple(left_out))
 
 
-def _bounds(text: str, is_word: Callable[[str], bool]) -> Iterator[_Bound]:
+@dataclass(frozen=True, slots=True)
+class _Grammar:
+    """Where prices may stand, what introduces them, and what tells that a number is none."""
+
+    forms: tuple[re.Pattern[str], ...]
+    lead: re.Pattern[str]
+    numbered: re.Pattern[str]
+    counted: frozenset[str]
+    weak: frozenset[str]
+
+
+def _any(field: str) -> str:
+    """A pattern for the phrases of a field in all languages, longest first."""
+    found: dict[str, bool] = {}
+    for words in LANGUAGES:
+        phrases: Phrases = getattr(words, field)
+        for phrase in phrases:
+            found.setdefault(phrase, words.is_spaced)
+    longest_first = sorted(found, key=len, reverse=True)
+    return "(?:" + "|".join(_phrase(p, found[p]) for p in longest_first) + ")"
+
+
+def _phrase(phrase: str, is_spaced: bool) -> str:
+    pattern = r"\s+".join(re.escape(part) for part in phrase.split())
+    if not is_spaced:
+        return pattern
+    before = r"(?<!\w)" if phrase[0].isalnum() else ""
+    after = r"(?![^\W\d_])" if phrase[-1].isalnum() else ""
+    return before + pattern + after
+
+
+def _amount(n: int) -> str:
+    sign = "|".join(sorted(map(re.escape, _SYMBOLS), key=len, reverse=True))
+    word = "|".join(sorted(map(re.escape, [*_WORDS, *_CODES, *_CENTS]), key=len, reverse=True))
+    currency = rf"(?:{sign}|(?<![^\W\d])(?:{word})(?![^\W\d]))"
+    kanji = "".join([*_DIGITS, *_TENS])
+    # A sign before a number belongs to that number: in "90 $120" the 90 costs nothing.
+    return (
+        rf"(?:(?P<before{n}>{currency})\s*)?"
+        rf"(?:(?P<number{n}>{_NUMBER})(?![.,]?\d)(?:\s?(?P<times{n}>[百千万萬]|k(?![^\W\d_])))?"
+        rf"|(?<![{kanji}])(?P<kanji{n}>[{kanji}]{{1,9}}))"
+        rf"(?:[.,][-–—]+)?(?:\s*(?P<after{n}>{currency})(?!\s*\d))?"
+    )
+
+
+@cache
+def _grammar() -> _Grammar:
+    own = {field.name: _any(field.name) for field in fields(PriceWords) if field.default == ()}
+    named = {name: f"(?P<{name}>{pattern})" for name, pattern in own.items()}
+    turned = rf"(?:(?P<no>{own['negation']})\s+(?:{own['filler']}\s+){{0,6}})?"
+    one, two = _amount(1), _amount(2)
+    before = "|".join(named[name] for name in ("at_most", "at_least", "around"))
+    behind = "|".join(named[name] for name in ("or_less", "or_more", "or_so"))
+    forms = (
+        rf"{named['between']}\s*{one}\s*(?:{named['to']}|{own['dash']})\s*{two}{_SPAN}",
+        rf"(?<![\w.,]){one}\s*{named['dash']}\s*{two}{_SPAN}",
+        rf"{turned}(?:{named['more']}|{named['less']})\s*{one}",
+        rf"(?:{before})\s*{one}",
+        rf"{one}\s*(?:{behind})",
+    )
+    counted = {p for words in LANGUAGES for p in words.counted}
+    units = unit_names(tuple(_LANGUAGES)).keys() - {"in"}
+    return _Grammar(
+        tuple(re.compile(form, re.IGNORECASE) for form in forms),
+        re.compile(rf"(?:{own['lead']}\s*)+$", re.IGNORECASE),
+        re.compile(rf"{own['numbered']}\W*$", re.IGNORECASE),
+        frozenset(counted | units),
+        frozenset(p for words in LANGUAGES for p in words.weak),
+    )
+
+
+# Those whose names of units are known.
+_LANGUAGES = ("en", "de", "fr", "es", "ja", "zh")
+
+
+def _bounds(text: str, is_word: Callable[[str], bool]) -> list[_Bound]:
     """The phrases that bound the price, from left to right; none lies inside another."""
-    taken: list[tuple[int, int]] = []
     found: list[_Bound] = []
     # A range says more than either of its ends, a comparison more than the limit inside of it.
-    for form in _FORMS:
+    for form in _grammar().forms:
         for match in form.finditer(text):
-            if any(match.start() < end and start < match.end() for start, end in taken):
+            if any(match.start() < bound.end and bound.start < match.end() for bound in found):
                 continue
             bound = _bound(match, text, is_word)
             if bound is not None:
-                taken.append((bound.start, bound.end))
                 found.append(bound)
-    yield from sorted(found, key=lambda bound: bound.start)
+    return sorted(found, key=lambda bound: bound.start)
 
 
 def _bound(match: re.Match[str], text: str, is_word: Callable[[str], bool]) -> _Bound | None:
     parts = match.groupdict()
-    signs = [parts.get(f"{side}{n}") for n in (1, 2) for side in ("before", "after")]
-    meant = [_MEANS.get(sign.casefold(), frozenset()) for sign in signs if sign]
-    numbers = [parts[name] for name in ("number1", "number2") if parts.get(name)]
-    if not meant and not (len(numbers) == 2 and _is_bare_range(match, text, numbers, is_word)):
+    places = [n for n in (1, 2) if parts.get(f"number{n}") or parts.get(f"kanji{n}")]
+    signs = [parts.get(f"{side}{n}") for n in places for side in ("before", "after")]
+    meant = [_MEANS.get(s.casefold(), frozenset()) for s in signs if s and not _is_cents(s)]
+    numbers = [parts.get(f"number{n}") or "" for n in places]
+    if not any(signs) and not _is_bare(match, parts, text, numbers, is_word):
+        return None
+    if "" in numbers and not any(signs):
         return None
     # "air max 90 100-120 eur": what looks like a group may be a number of its own.
-    apart = _apart(match, numbers, is_word)
+    apart = _apart(parts, numbers, is_word)
     numbers[0] = numbers[0][apart:]
-    amounts = [_decimal(number) for number in numbers]
     currencies = frozenset.intersection(*meant) if meant else None
     if meant and not currencies:
         return None
+    amounts = [_value(number, parts, n) for number, n in zip(numbers, places, strict=True)]
+    if len(amounts) == 2 and amounts[0] < 1000 <= amounts[1] and parts.get("times2"):
+        # "1-2万円", "2-5k": the unit behind the second is that of both.
+        whole = amounts[0] * _TIMES[str(parts["times2"]).casefold()]
+        amounts[0] = amounts[0] if parts.get("times1") or whole > amounts[1] else whole
     least, most = _sides(parts, amounts)
     start = match.start("number1") + apart if apart else match.start()
+    if not apart:
+        lead = _grammar().lead.search(text[:start])
+        start = lead.start() if lead else start
     return _Bound(start, match.end(), least, most, currencies)
+
+
+def _is_cents(sign: str) -> bool:
+    return sign.casefold() in _CENTS
+
+
+def _value(number: str, parts: dict[str, str | None], n: int) -> decimal.Decimal:
+    value = _decimal(number) if number else decimal.Decimal(_of_kanji(str(parts[f"kanji{n}"])))
+    value *= _TIMES.get((parts.get(f"times{n}") or "").casefold(), 1)
+    sign = parts.get(f"after{n}")
+    return value / 100 if sign and _is_cents(sign) else value
 
 
 def _decimal(number: str) -> decimal.Decimal:
     return decimal.Decimal(_GROUPING.sub("", number).replace(",", "."))
 
 
-def _apart(match: re.Match[str], numbers: list[str], is_word: Callable[[str], bool]) -> int:
+def _of_kanji(text: str) -> int:
+    """The value of a number in Chinese characters, as far as prices go: 三百五十, 一万二千."""
+    whole, part, digit = 0, 0, 0
+    for sign in text:
+        if sign in _DIGITS:
+            digit = digit * 10 + _DIGITS[sign]
+        elif _TENS[sign] == 10_000:
+            whole, part, digit = (whole + part + digit or 1) * 10_000, 0, 0
+        else:
+            part, digit = part + (digit or 1) * _TENS[sign], 0
+    return whole + part + digit
+
+
+def _apart(parts: dict[str, str | None], numbers: list[str], is_word: Callable[[str], bool]) -> int:
     """How much of the first number is another one that only stands before it.
 
     Nothing where a bound or a currency introduces it: "under 1 000 eur".
     """
-    parts = match.groupdict()
     groups = numbers[0].split(" ")
-    introduced = parts.get("before1") or not (len(numbers) == 2 or parts.get("most") or
-                                              parts.get("least"))  # fmt: skip
-    if len(groups) == 1 or introduced or parts.get("lead"):
+    behind = any(parts.get(name) for name in ("or_less", "or_more", "or_so", "dash"))
+    if len(groups) == 1 or parts.get("before1") or not behind:
         return 0
     apart = len(groups[0]) + 1
-    if len(numbers) == 2:
+    if len(numbers) == 2 and numbers[1]:
         whole, rest, other = map(_decimal, (numbers[0], numbers[0][apart:], numbers[1]))
         return apart if whole > other >= rest else 0
     return apart if is_word(groups[0]) else 0
@@ -256,26 +327,62 @@ def _sides(
 ) -> tuple[decimal.Decimal | None, decimal.Decimal | None]:
     if len(amounts) == 2:
         return min(amounts), max(amounts)
-    names = ("at_most", "most")
-    upper = any(parts.get(name) for name in names)
+    (amount,) = amounts
+    if parts.get("around") or parts.get("or_so"):
+        return amount * _CHEAPER / 3, amount * _DEARER / 3
+    upper = bool(parts.get("at_most") or parts.get("or_less"))
     if parts.get("more") or parts.get("less"):
         upper = bool(parts.get("less")) != bool(parts.get("no"))
-    return (None, amounts[0]) if upper else (amounts[0], None)
+    return (None, amount) if upper else (amount, None)
 
 
-def _is_bare_range(
-    match: re.Match[str], text: str, numbers: list[str], is_word: Callable[[str], bool]
+_BOUNDS = ("more", "less", "at_most", "at_least", "around", "or_less", "or_more", "or_so")
+
+
+def _is_bare(
+    match: re.Match[str],
+    parts: dict[str, str | None],
+    text: str,
+    numbers: list[str],
+    is_word: Callable[[str], bool],
 ) -> bool:
-    """Whether "from 100 to 120" is about money: at the end of a text, and no size of the shop."""
-    if not match.groupdict().get("lead") or text[match.end() :].strip(" .!?"):
+    """Whether a number without a currency is a price all the same."""
+    grammar = _grammar()
+    before, after = text[: match.start()], text[match.end() :]
+    if grammar.numbered.search(before) or _SHARE.match(after):
         return False
-    return not _MEASURE.search(text[: match.start()]) and not all(map(is_word, numbers))
+    following = _NEXT.match(after)
+    if following and _counts(following[1], grammar.counted):
+        return False
+    if len(numbers) == 2:
+        # "from 100 to 120", at the end of a text, and no sizes of the shop.
+        if not parts.get("between") or all(map(is_word, numbers)):
+            return False
+        weak = _said(parts, "between") in grammar.weak
+        return not (weak and after.strip(" .!?"))
+    said = next(_said(parts, name) for name in _BOUNDS if parts.get(name))
+    return said not in grammar.weak
 
 
-def _without(text: str, bounds: list[_Bound]) -> str:
-    pieces, at = [], 0
+def _said(parts: dict[str, str | None], name: str) -> str:
+    return " ".join((parts.get(name) or "").casefold().split())
+
+
+def _counts(word: str, counted: Iterable[str]) -> bool:
+    """Whether a word is what numbers count; of a language without spaces, its beginning."""
+    plain = word.casefold()
+    if plain.isascii() or plain in counted:
+        return plain in counted
+    return any(plain.startswith(one) for one in counted if not one.isascii() and len(one) <= 3)
+
+
+def _without(text: str, bounds: Iterable[_Bound]) -> str:
+    return " ".join(filter(None, _between(text, bounds)))
+
+
+def _between(text: str, bounds: Iterable[_Bound]) -> Iterator[str]:
+    at = 0
     for bound in bounds:
-        pieces.append(text[at : bound.start].strip())
+        yield text[at : bound.start].strip()
         at = bound.end
-    pieces.append(text[at:].strip())
-    return " ".join(piece for piece in pieces if piece)
+    yield text[at:].strip()

@@ -20,6 +20,7 @@ from reelshelf.indexer.text.markup import plain_text
 from reelshelf.indexer.text.misread import MisreadWords
 from reelshelf.indexer.text.money import Money, currency_code, prices_in, read_money, usual_currency
 from reelshelf.indexer.text.names import OTHER_WORDS, NameIndex, NameMatch, name_numbers
+from reelshelf.indexer.text.units import unit_names
 from reelshelf.indexer.text.wording import (
     brief,
     clock,
@@ -86,6 +87,7 @@ __all__ = [
     "share",
     "terms_of",
     "told_override",
+    "unit_names",
     "usual_currency",
     "wording",
 ]

@@ -39,7 +39,7 @@ def joined_measures(
 
     "2 in one" has no inches: units that are stopwords need their number glued to them.
     """
-    names = _names(tuple(languages))
+    names = unit_names(tuple(languages))
     found: list[str] = []
     for word in words:
         glued = _GLUED.fullmatch(word)
@@ -58,7 +58,7 @@ def joined_measures(
 
 
 @cache
-def _names(languages: tuple[str, ...]) -> Mapping[str, str]:
+def unit_names(languages: tuple[str, ...]) -> Mapping[str, str]:
     """Each name of a unit in English and in some languages, with its English sign."""
     found: dict[str, str] = {}
     for language in dict.fromkeys(("en", *languages)):

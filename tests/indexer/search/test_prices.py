@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
 
-EUROS = frozenset({"EUR"})
+EUROS, DOLLARS = frozenset({"EUR"}), frozenset({"USD"})
+YEN, YUAN = frozenset({"JPY"}), frozenset({"CNY"})
 
 
 @pytest.mark.parametrize(
@@ -66,9 +67,158 @@ def test_a_price_is_the_right_way_round(
     assert (found.text, found.left_out) == (rest, ())
 
 
+# What shoppers of six languages type, each in the shop of a currency.
+@pytest.mark.parametrize(
+    ("text", "shop", "least", "most", "rest"),
+    [
+        ("headphones under 50", EUROS, None, "50", "headphones"),
+        ("headphones below 50 please", EUROS, None, "50", "headphones please"),
+        ("headphones cheaper than 50", EUROS, None, "50", "headphones"),
+        ("mug between 10 and 20", EUROS, "10", "20", "mug"),
+        ("mug between 10 and 20 euros", EUROS, "10", "20", "mug"),
+        ("lamp around 60 euro", EUROS, "40", "80", "lamp"),
+        ("lamp around 60", EUROS, "40", "80", "lamp"),
+        ("lamp about 60 €", EUROS, "40", "80", "lamp"),
+        ("lamp 60 € or so", EUROS, "40", "80", "lamp"),
+        ("laptop under 1k", EUROS, None, "1000", "laptop"),
+        ("laptop under 1.5k euro", EUROS, None, "1500", "laptop"),
+        ("gift on a budget of 30 euro", EUROS, None, "30", "gift"),
+        ("gift budget 30", EUROS, None, "30", "gift"),
+        ("gum under 99 cents", EUROS, None, "0.99", "gum"),
+        ("shoes for less than 80 euro", EUROS, None, "80", "shoes"),
+        ("shoes priced under 80", EUROS, None, "80", "shoes"),
+        ("Lampe unter 30", EUROS, None, "30", "Lampe"),
+        ("Lampe für unter 30 Euro", EUROS, None, "30", "Lampe"),
+        ("Lampe zwischen 20 und 40 Euro", EUROS, "20", "40", "Lampe"),
+        ("Lampe zwischen 20 und 40", EUROS, "20", "40", "Lampe"),
+        ("Lampe um die 60 Euro", EUROS, "40", "80", "Lampe"),
+        ("Lampe ca. 60 €", EUROS, "40", "80", "Lampe"),
+        ("Lampe ungefähr 60 Euro", EUROS, "40", "80", "Lampe"),
+        ("Lampe ab 20 Euro", EUROS, "20", None, "Lampe"),
+        ("Lampe bis 50 Euro", EUROS, None, "50", "Lampe"),
+        ("Lampe bis zu 50", EUROS, None, "50", "Lampe"),
+        ("Lampe mindestens 20 Euro", EUROS, "20", None, "Lampe"),
+        ("Lampe 20 bis 40 Euro", EUROS, "20", "40", "Lampe"),
+        ("Lampe über 100 Euro", EUROS, "100", None, "Lampe"),
+        ("lampe moins de 30 euros", EUROS, None, "30", "lampe"),
+        ("lampe à moins de 30 euros", EUROS, None, "30", "lampe"),
+        ("lampe moins de 30", EUROS, None, "30", "lampe"),
+        ("lampe entre 20 et 40 euros", EUROS, "20", "40", "lampe"),
+        ("lampe environ 60 euros", EUROS, "40", "80", "lampe"),
+        ("lampe autour de 60 €", EUROS, "40", "80", "lampe"),
+        ("lampe aux alentours de 60 euros", EUROS, "40", "80", "lampe"),
+        ("lampe à partir de 20 euros", EUROS, "20", None, "lampe"),
+        ("lampe au moins 20 €", EUROS, "20", None, "lampe"),
+        ("lampe jusqu'à 50 euros", EUROS, None, "50", "lampe"),
+        ("lampe jusqu’à 50 €", EUROS, None, "50", "lampe"),
+        ("lampe au maximum 50 euros", EUROS, None, "50", "lampe"),
+        ("lampe plus de 50 euros", EUROS, "50", None, "lampe"),
+        ("lampe de 20 à 40 euros", EUROS, "20", "40", "lampe"),
+        ("lámpara menos de 30 euros", EUROS, None, "30", "lámpara"),
+        ("lámpara por menos de 30", EUROS, None, "30", "lámpara"),
+        ("lámpara entre 20 y 40 euros", EUROS, "20", "40", "lámpara"),
+        ("lámpara alrededor de 60 euros", EUROS, "40", "80", "lámpara"),
+        ("lámpara unos 60 euros", EUROS, "40", "80", "lámpara"),
+        ("lámpara hasta 50 euros", EUROS, None, "50", "lámpara"),
+        ("lámpara desde 20 euros", EUROS, "20", None, "lámpara"),
+        ("lámpara a partir de 20 €", EUROS, "20", None, "lámpara"),
+        ("lámpara como máximo 50 euros", EUROS, None, "50", "lámpara"),
+        ("lámpara al menos 20 euros", EUROS, "20", None, "lámpara"),
+        ("lámpara más de 50 euros", EUROS, "50", None, "lámpara"),
+        ("lámpara 50 euros como mucho", EUROS, None, "50", "lámpara"),
+        ("1000円以下のランプ", YEN, None, "1000", "ランプ"),
+        ("ランプ 1000円以下", YEN, None, "1000", "ランプ"),
+        ("ランプ 1,000円以上", YEN, "1000", None, "ランプ"),
+        ("ランプ 1000円未満", YEN, None, "1000", "ランプ"),
+        ("ランプ 1000円から2000円", YEN, "1000", "2000", "ランプ"),
+        ("ランプ 1000円〜2000円", YEN, "1000", "2000", "ランプ"),
+        ("ランプ 1000~2000円", YEN, "1000", "2000", "ランプ"),
+        ("ランプ 3000円くらい", YEN, "2000", "4000", "ランプ"),
+        ("ランプ 約3000円", YEN, "2000", "4000", "ランプ"),
+        ("ランプ 3000円前後", YEN, "2000", "4000", "ランプ"),
+        ("ランプ 1万円以下", YEN, None, "10000", "ランプ"),
+        ("ランプ 一万円以下", YEN, None, "10000", "ランプ"),
+        ("ランプ １０００円以下", YEN, None, "1000", "ランプ"),
+        ("ランプ 3000円まで", YEN, None, "3000", "ランプ"),
+        ("ランプ 3000円より安い", YEN, None, "3000", "ランプ"),
+        ("ランプ 3000円より高い", YEN, "3000", None, "ランプ"),
+        ("ランプ 予算3000円", YEN, None, "3000", "ランプ"),
+        ("100元以下的杯子", YUAN, None, "100", "杯子"),
+        ("杯子 100元以内", YUAN, None, "100", "杯子"),
+        ("杯子 100以内", YUAN, None, "100", "杯子"),
+        ("不超过100元的杯子", YUAN, None, "100", "的杯子"),
+        ("杯子 低于100元", YUAN, None, "100", "杯子"),
+        ("杯子 高于100元", YUAN, "100", None, "杯子"),
+        ("杯子 100元以上", YUAN, "100", None, "杯子"),
+        ("杯子 100到200元", YUAN, "100", "200", "杯子"),
+        ("杯子 100元到200元之间", YUAN, "100", "200", "杯子"),
+        ("杯子 在100到200元之间", YUAN, "100", "200", "杯子"),
+        ("杯子 100-200块", YUAN, "100", "200", "杯子"),
+        ("杯子 60元左右", YUAN, "40", "80", "杯子"),
+        ("杯子 大约60元", YUAN, "40", "80", "杯子"),
+        ("杯子 三百元以下", YUAN, None, "300", "杯子"),
+        ("杯子 两百块以内", YUAN, None, "200", "杯子"),
+        ("杯子 至少50元", YUAN, "50", None, "杯子"),
+        ("杯子 最多50元", YUAN, None, "50", "杯子"),
+        ("手机 1千元以下", YUAN, None, "1000", "手机"),
+        ("手机 1-2万元", YUAN, "10000", "20000", "手机"),
+        ("手机 5000元起", YUAN, "5000", None, "手机"),
+        ("lamp $20 to $40", DOLLARS, "20", "40", "lamp"),
+        ("lamp 20$ - 40$", DOLLARS, "20", "40", "lamp"),
+        ("lamp < 30", EUROS, None, "30", "lamp"),
+        ("lamp <= 30€", EUROS, None, "30", "lamp"),
+        ("lamp >30", EUROS, "30", None, "lamp"),
+        ("lamp ~60€", EUROS, "40", "80", "lamp"),
+        ("lamp no more than 30", EUROS, None, "30", "lamp"),
+        ("lamp at most 30", EUROS, None, "30", "lamp"),
+        ("lamp at least 30", EUROS, "30", None, "lamp"),
+        ("lamp max 30€", EUROS, None, "30", "lamp"),
+        ("lamp starting at 30", EUROS, "30", None, "lamp"),
+        ("something nice that doesn't cost more than 30", EUROS, None, "30", "something nice"),
+        ("monitor 27 inch under 200", EUROS, None, "200", "monitor 27 inch"),
+        ("ssd at least 512 gb under 80 euro", EUROS, None, "80", "ssd at least 512 gb"),
+        ("lamp under 30 and above 10 euro", EUROS, "10", "30", "lamp"),
+        ("lamp 30€ or under", EUROS, None, "30", "lamp"),
+        ("lamp not cheaper than 30 €", EUROS, "30", None, "lamp"),
+        ("lampe qui coûte moins de 30 euros", EUROS, None, "30", "lampe"),
+        ("lámpara que no cueste más de 30 euros", EUROS, None, "30", "lámpara"),
+        ("Lampe die nicht mehr als 30 Euro kostet", EUROS, None, "30", "Lampe kostet"),
+    ],
+)
+def test_a_price_is_understood_in_every_language(
+    text: str, shop: frozenset[str], least: str | None, most: str | None, rest: str
+) -> None:
+    found = find_price(text, shop)
+    bounds = [Decimal(bound) if bound else None for bound in (least, most)]
+    assert (found.price, found.text) == (PriceRange(*bounds), rest)
+
+
 @pytest.mark.parametrize(
     "text",
-    ["shoes size from 38 to 40", "from 5 to 10 year old toys", "air max 90", "from here to there"],
+    [
+        "shoes size from 38 to 40",
+        "from 5 to 10 year old toys",
+        "air max 90",
+        "from here to there",
+        "book about 20 birds",
+        "toys for under 5 years",
+        "tv over 40 inch",
+        "shoes size over 40",
+        "chocolate over 70% cocoa",
+        "tent for up to 4 persons",
+        "puzzle more than 100 pieces",
+        "Spielzeug ab 3 Jahren",
+        "jouet de 3 à 6 ans",
+        "juguete de 3 a 6 años",
+        "3歳以上 おもちゃ",
+        "3岁以上玩具",
+        "lamp 20-40",
+        "iphone 15 pro max 256 gb",
+        "usb c hub with at least 4 ports",
+        "water bottle up to 500 ml",
+        "Rucksack bis 30 l",
+        "power bank over 20000 mah",
+    ],
 )
 def test_numbers_that_are_no_prices_stay(text: str) -> None:
     assert find_price(text, EUROS).text == text
@@ -111,10 +261,21 @@ def test_a_currency_is_known_by_sign_and_code(name: str, codes: set[str]) -> Non
     assert currencies_of(name) == codes
 
 
-@given(st.text(alphabet="0123456789 .,'-+€$<>éabfromtunderx", max_size=80))
+@given(st.text(alphabet="0123456789 .,'-+€$<>éabfromtunderx円元以下约一百万", max_size=80))
 def test_any_text_has_a_price_or_none(text: str) -> None:
     found = find_price(text, EUROS)
     if found.price is None and not found.left_out:
         assert found.text == text
     else:
         assert len(found.text) < len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("三百五十元以下", 350), ("一万二千元以下", 12_000), ("两千元以下", 2000)]
+)
+def test_amounts_in_chinese_characters(text: str, most: int) -> None:
+    assert find_price(text, YUAN).price == PriceRange(None, Decimal(most))
+
+
+def test_characters_without_a_currency_are_no_price() -> None:
+    assert find_price("三以下", YUAN).price is None
