@@ -1,6 +1,12 @@
 """Vector indexes: trained by FAISS, kept by Lance, measured, grown; duplicates found with them."""
 
-from reelshelf.indexer.index.build import VECTOR_COLUMNS, Builder, build_indexes, full_text_column
+from reelshelf.indexer.index.build import (
+    VECTOR_COLUMNS,
+    Builder,
+    build_indexes,
+    full_text_column,
+    index_keys,
+)
 from reelshelf.indexer.index.candidates import FLAT_UP_TO, trained_cells
 from reelshelf.indexer.index.duplicates import (
     Comparer,
@@ -58,6 +64,7 @@ __all__ = [
     "gpus_for",
     "in_turn",
     "index_facts",
+    "index_keys",
     "index_names",
     "index_segments",
     "indexed_ids",

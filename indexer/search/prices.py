@@ -69,7 +69,8 @@ _PLAIN = str.maketrans(
 )
 # Digits in groups of three, or plain; then cents. "1,000" is a thousand, "12,50" is not.
 _GROUP = "[ \u00a0\u2009\u202f.,']"
-_NUMBER = rf"(?<![\d.,])(?:\d{{1,3}}(?:{_GROUP}\d{{3}}){{1,3}}(?:[.,]\d{{1,2}})?|\d+(?:[.,]\d{{1,2}})?)"
+_GROUPED = rf"\d{{1,3}}(?:{_GROUP}\d{{3}}){{1,3}}"
+_NUMBER = rf"(?<![\d.,])(?:{_GROUPED}|\d+)(?:[.,]\d{{1,2}})?"
 _GROUPING = re.compile(rf"{_GROUP}(?=\d{{3}}(?!\d))")
 # What stands behind a number that is no price.
 _SHARE = re.compile(r"\s*(?:[%‰°\"″′×/:]|x\s*\d)")
