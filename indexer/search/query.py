@@ -6,9 +6,11 @@ currencies. Words that bound a price are the one thing that is bound to language
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeAlias
 
+from reelshelf.indexer.search.negation import find_unwanted, is_negation
 from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
 from reelshelf.indexer.search.spelling import Knows, Spelling
 from reelshelf.indexer.text.analyzer import base_form
@@ -22,10 +24,12 @@ Phrase: TypeAlias = tuple[str, ...]
 class Query:
     """A query after analysis.
 
-    `text` is what was asked without its price; `corrected` the same in plain words with spelling
-    corrected against the catalog, `corrections` what was changed, as typed and as taken.
+    `text` is what was asked without its price and without what is not wanted, which `excluded` has
+    in lower case; `corrected` the same in plain words with spelling corrected against the catalog,
+    `corrections` what was changed, as typed and as taken.
     `brands`, `categories` and `values` (of attributes, colors among them) are those of the
-    catalog that the text names, as word tuples. `notes` say in words what was not done as asked.
+    catalog that the text names, as word tuples; `written` has these as the catalog writes them.
+    `notes` say in words what was not done as asked.
     """
 
     text: str
@@ -34,8 +38,14 @@ class Query:
     brands: frozenset[tuple[str, ...]]
     categories: frozenset[tuple[str, ...]]
     values: frozenset[tuple[str, ...]]
+    excluded: tuple[str, ...] = ()
     corrections: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    written: Mapping[Phrase, str] = field(default_factory=dict)
+
+    def names(self, phrases: Iterable[Phrase]) -> list[str]:
+        """Brands, categories or values of the text, as the catalog writes them."""
+        return sorted({self.written[phrase] for phrase in phrases})
 
 
 class QueryAnalyzer:
@@ -50,6 +60,7 @@ class QueryAnalyzer:
         self._knows = knows
         self._words = catalog.analyzer
         words = self._words.words
+        self._written: dict[Phrase, str] = {}
         self._categories = self._phrases(part for p in products for part in p.category)
         self._values = self._phrases(value for p in products for _, value in p.attributes)
         # "apple" is a brand and a fruit: where a word may mean either, nothing is left out for it.
@@ -57,6 +68,10 @@ class QueryAnalyzer:
         meant_otherwise = self._categories.keys() | self._values.keys()
         self._brands = {p: names for p, names in brands.items() if p not in meant_otherwise}
         named = Counter(w for p in products for w in {w for t in _names(p) for w in words(t)})
+        # "no show socks" are called so, and leave no show out.
+        self._negated = {
+            pair for p in products for pair in pairwise(words(p.title)) if is_negation(pair[0])
+        }
         # A word that any description uses is spelled right, whatever it resembles.
         described = frozenset(w for p in products for w in words(p.description or ""))
         self._spelling = Spelling.of(named, described, len(products))
@@ -69,28 +84,44 @@ class QueryAnalyzer:
         for text in texts:
             if phrase := tuple(self._words.words(text)):
                 found[tuple(base_form(word, self._words) for word in phrase)].add(phrase)
+                self._written.setdefault(phrase, text)
         return {base: frozenset(phrases) for base, phrases in found.items()}
+
+    def _is_known(self, text: str) -> bool:
+        """Whether the catalog has a word, or several together as the name of something."""
+        words = tuple(self._words.words(text))
+        if len(words) == 1:
+            return not self._spelling.known.isdisjoint(self._words.forms(words[0]))
+        bases = tuple(base_form(word, self._words) for word in words)
+        named = (self._brands, self._categories, self._values)
+        return words in self._negated or any(bases in phrases for phrases in named)
 
     def analyze(self, text: str) -> Query:
         """Analyze what a shopper typed."""
         found = find_price(text, self._currencies, self._spelling.known.__contains__)
-        typed = self._words.words(found.text)
+        wanted = find_unwanted(found.text, self._is_known)
+        typed = self._words.words(wanted.text)
         taken = [self._spelling.correct(word, self._knows) for word in typed]
         bases = [base_form(word, self._words) for word in taken]
         changed = dict(pair for pair in zip(typed, taken, strict=True) if pair[0] != pair[1])
         shop = " and ".join(sorted(self._currencies))
+        brands, categories, values = (
+            _named_in(bases, phrases) for phrases in (self._brands, self._categories, self._values)
+        )
         return Query(
-            text=found.text,
+            text=wanted.text,
             corrected=" ".join(taken),
             price=found.price,
-            brands=_named_in(bases, self._brands),
-            categories=_named_in(bases, self._categories),
-            values=_named_in(bases, self._values),
+            brands=brands,
+            categories=categories,
+            values=values,
+            excluded=wanted.words,
             corrections=tuple(changed.items()),
             notes=tuple(
                 f'"{phrase}" filters nothing: prices here are in {shop}'
                 for phrase in found.left_out
             ),
+            written={phrase: self._written[phrase] for phrase in brands | categories | values},
         )
 
 

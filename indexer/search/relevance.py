@@ -122,6 +122,13 @@ class ProductRelevance:
             relevance[product] = max(cosine, 0.0)
         return _rivaled(relevance * admitted)
 
+    def named(self, text: str) -> Products:
+        """`(products,)` which have all words of a text in their names, categories and values."""
+        found = np.ones(len(self._described), bool)
+        for word in self._words.words(text):
+            found &= self._best(self._worth, word) >= _CATEGORY
+        return found
+
     def _lexical(self, query: Query) -> Vectors:
         """Share of the query's words, by rarity, that stand in each product.
 

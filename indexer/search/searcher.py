@@ -15,7 +15,6 @@ from lancedb.table import Table
 from reelshelf.indexer.search import retrievers
 from reelshelf.indexer.search.breadth import Products
 from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
-from reelshelf.indexer.search.prices import PriceRange
 from reelshelf.indexer.search.query import Query, QueryAnalyzer
 from reelshelf.indexer.search.ranking import Ranked, authority, diversify, freshness
 from reelshelf.indexer.search.relevance import ProductRelevance
@@ -174,7 +173,7 @@ class Searcher:
             raise ConfigError("this searcher was made without a text encoder")
         query = self.analyze(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
-        admitted = self._admitted(None, query.price)
+        admitted = self._admitted(None, query)
         broad = self._relevance.broad(query)
         relevance = self._relevance.of_text(query, vector, admitted, broad)
         best = float(relevance.max(initial=0.0))
@@ -193,7 +192,7 @@ class Searcher:
         config = self._config
         query = self.analyze(text)
         vector = self._encoders.text.encode_texts([query.text])[0]
-        admitted = self._admitted(category, query.price)
+        admitted = self._admitted(category, query)
         broad = self._relevance.broad(query)
         relevance = self._relevance.of_text(query, vector, admitted, broad)
         found = {
@@ -287,14 +286,18 @@ class Searcher:
         cosines = of_its_kind(found) @ self._space.of_queries(vector)
         return list(zip(hits, cosines.tolist(), strict=True))
 
-    def _admitted(self, category: str | None, price: PriceRange | None) -> Vectors:
+    def _admitted(self, category: str | None, query: Query | None) -> Vectors:
         """`(products,)` 1 for products inside the filters, 0 outside."""
         inside = np.ones(len(self._catalog), np.float32)
         if category is not None:
             inside *= self._in_category(category)
-        if price is not None:
+        if query is None:
+            return inside
+        if query.price is not None:
             products = (item.product for item in self._catalog.products)
-            inside *= [price.admits(product.price, product.currency) for product in products]
+            inside *= [query.price.admits(product.price, product.currency) for product in products]
+        for unwanted in query.excluded:
+            inside[self._relevance.named(unwanted)] = 0.0
         return inside
 
     def _selling(self, admitted: Vectors) -> set[str] | None:

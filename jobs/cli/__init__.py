@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import NoReturn
 
+from reelshelf.jobs.cli.analyze import add_analyze
 from reelshelf.jobs.cli.calibrate import add_calibrate
 from reelshelf.jobs.cli.check import add_check
 from reelshelf.jobs.cli.erase import add_erase
@@ -44,6 +45,7 @@ _COMMANDS = (
     add_ingest,
     add_nightly,
     add_search,
+    add_analyze,
     add_links,
     add_explain,
     add_calibrate,

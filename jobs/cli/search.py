@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from reelshelf.indexer.search.query import Query
     from reelshelf.indexer.search.results import Answer, SearchHit
     from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 
@@ -39,24 +40,33 @@ def _search(args: argparse.Namespace) -> None:
 
 
 def _answer_json(found: "Answer") -> dict[str, object]:
-    query = found.query
-    understood = {
-        "text": query.text,
-        "corrections": [{"typed": typed, "taken": taken} for typed, taken in query.corrections],
-        "price": {
-            "least": query.price.least,
-            "most": query.price.most,
-            "currencies": sorted(query.price.currencies or ()) or None,
-        } if query.price else None,
-        "notes": list(query.notes),
-    } if query else None  # fmt: skip
     return {
         "answered": found.answered,
         "outside_filters": found.outside_filters,
-        "query": understood,
+        "query": query_json(found.query) if found.query else None,
         "hits": [asdict(hit) for hit in found.hits],
         "closest": [asdict(hit) for hit in found.closest],
     }
+
+
+def query_json(query: "Query") -> dict[str, object]:
+    """How a text was understood."""
+    price = query.price
+    return {
+        "text": query.text,
+        "corrected": query.corrected,
+        "corrections": [{"typed": typed, "taken": taken} for typed, taken in query.corrections],
+        "price": price and {
+            "least": price.least,
+            "most": price.most,
+            "currencies": sorted(price.currencies or ()) or None,
+        },
+        "brands": query.names(query.brands),
+        "categories": query.names(query.categories),
+        "values": query.names(query.values),
+        "excluded": list(query.excluded),
+        "notes": list(query.notes),
+    }  # fmt: skip
 
 
 def find(
@@ -89,16 +99,8 @@ def _show_answer(title: str, found: "Answer", console: "Console") -> None:
     """How a query was understood, and its results; where there is none, what came closest."""
     from reelshelf.jobs.cli.tables import plain
 
-    query = found.query
-    for typed, taken in query.corrections if query else ():
-        console.print(plain(f'Corrected: "{typed}" to "{taken}".'))
-    if query and query.price:
-        bounds = (f"{side} {amount}" for side, amount in (
-            ("at least", query.price.least), ("at most", query.price.most)
-        ) if amount is not None)  # fmt: skip
-        console.print(plain(f"Price: {', '.join(bounds)}."))
-    for note in query.notes if query else ():
-        console.print(plain(f"Note: {note}."))
+    for line in told(found.query) if found.query else ():
+        console.print(plain(line))
     if found.answered:
         console.print(_hit_table(title, found.hits))
         return
@@ -108,6 +110,18 @@ def _show_answer(title: str, found: "Answer", console: "Console") -> None:
     console.print(plain(f"{title}: nothing found; {why}"))
     if found.closest:
         console.print(_hit_table("What came closest", found.closest))
+
+
+def told(query: "Query") -> list[str]:
+    """How a text was understood, in words: nothing where it was taken as it stands."""
+    lines = [f'Corrected: "{typed}" to "{taken}".' for typed, taken in query.corrections]
+    if query.price:
+        bounds = (("at least", query.price.least), ("at most", query.price.most))
+        asked = ", ".join(f"{side} {amount:.6g}" for side, amount in bounds if amount is not None)
+        lines.append(f"Price: {asked}.")
+    if query.excluded:
+        lines.append(f"Without: {', '.join(query.excluded)}.")
+    return [*lines, *(f"Note: {note}." for note in query.notes)]
 
 
 def _hit_table(title: str, hits: "Sequence[SearchHit]") -> "Table":

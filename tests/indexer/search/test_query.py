@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from reelshelf.indexer.search.prices import PriceRange
 from reelshelf.indexer.search.query import QueryAnalyzer
 from reelshelf.indexer.search.relevance import ProductRelevance
-from tests.support.catalogs import ALL, CATALOG, TEXTS
+from reelshelf.indexer.text.catalog import CatalogIndex
+from tests.support.catalogs import ALL, CATALOG, TEXTS, product
 
 ANALYZER = QueryAnalyzer(CATALOG)
 
@@ -110,3 +111,25 @@ def test_what_a_filter_leaves_out_holds_no_field() -> None:
     boot = CATALOG.index_of["BOOT"]
     assert among_boots[boot] > 5.0 * among_all[boot]
     assert among_boots.sum() == among_boots[boot]
+
+
+def test_what_is_not_wanted_is_left_out() -> None:
+    query = ANALYZER.analyze("tempo running shoe not red")
+    assert (query.text, query.excluded) == ("tempo running shoe", ("red",))
+    red = ProductRelevance(CATALOG).named("red")
+    skus = [item.product.sku for item in CATALOG.products]
+    assert {sku for sku, named in zip(skus, red, strict=True) if named} == {"SHOE-R", "BOOT"}
+
+
+def test_a_name_with_a_negation_leaves_nothing_out() -> None:
+    catalog = CatalogIndex.of(
+        [product("SOCK", "No Show Socks", "5"), product("TV", "Show TV", "9")]
+    )
+    assert QueryAnalyzer(catalog).analyze("no show socks").excluded == ()
+    assert QueryAnalyzer(CATALOG).analyze("shoes without a morning").excluded == ("morning",)
+
+
+def test_what_is_named_is_told_as_the_catalog_writes_it() -> None:
+    query = ANALYZER.analyze("red fjellvind shoe")
+    named = (query.brands, query.categories, query.values)
+    assert [query.names(own) for own in named] == [["Fjellvind"], ["Shoes"], ["red"]]

@@ -123,6 +123,19 @@ def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
     assert asked > 20
 
 
+def test_what_is_not_wanted_is_not_shown(searcher: Searcher) -> None:
+    brands = {item.product.sku: item.product.brand for item in searcher._catalog.products}
+    first = searcher.search_text("shoes", k=20).hits
+    brand = brands[first[0].products[0].sku]
+    assert any(brands[product.sku] != brand for hit in first for product in hit.products)
+    answer = searcher.search_text(f"shoes not {brand}", k=20)
+    assert answer.query is not None
+    assert answer.query.excluded == (brand.lower(),)
+    assert answer.hits
+    for hit in answer.hits:
+        assert any(brands[product.sku] != brand for product in hit.products)
+
+
 @pytest.mark.parametrize(
     "text",
     ["camera under 1 euro", "electric guitar not over 1 €", "music under 1 €", "under 0.01 €"],

@@ -25,7 +25,17 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 COMMANDS = (
-    *("ingest", "nightly", "search", "links", "explain", "calibrate", "report", "reindex"),
+    *(
+        "ingest",
+        "nightly",
+        "search",
+        "analyze",
+        "links",
+        "explain",
+        "calibrate",
+        "report",
+        "reindex",
+    ),
     *("releases", "publish", "rollback", "prune", "verify", "upgrade"),
     *("overrides import", "overrides export", "overrides list", "overrides remove"),
 )

@@ -1,0 +1,34 @@
+"""The command `analyze`: how a query is understood."""
+
+import argparse
+
+from reelshelf.jobs.cli.search import query_json, told
+from reelshelf.jobs.cli.terminal import Commands, add_command, console, print_json, snapshot_of
+
+
+def add_analyze(commands: Commands) -> None:
+    """Add it to the command line."""
+    sub = add_command(commands, "analyze", "print how a query is understood", _analyze)
+    sub.add_argument("text", metavar="TEXT", help="what a shopper would type")
+
+
+def _analyze(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+    from reelshelf.jobs.cli.tables import plain
+    from reelshelf.models.registry import load_text_encoder
+
+    snapshot = snapshot_of(args)
+    encoders = QueryEncoders(text=load_text_encoder(snapshot.config))
+    query = Searcher(snapshot, encoders).analyze(args.text)
+    if args.json:
+        print_json(query_json(query))
+        return
+    lines = [f"Searched for: {query.corrected or query.text}"]
+    for kind, phrases in (
+        ("Brand", query.brands),
+        ("Category", query.categories),
+        ("Value", query.values),
+    ):
+        lines += [f"{kind}: {name}." for name in query.names(phrases)]
+    for line in (*lines, *told(query)):
+        console().print(plain(line))
