@@ -197,8 +197,11 @@ def _nearest(centers: Vectors, vectors: Vectors, count: int) -> Numbers:
     parts = [np.empty((0, count), np.intp)]
     for begin in range(0, len(vectors), step := max(1, _PRODUCTS // len(centers))):
         far = halves - vectors[begin : begin + step] @ centers.T
-        # A copy: a view would keep all of the places.
-        parts.append(np.argpartition(far, count - 1, axis=1)[:, :count].copy())
+        if count == 1:
+            parts.append(far.argmin(axis=1)[:, None])
+        else:
+            # A copy: a view would keep all of the places.
+            parts.append(np.argpartition(far, count - 1, axis=1)[:, :count].copy())
     return np.concatenate(parts)
 
 

@@ -88,10 +88,10 @@ class QueryAnalyzer:
         return {base: frozenset(phrases) for base, phrases in found.items()}
 
     def _is_known(self, text: str) -> bool:
-        """Whether the catalog has a word, or several together as the name of something."""
+        """Whether a name in the catalog has a word, or is several together."""
         words = tuple(self._words.words(text))
         if len(words) == 1:
-            return not self._spelling.known.isdisjoint(self._words.forms(words[0]))
+            return any(form in self._spelling.counts for form in self._words.forms(words[0]))
         bases = tuple(base_form(word, self._words) for word in words)
         named = (self._brands, self._categories, self._values)
         return words in self._negated or any(bases in phrases for phrases in named)
