@@ -125,6 +125,13 @@ def delete_items(store: Store, items: Sequence[ErasedItem]) -> None:
         if any(piece.num_deletions for piece in store.dataset(name).get_fragments()):
             # A deleted row only counts as absent until its file is written anew.
             store.writable(name).optimize.compact_files(materialize_deletions_threshold=0.0)
+        for index in store.dataset(name).describe_indices():
+            if index.index_type == "BTree":
+                # It has the keys of all rows that it was made of, whatever became of these.
+                (column,) = index.field_names
+                store.writable(name).create_scalar_index(
+                    column, "BTREE", name=index.name, replace=True
+                )
 
 
 def holding(store: Store, items: Sequence[ErasedItem]) -> list[Release]:
