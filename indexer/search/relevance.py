@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.search.breadth import Facets, Products
+from reelshelf.indexer.search.filters import places_of
 from reelshelf.indexer.search.query import Query
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex, Name
@@ -66,12 +67,16 @@ class ProductRelevance:
         self._cosine_scale = cosine_scale(text_space)
         self._facets = Facets(catalog)
         self._words = catalog.analyzer
-        self._described = [_describe(item.product, self._words) for item in catalog.products]
-        self._worth = _postings([item.words.items() for item in self._described])
+        described = [_describe(item.product, self._words) for item in catalog.products]
+        self._products = len(described)
+        self._worth = _postings([item.words.items() for item in described])
+        self._brands = places_of([item.brand] for item in described)
+        self._categories = places_of(item.categories for item in described)
+        self._values = places_of(item.values for item in described)
         self._named = _postings([_by_form(name, self._words).items() for name in catalog.names])
         self._names = NameIndex(catalog.names, catalog.words.codes, catalog.analyzer)
         self._totals = np.array([name.total or 1.0 for name in catalog.names])
-        count = max(len(self._described), 1)
+        count = max(self._products, 1)
         self._rarity = {
             word: math.log(1.0 + count / len(posting.products))
             for word, posting in self._worth.items()
@@ -124,7 +129,7 @@ class ProductRelevance:
 
     def named(self, text: str) -> Products:
         """`(products,)` which have all words of a text in their names, categories and values."""
-        found = np.ones(len(self._described), bool)
+        found = np.ones(self._products, bool)
         for word in self._words.words(text):
             found &= self._best(self._worth, word) >= _CATEGORY
         return found
@@ -137,10 +142,10 @@ class ProductRelevance:
         asked = [word for word in dict.fromkeys(self._words.words(query.corrected)) if _says(word)]
         weights = {word: self.weight(word) for word in asked}
         total = sum(weights.values()) or 1.0
-        found = np.zeros(len(self._described))
+        found = np.zeros(self._products)
         for word, weight in weights.items():
             found += weight * self._best(self._worth, word)
-        own = np.zeros(len(self._described))
+        own = np.zeros(self._products)
         for word in asked:
             own += self._best(self._named, word)
         own = np.minimum(own, self._totals)
@@ -149,7 +154,7 @@ class ProductRelevance:
 
     def _best(self, postings: Mapping[str, _Posting], word: str) -> npt.NDArray[np.float64]:
         """`(products,)` what a word, in any of its forms, is worth in each product."""
-        best = np.zeros(len(self._described))
+        best = np.zeros(self._products)
         for form in self._words.forms(word):
             if (posting := postings.get(form)) is not None:
                 best[posting.products] = np.maximum(best[posting.products], posting.values)
@@ -162,16 +167,17 @@ class ProductRelevance:
 
     def _inside(self, query: Query) -> Vectors:
         """1 for products of the brand, category and values that the query names, else less."""
-        factors = np.ones(len(self._described), np.float32)
-        if not (query.brands or query.categories or query.values):
-            return factors
-        for i, item in enumerate(self._described):
-            if query.brands and item.brand not in query.brands:
-                factors[i] *= _OUTSIDE_BRAND
-            if query.categories and not query.categories & item.categories:
-                factors[i] *= _OUTSIDE_CATEGORY
-            if query.values and not query.values & item.values:
-                factors[i] *= _OUTSIDE_VALUES
+        factors = np.ones(self._products, np.float32)
+        for asked, having, outside in (
+            (query.brands, self._brands, _OUTSIDE_BRAND),
+            (query.categories, self._categories, _OUTSIDE_CATEGORY),
+            (query.values, self._values, _OUTSIDE_VALUES),
+        ):
+            if asked:
+                others = np.ones(self._products, bool)
+                for phrase in asked:
+                    others[having.get(phrase, [])] = False
+                factors[others] *= outside
         return factors
 
 

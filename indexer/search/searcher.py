@@ -14,6 +14,7 @@ from lancedb.table import Table
 
 from reelshelf.indexer.search import retrievers
 from reelshelf.indexer.search.breadth import Products
+from reelshelf.indexer.search.filters import Filters
 from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
 from reelshelf.indexer.search.query import Query, QueryAnalyzer
 from reelshelf.indexer.search.ranking import Ranked, authority, diversify, freshness
@@ -92,6 +93,7 @@ class Searcher:
         self._analyzer = QueryAnalyzer(self._catalog, self._knows if encoders.text else None)
         self._relevance = ProductRelevance(self._catalog, models.text.space)
         self._authority = authority(products)
+        self._filters = Filters(products)
         stats = read_visual_stats(store, release.visual_stats_id)
         self._space = WhitenedSpace(stats) if stats else None
         self._segments = snapshot.table("segments")
@@ -107,18 +109,18 @@ class Searcher:
         self._members: dict[str, list[str]] = defaultdict(list)
         for key, facts in sorted(self._videos.items()):
             self._members[facts.cluster].append(key)
+        # Places of the links that are sure, and of products that the catalog has.
+        sure = self._links.scores >= self._link_above
+        self._surely = np.flatnonzero(sure & (self._links.products >= 0))
         self._sold = self._sales()
-        self._sellable = {
-            int(self._links.products[place]) for sales in self._sold.values() for place in sales
-        }
+        self._sellable = set(self._links.products[self._surely].tolist())
 
     def _sales(self) -> dict[str, list[int]]:
         """What each video sells by its key: places of links, surest first."""
         links = self._links
         sold: dict[str, list[int]] = defaultdict(list)
-        for place in np.flatnonzero(links.scores >= self._link_above).tolist():
-            if links.products[place] >= 0:
-                sold[links.video_keys[place]].append(place)
+        for place in self._surely.tolist():
+            sold[links.video_keys[place]].append(place)
         for sales in sold.values():
             skus = {p: self._catalog.sku(int(links.products[p])) for p in sales}
             sales.sort(key=lambda place: (-links.scores[place], skus[place]))
@@ -288,27 +290,22 @@ class Searcher:
 
     def _admitted(self, category: str | None, query: Query | None) -> Vectors:
         """`(products,)` 1 for products inside the filters, 0 outside."""
-        inside = np.ones(len(self._catalog), np.float32)
+        inside = np.ones(len(self._catalog), bool)
         if category is not None:
-            inside *= self._in_category(category)
-        if query is None:
-            return inside
-        if query.price is not None:
-            products = (item.product for item in self._catalog.products)
-            inside *= [query.price.admits(product.price, product.currency) for product in products]
-        for unwanted in query.excluded:
-            inside[self._relevance.named(unwanted)] = 0.0
-        return inside
+            inside &= self._filters.in_category(category)
+        if query is not None and query.price is not None:
+            inside &= self._filters.in_price(query.price)
+        for unwanted in query.excluded if query is not None else ():
+            inside &= ~self._relevance.named(unwanted)
+        return inside.astype(np.float32)
 
     def _selling(self, admitted: Vectors) -> set[str] | None:
         """Keys of the videos that sell an admitted product; None where all products are."""
         if admitted.all():
             return None
-        return {
-            key
-            for key, sales in self._sold.items()
-            if any(admitted[self._links.products[place]] for place in sales)
-        }
+        links = self._links
+        surely = self._surely[admitted[links.products[self._surely]] > 0]
+        return {links.video_keys[place] for place in surely.tolist()}
 
     def _of_all(self, query: Query, vector: Vectors, broad: Products | None) -> Vectors:
         """Relevance where no filter leaves anything out."""
@@ -384,16 +381,6 @@ class Searcher:
             retrievers=item.parts,
             evidence=self._links.record(link).evidence[:_FEW] if link is not None else (),
             text=moment.text,
-        )
-
-    def _in_category(self, category: str) -> Vectors:
-        wanted = category.casefold()
-        return np.array(
-            [
-                any(wanted == part.casefold() for part in item.product.category)
-                for item in self._catalog.products
-            ],
-            np.float32,
         )
 
 
