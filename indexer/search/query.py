@@ -96,12 +96,12 @@ class QueryAnalyzer:
         named = (self._brands, self._categories, self._values)
         return words in self._negated or any(bases in phrases for phrases in named)
 
-    def analyze(self, text: str) -> Query:
-        """Analyze what a shopper typed."""
+    def analyze(self, text: str, *, correct: bool = True) -> Query:
+        """Analyze what a shopper typed; where not `correct`, its words are taken as they are."""
         found = find_price(text, self._currencies, self._spelling.known.__contains__)
         wanted = find_unwanted(found.text, self._is_known)
         typed = self._words.words(wanted.text)
-        taken = [self._spelling.correct(word, self._knows) for word in typed]
+        taken = [self._spelling.correct(w, self._knows) for w in typed] if correct else typed
         bases = [base_form(word, self._words) for word in taken]
         changed = dict(pair for pair in zip(typed, taken, strict=True) if pair[0] != pair[1])
         shop = " and ".join(sorted(self._currencies))

@@ -147,15 +147,15 @@ class Searcher:
             bool(links.corrected[places[0]]),
         )
 
-    def analyze(self, text: str) -> Query:
+    def analyze(self, text: str, *, correct: bool = True) -> Query:
         """How a text would be understood: corrected spelling, brand, category, price.
 
-        Raises InputError where there is no text.
+        Where not `correct`, words are taken as they are. Raises InputError where there is no text.
         """
         plain = clean_text(text)
         if not plain:
             raise InputError("the query is empty: type what you are looking for")
-        query = self._analyzer.analyze(plain[:_LONGEST])
+        query = self._analyzer.analyze(plain[:_LONGEST], correct=correct)
         if len(plain) <= _LONGEST:
             return query
         note = f"only its first {_LONGEST} characters were looked at"
@@ -187,12 +187,17 @@ class Searcher:
             if relevance[place] >= least
         ]
 
-    def search_text(self, text: str, *, k: int = 10, category: str | None = None) -> Answer:
-        """Videos for a shopper's words, best first. Raises InputError where there is no text."""
+    def search_text(
+        self, text: str, *, k: int = 10, category: str | None = None, correct: bool = True
+    ) -> Answer:
+        """Videos for a shopper's words, best first.
+
+        Where not `correct`, words are taken as they are. Raises InputError where there is no text.
+        """
         if self._encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
         config = self._config
-        query = self.analyze(text)
+        query = self.analyze(text, correct=correct)
         vector = self._encoders.text.encode_texts([query.text])[0]
         admitted = self._admitted(category, query)
         broad = self._relevance.broad(query)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from reelshelf.jobs.cli.search import query_json, told
+from reelshelf.jobs.cli.search import add_as_typed, query_json, told
 from reelshelf.jobs.cli.terminal import Commands, add_command, console, print_json, snapshot_of
 
 
@@ -10,6 +10,7 @@ def add_analyze(commands: Commands) -> None:
     """Add it to the command line."""
     sub = add_command(commands, "analyze", "print how a query is understood", _analyze)
     sub.add_argument("text", metavar="TEXT", help="what a shopper would type")
+    add_as_typed(sub)
 
 
 def _analyze(args: argparse.Namespace) -> None:
@@ -19,7 +20,7 @@ def _analyze(args: argparse.Namespace) -> None:
 
     snapshot = snapshot_of(args)
     encoders = QueryEncoders(text=load_text_encoder(snapshot.config))
-    query = Searcher(snapshot, encoders).analyze(args.text)
+    query = Searcher(snapshot, encoders).analyze(args.text, correct=not args.as_typed)
     if args.json:
         print_json(query_json(query))
         return

@@ -25,6 +25,12 @@ def add_search(commands: Commands) -> None:
     sub.add_argument("--image", type=Path, metavar="FILE", help="a picture instead of words")
     sub.add_argument("-k", type=int, default=10, metavar="N", help="how many results (10)")
     sub.add_argument("--category", metavar="C", help="only videos that sell from this category")
+    add_as_typed(sub)
+
+
+def add_as_typed(sub: argparse.ArgumentParser) -> None:
+    """The option of commands that read a query."""
+    sub.add_argument("--as-typed", action="store_true", help="correct no spelling")
 
 
 def _search(args: argparse.Namespace) -> None:
@@ -32,7 +38,14 @@ def _search(args: argparse.Namespace) -> None:
         raise ConfigError("search: give either TEXT or --image FILE")
     if args.k < 1:
         raise ConfigError(f"search: -k: got {args.k}; it must be at least 1")
-    found = find(snapshot_of(args), args.text, args.image, k=args.k, category=args.category)
+    found = find(
+        snapshot_of(args),
+        args.text,
+        args.image,
+        k=args.k,
+        category=args.category,
+        correct=not args.as_typed,
+    )
     if args.json:
         print_json(_answer_json(found))
     else:
@@ -76,6 +89,7 @@ def find(
     *,
     k: int,
     category: str | None,
+    correct: bool = True,
 ) -> "Answer":
     """Search a release with the models that it names."""
     from reelshelf.indexer.extract.pictures import load_picture
@@ -85,7 +99,8 @@ def find(
     config = snapshot.config
     if text is not None:
         encoders = QueryEncoders(text=load_text_encoder(config), joint_text=load_joint_text(config))
-        return Searcher(snapshot, encoders).search_text(text, k=k, category=category)
+        searcher = Searcher(snapshot, encoders)
+        return searcher.search_text(text, k=k, category=category, correct=correct)
     assert image is not None
     try:
         pixels = load_picture(image)

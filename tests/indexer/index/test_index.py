@@ -160,6 +160,7 @@ def test_small_tables_stay_flat_and_lose_an_index_they_had(copied: Grown) -> Non
     assert "video_key_idx" in names
 
 
+@pytest.mark.slow
 def test_a_release_keeps_its_rows_whatever_is_written_later(copied: Grown) -> None:
     store = copied.store
     release = release_of(store, copied.indexes)

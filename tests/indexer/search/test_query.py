@@ -74,6 +74,11 @@ def test_spelling_is_mended_against_the_catalog(typed: str, meant: str) -> None:
     assert ANALYZER.analyze(typed).corrected == meant
 
 
+def test_a_text_may_be_taken_as_it_is_typed() -> None:
+    query = ANALYZER.analyze("tempo runing shoe", correct=False)
+    assert (query.corrected, query.corrections) == ("tempo runing shoe", ())
+
+
 @given(st.text(max_size=120))
 def test_any_text_can_be_analyzed(text: str) -> None:
     query = ANALYZER.analyze(text)
