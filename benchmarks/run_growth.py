@@ -7,7 +7,7 @@ but its models: files are listed, plans made, rows committed, indexes built, lin
 asked, a release published. The engine answers with made moments, five a video, and made vectors of
 few dimensions; titles are those of `link_growth`. Then come a night in which nothing has changed,
 and one in which one video in a hundred has. Last comes a shop of few videos and a catalog of R
-rows. Each shop has a process of its own; CPU is of all its threads, memory what it holds beside
+rows. Each run has a process of its own; CPU is of all its threads, memory what it holds beside
 mapped files, which it can do without. What a run gives to tasks is done in another process for the
 last shop, as it is by an engine of many.
 """

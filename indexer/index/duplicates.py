@@ -5,7 +5,8 @@ vectors, centered on the shop's mean so that a common look does not count; a vid
 far as each of its moments, weighted by length, has a like one there. A clip that two different
 videos share covers only a part of either. Who is compared with whom comes from the vector index
 where a few videos are new, so that a night costs what is new of it; where many are, or there is no
-index, from sketches of all moments (`reelshelf.indexer.index.sketches`), which leave out none.
+index, from sketches of all moments (`reelshelf.indexer.index.sketches`), which leave out next to
+none.
 
 Which content duplicates which is kept in `videos.duplicates`, so only new and changed videos are
 compared; clusters are the connected components, named by their smallest content hash.

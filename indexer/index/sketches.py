@@ -162,6 +162,7 @@ class Sketches:
         one, other = np.divmod(np.unique(np.concatenate(pairs)), len(self.keys))
         one, other = one[one != other], other[one != other]
         starts = np.flatnonzero(np.diff(one, prepend=-1))
+        # Of no pairs there is one part, which is empty.
         yield from zip(one[starts].tolist(), np.split(other, starts[1:]), strict=False)
 
     def _cover(self, video: int, others: Numbers) -> Vectors:

@@ -5,16 +5,18 @@ compared by their stems.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.text.analyzer import Analyzer, base_form
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text.lookup import Numbers
 from reelshelf.schemas.catalog import Product
 
+Key = TypeVar("Key", bound=Hashable)
 Phrase: TypeAlias = tuple[str, ...]
 Products: TypeAlias = npt.NDArray[np.bool_]
 
@@ -23,17 +25,11 @@ class Facets:
     """The products of each category, brand and attribute value, by its words."""
 
     def __init__(self, catalog: CatalogIndex) -> None:
-        facets: dict[Phrase, list[int]] = defaultdict(list)
-        values: dict[Phrase, list[int]] = defaultdict(list)
         self._analyzer = analyzer = catalog.analyzer
-        for place, item in enumerate(catalog.products):
-            for phrase in _phrases(_facet_names(item.product), analyzer):
-                facets[phrase].append(place)
-            for phrase in _phrases((value for _, value in item.product.attributes), analyzer):
-                values[phrase].append(place)
-        self._facets = {phrase: np.array(places, np.intp) for phrase, places in facets.items()}
-        self._values = {phrase: np.array(places, np.intp) for phrase, places in values.items()}
-        self._longest = max(map(len, [*facets, *values]), default=0)
+        products = [item.product for item in catalog.products]
+        self._facets = places_of(_phrases(_facet_names(p), analyzer) for p in products)
+        self._values = places_of(_phrases((v for _, v in p.attributes), analyzer) for p in products)
+        self._longest = max(map(len, [*self._facets, *self._values]), default=0)
         self._products = len(catalog)
 
     def named_by(self, query: str) -> Products | None:
@@ -63,6 +59,15 @@ class Facets:
             phrases.append(phrase)
             at += len(phrase)
         return phrases
+
+
+def places_of(keys: Iterable[Iterable[Key]]) -> dict[Key, Numbers]:
+    """For each key the places of those that have it, in order."""
+    found: dict[Key, list[int]] = defaultdict(list)
+    for place, own in enumerate(keys):
+        for key in own:
+            found[key].append(place)
+    return {key: np.array(places, np.intp) for key, places in found.items()}
 
 
 def _facet_names(product: Product) -> list[str]:

@@ -1,18 +1,12 @@
 """Which products of a catalog a query may ask for, as arrays: nothing looks at them one by one."""
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
-from typing import TypeAlias, TypeVar
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from reelshelf.indexer.search.breadth import Products
+from reelshelf.indexer.search.breadth import Products, places_of
 from reelshelf.indexer.search.prices import PriceRange, currencies_of
 from reelshelf.schemas.catalog import Product
-
-Places: TypeAlias = npt.NDArray[np.intp]
-Key = TypeVar("Key", bound=Hashable)
 
 
 class Filters:
@@ -49,12 +43,3 @@ class Filters:
         inside = np.zeros(self._count, bool)
         inside[self._categories.get(name.casefold(), [])] = True
         return inside
-
-
-def places_of(keys: Iterable[Iterable[Key]]) -> dict[Key, Places]:
-    """For each key the places of those that have it, in order."""
-    found: dict[Key, list[int]] = defaultdict(list)
-    for place, own in enumerate(keys):
-        for key in own:
-            found[key].append(place)
-    return {key: np.array(places, np.intp) for key, places in found.items()}

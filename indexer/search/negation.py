@@ -6,8 +6,10 @@ has no word for cannot be left out.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+from reelshelf.indexer.search.phrases import any_of
 
 # English, German, French, Spanish; what may follow them before the word itself; what goes on.
 _BEFORE = (
@@ -39,16 +41,16 @@ _BEHIND_UNSPACED = (
 _MOST_WORDS, _MOST_SIGNS = 3, 8
 
 
-def _any(phrases: tuple[str, ...]) -> str:
-    return "|".join(r"\s+".join(map(re.escape, p.split())) for p in sorted(phrases, key=len)[::-1])
+def _spaced(phrases: Iterable[str]) -> str:
+    return any_of(dict.fromkeys(phrases, True))
 
 
-_SPACED = re.compile(rf"(?<!\w)(?P<no>{_any(_BEFORE)})\s+|(?<=\s)-(?=[^\W\d])", re.IGNORECASE)
-_ARTICLE = re.compile(rf"(?:{_any(_ARTICLES)})\s+", re.IGNORECASE)
-_MORE = re.compile(rf"\s*(?:,\s*)?(?:(?:{_any(_OR)})\s+|,\s*)", re.IGNORECASE)
+_SPACED = re.compile(rf"(?P<no>{_spaced(_BEFORE)})\s+|(?<=\s)-(?=[^\W\d])", re.IGNORECASE)
+_ARTICLE = re.compile(rf"{_spaced(_ARTICLES)}\s+", re.IGNORECASE)
+_MORE = re.compile(rf"\s*(?:,\s*)?(?:{_spaced(_OR)}\s+|,\s*)", re.IGNORECASE)
 _WORD = re.compile(r"\s*([^\W_]+(?:['-][^\W_]+)*)")
-_AHEAD = re.compile(_any(_BEFORE_UNSPACED))
-_BEHIND = re.compile(_any(_BEHIND_UNSPACED))
+_AHEAD = re.compile(any_of(dict.fromkeys(_BEFORE_UNSPACED, False)))
+_BEHIND = re.compile(any_of(dict.fromkeys(_BEHIND_UNSPACED, False)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 
+from reelshelf.indexer.search.phrases import any_of
 from reelshelf.indexer.search.price_words import LANGUAGES, Phrases, PriceWords
 from reelshelf.indexer.text import unit_names
 
@@ -173,23 +174,13 @@ class _Grammar:
 
 
 def _any(field: str) -> str:
-    """A pattern for the phrases of a field in all languages, longest first."""
+    """A pattern for the phrases of a field in all languages."""
     found: dict[str, bool] = {}
     for words in LANGUAGES:
         phrases: Phrases = getattr(words, field)
         for phrase in phrases:
             found.setdefault(phrase, words.is_spaced)
-    longest_first = sorted(found, key=len, reverse=True)
-    return "(?:" + "|".join(_phrase(p, found[p]) for p in longest_first) + ")"
-
-
-def _phrase(phrase: str, is_spaced: bool) -> str:
-    pattern = r"\s+".join(re.escape(part) for part in phrase.split())
-    if not is_spaced:
-        return pattern
-    before = r"(?<!\w)" if phrase[0].isalnum() else ""
-    after = r"(?![^\W\d_])" if phrase[-1].isalnum() else ""
-    return before + pattern + after
+    return any_of(found)
 
 
 def _amount(n: int) -> str:

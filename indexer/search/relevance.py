@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.search.breadth import Facets, Products
-from reelshelf.indexer.search.filters import places_of
+from reelshelf.indexer.search.breadth import Facets, Products, places_of
 from reelshelf.indexer.search.query import Query
 from reelshelf.indexer.text.analyzer import Analyzer
 from reelshelf.indexer.text.catalog import CatalogIndex, Name

@@ -132,8 +132,12 @@ def told(query: "Query") -> list[str]:
     lines = [f'Corrected: "{typed}" to "{taken}".' for typed, taken in query.corrections]
     if query.price:
         bounds = (("at least", query.price.least), ("at most", query.price.most))
-        asked = ", ".join(f"{side} {amount:.6g}" for side, amount in bounds if amount is not None)
-        lines.append(f"Price: {asked}.")
+        asked = (
+            f"{side} {amount:.2f}".removesuffix(".00")
+            for side, amount in bounds
+            if amount is not None
+        )
+        lines.append(f"Price: {', '.join(asked)}.")
     if query.excluded:
         lines.append(f"Without: {', '.join(query.excluded)}.")
     return [*lines, *(f"Note: {note}." for note in query.notes)]

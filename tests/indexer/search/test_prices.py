@@ -6,10 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
+from reelshelf.indexer.search.prices import FoundPrice, PriceRange, currencies_of, find_price
 
 EUROS, DOLLARS = frozenset({"EUR"}), frozenset({"USD"})
 YEN, YUAN = frozenset({"JPY"}), frozenset({"CNY"})
+
+
+def bounded(rest: str, least: str | None, most: str | None) -> FoundPrice:
+    bounds = [Decimal(bound) if bound else None for bound in (least, most)]
+    return FoundPrice(rest, PriceRange(*bounds))
 
 
 @pytest.mark.parametrize(
@@ -61,10 +66,7 @@ YEN, YUAN = frozenset({"JPY"}), frozenset({"CNY"})
 def test_a_price_is_the_right_way_round(
     text: str, least: str | None, most: str | None, rest: str
 ) -> None:
-    found = find_price(text, EUROS)
-    bounds = [Decimal(bound) if bound else None for bound in (least, most)]
-    assert found.price == PriceRange(*bounds)
-    assert (found.text, found.left_out) == (rest, ())
+    assert find_price(text, EUROS) == bounded(rest, least, most)
 
 
 # What shoppers of six languages type, each in the shop of a currency.
@@ -188,9 +190,7 @@ def test_a_price_is_the_right_way_round(
 def test_a_price_is_understood_in_every_language(
     text: str, shop: frozenset[str], least: str | None, most: str | None, rest: str
 ) -> None:
-    found = find_price(text, shop)
-    bounds = [Decimal(bound) if bound else None for bound in (least, most)]
-    assert (found.price, found.text) == (PriceRange(*bounds), rest)
+    assert find_price(text, shop) == bounded(rest, least, most)
 
 
 @pytest.mark.parametrize(

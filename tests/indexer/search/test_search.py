@@ -77,6 +77,20 @@ def test_a_misspelled_word_is_corrected_and_shown(
     assert '"under 90 dollars" filters nothing: prices here are in EUR' in told
 
 
+def test_the_command_analyze_tells_all_that_is_understood(
+    example_store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "televison under 12345678.50, not red"
+    store = ("--store", str(example_store))
+    found = reelshelf("analyze", *store, text)
+    assert (found["corrected"], found["excluded"]) == ("television", ["red"])
+    assert reelshelf("analyze", *store, text, "--as-typed")["corrected"] == "televison"
+    assert main(["analyze", *store, text]) == 0
+    told = capsys.readouterr().out
+    assert "Price: at most 12345678.50." in told
+    assert "Without: red." in told
+
+
 @pytest.mark.parametrize(
     "text",
     ["iphone 15 pro max", "lawn mower", "winter tires for truck", "asdkjhasd qwe", "wedding ring"],
