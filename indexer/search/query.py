@@ -4,20 +4,16 @@ Everything is learned from the catalog: its words, brands, categories, attribute
 currencies. Words that bound a price are the one thing that is bound to languages (`prices`).
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import TypeAlias
+import re
+from dataclasses import dataclass
 
-from reelshelf.indexer.search.negation import find_unwanted, is_negation
+from reelshelf.indexer.search.catalog import SearchedCatalog
+from reelshelf.indexer.search.labels import Labels
+from reelshelf.indexer.search.negation import find_unwanted
 from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
 from reelshelf.indexer.search.spelling import Knows, Spelling
-from reelshelf.indexer.text.analyzer import base_form
-from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.schemas.catalog import Product
-
-Phrase: TypeAlias = tuple[str, ...]
+from reelshelf.indexer.search.vocabulary import Named, told_words
+from reelshelf.indexer.text import Rows, base_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +22,22 @@ class Query:
 
     `text` is what was asked without its price and without what is not wanted, which `excluded` has
     in lower case; `corrected` the same in plain words with spelling corrected against the catalog,
-    `corrections` what was changed, as typed and as taken.
+    `corrections` what was changed, as typed and as taken, `respelled` the whole text so.
     `brands`, `categories` and `values` (of attributes, colors among them) are those of the
-    catalog that the text names, as word tuples; `written` has these as the catalog writes them.
+    catalog that the text names, as the catalog writes them.
     `notes` say in words what was not done as asked.
     """
 
     text: str
     corrected: str
     price: PriceRange | None
-    brands: frozenset[tuple[str, ...]]
-    categories: frozenset[tuple[str, ...]]
-    values: frozenset[tuple[str, ...]]
+    brands: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     corrections: tuple[tuple[str, str], ...] = ()
+    respelled: str = ""
     notes: tuple[str, ...] = ()
-    written: Mapping[Phrase, str] = field(default_factory=dict)
-
-    def names(self, phrases: Iterable[Phrase]) -> list[str]:
-        """Brands, categories or values of the text, as the catalog writes them."""
-        return sorted({self.written[phrase] for phrase in phrases})
 
 
 class QueryAnalyzer:
@@ -55,88 +47,67 @@ class QueryAnalyzer:
     video, or by its meaning.
     """
 
-    def __init__(self, catalog: CatalogIndex, knows: Knows | None = None) -> None:
-        products = [item.product for item in catalog.products]
+    def __init__(self, catalog: SearchedCatalog, knows: Knows | None = None) -> None:
+        self._catalog = catalog
         self._knows = knows
+        self._vocabulary = vocabulary = catalog.vocabulary
         self._words = catalog.analyzer
-        words = self._words.words
-        self._written: dict[Phrase, str] = {}
-        self._categories = self._phrases(part for p in products for part in p.category)
-        self._values = self._phrases(value for p in products for _, value in p.attributes)
-        # "apple" is a brand and a fruit: where a word may mean either, nothing is left out for it.
-        brands = self._phrases(p.brand for p in products if p.brand)
-        meant_otherwise = self._categories.keys() | self._values.keys()
-        self._brands = {p: names for p, names in brands.items() if p not in meant_otherwise}
-        named = Counter(w for p in products for w in {w for t in _names(p) for w in words(t)})
-        # "no show socks" are called so, and leave no show out.
-        self._negated = {
-            pair for p in products for pair in pairwise(words(p.title)) if is_negation(pair[0])
-        }
-        # A word that any description uses is spelled right, whatever it resembles.
-        described = frozenset(w for p in products for w in words(p.description or ""))
-        self._spelling = Spelling.of(named, described, len(products))
-        priced = {p.currency for p in products if p.price is not None and p.currency}
-        self._currencies = frozenset(code for name in priced for code in currencies_of(name))
-
-    def _phrases(self, texts: Iterable[str]) -> dict[Phrase, frozenset[Phrase]]:
-        """Texts of the catalog as words, by the forms that other forms of these words share."""
-        found: dict[Phrase, set[Phrase]] = defaultdict(set)
-        for text in texts:
-            if phrase := tuple(self._words.words(text)):
-                found[tuple(base_form(word, self._words) for word in phrase)].add(phrase)
-                self._written.setdefault(phrase, text)
-        return {base: frozenset(phrases) for base, phrases in found.items()}
+        self._spelling = Spelling(vocabulary.spelled, vocabulary.counts, len(catalog))
+        currencies = catalog.columns.currencies.written
+        self._currencies = frozenset(code for name in currencies for code in currencies_of(name))
 
     def _is_known(self, text: str) -> bool:
         """Whether a name in the catalog has a word, or is several together."""
-        words = tuple(self._words.words(text))
+        words = self._words.words(text)
         if len(words) == 1:
-            return any(form in self._spelling.counts for form in self._words.forms(words[0]))
-        bases = tuple(base_form(word, self._words) for word in words)
-        named = (self._brands, self._categories, self._values)
-        return words in self._negated or any(bases in phrases for phrases in named)
+            base = base_form(words[0], self._words)
+            number = self._catalog.words.words.get(base)
+            return number is not None and bool(self._catalog.words.named[number].size)
+        told = told_words(text, self._words)
+        # "not red" is no name, though what it says is one.
+        is_name = len(told) == len(words) and " ".join(told) in self._vocabulary.phrases
+        return is_name or " ".join(words) in self._vocabulary.negated
 
     def analyze(self, text: str, *, correct: bool = True) -> Query:
         """Analyze what a shopper typed; where not `correct`, its words are taken as they are."""
-        found = find_price(text, self._currencies, self._spelling.known.__contains__)
+        found = find_price(text, self._currencies, self._vocabulary.spelled.__contains__)
         wanted = find_unwanted(found.text, self._is_known)
         typed = self._words.words(wanted.text)
         taken = [self._spelling.correct(w, self._knows) for w in typed] if correct else typed
-        bases = [base_form(word, self._words) for word in taken]
         changed = dict(pair for pair in zip(typed, taken, strict=True) if pair[0] != pair[1])
         shop = " and ".join(sorted(self._currencies))
-        brands, categories, values = (
-            _named_in(bases, phrases) for phrases in (self._brands, self._categories, self._values)
-        )
+        corrected = " ".join(taken)
+        named = self._vocabulary.find(told_words(corrected, self._words))
+        columns, vocabulary = self._catalog.columns, self._vocabulary
         return Query(
             text=wanted.text,
-            corrected=" ".join(taken),
+            corrected=corrected,
             price=found.price,
-            brands=brands,
-            categories=categories,
-            values=values,
+            brands=_names(
+                [one for one in named if vocabulary.means_brand(one.phrase, columns)],
+                vocabulary.brands,
+                columns.brands,
+            ),
+            categories=_names(named, vocabulary.categories, columns.categories),
+            values=_names(named, vocabulary.values, columns.values),
             excluded=wanted.words,
             corrections=tuple(changed.items()),
+            respelled=_respelled(text, changed),
             notes=tuple(
                 f'"{phrase}" filters nothing: prices here are in {shop}'
                 for phrase in found.left_out
             ),
-            written={phrase: self._written[phrase] for phrase in brands | categories | values},
         )
 
 
-def _names(product: Product) -> list[str]:
-    values = [value for _, value in product.attributes]
-    return [product.title, product.brand or "", *product.category, *values]
+def _names(named: list[Named], rows: Rows, labels: Labels) -> tuple[str, ...]:
+    """What a query names of one kind, as the catalog writes it."""
+    numbers = (int(number) for one in named for number in rows[one.phrase])
+    return tuple(sorted({labels.written[number] for number in numbers}))
 
 
-def _named_in(
-    asked: Sequence[str], phrases: Mapping[Phrase, frozenset[Phrase]]
-) -> frozenset[Phrase]:
-    """The phrases that stand in a query, as the catalog has them."""
-    found: set[Phrase] = set()
-    longest = max(map(len, phrases), default=0)
-    for start in range(len(asked)):
-        for length in range(1, min(longest, len(asked) - start) + 1):
-            found |= phrases.get(tuple(asked[start : start + length]), frozenset())
-    return frozenset(found)
+def _respelled(text: str, changed: dict[str, str]) -> str:
+    """A text with words replaced where they stand."""
+    for typed, taken in changed.items():
+        text = re.sub(rf"(?<!\w){re.escape(typed)}(?!\w)", taken, text, flags=re.IGNORECASE)
+    return text

@@ -7,15 +7,8 @@ what has no history, so they order what is otherwise equal and bury nothing that
 """
 
 import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from reelshelf.schemas.catalog import Product
-
-# A product's rating counts as far as it has been reviewed: with none it is the shop's mean, with
-# this many it is half its own (a Bayesian mean).
-_PRIOR_REVIEWS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +20,6 @@ class Ranked:
     score: float
     parts: tuple[tuple[str, float], ...]
     sku: str | None
-
-
-def authority(products: Sequence[Product]) -> list[float]:
-    """Each product's standing in -1..1 against the shop's mean, from reviews and sales.
-
-    0 is the mean, and a product without reviews and sales is there: new is not bad.
-    """
-    rated = [p.rating for p in products if p.rating is not None]
-    mean = sum(rated) / len(rated) if rated else 0.0
-    most_sold = math.log1p(max((p.sales or 0 for p in products), default=0))
-    sold = [math.log1p(p.sales) / most_sold for p in products if p.sales and most_sold]
-    mean_sold = sum(sold) / len(sold) if sold else 0.0
-    standing = []
-    for product in products:
-        value = 0.0
-        if product.rating is not None:
-            reviews = product.review_count or 0
-            value += 0.5 * (product.rating - mean) / 5.0 * reviews / (reviews + _PRIOR_REVIEWS)
-        if product.sales and most_sold:
-            value += 0.5 * (math.log1p(product.sales) / most_sold - mean_sold)
-        standing.append(max(-1.0, min(1.0, value)))
-    return standing
 
 
 def freshness(published: dt.datetime | None, now: dt.datetime, half_life_days: float) -> float:

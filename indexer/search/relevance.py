@@ -1,96 +1,58 @@
 """Which products a query asks for: relevance in 0..1 for each product of the catalog.
 
 Words first: a product is asked for as far as the query's words, rare ones counting more, stand in
-what the shop says of it, and as far as its name stands in the query. Meaning second: query and
-product text as sentences. The best product holds the field, and the others fall behind it fast: a
-shopper who names one apple does not ask for all of them. A broad query does: one that names a
-category or a brand, and no product.
+what the shop says of it (BM25 over its fields), and as far as its title stands in the query.
+Meaning second: query and product text as sentences. The best product holds the field, and the
+others fall behind it fast: a shopper who names one apple does not ask for all of them. A broad
+query does: one that names a category or a brand, and no product.
 """
 
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from reelshelf.indexer.search.breadth import Facets, Products, places_of
+from reelshelf.indexer.search.catalog import SearchedCatalog
+from reelshelf.indexer.search.labels import Labels, Products
 from reelshelf.indexer.search.query import Query
-from reelshelf.indexer.text.analyzer import Analyzer
-from reelshelf.indexer.text.catalog import CatalogIndex, Name
-from reelshelf.indexer.text.names import NameIndex
-from reelshelf.schemas.catalog import Product
+from reelshelf.indexer.search.vocabulary import told_words
+from reelshelf.indexer.text import Numbers, base_form
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.spaces import cosine_scale
 
-_TITLE, _CATEGORY, _DESCRIPTION = 1.0, 0.9, 0.6
 # Cosines of sentences below the first have nothing in common, above the second say the same.
 _UNLIKE, _ALIKE = 0.15, 0.95
-# A name found this far counts as named; less of it is a few shared words.
+# A title of which so much is in a query is named; less of it is a few shared words.
 _NAMED = 0.9
+# So many of them are told apart.
+_MOST_NAMED = 256
 # What the words themselves count beside their meaning.
 _LEXICAL = 0.3
-_BESIDES = 0.8
+# Of the most that BM25 can give: what a title gives that has all words once.
+_TITLED = 0.75
 _RIVALRY = 0.12
 # A product outside of a brand that the query names is hardly what it asks for. A category is often
 # named in passing: "apple drink" asks for no apple.
-_OUTSIDE_BRAND, _OUTSIDE_CATEGORY, _OUTSIDE_VALUES = 0.5, 0.85, 0.85
+_OUTSIDE_BRAND, _OUTSIDE_CATEGORY = 0.5, 0.85
 # What a broad query asks for; how near a product comes besides orders them a little.
 _BROADLY, _NEARNESS = 0.8, 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class _Described:
-    """The words of a product with what a match there is worth."""
-
-    words: Mapping[str, float]
-    brand: tuple[str, ...]
-    categories: frozenset[tuple[str, ...]]
-    values: frozenset[tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Posting:
-    """The products that have a word, in order, and what it is worth in each."""
-
-    products: npt.NDArray[np.intp]
-    values: npt.NDArray[np.float64]
 
 
 class ProductRelevance:
     """The catalog prepared for many queries."""
 
-    def __init__(self, catalog: CatalogIndex, text_space: str = "") -> None:
+    def __init__(self, catalog: SearchedCatalog, text_space: str = "") -> None:
         self._catalog = catalog
         self._cosine_scale = cosine_scale(text_space)
-        self._facets = Facets(catalog)
-        self._words = catalog.analyzer
-        described = [_describe(item.product, self._words) for item in catalog.products]
-        self._products = len(described)
-        self._worth = _postings([item.words.items() for item in described])
-        self._brands = places_of([item.brand] for item in described)
-        self._categories = places_of(item.categories for item in described)
-        self._values = places_of(item.values for item in described)
-        self._named = _postings([_by_form(name, self._words).items() for name in catalog.names])
-        self._names = NameIndex(catalog.names, catalog.words.codes, catalog.analyzer)
-        self._totals = np.array([name.total or 1.0 for name in catalog.names])
-        count = max(self._products, 1)
-        self._rarity = {
-            word: math.log(1.0 + count / len(posting.products))
-            for word, posting in self._worth.items()
-        }
-        self._rarest = math.log(1.0 + count)
 
     def of_text(
-        self, query: Query, vector: Vectors, admitted: Vectors, broad: Products | None = None
+        self, query: Query, vector: Vectors | None, admitted: Vectors, broad: Products | None = None
     ) -> Vectors:
         """`(products,)` relevance of an analyzed query whose sentence vector is `vector`.
 
-        `admitted`, `(products,)`, is 0 for products that a filter leaves out: they hold no field.
-        `broad` is what `broad` says of the query.
+        Without a vector words alone tell it. `admitted`, `(products,)`, is 0 for products that a
+        filter leaves out: they hold no field. `broad` is what `broad` says of the query.
         """
-        relevance = self._plain(query, vector)
+        relevance = self.plain(query, vector)
         if broad is None:
             return _rivaled(relevance * admitted)
         # A product that is named as well stays ahead of the others.
@@ -106,17 +68,30 @@ class ProductRelevance:
         """
         if not query.corrected and query.price is not None:
             return np.ones(len(self._catalog), bool)
-        return self._facets.named_by(query.corrected)
+        vocabulary, columns = self._catalog.vocabulary, self._catalog.columns
+        phrases = vocabulary.split(self._told(query))
+        if not any(map(vocabulary.is_facet, phrases)):
+            return None
+        inside = np.ones(len(columns), bool)
+        for phrase in phrases:
+            inside &= vocabulary.products(phrase, columns)
+        return inside if inside.any() else None
 
-    def _plain(self, query: Query, vector: Vectors) -> Vectors:
+    def plain(self, query: Query, vector: Vectors | None) -> Vectors:
         """`(products,)` how near each product comes to a query, by words, names and meaning."""
-        similarity = self._catalog.facts_vectors @ vector / self._cosine_scale
-        meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
-        relevance = _LEXICAL * self._lexical(query) + (1.0 - _LEXICAL) * meaning
+        words = self._catalog.words
+        told = self._told(query)
+        lexical = self._lexical(told)
+        if vector is None:
+            relevance = lexical
+        else:
+            similarity = self._catalog.facts @ vector / self._cosine_scale
+            meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
+            relevance = _LEXICAL * lexical + (1.0 - _LEXICAL) * meaning
         relevance *= self._inside(query)
-        for match in self._names.find(query.corrected):
-            if match.coverage >= _NAMED:
-                relevance[match.number] = max(relevance[match.number], match.coverage)
+        named = self._titles_in(told)
+        relevance[named] = 1.0
+        relevance[words.by_code(self._catalog.analyzer.words(query.corrected))] = 1.0
         return np.asarray(relevance, np.float32)
 
     def of_image(self, similarity: Mapping[int, float], admitted: Vectors) -> Vectors:
@@ -128,100 +103,62 @@ class ProductRelevance:
 
     def named(self, text: str) -> Products:
         """`(products,)` which have all words of a text in their names, categories and values."""
-        found = np.ones(self._products, bool)
-        for word in self._words.words(text):
-            found &= self._best(self._worth, word) >= _CATEGORY
-        return found
-
-    def _lexical(self, query: Query) -> Vectors:
-        """Share of the query's words, by rarity, that stand in each product.
-
-        Of two products that have them all, the one whose title says less besides is meant.
-        """
-        asked = [word for word in dict.fromkeys(self._words.words(query.corrected)) if _says(word)]
-        weights = {word: self.weight(word) for word in asked}
-        total = sum(weights.values()) or 1.0
-        found = np.zeros(self._products)
-        for word, weight in weights.items():
-            found += weight * self._best(self._worth, word)
-        own = np.zeros(self._products)
-        for word in asked:
-            own += self._best(self._named, word)
-        own = np.minimum(own, self._totals)
-        share = found / total * (_BESIDES + (1.0 - _BESIDES) * own / self._totals)
-        return np.asarray(share**2, np.float32)
-
-    def _best(self, postings: Mapping[str, _Posting], word: str) -> npt.NDArray[np.float64]:
-        """`(products,)` what a word, in any of its forms, is worth in each product."""
-        best = np.zeros(self._products)
-        for form in self._words.forms(word):
-            if (posting := postings.get(form)) is not None:
-                best[posting.products] = np.maximum(best[posting.products], posting.values)
-        return best
+        return self._catalog.words.having(told_words(text, self._catalog.analyzer))
 
     def weight(self, word: str) -> float:
         """How much a word narrows down what is asked for; one that no product has does most."""
-        forms = [self._rarity[f] for f in self._words.forms(word) if f in self._rarity]
-        return min(forms) if forms else self._rarest
+        return self._catalog.words.weight(base_form(word, self._catalog.analyzer))
+
+    def _told(self, query: Query) -> list[str]:
+        return list(dict.fromkeys(told_words(query.corrected, self._catalog.analyzer)))
+
+    def _titles_in(self, told: Sequence[str]) -> Numbers:
+        """The products whose titles stand in a query.
+
+        The words of a longer title do not name a shorter one as well: "orange grapefruit juice"
+        names no orange.
+        """
+        words = self._catalog.words
+        places = np.flatnonzero(words.coverage(told) >= _NAMED)
+        longest = np.argsort(-words.title_weight[places], kind="stable")[:_MOST_NAMED]
+        places = places[longest]
+        used = np.zeros(len(told), bool)
+        taken: set[bytes] = set()
+        named = []
+        for place, own in zip(places.tolist(), words.in_title(told, places).T, strict=True):
+            if own.tobytes() in taken or not (own & used).any():
+                named.append(place)
+                taken.add(own.tobytes())
+                used |= own
+        return np.array(named, np.intp)
+
+    def _lexical(self, told: Sequence[str]) -> Vectors:
+        """How far the words of a query, by their rarity, stand in each product.
+
+        The best product has the share of them that it has; others fall behind it as by BM25.
+        """
+        words = self._catalog.words
+        asked = [word for word in told if _says(word)]
+        scores = words.scores(asked)
+        best = float(scores.max(initial=0.0))
+        if not best:
+            return scores
+        share = min(best / (_TITLED * sum(map(words.weight, asked))), 1.0)
+        return np.asarray(scores / best * share**2, np.float32)
 
     def _inside(self, query: Query) -> Vectors:
-        """1 for products of the brand, category and values that the query names, else less."""
-        factors = np.ones(self._products, np.float32)
-        for asked, having, outside in (
-            (query.brands, self._brands, _OUTSIDE_BRAND),
-            (query.categories, self._categories, _OUTSIDE_CATEGORY),
-            (query.values, self._values, _OUTSIDE_VALUES),
-        ):
-            if asked:
-                others = np.ones(self._products, bool)
-                for phrase in asked:
-                    others[having.get(phrase, [])] = False
-                factors[others] *= outside
-        return factors
-
-
-def _describe(product: Product, analyzer: Analyzer) -> _Described:
-    words = analyzer.words
-    worth: dict[str, float] = {}
-    values = [value for _, value in product.attributes]
-    for texts, value in (
-        ([product.title, product.brand or ""], _TITLE),
-        ([*product.category, *values], _CATEGORY),
-        ([product.description or ""], _DESCRIPTION),
-    ):
-        for word in (word for text in texts for word in words(text)):
-            for form in (word, *analyzer.stems(word)):
-                worth.setdefault(form, value)
-    return _Described(
-        worth,
-        tuple(words(product.brand or "")),
-        frozenset(tuple(words(part)) for part in product.category),
-        frozenset(tuple(words(value)) for value in values),
-    )
-
-
-def _postings(described: Iterable[Iterable[tuple[str, float]]]) -> dict[str, _Posting]:
-    """For each word, the products that have it: a query looks at those and at no others."""
-    stored: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for product, pairs in enumerate(described):
-        for word, value in pairs:
-            stored[word].append((product, value))
-    return {
-        word: _Posting(
-            np.array([product for product, _ in pairs], np.intp),
-            np.array([value for _, value in pairs], np.float64),
+        """1 for products of the brand and category that the query names, else less."""
+        columns = self._catalog.columns
+        factors = np.ones(len(columns), np.float32)
+        named: tuple[tuple[Sequence[str], Labels, float], ...] = (
+            (query.brands, columns.brands, _OUTSIDE_BRAND),
+            (query.categories, columns.categories, _OUTSIDE_CATEGORY),
         )
-        for word, pairs in stored.items()
-    }
-
-
-def _by_form(name: Name, analyzer: Analyzer) -> dict[str, float]:
-    """The weights of a name's words, by each form that a query may have them in."""
-    found: dict[str, float] = {}
-    for word, weight in zip(name.words, name.weights, strict=True):
-        for form in (word, *analyzer.stems(word)):
-            found[form] = max(found.get(form, 0.0), weight)
-    return found
+        for names, labels, outside in named:
+            numbers = [n for n in map(labels.find, names) if n is not None]
+            if numbers:
+                factors[~labels.products(numbers)] *= outside
+        return factors
 
 
 def _says(word: str) -> bool:

@@ -13,11 +13,12 @@ import numpy as np
 from lancedb.table import Table
 
 from reelshelf.indexer.search import retrievers
-from reelshelf.indexer.search.breadth import Products
-from reelshelf.indexer.search.filters import Filters
+from reelshelf.indexer.search.catalog import SearchedCatalog
+from reelshelf.indexer.search.filters import in_category, in_price
+from reelshelf.indexer.search.labels import Products
 from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
 from reelshelf.indexer.search.query import Query, QueryAnalyzer
-from reelshelf.indexer.search.ranking import Ranked, authority, diversify, freshness
+from reelshelf.indexer.search.ranking import Ranked, diversify, freshness
 from reelshelf.indexer.search.relevance import ProductRelevance
 from reelshelf.indexer.search.results import Answer, SearchHit, SoldProduct
 from reelshelf.indexer.search.retrievers import Found, FullText
@@ -89,11 +90,10 @@ class Searcher:
         self._link_above = snapshot.link_above
         kind = snapshot.config.text.analyzer
         self._catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
-        products = [item.product for item in self._catalog.products]
-        self._analyzer = QueryAnalyzer(self._catalog, self._knows if encoders.text else None)
-        self._relevance = ProductRelevance(self._catalog, models.text.space)
-        self._authority = authority(products)
-        self._filters = Filters(products)
+        self._searched = SearchedCatalog.of(self._catalog)
+        self._columns = self._searched.columns
+        self._analyzer = QueryAnalyzer(self._searched, self._knows if encoders.text else None)
+        self._relevance = ProductRelevance(self._searched, models.text.space)
         stats = read_visual_stats(store, release.visual_stats_id)
         self._space = WhitenedSpace(stats) if stats else None
         self._segments = snapshot.table("segments")
@@ -297,9 +297,9 @@ class Searcher:
         """`(products,)` 1 for products inside the filters, 0 outside."""
         inside = np.ones(len(self._catalog), bool)
         if category is not None:
-            inside &= self._filters.in_category(category)
+            inside &= in_category(category, self._columns)
         if query is not None and query.price is not None:
-            inside &= self._filters.in_price(query.price)
+            inside &= in_price(query.price, self._columns)
         for unwanted in query.excluded if query is not None else ():
             inside &= ~self._relevance.named(unwanted)
         return inside.astype(np.float32)
@@ -356,7 +356,7 @@ class Searcher:
         parts = [(retriever, points) for retriever, (points, _) in by_retriever.items()]
         product = self._links.products[link] if link is not None else None
         if product is not None:
-            standing = self._authority[product]
+            standing = float(self._columns.authority[product])
             parts.append(("authority", config.authority * standing))
         fresh = freshness(video.published_at, now, config.freshness_days)
         parts.append(("freshness", config.freshness * fresh))

@@ -8,12 +8,16 @@ languages rarely do is corrected: swapped neighbors, a letter doubled or its dou
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from itertools import groupby
 
+import numpy as np
+import numpy.typing as npt
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
+
+from reelshelf.indexer.text import Strings
 
 _SHORTEST = 4
 # In words of fewer letters two edits lead anywhere.
@@ -22,25 +26,26 @@ _LONG = 8
 Knows = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
 class Spelling:
-    """The words of a catalog. `counts`: in how many products' names each stands.
+    """The words of a catalog.
 
-    `known` are all words that need no correction, `products` how many products there are.
+    `spelled` are all that need no correction, `counts` in how many products' names each stands;
+    what only a description says is spelled right, and nothing is corrected into it. `products` is
+    how many there are.
     """
 
-    counts: Mapping[str, int]
-    known: frozenset[str]
-    products: int
-    vocabulary: tuple[str, ...]
+    def __init__(self, spelled: Strings, counts: npt.NDArray[np.int32], products: int) -> None:
+        self._spelled = spelled
+        self._counts = counts
+        self._products = products
 
-    @classmethod
-    def of(cls, counts: Mapping[str, int], described: frozenset[str], products: int) -> "Spelling":
-        """Names of products correct; what only a description says is spelled right all the same."""
-        least = least_products(products)
-        usable = (word for word, count in counts.items() if count >= least)
-        vocabulary = sorted(word for word in usable if len(word) >= _SHORTEST)
-        return cls(counts, described | counts.keys(), products, tuple(vocabulary))
+    @cached_property
+    def _usable(self) -> tuple[list[str], list[int]]:
+        """The words that may be corrected into, and how often each is."""
+        usable = np.flatnonzero(self._counts >= least_products(self._products))
+        words = self._spelled.some(usable)
+        kept = [place for place, word in enumerate(words) if len(word) >= _SHORTEST]
+        return [words[place] for place in kept], self._counts[usable[kept]].tolist()
 
     def correct(self, word: str, knows: Knows | None) -> str:
         """The shop's word that a misspelled one is nearest to, or the word itself.
@@ -51,19 +56,18 @@ class Spelling:
         if len(word) < _SHORTEST or any(c.isdigit() for c in word) or self._has(word):
             return word
         most = 2 if knows is not None and len(word) >= _LONG else 1
-        near = process.extract(
-            word, self.vocabulary, scorer=OSA.distance, score_cutoff=most, limit=None
-        )
+        words, counts = self._usable
+        near = process.extract(word, words, scorer=OSA.distance, score_cutoff=most, limit=None)
         if knows is None:
             near = [hit for hit in near if _is_slip(word, hit[0])]
         if not near or (knows is not None and any(map(knows, _numbers(word)))):
             return word
         # The nearest, then the most frequent one.
-        return min((distance, -self.counts[hit], hit) for hit, distance, _ in near)[2]
+        return min((distance, -counts[place], hit) for hit, distance, place in near)[2]
 
     def _has(self, word: str) -> bool:
         """Whether the catalog has a word, its singular or its plural."""
-        return any(form in self.known for form in (*_numbers(word), f"{word}s"))
+        return any(form in self._spelled for form in (*_numbers(word), f"{word}s"))
 
 
 def least_products(products: int) -> int:

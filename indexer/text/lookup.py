@@ -90,6 +90,10 @@ class Strings(Mapping[str, int]):
         """The text of a number."""
         return self._texts[number]
 
+    def some(self, numbers: npt.NDArray[np.integer]) -> list[str]:
+        """The texts of some numbers, in their order."""
+        return self._texts.some(numbers)
+
     @cached_property
     def numbers(self) -> dict[str, int]:
         """All of them with their numbers: fast to ask, and as large as objects are."""

@@ -25,11 +25,11 @@ def _analyze(args: argparse.Namespace) -> None:
         print_json(query_json(query))
         return
     lines = [f"Searched for: {query.corrected or query.text}"]
-    for kind, phrases in (
+    for kind, names in (
         ("Brand", query.brands),
         ("Category", query.categories),
         ("Value", query.values),
     ):
-        lines += [f"{kind}: {name}." for name in query.names(phrases)]
+        lines += [f"{kind}: {name}." for name in names]
     for line in (*lines, *told(query)):
         console().print(plain(line))

@@ -68,15 +68,16 @@ def query_json(query: "Query") -> dict[str, object]:
     return {
         "text": query.text,
         "corrected": query.corrected,
+        "respelled": query.respelled,
         "corrections": [{"typed": typed, "taken": taken} for typed, taken in query.corrections],
         "price": price and {
             "least": price.least,
             "most": price.most,
             "currencies": sorted(price.currencies or ()) or None,
         },
-        "brands": query.names(query.brands),
-        "categories": query.names(query.categories),
-        "values": query.names(query.values),
+        "brands": list(query.brands),
+        "categories": list(query.categories),
+        "values": list(query.values),
         "excluded": list(query.excluded),
         "notes": list(query.notes),
     }  # fmt: skip

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from reelshelf.indexer.search.catalog import SearchedCatalog
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.catalog import EncodedProduct, Product
 from tests.support.fakes import FakeTexts
@@ -30,4 +31,5 @@ CATALOG = CatalogIndex.of(
         product("APPLE", "Ruby Orchard Apple", "0.79", category=("Food", "Apple")),
     ]
 )  # fmt: skip
+SEARCHED = SearchedCatalog.of(CATALOG)
 ALL = np.ones(len(CATALOG), np.float32)

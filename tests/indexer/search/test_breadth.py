@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from reelshelf.indexer.search.breadth import Facets
 from reelshelf.indexer.search.query import QueryAnalyzer
 from reelshelf.indexer.search.ranking import Ranked, diversify
 from reelshelf.indexer.search.relevance import ProductRelevance
-from tests.support.catalogs import ALL, CATALOG, TEXTS
+from tests.support.catalogs import ALL, CATALOG, SEARCHED, TEXTS
 
-FACETS = Facets(CATALOG)
+ANALYZER, PRODUCTS = QueryAnalyzer(SEARCHED), ProductRelevance(SEARCHED)
 
 
 @pytest.mark.parametrize(
@@ -27,21 +26,20 @@ FACETS = Facets(CATALOG)
     ],
 )
 def test_a_category_or_a_brand_is_asked_for_by_its_name(text: str, skus: set[str]) -> None:
-    inside = FACETS.named_by(text)
+    inside = PRODUCTS.broad(ANALYZER.analyze(text))
     assert inside is not None
     assert {CATALOG.products[i].product.sku for i in np.flatnonzero(inside)} == skus
 
 
 @pytest.mark.parametrize("text", ["", "red", "running shoes", "apple drink", "juice shoes", "-"])
 def test_what_says_more_or_less_is_not_broad(text: str) -> None:
-    assert FACETS.named_by(text) is None
+    assert PRODUCTS.broad(ANALYZER.analyze(text)) is None
 
 
 def relevance(text: str) -> dict[str, float]:
-    query = QueryAnalyzer(CATALOG).analyze(text)
-    products = ProductRelevance(CATALOG)
+    query = ANALYZER.analyze(text)
     vector = TEXTS.encode_texts([query.text])[0]
-    found = products.of_text(query, vector, ALL, products.broad(query))
+    found = PRODUCTS.of_text(query, vector, ALL, PRODUCTS.broad(query))
     return {p.product.sku: float(r) for p, r in zip(CATALOG.products, found, strict=True)}
 
 

@@ -1,14 +1,23 @@
 """Spelling: what is a word of its own stays, what is none becomes the shop's nearest."""
 
+import numpy as np
 import pytest
 
 from reelshelf.indexer.search.spelling import Spelling, least_products
+from reelshelf.indexer.text import Strings
 
 NAMES = (
     "basket willow plants shoes honey sports running headphones granite garlic lemon juice stool "
     "cucumber television fjellvind"
 )
-SHOP = Spelling.of(dict.fromkeys(NAMES.split(), 1), frozenset({"morning"}), 40)
+
+
+def spelling(counts: dict[str, int], products: int) -> Spelling:
+    words = sorted(counts)
+    return Spelling(Strings.of(words), np.array([counts[word] for word in words]), products)
+
+
+SHOP = spelling({"morning": 0} | dict.fromkeys(NAMES.split(), 1), 40)
 # Words that the sentence encoder knows: they mean something, in this shop or in none.
 MEANT = {"jacket", "blanket", "pillow", "pants", "shorts", "phone", "trial", "clove"}
 
@@ -51,11 +60,11 @@ def test_what_is_said_in_a_video_is_no_misspelling() -> None:
 
 
 def test_the_more_frequent_of_two_near_words_is_meant() -> None:
-    shop = Spelling.of({"lamp": 9, "lams": 1}, frozenset(), 10)
+    shop = spelling({"lamp": 9, "lams": 1}, 10)
     assert shop.correct("lamz", lambda _: False) == "lamp"
 
 
 def test_in_a_large_shop_a_word_of_one_title_corrects_nothing() -> None:
-    once = Spelling.of({"televisoin": 1, "television": 300}, frozenset(), 20_000)
+    once = spelling({"televisoin": 1, "television": 300}, 20_000)
     assert once.correct("televisoon", lambda _: False) == "television"
     assert [least_products(n) for n in (0, 46, 1_000, 20_000, 1_000_000)] == [1, 1, 2, 3, 5]

@@ -1,0 +1,169 @@
+"""The names that a catalog has for things, found in a query: brands, categories, values.
+
+Names are compared by their words without those that say nothing, each in the form that its other
+forms share: "homes & garden" is "Home and Garden".
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.labels import Labels, Products
+from reelshelf.indexer.text import Analyzer, Rows, Strings, Texts, base_form
+from reelshelf.schemas.catalog import Product
+
+# A value of more words is a text, and nobody names it.
+_LONGEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Where a query names something: words `start` to `end` of it, and the number of the phrase."""
+
+    start: int
+    end: int
+    phrase: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vocabulary:
+    """Phrases of a catalog, and the brands, categories and values that each is the name of.
+
+    A phrase may be a brand and a category: rows of the three are numbers of the catalog's labels.
+    `spelled` are all words as the catalog writes them, `counts` in the names of how many products
+    each is; 0 is that of one that descriptions alone have. `negated` are pairs of words that titles
+    have and of which the first says elsewhere that something is not wanted: "no show socks".
+    """
+
+    phrases: Strings
+    brands: Rows
+    categories: Rows
+    values: Rows
+    spelled: Strings
+    counts: npt.NDArray[np.int32]
+    negated: Strings
+    longest: int
+
+    @classmethod
+    def read(
+        cls,
+        products: Iterable[Product],
+        columns: ProductColumns,
+        analyzer: Analyzer,
+        is_negation: Callable[[str], bool],
+    ) -> "Vocabulary":
+        """The vocabulary of products, whose columns are at hand."""
+        counts: dict[str, int] = {}
+        negated: set[str] = set()
+        for product in products:
+            titled = analyzer.words(product.title)
+            told = [value for _, value in product.attributes]
+            rest = " . ".join([product.brand or "", *product.category, *told])
+            for word in {*titled, *analyzer.words(rest)}:
+                counts[word] = counts.get(word, 0) + 1
+            for word in analyzer.words(product.description or ""):
+                counts.setdefault(word, 0)
+            negated.update(" ".join(pair) for pair in pairwise(titled) if is_negation(pair[0]))
+        spelled = sorted(counts)
+        kinds = [
+            [_phrase(name, analyzer) for name in labels.written]
+            for labels in (columns.brands, columns.categories, columns.values)
+        ]
+        phrases = Strings.of(phrase for kind in kinds for phrase in kind if phrase)
+        brands, categories, values = (_rows(kind, phrases) for kind in kinds)
+        return cls(
+            phrases,
+            brands,
+            categories,
+            values,
+            Strings(Texts.of(spelled)),
+            np.array([counts[word] for word in spelled], np.int32),
+            Strings.of(negated),
+            max((phrase.count(" ") + 1 for phrase in phrases), default=0),
+        )
+
+    def find(self, told: Sequence[str]) -> list[Named]:
+        """All names in words that `told_words` gives, but for those inside of longer ones."""
+        found = [
+            Named(start, end, phrase)
+            for start in range(len(told))
+            for end in range(start + 1, min(start + self.longest, len(told)) + 1)
+            if (phrase := self.phrases.get(" ".join(told[start:end]))) is not None
+        ]
+        return [one for one in found if not any(_inside(one, other) for other in found)]
+
+    def split(self, told: Sequence[str]) -> list[int]:
+        """Words as nothing but names, longest first; none where a word is left."""
+        phrases: list[int] = []
+        at = 0
+        while at < len(told):
+            ends = range(min(at + self.longest, len(told)), at, -1)
+            named = ((end, self.phrases.get(" ".join(told[at:end]))) for end in ends)
+            end, phrase = next((n for n in named if n[1] is not None), (at, None))
+            if phrase is None:
+                return []
+            phrases.append(phrase)
+            at = end
+        return phrases
+
+    def means_brand(self, phrase: int, columns: ProductColumns) -> bool:
+        """Whether a phrase is a brand rather than a category or a value.
+
+        "apple" may be a brand and a fruit: it is what more products are. A value that the products
+        of the brand have themselves says nothing against it.
+        """
+        own = columns.brands.having.together(self.brands[phrase])
+        others = np.concatenate(
+            [
+                columns.categories.having.together(self.categories[phrase]),
+                columns.values.having.together(self.values[phrase]),
+            ]
+        )
+        return len(own) > len(np.setdiff1d(others, own))
+
+    def products(self, phrase: int, columns: ProductColumns) -> Products:
+        """`(products,)` which have what a phrase names, whatever that is."""
+        inside = np.zeros(len(columns), bool)
+        for rows, labels in self._kinds(columns):
+            inside[labels.having.together(rows[phrase])] = True
+        return inside
+
+    def is_facet(self, phrase: int) -> bool:
+        """Whether a phrase is a brand or a category."""
+        return bool(self.brands[phrase].size or self.categories[phrase].size)
+
+    def _kinds(self, columns: ProductColumns) -> Iterator[tuple[Rows, Labels]]:
+        yield self.brands, columns.brands
+        yield self.categories, columns.categories
+        yield self.values, columns.values
+
+
+def told_words(text: str, analyzer: Analyzer) -> list[str]:
+    """The words of a text that say something, each in the form that its other forms share.
+
+    All of them where none says anything.
+    """
+    words = analyzer.words(text)
+    told = [word for word in words if not analyzer.is_stopword(word)] or words
+    return [base_form(word, analyzer) for word in told]
+
+
+def _phrase(name: str, analyzer: Analyzer) -> str:
+    words = told_words(name, analyzer)
+    return " ".join(words) if len(words) <= _LONGEST else ""
+
+
+def _rows(kind: Sequence[str], phrases: Strings) -> Rows:
+    """For each phrase the numbers of the names that are it."""
+    own = [(phrases[phrase], number) for number, phrase in enumerate(kind) if phrase]
+    pairs = np.array(own, np.int64).reshape(-1, 2)
+    return Rows.of_pairs(pairs[:, 0], pairs[:, 1], len(phrases))
+
+
+def _inside(one: Named, other: Named) -> bool:
+    longer = other.end - other.start > one.end - one.start
+    return longer and other.start <= one.start and one.end <= other.end

@@ -1,0 +1,177 @@
+"""The words of a catalog's products: which product has which, and what a word tells.
+
+Products are ranked by BM25 (Robertson et al., "Okapi at TREC-3", 1994) over fields, as bm25s
+computes it (Lù, "BM25S", 2024). A word of a title counts like several of a description (Robertson,
+Zaragoza and Taylor, "Simple BM25 extension to multiple weighted fields", 2004). Words are in the
+form that their other forms share.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from reelshelf.indexer.search.labels import Products
+from reelshelf.indexer.text import Analyzer, Numbers, Rows, Strings, Texts, base_form, code_of
+from reelshelf.schemas.catalog import Product
+from reelshelf.schemas.media import Vectors
+
+# How often a word counts that stands in a field: chosen on folds of judged queries
+# (docs/benchmarks.md).
+_TITLE, _BRAND, _CATEGORY, _VALUES, _DESCRIPTION = 6, 2, 2, 2, 3
+# How fast a word's repetition stops to count, and how much a long text is worth less for it.
+_K1, _B = 2.0, 0.75
+# So many words a code may be cut into: "AB-12/34 X".
+_CODE_PARTS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProductWords:
+    """The words of n products. `words` are all of them, numbered in rising order.
+
+    `worth` of word `i` are `worth[starts[i] : starts[i + 1]]`, in the products of the same places
+    of `owners`: its part of a score, of which `rarity[i]` is the most. `titled` are the products in
+    whose title each word is, `named` those in whose title, brand, category or values it is.
+    `title_weight`, `(n,)`, is the rarity of all words of a title. `codes` are SKUs in the form that
+    they have in a text, `coded` the product of each.
+    """
+
+    words: Strings
+    worth: npt.NDArray[np.float32]
+    owners: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int64]
+    rarity: npt.NDArray[np.float32]
+    titled: Rows
+    named: Rows
+    title_weight: npt.NDArray[np.float32]
+    codes: Strings
+    coded: npt.NDArray[np.int32]
+
+    @classmethod
+    def read(cls, products: Iterable[Product], analyzer: Analyzer) -> "ProductWords":
+        """The words of products in order."""
+        first: dict[str, int] = {}
+        texts: list[npt.NDArray[np.int32]] = []
+        titles: list[npt.NDArray[np.int32]] = []
+        names: list[npt.NDArray[np.int32]] = []
+        codes: dict[str, int] = {}
+
+        def numbers(text: str | None) -> list[int]:
+            return [
+                first.setdefault(base_form(word, analyzer), len(first))
+                for word in analyzer.words(text or "")
+            ]
+
+        for place, product in enumerate(products):
+            if (code := code_of(product, analyzer)) is not None:
+                codes[code] = place
+            fields = (
+                (_TITLE, numbers(product.title)),
+                (_BRAND, numbers(product.brand)),
+                (_CATEGORY, numbers(" . ".join(product.category))),
+                (_VALUES, numbers(" . ".join(value for _, value in product.attributes))),
+                (_DESCRIPTION, numbers(product.description)),
+            )
+            flat = np.array([number for _, own in fields for number in own], np.int32)
+            texts.append(np.repeat(flat, [times for times, own in fields for _ in own]))
+            titles.append(np.unique(np.array(fields[0][1], np.int32)))
+            names.append(np.unique(flat[: len(flat) - len(fields[-1][1])]))
+        ranked = sorted(first)
+        rank = np.empty(len(first), np.int32)
+        rank[[first[word] for word in ranked]] = np.arange(len(first))
+        scored = _scored([rank[text] for text in texts], len(first))
+        titled, named = (Rows.of([rank[n].tolist() for n in own]) for own in (titles, names))
+        rarity = _rarity(np.diff(scored[2]), len(texts))
+        weights = np.bincount(titled.owners(), rarity[titled.values], minlength=len(texts))
+        return cls(
+            Strings(Texts.of(ranked)),
+            *scored,
+            rarity,
+            titled.inverted(len(first)),
+            named.inverted(len(first)),
+            weights.astype(np.float32),
+            Strings.of(codes),
+            np.array([codes[code] for code in sorted(codes)], np.int32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.title_weight)
+
+    @property
+    def rarest(self) -> float:
+        """The rarity of a word that no product has."""
+        return float(_rarity(np.zeros(1, np.int64), len(self))[0])
+
+    def weight(self, word: str) -> float:
+        """How much a word in its base form narrows down what is asked for."""
+        number = self.words.get(word)
+        return self.rarest if number is None else float(self.rarity[number])
+
+    def scores(self, words: Sequence[str]) -> Vectors:
+        """`(products,)` BM25 of distinct words in their base forms."""
+        found = np.zeros(len(self), np.float32)
+        for number in self._numbers(words):
+            own = slice(self.starts[number], self.starts[number + 1])
+            found[self.owners[own]] += self.worth[own]
+        return found
+
+    def _numbers(self, words: Sequence[str]) -> list[int]:
+        found = (self.words.get(word) for word in words)
+        return [number for number in found if number is not None]
+
+    def coverage(self, words: Sequence[str]) -> Vectors:
+        """`(products,)` the share of each title, by the rarity of its words, that words are."""
+        found = np.zeros(len(self), np.float32)
+        for number in self._numbers(words):
+            found[self.titled[number]] += self.rarity[number]
+        return np.asarray(found / np.maximum(self.title_weight, 1e-6), np.float32)
+
+    def in_title(self, words: Sequence[str], places: Numbers) -> Products:
+        """`(words, products)` which words stand in the titles of some products."""
+        found = np.zeros((len(words), len(places)), bool)
+        for row, word in enumerate(words):
+            if (number := self.words.get(word)) is not None:
+                found[row] = np.isin(places, self.titled[number])
+        return found
+
+    def by_code(self, words: Sequence[str]) -> list[int]:
+        """The products whose code stands in the words of a text, whole or in parts."""
+        spans = (
+            "".join(words[start:end])
+            for start in range(len(words))
+            for end in range(start + 1, min(start + _CODE_PARTS, len(words)) + 1)
+        )
+        found = (self.codes.get(span) for span in spans)
+        return [int(self.coded[code]) for code in found if code is not None]
+
+    def having(self, words: Sequence[str]) -> Products:
+        """`(products,)` which have all of some words in their names, categories and values."""
+        found = np.ones(len(self), bool)
+        for word in words:
+            number = self.words.get(word)
+            own = np.zeros(len(self), bool)
+            if number is not None:
+                own[self.named[number]] = True
+            found &= own
+        return found
+
+
+def _scored(
+    texts: Sequence[npt.NDArray[np.int32]], words: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """What each word is worth in each product that has it, by words."""
+    if not words:
+        return np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64)
+    # A searcher of arrays that are made already needs no scipy.
+    from bm25s import BM25
+
+    index = BM25(k1=_K1, b=_B)
+    index.index((texts, {str(number): number for number in range(words)}), show_progress=False)
+    found = index.scores
+    return found["data"], found["indices"], found["indptr"].astype(np.int64)
+
+
+def _rarity(having: npt.NDArray[np.integer], products: int) -> npt.NDArray[np.float32]:
+    """Inverse document frequency as Lucene has it; `having` products have each word."""
+    return np.log1p((products - having + 0.5) / (having + 0.5)).astype(np.float32)
