@@ -29,14 +29,15 @@ from benchmarks.harness import Bar, Count, conclude, parse, parser_of, write_lin
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
-from reelshelf.indexer.search.retrievers import FullText
+from reelshelf.indexer.search.retrievers import ByWords
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.segments import SearchedSegments
+from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.text.analyzer import IcuAnalyzer
 from reelshelf.jobs.engines import make_engine
 from reelshelf.models.registry import load_text_encoder
 from reelshelf.schemas.config import Config, parse_config
-from reelshelf.schemas.keys import video_key
 from reelshelf.schemas.media import Pixels
 
 _DATA = Path(__file__).parent / "data"
@@ -242,10 +243,9 @@ def _recall(searcher: Searcher, text: str, relevant: set[str], k: int) -> float:
 def _words_found(snapshot: ReleaseSnapshot, shop: Shop) -> float:
     """Of the moments whose subtitle has a word of a title: the share that full text finds."""
     analyzer = IcuAnalyzer([shop.language])
-    full_text = FullText(snapshot.table("segments"), analyzer)
-    keys = {
-        video_key(snapshot.release.shop_id, clip.video_id): clip.video_id for clip in shop.clips
-    }
+    videos = SearchedVideos.of_table(snapshot.scan("videos", VIDEO_COLUMNS))
+    segments = SearchedSegments(snapshot.table("segments"), snapshot.release, videos)
+    full_text = ByWords(segments, analyzer, lambda _: 1.0)
     wanted = found = 0
     for title in shop.titles:
         word = max(analyzer.words(title), key=len)
@@ -254,7 +254,8 @@ def _words_found(snapshot: ReleaseSnapshot, shop: Shop) -> float:
             for clip in shop.clips
             if any(word in analyzer.words(text) for text in clip.cues)
         }
-        got = {keys[hit.video_key] for hit in full_text.by_words(word, lambda _: 1.0, _DEEP)}
+        hits = full_text.worded(word, None, _DEEP)
+        got = {videos.ids[place] for place in hits.videos.tolist()} if hits else set()
         wanted += len(having)
         found += len(having & got)
     return found / max(1, wanted)

@@ -257,13 +257,15 @@ class SearchConfig(Section):
     """The weight of each retriever, and of each feature of the final stage.
 
     `product` finds videos through the products they sell, `lexical` by full text over what is said
-    and written, `semantic` by the vectors of those texts, `visual` by frame vectors. `depth` is how
-    many candidates a retriever may return. `authority` (of what a video sells, from ratings and
-    sales) and `freshness` (halved every `freshness_days`) order what is otherwise about equal.
-    `diversity_penalty` is what a result loses for each earlier one that sells the same SKU.
+    and written, `semantic` by the vectors of those texts, `visual` by frame vectors; one of weight
+    0 is not asked. `depth` is how many videos each may find, and the best `rerank` of all are
+    ranked. `authority` (of what a video sells, from ratings and sales) and `freshness` (halved
+    every `freshness_days`) order what is otherwise about equal. `diversity_penalty` is what a
+    result loses for each earlier one that sells the same SKU.
     """
 
     depth: PositiveInt = 50
+    rerank: PositiveInt = 100
     product: Fraction = 1.0
     lexical: Fraction = 0.3
     semantic: Fraction = 0.1

@@ -48,11 +48,11 @@ def demand(snapshot: ReleaseSnapshot, log: Log, wants: Wants, most: int) -> Dema
     unanswered: list[UnansweredQuery] = []
     for query in looked_at:
         wanted = wants(query.text)
-        category = top_category(wanted[0].product.category) if wanted else NOT_SOLD
-        answered = any(item.product.sku in linked for item in wanted)
+        category = top_category(wanted[0].category) if wanted else NOT_SOLD
+        answered = any(item.sku in linked for item in wanted)
         _add(sums[category], query, answered=answered)
         if not answered:
-            why = f"no video of {wanted[0].product.title}" if wanted else "no such product"
+            why = f"no video of {wanted[0].title}" if wanted else "no such product"
             found = UnansweredQuery(query.text, query.count, query.clicks, category, why)
             unanswered.append(found)
     rows = [DemandedCategory(n, s.searches, s.unanswered, s.clicks) for n, s in sums.items()]

@@ -73,6 +73,11 @@ class ProductColumns:
     def __len__(self) -> int:
         return len(self.groups)
 
+    def category(self, place: int) -> tuple[str, ...]:
+        """The levels of a product's category from the top; none where it has no category."""
+        paths = [self.paths.written[int(number)] for number in self.paths.of[place]]
+        return tuple(max(paths, key=len).split(PART)) if paths else ()
+
 
 def authority_of(products: Sequence[Product]) -> npt.NDArray[np.float32]:
     """`(products,)` the standing of each in -1..1 against others of its category.

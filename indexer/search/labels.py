@@ -45,6 +45,10 @@ class Labels:
         """The number of a name, whatever its case."""
         return self.keys.get(key_of(name))
 
+    def having_prefix(self, prefix: str) -> range:
+        """The numbers of the keys that begin so."""
+        return range(self.keys.place(prefix), self.keys.place(prefix + "\U0010ffff"))
+
     def products(self, numbers: Sequence[int]) -> Products:
         """`(products,)` which have any of some names."""
         inside = np.zeros(len(self.of), bool)
@@ -59,4 +63,4 @@ class Labels:
 
 def key_of(name: str) -> str:
     """A name in the form in which names are compared."""
-    return " ".join(name.casefold().split())
+    return " ".join(filter(None, name.casefold().split(" ")))

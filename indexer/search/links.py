@@ -12,80 +12,145 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.videos import Places, SearchedVideos, places_in
 from reelshelf.indexer.store.rows import links_from
-from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.indexer.text import Rows, Texts
 from reelshelf.schemas.links import ProductLink, VariantState
+from reelshelf.schemas.media import Vectors
 
 # What a record is made of; the other columns need not be held in memory.
 LINK_COLUMNS = [
     *("video_key", "product_key", "sku", "score", "scores", "spans", "evidence"),
-    *("group_id", "variant", "override", "timeline"),
+    *("group_id", "variant", "override", "timeline", "post_text_score"),
 ]
-
-Places = npt.NDArray[np.intp]
+# What a link has a probability by, each alone.
+MODALITIES = ("visual", "ocr", "asr", "merchant", "post_text")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchedLinks:
-    """n links. `products` are places in the catalog, -1 for those that it does not hold.
+    """n links. `videos` and `products` are places, -1 for those that the release does not hold.
 
     `starts` and `ends`, in milliseconds, are of the first evidence that has a span; 0 where there
-    is none. `groups` are ids of groups of variants, "" for a product alone; `unknown` says where it
-    is not known which of them is shown, `corrected` where an override stands behind the link.
-    `record` makes a link of a place.
+    is none. `modal`, `(n, 5)`, are the probabilities by each of `MODALITIES`. `groups` are ids of
+    groups of variants, "" for a product alone; `unknown` says where it is not known which of them
+    is shown, `corrected` where an override stands behind the link. `sure` are those that count,
+    `sold` for each video its sure links to products that are there, surest first. `record` makes a
+    link of a place.
     """
 
-    video_keys: Sequence[str]
+    videos: Places
     products: Places
     scores: npt.NDArray[np.float64]
     starts: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
-    groups: Sequence[str]
+    modal: Vectors
+    groups: Texts
     unknown: npt.NDArray[np.bool_]
     corrected: npt.NDArray[np.bool_]
+    sure: npt.NDArray[np.bool_]
+    sold: Rows
     record: Callable[[int], ProductLink]
 
     @classmethod
-    def of_table(cls, links: pa.Table, catalog: CatalogIndex) -> "SearchedLinks":
-        """Links as a release stores them, by their `LINK_COLUMNS`."""
+    def of_table(
+        cls, links: pa.Table, videos: SearchedVideos, products: ProductColumns, above: float
+    ) -> "SearchedLinks":
+        """Links as a release stores them, by their `LINK_COLUMNS`; those from `above` on count."""
         starts, ends = _moments(links["evidence"])
-        return cls(
-            links["video_key"].to_pylist(),
-            _places(links["sku"].to_pylist(), catalog),
+        *of_struct, apart = MODALITIES
+        given = [pc.struct_field(links["scores"], name) for name in of_struct]
+        given.append(links[f"{apart}_score"])
+        modal = [column.fill_null(0.0).to_numpy() for column in given]
+        return _made(
+            videos.places(links["video_key"]),
+            places_in(products.skus, links["sku"]),
             links["score"].to_numpy().astype(np.float64),
             starts,
             ends,
-            links["group_id"].fill_null("").to_pylist(),
+            np.stack(modal, axis=1).astype(np.float32),
+            Texts(links["group_id"].fill_null("").combine_chunks().cast(pa.large_string())),
             _flags(pc.equal(links["variant"], VariantState.UNKNOWN.value)),
             _flags(pc.is_valid(pc.struct_field(links["override"], "verdict"))),
+            (above, len(videos)),
             lambda place: links_from(links.slice(place, 1))[0],
         )
 
     @classmethod
-    def of_records(cls, links: Sequence[ProductLink], catalog: CatalogIndex) -> "SearchedLinks":
+    def of_records(
+        cls,
+        links: Sequence[ProductLink],
+        videos: SearchedVideos,
+        products: ProductColumns,
+        above: float,
+    ) -> "SearchedLinks":
         """Links that are in memory already."""
         spans = [
             next((e.span for e in link.evidence if e.span is not None), None) for link in links
         ]
-        return cls(
-            [link.video_key for link in links],
-            _places([link.sku for link in links], catalog),
+        by_modality = [{modality.value: score for modality, score in link.scores} for link in links]
+        modal = [[own.get(name, 0.0) for name in MODALITIES] for own in by_modality]
+        return _made(
+            np.array([videos.keys.get(link.video_key, -1) for link in links], np.intp),
+            np.array([products.skus.get(link.sku, -1) for link in links], np.intp),
             np.array([link.score for link in links], np.float64),
             np.array([span.start_ms if span else 0 for span in spans], np.int64),
             np.array([span.end_ms if span else 0 for span in spans], np.int64),
-            [link.group_id or "" for link in links],
+            np.array(modal, np.float32).reshape(-1, len(MODALITIES)),
+            Texts.of(link.group_id or "" for link in links),
             np.array([link.variant is VariantState.UNKNOWN for link in links], np.bool_),
             np.array([link.override is not None for link in links], np.bool_),
+            (above, len(videos)),
             links.__getitem__,
         )
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    @property
+    def counting(self) -> Places:
+        """The places of sure links of videos and products that are there."""
+        return np.flatnonzero(self.sure & (self.products >= 0) & (self.videos >= 0))
+
+
+def _made(
+    videos: Places,
+    products: Places,
+    scores: npt.NDArray[np.float64],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    modal: Vectors,
+    groups: Texts,
+    unknown: npt.NDArray[np.bool_],
+    corrected: npt.NDArray[np.bool_],
+    counted: tuple[float, int],
+    record: Callable[[int], ProductLink],
+) -> SearchedLinks:
+    above, count = counted
+    sure = scores >= above
+    there = np.flatnonzero(sure & (products >= 0) & (videos >= 0))
+    # Surest first, and of equals by SKU.
+    there = there[np.lexsort((products[there], -scores[there]))]
+    sold = Rows.of_pairs(videos[there], there, count)
+    return SearchedLinks(
+        videos,
+        products,
+        scores,
+        starts,
+        ends,
+        modal,
+        groups,
+        unknown,
+        corrected,
+        sure,
+        sold,
+        record,
+    )
 
 
 def _flags(column: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     return np.asarray(column.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
-
-
-def _places(skus: Sequence[str], catalog: CatalogIndex) -> Places:
-    return np.array([catalog.index_of.get(sku, -1) for sku in skus], np.intp)
 
 
 def _moments(

@@ -16,6 +16,7 @@ from functools import cache
 from reelshelf.indexer.search.phrases import any_of
 from reelshelf.indexer.search.price_words import LANGUAGES, Phrases, PriceWords
 from reelshelf.indexer.text import unit_names
+from reelshelf.schemas.errors import InputError
 
 # What stands at an amount, and the currencies it may mean. "$" is the dollar of the shop.
 _DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS")
@@ -132,6 +133,14 @@ def currencies_of(name: str) -> frozenset[str]:
     if found is not None:
         return found
     return frozenset([plain.upper()]) if plain else frozenset()
+
+
+def read_amount(text: str) -> decimal.Decimal:
+    """An amount as a filter has it: "19.90", "1,299". Raises InputError where it is none."""
+    match = re.fullmatch(_NUMBER, text.translate(_PLAIN).strip())
+    if match is None:
+        raise InputError(f"{text!r} is no amount: write it as 19.90")
+    return _decimal(match[0])
 
 
 def find_price(

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
+from reelshelf.indexer.search.concepts import Concept, Concepts
 from reelshelf.indexer.search.labels import Labels
 from reelshelf.indexer.search.negation import find_unwanted
 from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
@@ -25,6 +26,7 @@ class Query:
     `corrections` what was changed, as typed and as taken, `respelled` the whole text so.
     `brands`, `categories` and `values` (of attributes, colors among them) are those of the
     catalog that the text names, as the catalog writes them.
+    `concepts` are what is asked of words, with other ways to write it.
     `notes` say in words what was not done as asked.
     """
 
@@ -38,6 +40,12 @@ class Query:
     corrections: tuple[tuple[str, str], ...] = ()
     respelled: str = ""
     notes: tuple[str, ...] = ()
+    concepts: tuple[Concept, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The words that say something, each once, in the form that their other forms share."""
+        return tuple(dict.fromkeys(word for one in self.concepts for word in one.words))
 
 
 class QueryAnalyzer:
@@ -53,6 +61,7 @@ class QueryAnalyzer:
         self._vocabulary = vocabulary = catalog.vocabulary
         self._words = catalog.analyzer
         self._spelling = Spelling(vocabulary.spelled, vocabulary.counts, len(catalog))
+        self._concepts = Concepts(catalog.words, catalog.analyzer)
         currencies = catalog.columns.currencies.written
         self._currencies = frozenset(code for name in currencies for code in currencies_of(name))
 
@@ -77,7 +86,8 @@ class QueryAnalyzer:
         changed = dict(pair for pair in zip(typed, taken, strict=True) if pair[0] != pair[1])
         shop = " and ".join(sorted(self._currencies))
         corrected = " ".join(taken)
-        named = self._vocabulary.find(told_words(corrected, self._words))
+        told = told_words(corrected, self._words)
+        named = self._vocabulary.find(told)
         columns, vocabulary = self._catalog.columns, self._vocabulary
         return Query(
             text=wanted.text,
@@ -97,6 +107,7 @@ class QueryAnalyzer:
                 f'"{phrase}" filters nothing: prices here are in {shop}'
                 for phrase in found.left_out
             ),
+            concepts=self._concepts.read(told),
         )
 
 

@@ -1,63 +1,74 @@
-"""From what the retrievers found to a list of results: score, one for each cluster, SKUs spread.
+"""From scored videos to a list of results: one for each cluster, products spread."""
 
-The first stage is a weighted sum of each retriever's best score for a video (CombSUM; Fox and
-Shaw, "Combination of Multiple Searches", 1994). The final stage adds features that no retriever
-knows: the authority of what is sold and the freshness of the video. Both are small and neutral for
-what has no history, so they order what is otherwise equal and bury nothing that is new.
-"""
-
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from reelshelf.indexer.search.columns import UNKNOWN_DATE
+from reelshelf.schemas.media import Vectors
+
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A video with its score and the parts of it; `sku` is the product that carries it, if any."""
+    """A video by its place with its score; `product` is the place of what carries it, if any."""
 
-    video_key: str
-    cluster: str
+    video: int
+    cluster: int
     score: float
-    parts: tuple[tuple[str, float], ...]
-    sku: str | None
+    product: int | None
 
 
-def freshness(published: dt.datetime | None, now: dt.datetime, half_life_days: float) -> float:
-    """1 for a video published now, halved after each half-life; 0 where the date is not known."""
-    if published is None:
-        return 0.0
-    age = max(0.0, (now - published).total_seconds() / 86_400)
-    return float(0.5 ** (age / half_life_days))
+def freshness(
+    published: npt.NDArray[np.int64], now_ms: int, half_life_days: float
+) -> npt.NDArray[np.float32]:
+    """1 for videos published now, halved after each half-life; 0 where the date is not known.
+
+    Times are milliseconds of UTC.
+    """
+    known = published != UNKNOWN_DATE
+    age = np.maximum(now_ms - np.where(known, published, now_ms), 0) / _DAY_MS
+    return np.where(known, 0.5 ** (age / half_life_days), 0.0).astype(np.float32)
+
+
+def price_fit(prices: npt.NDArray[np.float64], least: float, most: float) -> Vectors:
+    """1 in the middle of a price range, 0 at its ends and where a price is not known."""
+    half = max((most - least) / 2.0, 1e-9)
+    away = np.abs(prices - (least + most) / 2.0) / half
+    return np.nan_to_num(np.clip(1.0 - away, 0.0, 1.0)).astype(np.float32)
 
 
 def diversify(
-    ranked: Sequence[Ranked], penalty: float, k: int, each_of: frozenset[str] = frozenset()
-) -> list[tuple[Ranked, list[str]]]:
-    """At most `k` results, one for each duplicate cluster with its others' keys; SKUs spread.
+    ranked: Sequence[Ranked], penalty: float, each_of: frozenset[int] = frozenset()
+) -> list[tuple[Ranked, list[int]]]:
+    """One result for each duplicate cluster, with the places of its others; products spread.
 
-    First comes the best result of each SKU in `each_of`. The others are taken greedily; each one
-    that sells what an earlier one sold loses a little, as in maximal marginal relevance (Carbonell
-    and Goldstein, 1998).
+    First comes the best result of each product in `each_of`. The others are taken greedily; each
+    one that sells what an earlier one sold loses a little, as in maximal marginal relevance
+    (Carbonell and Goldstein, 1998).
     """
-    ordered = sorted(ranked, key=lambda r: (-r.score, r.video_key))
-    best: dict[str, Ranked] = {}
-    copies: dict[str, list[str]] = {}
+    ordered = sorted(ranked, key=lambda r: (-r.score, r.video))
+    best: dict[int, Ranked] = {}
+    copies: dict[int, list[int]] = {}
     for item in ordered:
         if item.cluster in best:
-            copies[item.cluster].append(item.video_key)
+            copies[item.cluster].append(item.video)
         else:
             best[item.cluster], copies[item.cluster] = item, []
     remaining = list(best.values())
-    shown: dict[str | None, int] = {}
-    result: list[tuple[Ranked, list[str]]] = []
-    while remaining and len(result) < k:
-        ahead = [r for r in remaining if r.sku in each_of and r.sku not in shown]
+    shown: dict[int | None, int] = {}
+    result: list[tuple[Ranked, list[int]]] = []
+    while remaining:
+        ahead = [r for r in remaining if r.product in each_of and r.product not in shown]
         chosen = max(ahead or remaining, key=lambda r: r.score - _repeats(r, shown) * penalty)
         remaining.remove(chosen)
-        shown[chosen.sku] = shown.get(chosen.sku, 0) + 1
+        shown[chosen.product] = shown.get(chosen.product, 0) + 1
         result.append((chosen, copies[chosen.cluster]))
     return result
 
 
-def _repeats(item: Ranked, shown: Mapping[str | None, int]) -> int:
-    return 0 if item.sku is None else shown.get(item.sku, 0)
+def _repeats(item: Ranked, shown: Mapping[int | None, int]) -> int:
+    return 0 if item.product is None else shown.get(item.product, 0)

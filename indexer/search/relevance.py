@@ -8,10 +8,12 @@ query does: one that names a category or a brand, and no product.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
+from reelshelf.indexer.search.concepts import Concept
 from reelshelf.indexer.search.labels import Labels, Products
 from reelshelf.indexer.search.query import Query
 from reelshelf.indexer.search.vocabulary import told_words
@@ -25,16 +27,72 @@ _UNLIKE, _ALIKE = 0.15, 0.95
 _NAMED = 0.9
 # So many of them are told apart.
 _MOST_NAMED = 256
-# What the words themselves count beside their meaning.
+# What the words themselves count beside their meaning, in looking for videos.
 _LEXICAL = 0.3
+# From where on a product is an answer: its words alone; its meaning alone, that of a sentence of
+# five words and more, which lies near less by chance; and both together.
+_NEAR_WORDS, _NEAR_MEANING, _NEAR_SENTENCE, _SENTENCE = 0.8, 0.55, 0.38, 5
+_SOME_WORDS, _BESIDE_WORDS = 0.5, 0.42
 # Of the most that BM25 can give: what a title gives that has all words once.
 _TITLED = 0.75
+# What is written otherwise than it was typed comes after what is written so.
+_OTHERWISE = 0.8
 _RIVALRY = 0.12
 # A product outside of a brand that the query names is hardly what it asks for. A category is often
 # named in passing: "apple drink" asks for no apple.
 _OUTSIDE_BRAND, _OUTSIDE_CATEGORY = 0.5, 0.85
 # What a broad query asks for; how near a product comes besides orders them a little.
 _BROADLY, _NEARNESS = 0.8, 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nearness:
+    """How near each of n products comes to a query.
+
+    `words`, `(n,)`, is the share of the query's words by their rarity, 1 where a title has them
+    all; `meaning`, `(n,)`, the cosine of query and product as sentences, None where nobody has
+    encoded the query. `inside`, `(n,)`, is 1 for products of the brand and the category that the
+    query names, else less. `named` are the products whose title or code it names, `asked` the ones
+    that have all that it names, where it does nothing but name things. `length` is how many words
+    the query has.
+    """
+
+    words: Vectors
+    meaning: Vectors | None
+    inside: Vectors
+    named: Numbers
+    asked: Products | None
+    length: int
+
+    def mixed(self, lexical: float) -> Vectors:
+        """`(n,)` relevance of which words make the share `lexical`, and meaning the rest."""
+        best = float(self.words.max(initial=0.0))
+        # The best product has the share of words that it has; others fall behind it as by BM25.
+        words = self.words * (min(best, 1.0) ** 2 / best) if best else self.words
+        if self.meaning is None:
+            found = words * self.inside
+        else:
+            meaning = np.clip((self.meaning - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
+            found = (lexical * words + (1.0 - lexical) * meaning) * self.inside
+        found[self.named] = 1.0
+        return np.asarray(found, np.float32)
+
+    def near(self) -> Products:
+        """`(n,)` which come so near that they are an answer.
+
+        Queries for what a shop does not have lie below (docs/linking-and-search.md): words alone
+        tell where almost all of them are there, meaning together with some of them, and meaning
+        alone where it is that of a sentence, or very near.
+        """
+        near = self.words >= _NEAR_WORDS
+        near[self.named] = True
+        if self.asked is not None:
+            near |= self.asked
+        if self.meaning is not None:
+            alone = _NEAR_SENTENCE if self.length >= _SENTENCE else _NEAR_MEANING
+            near |= self.meaning >= alone
+            near |= (self.words >= _SOME_WORDS) & (self.meaning >= _BESIDE_WORDS)
+        return near
 
 
 class ProductRelevance:
@@ -44,15 +102,26 @@ class ProductRelevance:
         self._catalog = catalog
         self._cosine_scale = cosine_scale(text_space)
 
-    def of_text(
-        self, query: Query, vector: Vectors | None, admitted: Vectors, broad: Products | None = None
-    ) -> Vectors:
-        """`(products,)` relevance of an analyzed query whose sentence vector is `vector`.
+    def nearness(self, query: Query, vector: Vectors | None) -> Nearness:
+        """How near each product comes to a query whose sentence vector is `vector`."""
+        meaning = None if vector is None else self._catalog.facts @ vector / self._cosine_scale
+        coded = self._catalog.words.by_code(self._catalog.analyzer.words(query.corrected))
+        return Nearness(
+            self._worded(query.concepts),
+            meaning,
+            self._inside(query),
+            np.concatenate([self._titles_in(query.told), np.array(coded, np.intp)]),
+            self._all_of(self._phrases(query)),
+            len(query.corrected.split()),
+        )
 
-        Without a vector words alone tell it. `admitted`, `(products,)`, is 0 for products that a
-        filter leaves out: they hold no field. `broad` is what `broad` says of the query.
+    def of_text(self, near: Nearness, admitted: Vectors, broad: Products | None = None) -> Vectors:
+        """`(products,)` relevance to a query that comes so near.
+
+        `admitted`, `(products,)`, is 0 for products that a filter leaves out: they hold no field.
+        `broad` is what `broad` says of the query.
         """
-        relevance = self.plain(query, vector)
+        relevance = near.mixed(_LEXICAL)
         if broad is None:
             return _rivaled(relevance * admitted)
         # A product that is named as well stays ahead of the others.
@@ -68,33 +137,25 @@ class ProductRelevance:
         """
         if not query.corrected and query.price is not None:
             return np.ones(len(self._catalog), bool)
-        vocabulary, columns = self._catalog.vocabulary, self._catalog.columns
-        phrases = vocabulary.split(self._told(query))
-        if not any(map(vocabulary.is_facet, phrases)):
+        phrases = self._phrases(query)
+        if not any(map(self._catalog.vocabulary.is_facet, phrases)):
             return None
-        inside = np.ones(len(columns), bool)
+        return self._all_of(phrases)
+
+    def _phrases(self, query: Query) -> list[int]:
+        """A query as names of things; none where it says anything else."""
+        told = told_words(query.corrected, self._catalog.analyzer)
+        return self._catalog.vocabulary.split(told)
+
+    def _all_of(self, phrases: Sequence[int]) -> Products | None:
+        """`(products,)` which have all that some phrases name; None where none has."""
+        vocabulary, columns = self._catalog.vocabulary, self._catalog.columns
+        inside = np.full(len(columns), bool(phrases))
         for phrase in phrases:
             inside &= vocabulary.products(phrase, columns)
         return inside if inside.any() else None
 
-    def plain(self, query: Query, vector: Vectors | None) -> Vectors:
-        """`(products,)` how near each product comes to a query, by words, names and meaning."""
-        words = self._catalog.words
-        told = self._told(query)
-        lexical = self._lexical(told)
-        if vector is None:
-            relevance = lexical
-        else:
-            similarity = self._catalog.facts @ vector / self._cosine_scale
-            meaning = np.clip((similarity - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
-            relevance = _LEXICAL * lexical + (1.0 - _LEXICAL) * meaning
-        relevance *= self._inside(query)
-        named = self._titles_in(told)
-        relevance[named] = 1.0
-        relevance[words.by_code(self._catalog.analyzer.words(query.corrected))] = 1.0
-        return np.asarray(relevance, np.float32)
-
-    def of_image(self, similarity: Mapping[int, float], admitted: Vectors) -> Vectors:
+    def of_image(self, similarity: Mapping[int, float], admitted: Products) -> Vectors:
         """The same for a picture, from the cosine of each near product's best picture."""
         relevance = np.zeros(len(self._catalog), np.float32)
         for product, cosine in similarity.items():
@@ -108,9 +169,6 @@ class ProductRelevance:
     def weight(self, word: str) -> float:
         """How much a word narrows down what is asked for; one that no product has does most."""
         return self._catalog.words.weight(base_form(word, self._catalog.analyzer))
-
-    def _told(self, query: Query) -> list[str]:
-        return list(dict.fromkeys(told_words(query.corrected, self._catalog.analyzer)))
 
     def _titles_in(self, told: Sequence[str]) -> Numbers:
         """The products whose titles stand in a query.
@@ -132,19 +190,25 @@ class ProductRelevance:
                 used |= own
         return np.array(named, np.intp)
 
-    def _lexical(self, told: Sequence[str]) -> Vectors:
-        """How far the words of a query, by their rarity, stand in each product.
+    def _worded(self, concepts: Sequence[Concept]) -> Vectors:
+        """`(products,)` BM25 of a query, as a share of what a title gives that has all of it."""
+        scores = np.zeros(len(self._catalog), np.float32)
+        most = 0.0
+        for concept in concepts:
+            own, weight = self._scores(concept)
+            scores += own
+            most += weight
+        return np.asarray(scores / (_TITLED * most or 1.0), np.float32)
 
-        The best product has the share of them that it has; others fall behind it as by BM25.
-        """
+    def _scores(self, concept: Concept) -> tuple[Vectors, float]:
+        """`(products,)` BM25 of a concept, however it is written, and what its words weigh."""
         words = self._catalog.words
-        asked = [word for word in told if _says(word)]
-        scores = words.scores(asked)
-        best = float(scores.max(initial=0.0))
-        if not best:
-            return scores
-        share = min(best / (_TITLED * sum(map(words.weight, asked))), 1.0)
-        return np.asarray(scores / best * share**2, np.float32)
+        weight = sum(map(words.weight, concept.words))
+        scores = words.scores(concept.words)
+        for other in concept.alternatives:
+            as_much = _OTHERWISE * weight / sum(map(words.weight, other))
+            scores = np.maximum(scores, words.scores(other) * as_much)
+        return scores, weight
 
     def _inside(self, query: Query) -> Vectors:
         """1 for products of the brand and category that the query names, else less."""
@@ -159,11 +223,6 @@ class ProductRelevance:
             if numbers:
                 factors[~labels.products(numbers)] *= outside
         return factors
-
-
-def _says(word: str) -> bool:
-    """Whether a word is more than a letter; a Chinese character, or a Korean one, is a word."""
-    return len(word) > 1 or not word.isascii()
 
 
 def _rivaled(relevance: Vectors) -> Vectors:

@@ -1,5 +1,6 @@
 """What a search gives back."""
 
+import decimal
 from dataclasses import dataclass
 
 from reelshelf.indexer.search.query import Query
@@ -23,12 +24,23 @@ class SoldProduct:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of a found video, and the retriever that found it."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    retriever: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
     """One found video, its best moment, what it sells, and why it was found.
 
-    `copies` are the other videos of its duplicate cluster, likeliest first; they are no results of
-    their own. `retrievers` holds what each retriever that found the video, and each feature, adds
-    to `score`.
+    `moments` are up to three that were found, best first; `start_ms`, `end_ms` and `text` are those
+    of the first. `copies` are the other videos of its duplicate cluster, likeliest first; they are
+    no results of their own. `retrievers` holds what each retriever that found the video, and each
+    other feature, adds to `score`.
     """
 
     video_id: str
@@ -40,28 +52,70 @@ class SearchHit:
     retrievers: tuple[tuple[str, float], ...]
     evidence: tuple[Evidence, ...]
     text: str
+    moments: tuple[Moment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProductHit:
+    """One found product: the likeliest variant of its group, with the others by their SKUs.
+
+    `videos` are ids of videos that surely sell it or another of its group, likeliest first;
+    `video_count` is how many do.
+    """
+
+    sku: str
+    title: str
+    score: float
+    price: decimal.Decimal | None
+    currency: str | None
+    variants: tuple[str, ...]
+    videos: tuple[str, ...]
+    video_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A name and how many results have it."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """The names that results have of a field, the most frequent first, and how many have none."""
+
+    field: str
+    values: tuple[FacetValue, ...]
+    without: int
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a query found, best first.
+    """What a query found, best first: videos in `hits`, or products in `products`.
 
-    Where nothing in the shop comes near the query, `hits` is empty and `closest` holds what came
+    Where nothing in the shop comes near the query, both are empty and `closest` holds what came
     closest all the same; `outside_filters`: something does, but not within the price or the
-    category that was asked for. `query` is how a text was understood; a picture has none.
+    filter that was asked for. `query` is how a text was understood; a picture has none. `total` is
+    how many results there are on all pages, and `next_cursor` asks for the next page, if there is
+    one.
     """
 
     hits: tuple[SearchHit, ...]
     closest: tuple[SearchHit, ...] = ()
     query: Query | None = None
     outside_filters: bool = False
+    products: tuple[ProductHit, ...] = ()
+    facets: tuple[Facet, ...] = ()
+    total: int = 0
+    next_cursor: str | None = None
 
     @property
     def answered(self) -> bool:
         """Whether anything in the shop comes near the query."""
-        return bool(self.hits)
+        return bool(self.hits or self.products)
 
     @property
     def ranked(self) -> tuple[SearchHit, ...]:
-        """All that is shown, in order: for measuring how it is ordered."""
+        """All videos that are shown, in order: for measuring how they are ordered."""
         return self.hits or self.closest

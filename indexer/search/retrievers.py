@@ -1,23 +1,27 @@
-"""Retrievers: the ways from a query to videos. Each gives videos a score in 0..1 and a moment.
+"""Retrievers: the ways from a query to videos, by name.
 
-In the offline profile words and frames share no space, so words reach pictures through the
-catalog: words to product text, product to the videos linked to it.
+Each finds moments of videos that filters let in, and gives them a score in 0..1. A filter comes
+first: what it leaves out takes no place among what is found, whose depth counts videos. In the
+offline profile words and frames share no space, so words reach pictures through the catalog: words
+to product text, product to the videos linked to it.
 """
 
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 from lancedb.query import MatchQuery
-from lancedb.table import Table
 
 from reelshelf.indexer.search.links import SearchedLinks
-from reelshelf.indexer.store.nearest import nearest
-from reelshelf.indexer.store.rows import Cells
-from reelshelf.indexer.text.analyzer import TERM_LENGTH, Analyzer
+from reelshelf.indexer.search.query import Query
+from reelshelf.indexer.search.segments import Hits, SearchedSegments, within_depth
+from reelshelf.indexer.search.videos import Places, Videos
+from reelshelf.indexer.text import TERM_LENGTH, Analyzer
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.release import VectorIndex
+from reelshelf.schemas.visual_stats import WhitenedSpace
 
 # How fast a moment that has only a part of the query's words falls behind one that has them all.
 _PARTIAL = 4.0
@@ -25,74 +29,134 @@ _PARTIAL = 4.0
 _LEAST = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A video found by one retriever; `link` is the place of the link that led to it, if any."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """What retrievers are asked. Parts that a question does not have are None.
 
-    video_key: str
-    score: float
-    start_ms: int
-    end_ms: int
-    text: str = ""
-    link: int | None = None
-
-
-def by_links(relevance: Vectors, links: SearchedLinks) -> list[Found]:
-    """Videos linked to relevant products: relevance times the link's probability."""
-    if not relevance.size:
-        return []
-    # The root keeps doubtful links of what is asked for ahead of sure links of something else.
-    asked = np.where(links.products >= 0, relevance.astype(np.float64)[links.products], 0.0)
-    scores = asked * np.sqrt(links.scores)
-    return [
-        Found(
-            links.video_keys[place],
-            float(scores[place]),
-            int(links.starts[place]),
-            int(links.ends[place]),
-            link=place,
-        )
-        for place in np.flatnonzero(scores > _LEAST).tolist()
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class FullText:
-    """Full text over what is written and said: where its words are, and what cuts them.
-
-    Stores of the icu analyzer index the terms that it makes of a moment's text, older ones the text
-    itself.
+    `query` is an analyzed text and `text` its sentence vector, `frame` a vector in the space of
+    frames: of a picture, or of a text in a joint space, and `is_picture` tells which. `relevance`,
+    `(products,)`, is how far each product is asked for.
     """
 
-    table: Table
-    analyzer: Analyzer
+    query: Query | None
+    text: Vectors | None
+    frame: Vectors | None
+    relevance: Vectors
+    is_picture: bool = False
 
-    def by_words(self, query: str, weight: Callable[[str], float], depth: int) -> list[Found]:
-        """Moments by the words of a query: candidates by BM25, scored by coverage.
 
-        The score is a power of the share of the query's words, weighed by `weight`, that the moment
-        has: one word of eight in common is no match, however rare it is.
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """m moments of videos. `videos` are their places, `scores` in 0..1, times milliseconds.
+
+    `links` are the places of the links that led to them, -1 where none did.
+    """
+
+    videos: Places
+    scores: npt.NDArray[np.float64]
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    texts: Sequence[str]
+    links: Places
+
+    @classmethod
+    def of_hits(cls, hits: Hits, scores: npt.NDArray[np.float64]) -> "Candidates":
+        """Moments that were found among the segments, with their scores."""
+        none = np.full(len(scores), -1, np.intp)
+        return cls(hits.videos, scores, hits.starts, hits.ends, hits.texts, none)
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+
+class Retriever(Protocol):
+    """One way from a question to videos."""
+
+    def find(self, question: Question, admitted: Videos | None, depth: int) -> Candidates | None:
+        """Moments of up to `depth` videos; None where it has no part in such a question.
+
+        `admitted`, `(videos,)`, are the videos that filters let in; None where all are.
         """
-        asked = list(dict.fromkeys(self.analyzer.words(query)))
-        if not asked:
-            return []
-        columns = ["video_key", "start_ms", "end_ms", "text", "_score"]
-        hits = self._matching(query, asked, columns, depth)
-        best = max((hit["_score"] for hit in hits), default=1.0)
-        total = sum(weight(word) for word in asked) or 1.0
-        found = []
-        for hit in hits:
-            stored = self._stored(hit)
-            share = sum(weight(word) for word in asked if stored & self._forms(word)) / total
-            # BM25 orders what covers the query equally well.
-            score = share**_PARTIAL * (0.9 + 0.1 * hit["_score"] / best)
-            moment = hit["start_ms"], hit["end_ms"], hit["text"]
-            found.append(Found(hit["video_key"], score, *moment))
-        return found
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ByProducts:
+    """Videos linked to products that are asked for: relevance times the link's probability."""
+
+    links: SearchedLinks
+
+    def find(self, question: Question, admitted: Videos | None, depth: int) -> Candidates:
+        """Moments of the likeliest links."""
+        links = self.links
+        there = (links.products >= 0) & (links.videos >= 0)
+        if admitted is not None:
+            there &= admitted[links.videos]
+        places = np.flatnonzero(there)
+        asked = question.relevance[links.products[places]].astype(np.float64)
+        # The root keeps doubtful links of what is asked for ahead of sure links of something else.
+        scores = asked * np.sqrt(links.scores[places])
+        kept = scores > _LEAST
+        places, scores = places[kept], scores[kept]
+        order = np.argsort(-scores, kind="stable")
+        order = order[within_depth(links.videos[places[order]], depth)]
+        places, scores = places[order], scores[order]
+        return Candidates(
+            links.videos[places],
+            scores,
+            links.starts[places],
+            links.ends[places],
+            [""] * len(places),
+            places,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ByWords:
+    """Full text over what is written and said: candidates by BM25, scored by coverage.
+
+    Stores of the icu analyzer index the terms that it makes of a moment's text, older ones the text
+    itself. `weight` says how much a word narrows down what is asked for.
+    """
+
+    segments: SearchedSegments
+    analyzer: Analyzer
+    weight: Callable[[str], float]
+
+    def find(self, question: Question, admitted: Videos | None, depth: int) -> Candidates | None:
+        """Moments for the words as typed and as corrected: a transcript may have either."""
+        if question.query is None:
+            return None
+        texts = [question.query.text]
+        # Full text ignores case: what differs in nothing else is asked once.
+        if question.query.corrected.casefold() != texts[0].casefold():
+            texts.append(question.query.corrected)
+        found = [self.worded(text, admitted, depth) for text in texts]
+        return joined([one for one in found if one is not None])
 
     def has(self, word: str) -> bool:
         """Whether any moment has a word, said or written."""
-        return bool(self._matching(word, [word], ["_score"], 1))
+        hits = self.segments.matching(self._match(word, [word]), None, 1, [])
+        return bool(len(hits))
+
+    def worded(self, text: str, admitted: Videos | None, depth: int) -> Candidates | None:
+        """Moments that have words of a text; None where it has none."""
+        asked = list(dict.fromkeys(self.analyzer.words(text)))
+        if not asked:
+            return None
+        columns = ["terms"] if self._has_terms else []
+        hits = self.segments.matching(self._match(text, asked), admitted, depth, columns)
+        best = float(hits.scores.max(initial=0.0)) or 1.0
+        total = sum(map(self.weight, asked)) or 1.0
+        shares = np.array(
+            [
+                sum(self.weight(word) for word in asked if stored & self._forms(word)) / total
+                for stored in self._stored(hits)
+            ]
+        )
+        # The score is a power of the share: one word of eight in common is no match, however rare
+        # it is. BM25 orders what covers the query equally well.
+        return Candidates.of_hits(hits, shares**_PARTIAL * (0.9 + 0.1 * hits.scores / best))
 
     @property
     def _has_terms(self) -> bool:
@@ -104,39 +168,66 @@ class FullText:
             return frozenset([word])
         return frozenset(form[:TERM_LENGTH] for form in self.analyzer.forms(word))
 
-    def _stored(self, hit: Cells) -> set[str]:
+    def _stored(self, hits: Hits) -> list[set[str]]:
         if self._has_terms:
-            return set((hit["terms"] or "").split())
-        return set(self.analyzer.words(hit["text"]))
+            return [set((terms or "").split()) for terms in hits.cells["terms"].to_pylist()]
+        return [set(self.analyzer.words(text)) for text in hits.texts]
 
-    def _matching(
-        self, text: str, asked: Sequence[str], columns: Sequence[str], depth: int
-    ) -> list[Cells]:
-        """Moments that have any of the words, by BM25. The text is words and never syntax."""
+    def _match(self, text: str, asked: Sequence[str]) -> MatchQuery:
+        """The text is words and never syntax."""
         if self._has_terms:
             forms = dict.fromkeys(form for word in asked for form in self._forms(word))
-            query, columns = MatchQuery(" ".join(forms), "terms"), [*columns, "terms"]
-        else:
-            # The index holds words as they were written, with their accents.
-            query = MatchQuery(unicodedata.normalize("NFC", text), "text")
-        found = self.table.search(query, query_type="fts").select(list(columns)).limit(depth)
-        rows: list[Cells] = found.to_list()
-        return rows
+            return MatchQuery(" ".join(forms), "terms")
+        # The index holds words as they were written, with their accents.
+        return MatchQuery(unicodedata.normalize("NFC", text), "text")
 
 
-def by_vector(
-    table: Table, column: str, vector: Vectors, index: VectorIndex, depth: int
-) -> list[Found]:
-    """Nearest segments in one vector column, with the release's search parameters."""
-    columns = ["video_key", "start_ms", "end_ms", "text"]
-    hits = nearest(table, column, vector, index, depth, columns)
-    return [
-        Found(
-            hit["video_key"],
-            max(0.0, 1.0 - hit["_distance"]),
-            hit["start_ms"],
-            hit["end_ms"],
-            hit["text"],
-        )
-        for hit in hits
-    ]
+@dataclass(frozen=True, slots=True)
+class ByMeaning:
+    """The vectors of what moments say; `scale` brings their cosines to those of MiniLM."""
+
+    segments: SearchedSegments
+    scale: float
+
+    def find(self, question: Question, admitted: Videos | None, depth: int) -> Candidates | None:
+        """Moments whose text says what the question says."""
+        if question.text is None:
+            return None
+        hits = self.segments.nearest("text_vector", question.text, admitted, depth, [])
+        return Candidates.of_hits(hits, np.maximum(hits.scores, 0.0) / self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class ByFrames:
+    """Frame vectors. Pictures are compared in the whitened space, where the release has one."""
+
+    segments: SearchedSegments
+    space: WhitenedSpace | None
+
+    def find(self, question: Question, admitted: Videos | None, depth: int) -> Candidates | None:
+        """Moments that look like what is asked for."""
+        if question.frame is None:
+            return None
+        column = "frame_vector"
+        wanted = [column] if question.is_picture and self.space is not None else []
+        hits = self.segments.nearest(column, question.frame, admitted, depth, wanted)
+        scores = hits.scores
+        if wanted and self.space is not None and len(hits):
+            frames = np.array(hits.cells[column].to_pylist(), np.float32)
+            whitened = self.space.of_frames(frames) @ self.space.of_queries(question.frame)
+            scores = whitened.astype(np.float64)
+        return Candidates.of_hits(hits, np.maximum(scores, 0.0))
+
+
+def joined(found: Sequence[Candidates]) -> Candidates | None:
+    """What several questions of one retriever found."""
+    if not found:
+        return None
+    return Candidates(
+        np.concatenate([one.videos for one in found]),
+        np.concatenate([one.scores for one in found]),
+        np.concatenate([one.starts for one in found]),
+        np.concatenate([one.ends for one in found]),
+        [text for one in found for text in one.texts],
+        np.concatenate([one.links for one in found]),
+    )

@@ -5,50 +5,62 @@ meanwhile. A query made with another encoder than the release's is refused.
 """
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from lancedb.table import Table
 
-from reelshelf.indexer.search import retrievers
 from reelshelf.indexer.search.catalog import SearchedCatalog
-from reelshelf.indexer.search.filters import in_category, in_price
+from reelshelf.indexer.search.facets import count_facets
+from reelshelf.indexer.search.features import Ranker, shipped_ranker
+from reelshelf.indexer.search.filters import Filter, admitted
 from reelshelf.indexer.search.labels import Products
 from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
-from reelshelf.indexer.search.query import Query, QueryAnalyzer
-from reelshelf.indexer.search.ranking import Ranked, diversify, freshness
-from reelshelf.indexer.search.relevance import ProductRelevance
-from reelshelf.indexer.search.results import Answer, SearchHit, SoldProduct
-from reelshelf.indexer.search.retrievers import Found, FullText
+from reelshelf.indexer.search.product_search import Asked, ProductSearch
+from reelshelf.indexer.search.query import Query
+from reelshelf.indexer.search.requests import Page, SearchRequest, next_cursor, read_cursor
+from reelshelf.indexer.search.results import (
+    Answer,
+    Facet,
+    ProductHit,
+    SearchHit,
+    SoldProduct,
+)
+from reelshelf.indexer.search.retrievers import (
+    ByFrames,
+    ByMeaning,
+    ByProducts,
+    ByWords,
+    Candidates,
+    Question,
+    Retriever,
+)
+from reelshelf.indexer.search.segments import SearchedSegments
+from reelshelf.indexer.search.video_list import ListedVideo, list_videos
+from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos, Videos
 from reelshelf.indexer.store.nearest import nearest
 from reelshelf.indexer.store.products import read_products
-from reelshelf.indexer.store.rows import Cells
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
-from reelshelf.indexer.text.analyzer import analyzer_of
-from reelshelf.indexer.text.catalog import CatalogIndex
-from reelshelf.indexer.text.clean import clean_text
+from reelshelf.indexer.text import CatalogIndex, Numbers, analyzer_of
 from reelshelf.models.protocols import ImageEncoder, TextEncoder
-from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import SearchConfig
-from reelshelf.schemas.errors import ConfigError, InputError, SpaceMismatch
+from reelshelf.schemas.errors import ConfigError, SpaceMismatch
 from reelshelf.schemas.links import ProductLink
 from reelshelf.schemas.media import Pixels, Vectors
-from reelshelf.schemas.release import ModelRef, Release, VectorIndex
+from reelshelf.schemas.release import ModelRef, Release
 from reelshelf.schemas.spaces import cosine_scale
 from reelshelf.schemas.visual_stats import WhitenedSpace
 
 _FEW = 3
-# Relevance below which a text asks for no product; and the share of the best one's that is as good.
-_WANTED, _AS_WANTED = 0.27, 0.6
-# A query is answered from here on: by the relevance of a product, by the share of its words that a
-# moment has (as `retrievers.by_words` scores it), or by the meaning of several words. Queries for
-# what a shop does not have lie below all three (docs/linking-and-search.md).
-_NEAR_PRODUCT, _NEAR_WORDS, _NEAR_MEANING = 0.2, 0.5, 0.5
-# A query longer than this is cut: nobody types one, and each of its words is looked up.
-_LONGEST = 1000
+# A query is answered by what a moment says from here on, too: by the share of the query's words
+# that it has (as `ByWords` scores it), or by the meaning of several words. Queries for what a shop
+# does not have lie below both (docs/linking-and-search.md).
+_NEAR_WORDS, _NEAR_MEANING = 0.5, 0.5
+# So many videos of a product are named.
+_VIDEOS_OF_PRODUCT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +74,27 @@ class QueryEncoders:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A product that a text asks for, and how surely, in 0..1."""
+    """A product that a text asks for, and how surely: what is listed first comes nearest."""
 
-    product: Product
+    sku: str
+    title: str
+    category: tuple[str, ...]
     relevance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What a request asks for, and what retrievers found: by name, in the order of their config.
+
+    `admitted`, `(products,)`, and `videos`, `(videos,)`, are inside of all filters; `videos` is
+    None where all are.
+    """
+
+    question: Question
+    asked: Asked | None
+    admitted: Products
+    videos: Videos | None
+    candidates: Mapping[str, Candidates]
 
 
 class Searcher:
@@ -77,8 +106,9 @@ class Searcher:
         encoders: QueryEncoders,
         config: SearchConfig | None = None,
         links: Sequence[ProductLink] | None = None,
+        ranker: Ranker | None = None,
     ) -> None:
-        """Open a release. `config` and `links` stand in for its own, to try others out."""
+        """Open a release. `config`, `links` and `ranker` stand in for its own, to be tried out."""
         store, release = snapshot.store, snapshot.release
         models = release.models
         _same_space(encoders.text, models.text, release)
@@ -87,104 +117,66 @@ class Searcher:
         self.release = release
         self._encoders = encoders
         self._config = config or snapshot.config.search
-        self._link_above = snapshot.link_above
+        self._ranker = ranker or shipped_ranker(self._config)
         kind = snapshot.config.text.analyzer
-        self._catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
-        self._searched = SearchedCatalog.of(self._catalog)
-        self._columns = self._searched.columns
-        self._analyzer = QueryAnalyzer(self._searched, self._knows if encoders.text else None)
-        self._relevance = ProductRelevance(self._searched, models.text.space)
-        stats = read_visual_stats(store, release.visual_stats_id)
-        self._space = WhitenedSpace(stats) if stats else None
-        self._segments = snapshot.table("segments")
-        languages = (*self._catalog.analyzer.languages, *_languages(self._segments))
-        self._full_text = FullText(self._segments, analyzer_of(kind, languages))
-        self._pictures = snapshot.table("product_images")
+        catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
+        self._catalog = SearchedCatalog.of(catalog)
+        self._columns = columns = self._catalog.columns
+        self._videos = SearchedVideos.of_table(snapshot.scan("videos", VIDEO_COLUMNS))
+        above = snapshot.link_above
         if links is None:
             released = snapshot.scan("links", LINK_COLUMNS)
-            self._links = SearchedLinks.of_table(released, self._catalog)
+            self._links = SearchedLinks.of_table(released, self._videos, columns, above)
         else:
-            self._links = SearchedLinks.of_records(links, self._catalog)
-        self._videos = store.video_facts(snapshot.versions["videos"])
-        self._members: dict[str, list[str]] = defaultdict(list)
-        for key, facts in sorted(self._videos.items()):
-            self._members[facts.cluster].append(key)
-        # Places of the links that are sure, and of products that the catalog has.
-        sure = self._links.scores >= self._link_above
-        self._surely = np.flatnonzero(sure & (self._links.products >= 0))
-        self._sold = self._sales()
-        self._sellable = set(self._links.products[self._surely].tolist())
-
-    def _sales(self) -> dict[str, list[int]]:
-        """What each video sells by its key: places of links, surest first."""
-        links = self._links
-        sold: dict[str, list[int]] = defaultdict(list)
-        for place in self._surely.tolist():
-            sold[links.video_keys[place]].append(place)
-        for sales in sold.values():
-            skus = {p: self._catalog.sku(int(links.products[p])) for p in sales}
-            sales.sort(key=lambda place: (-links.scores[place], skus[place]))
-        return sold
-
-    def _sold_by(self, video_key: str) -> tuple[SoldProduct, ...]:
-        """What a video sells; a group of which the variant is not known is one of it."""
-        links = self._links
-        own: dict[tuple[str, int], list[int]] = defaultdict(list)
-        for place in self._sold.get(video_key, ()):
-            group = links.groups[place] if links.unknown[place] else ""
-            own[group, -1 if group else place].append(place)
-        return tuple(self._sold_product(places) for places in own.values())
-
-    def _sold_product(self, places: Sequence[int]) -> SoldProduct:
-        links = self._links
-        products = [self._catalog.products[links.products[place]].product for place in places]
-        return SoldProduct(
-            products[0].sku,
-            products[0].title,
-            float(links.scores[places[0]]),
-            links.groups[places[0]] or None,
-            tuple(product.sku for product in products) if links.unknown[places[0]] else (),
-            bool(links.corrected[places[0]]),
+            self._links = SearchedLinks.of_records(links, self._videos, columns, above)
+        self._products = ProductSearch(
+            self._catalog,
+            encoders.text,
+            models.text.space,
+            self._knows if encoders.text else None,
         )
+        self._segments = SearchedSegments(snapshot.table("segments"), release, self._videos)
+        stats = read_visual_stats(store, release.visual_stats_id)
+        self._space = WhitenedSpace(stats) if stats else None
+        self._pictures = snapshot.table("product_images")
+        languages = (*catalog.analyzer.languages, *_languages(snapshot.table("segments")))
+        analyzer = analyzer_of(kind, languages)
+        self._by_words = ByWords(self._segments, analyzer, self._products.relevance.weight)
+        known: Mapping[str, Retriever] = {
+            "product": ByProducts(self._links),
+            "lexical": self._by_words,
+            "semantic": ByMeaning(self._segments, cosine_scale(models.text.space)),
+            "visual": ByFrames(self._segments, self._space),
+        }
+        self._retrievers = {name: own for name, own in known.items() if getattr(self._config, name)}
+        counting = self._links.counting
+        self._sellable = np.zeros(len(columns), bool)
+        self._sellable[self._links.products[counting]] = True
 
     def analyze(self, text: str, *, correct: bool = True) -> Query:
         """How a text would be understood: corrected spelling, brand, category, price.
 
         Where not `correct`, words are taken as they are. Raises InputError where there is no text.
         """
-        plain = clean_text(text)
-        if not plain:
-            raise InputError("the query is empty: type what you are looking for")
-        query = self._analyzer.analyze(plain[:_LONGEST], correct=correct)
-        if len(plain) <= _LONGEST:
-            return query
-        note = f"only its first {_LONGEST} characters were looked at"
-        return replace(query, notes=(*query.notes, note))
+        return self._products.analyze(text, correct=correct)
 
     def _knows(self, word: str) -> bool:
         """Whether a word that the catalog does not have finds something all the same."""
         encoder = self._encoders.text
-        return (encoder is not None and encoder.has_word(word)) or self._full_text.has(word)
+        return (encoder is not None and encoder.has_word(word)) or self._by_words.has(word)
 
     def wanted(self, text: str) -> list[Wanted]:
         """The products that a text asks for, the most relevant first.
 
         None where nothing in the catalog comes near it: then whatever is found is no answer.
         """
-        if self._encoders.text is None:
-            raise ConfigError("this searcher was made without a text encoder")
-        query = self.analyze(text)
-        vector = self._encoders.text.encode_texts([query.text])[0]
-        admitted = self._admitted(None, query)
-        broad = self._relevance.broad(query)
-        relevance = self._relevance.of_text(query, vector, admitted, broad)
-        best = float(relevance.max(initial=0.0))
-        least = max(_WANTED, best * _AS_WANTED)
-        products = self._catalog.products
+        asked = self._products.ask(self.analyze(text))
+        if not self._products.answers(asked):
+            return []
+        scores, columns = asked.scores(), self._columns
         return [
-            Wanted(products[place].product, float(relevance[place]))
-            for place in np.argsort(-relevance, kind="stable").tolist()
-            if relevance[place] >= least
+            Wanted(columns.skus.at(p), columns.titles[p], columns.category(p), float(scores[p]))
+            for p in self._products.list(asked).tolist()
         ]
 
     def search_text(
@@ -194,231 +186,279 @@ class Searcher:
 
         Where not `correct`, words are taken as they are. Raises InputError where there is no text.
         """
-        if self._encoders.text is None:
-            raise ConfigError("this searcher was made without a text encoder")
-        config = self._config
-        query = self.analyze(text, correct=correct)
-        vector = self._encoders.text.encode_texts([query.text])[0]
-        admitted = self._admitted(category, query)
-        broad = self._relevance.broad(query)
-        relevance = self._relevance.of_text(query, vector, admitted, broad)
-        found = {
-            "product": (config.product, self._linked(relevance)),
-            "lexical": (config.lexical, self._worded(query)),
-            "semantic": (config.semantic, self._near("text_vector", vector)),
-        }
-        if self._encoders.joint_text is not None:
-            seen = self._encoders.joint_text.encode_texts([query.text])[0]
-            found["visual"] = (config.visual, self._near("frame_vector", seen))
-        allowed = self._selling(admitted)
-        hits = tuple(self._rank(found, k, allowed, self._each_of(broad, admitted)))
-        worded, meant = (found[name][1] for name in ("lexical", "semantic"))
-        if hits and _comes_near(query, relevance, worded, meant, allowed):
-            return Answer(hits, (), query)
-        everywhere = self._of_all(query, vector, broad) if allowed is not None else None
-        outside = everywhere is not None and _comes_near(query, everywhere, worded, meant)
-        return Answer((), hits, query, outside_filters=outside)
+        wanted = Filter(names=(("category", (category,)),) if category is not None else ())
+        return self.search(SearchRequest(text, filter=wanted, page_size=k, correct=correct))
 
     def search_image(self, image: Pixels, *, k: int = 10, category: str | None = None) -> Answer:
         """Videos for a shopper's picture, `(H, W, 3)` uint8, best first."""
-        if self._encoders.image is None:
-            raise ConfigError("this searcher was made without an image encoder")
-        vector = self._encoders.image.encode_images([image])[0]
-        admitted = self._admitted(category, None)
-        relevance = self._relevance.of_image(self._similarity_to_products(vector), admitted)
-        found = {
-            "product": (self._config.product, self._linked(relevance)),
-            "visual": (self._config.visual, self._shown(vector)),
+        wanted = Filter(names=(("category", (category,)),) if category is not None else ())
+        return self.search(SearchRequest(image=image, filter=wanted, page_size=k))
+
+    def search(self, request: SearchRequest) -> Answer:
+        """Answer a request. Raises InputError where something in it cannot be understood."""
+        now_ms = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
+        page = read_cursor(request, self.release.release_id, now_ms)
+        found = self._find(request)
+        if request.rows == "products":
+            return self._answer_products(request, page, found)
+        return self._answer_videos(request, page, found)
+
+    def _find(self, request: SearchRequest) -> _Found:
+        """What the request asks for, and the moments that retrievers find for it."""
+        wanted, depth = request.filter, self._config.depth
+        asked = frame = None
+        if request.text is not None:
+            if self._encoders.text is None:
+                raise ConfigError("this searcher was made without a text encoder")
+            query = self.analyze(request.text, correct=request.correct)
+            asked = self._products.ask(query, wanted)
+            inside = asked.admitted
+            relevance = self._products.relevance.of_text(
+                asked.near, inside.astype(np.float32), asked.broad
+            )
+            if self._encoders.joint_text is not None:
+                frame = self._encoders.joint_text.encode_texts([query.text])[0]
+        else:
+            inside = admitted(wanted, self._columns)
+            relevance = np.zeros(len(self._columns), np.float32)
+        if request.image is not None:
+            if self._encoders.image is None:
+                raise ConfigError("this searcher was made without an image encoder")
+            frame = self._encoders.image.encode_images([request.image])[0]
+            similarity = self._similarity_to_products(frame)
+            alike = self._products.relevance.of_image(similarity, inside)
+            # Of what looks so, the words say which; of what they ask for, the picture does.
+            relevance = alike if asked is None else np.sqrt(alike * relevance)
+        question = Question(
+            asked.query if asked else None,
+            asked.vector if asked else None,
+            frame,
+            relevance,
+            request.image is not None,
+        )
+        videos = self._selling(wanted, inside)
+        candidates: dict[str, Candidates] = {
+            name: own
+            for name, retriever in self._retrievers.items()
+            if (own := retriever.find(question, videos, depth)) is not None
         }
-        return Answer(tuple(self._rank(found, k, self._selling(admitted))))
+        return _Found(question, asked, inside, videos, candidates)
 
-    def _linked(self, relevance: Vectors) -> list[Found]:
-        return retrievers.by_links(relevance, self._links)
+    def _answer_videos(self, request: SearchRequest, page: Page, found: _Found) -> Answer:
+        broad = found.asked.broad if found.asked else None
+        each_of = frozenset[int]()
+        if broad is not None:
+            each_of = frozenset(np.flatnonzero(broad & found.admitted & self._sellable).tolist())
+        listed = list_videos(
+            found.candidates,
+            found.asked.query.price if found.asked else None,
+            self._links,
+            self._videos,
+            self._columns,
+            self._ranker,
+            self._config,
+            page.now_ms,
+            each_of,
+        )
+        shown = listed[page.offset : page.offset + request.page_size]
+        hits = tuple(map(self._hit, shown))
+        query = found.asked.query if found.asked else None
+        if found.asked is not None and not (hits and self._comes_near(found.asked, found)):
+            outside = found.videos is not None and self._outside(found.asked)
+            return Answer((), hits, query, outside_filters=outside)
+        return Answer(
+            hits,
+            (),
+            query,
+            facets=self._facets_of_videos(request, listed, found),
+            total=len(listed),
+            next_cursor=next_cursor(request, self.release.release_id, page, len(listed)),
+        )
 
-    def _worded(self, query: Query) -> list[Found]:
-        """Full text for the words as typed and as corrected: a transcript may have either."""
-        texts = [query.text]
-        # Full text ignores case: what differs in nothing else is asked once.
-        if query.corrected.casefold() != query.text.casefold():
-            texts.append(query.corrected)
-        weight, depth = self._relevance.weight, self._config.depth
-        found = [self._full_text.by_words(text, weight, depth) for text in texts]
-        return [item for items in found for item in items]
+    def _answer_products(self, request: SearchRequest, page: Page, found: _Found) -> Answer:
+        asked = found.asked
+        if asked is None:
+            scores = np.asarray(found.question.relevance, np.float32)
+            places = np.flatnonzero(scores > 0)
+            places = places[np.argsort(-scores[places], kind="stable")]
+        else:
+            scores = asked.scores()
+            places = self._products.list(asked)
+        variants = places
+        places = self._sorted(request.sort, self._groups(places))
+        shown = places[page.offset : page.offset + request.page_size]
+        hits = tuple(self._product_hit(place, float(scores[place])) for place in shown.tolist())
+        query = asked.query if asked else None
+        if asked is not None and not self._products.answers(asked):
+            outside = self._outside(asked)
+            return Answer((), query=query, outside_filters=outside)
+        return Answer(
+            (),
+            query=query,
+            products=hits,
+            facets=count_facets(
+                request.facets,
+                variants,
+                self._columns.groups[variants].astype(np.intp),
+                self._columns,
+            ),
+            total=len(places),
+            next_cursor=next_cursor(request, self.release.release_id, page, len(places)),
+        )
 
-    def _near(self, column: str, vector: Vectors) -> list[Found]:
-        index = self.release.index_of("segments", column)
-        if not index.rows:
-            return []
-        found = retrievers.by_vector(self._segments, column, vector, index, self._config.depth)
-        if column != "text_vector":
-            return found
-        scale = cosine_scale(self.release.models.text.space)
-        return [replace(item, score=item.score / scale) for item in found]
+    def _groups(self, places: Numbers) -> Numbers:
+        """The first of each group among products, in their order."""
+        _, first = np.unique(self._columns.groups[places], return_index=True)
+        return places[np.sort(first)]
+
+    def _sorted(self, sort: str, places: Numbers) -> Numbers:
+        """Products in another order; what has no price or date comes last."""
+        if sort == "relevance":
+            return places
+        if sort == "newest":
+            return places[
+                np.argsort(-self._columns.published[places].astype(np.float64), kind="stable")
+            ]
+        prices = self._columns.prices[places]
+        # NaN is sorted last either way.
+        return places[np.argsort(-prices if sort == "-price" else prices, kind="stable")]
+
+    def _product_hit(self, place: int, score: float) -> ProductHit:
+        columns, links = self._columns, self._links
+        group = np.flatnonzero(columns.groups == columns.groups[place])
+        counting = links.counting
+        own = counting[np.isin(links.products[counting], group)]
+        own = own[np.argsort(-links.scores[own], kind="stable")]
+        videos = list(dict.fromkeys(links.videos[own].tolist()))
+        price = columns.prices[place]
+        currency = columns.currencies.of[place]
+        return ProductHit(
+            columns.skus.at(place),
+            columns.titles[place],
+            score,
+            None if np.isnan(price) else decimal.Decimal(str(price)),
+            columns.currencies.written[int(currency[0])] if len(currency) else None,
+            tuple(columns.skus.some(group)) if len(group) > 1 else (),
+            tuple(self._videos.ids[video] for video in videos[:_VIDEOS_OF_PRODUCT]),
+            len(videos),
+        )
 
     def _similarity_to_products(self, vector: Vectors) -> dict[int, float]:
-        """Cosine to each near product's best picture, centered."""
+        """Cosine to each near product's best picture, in the whitened space if there is one."""
         index = self.release.index_of("product_images", "image_vector")
         if not index.rows:
             return {}
-        hits = self._likest(self._pictures, "image_vector", vector, index, ["sku"])
+        columns = ["sku", "image_vector"]
+        hits = nearest(self._pictures, "image_vector", vector, index, self._config.depth, columns)
+        cosines = np.array([1.0 - float(hit["_distance"]) for hit in hits])
+        if self._space is not None and hits:
+            pictures = np.array([hit["image_vector"] for hit in hits], np.float32)
+            cosines = self._space.of_pictures(pictures) @ self._space.of_queries(vector)
         best: dict[int, float] = {}
-        for hit, cosine in hits:
-            product = self._catalog.index_of[str(hit["sku"])]
+        for hit, cosine in zip(hits, cosines.tolist(), strict=True):
+            product = self._columns.skus[str(hit["sku"])]
             best[product] = max(cosine, best.get(product, -1.0))
         return best
 
-    def _shown(self, vector: Vectors) -> list[Found]:
-        """Moments that look like a picture."""
-        index = self.release.index_of("segments", "frame_vector")
-        if not index.rows:
-            return []
-        columns = ["video_key", "start_ms", "end_ms", "text"]
-        return [
-            Found(hit["video_key"], max(0.0, cosine), hit["start_ms"], hit["end_ms"], hit["text"])
-            for hit, cosine in self._likest(self._segments, "frame_vector", vector, index, columns)
-        ]
-
-    def _likest(
-        self, table: Table, column: str, vector: Vectors, index: VectorIndex, columns: list[str]
-    ) -> list[tuple[Cells, float]]:
-        """The nearest rows, each with its cosine in the whitened space.
-
-        A release without product pictures has no such space; its cosines are plain.
-        """
-        hits = nearest(table, column, vector, index, self._config.depth, [*columns, column])
-        if self._space is None or not hits:
-            return [(hit, 1.0 - float(hit["_distance"])) for hit in hits]
-        found = np.array([hit[column] for hit in hits], np.float32)
-        of_its_kind = self._space.of_pictures if column == "image_vector" else self._space.of_frames
-        cosines = of_its_kind(found) @ self._space.of_queries(vector)
-        return list(zip(hits, cosines.tolist(), strict=True))
-
-    def _admitted(self, category: str | None, query: Query | None) -> Vectors:
-        """`(products,)` 1 for products inside the filters, 0 outside."""
-        inside = np.ones(len(self._catalog), bool)
-        if category is not None:
-            inside &= in_category(category, self._columns)
-        if query is not None and query.price is not None:
-            inside &= in_price(query.price, self._columns)
-        for unwanted in query.excluded if query is not None else ():
-            inside &= ~self._relevance.named(unwanted)
-        return inside.astype(np.float32)
-
-    def _selling(self, admitted: Vectors) -> set[str] | None:
-        """Keys of the videos that sell an admitted product; None where all products are."""
-        if admitted.all():
+    def _selling(self, wanted: Filter, inside: Products) -> Videos | None:
+        """`(videos,)` that filters let in: by what they sell, and by themselves."""
+        videos = self._videos
+        if inside.all() and wanted.kind is None and wanted.published is None:
             return None
-        links = self._links
-        surely = self._surely[admitted[links.products[self._surely]] > 0]
-        return {links.video_keys[place] for place in surely.tolist()}
+        found = np.ones(len(videos), bool)
+        if not inside.all():
+            counting = self._links.counting
+            found[:] = False
+            found[self._links.videos[counting[inside[self._links.products[counting]]]]] = True
+        if wanted.kind is not None:
+            found &= videos.lives == (wanted.kind == "live")
+        if wanted.published is not None:
+            found &= wanted.published.admit(videos.published)
+        return found
 
-    def _of_all(self, query: Query, vector: Vectors, broad: Products | None) -> Vectors:
-        """Relevance where no filter leaves anything out."""
-        everything = np.ones(len(self._catalog), np.float32)
-        return self._relevance.of_text(query, vector, everything, broad)
+    def _comes_near(self, asked: Asked, found: _Found) -> bool:
+        """Whether anything that is let in comes near a query: a product, or what a moment says."""
+        if self._products.answers(asked):
+            return True
+        words = asked.query.corrected.split()
 
-    def _each_of(self, broad: Products | None, admitted: Vectors) -> frozenset[str]:
-        """SKUs that a broad query asks for and that some video surely sells: each is shown."""
-        if broad is None:
-            return frozenset()
-        places = np.flatnonzero(broad & (admitted > 0)).tolist()
-        products = self._catalog.products
-        return frozenset(products[p].product.sku for p in places if p in self._sellable)
+        def nearest_of(name: str) -> float:
+            own = found.candidates.get(name)
+            return float(own.scores.max(initial=0.0)) if own is not None else 0.0
 
-    def _rank(
-        self,
-        found: dict[str, tuple[float, list[Found]]],
-        k: int,
-        allowed: set[str] | None,
-        each_of: frozenset[str] = frozenset(),
-    ) -> list[SearchHit]:
-        best: dict[str, dict[str, tuple[float, Found]]] = defaultdict(dict)
-        for retriever, (weight, items) in found.items():
-            for item in items:
-                if allowed is not None and item.video_key not in allowed:
-                    continue
-                score = weight * item.score
-                known = best[item.video_key].get(retriever)
-                if known is None or score > known[0]:
-                    best[item.video_key][retriever] = (score, item)
-        now = dt.datetime.now(dt.UTC)
-        ranked = [self._ranked(key, by_retriever, now) for key, by_retriever in best.items()]
-        return [
-            self._hit(item, copies, best[item.video_key])
-            for item, copies in diversify(ranked, self._config.diversity_penalty, k, each_of)
-        ]
+        if not words:
+            return False
+        if nearest_of("lexical") >= _NEAR_WORDS:
+            return True
+        # The vector of a single word lies near any short sentence.
+        return len(words) > 1 and nearest_of("semantic") >= _NEAR_MEANING
 
-    def _ranked(
-        self, key: str, by_retriever: dict[str, tuple[float, Found]], now: dt.datetime
-    ) -> Ranked:
-        config, video = self._config, self._videos[key]
-        link = _carrier(by_retriever)
-        parts = [(retriever, points) for retriever, (points, _) in by_retriever.items()]
-        product = self._links.products[link] if link is not None else None
-        if product is not None:
-            standing = float(self._columns.authority[product])
-            parts.append(("authority", config.authority * standing))
-        fresh = freshness(video.published_at, now, config.freshness_days)
-        parts.append(("freshness", config.freshness * fresh))
-        return Ranked(
-            video_key=key,
-            cluster=video.cluster,
-            score=sum(points for _, points in parts),
-            parts=tuple(sorted(((n, p) for n, p in parts if p), key=lambda x: -x[1])),
-            sku=self._catalog.products[product].product.sku if product is not None else None,
-        )
+    def _outside(self, asked: Asked) -> bool:
+        """Whether something comes near a query where no filter leaves anything out."""
+        everything = np.ones(len(self._columns), bool)
+        free = Asked(asked.query, asked.vector, everything, asked.near, asked.broad)
+        if self._products.answers(free):
+            return True
+        question = Question(asked.query, asked.vector, None, everything.astype(np.float32))
+        candidates: dict[str, Candidates] = {
+            name: own
+            for name in ("lexical", "semantic")
+            if name in self._retrievers
+            and (own := self._retrievers[name].find(question, None, 1)) is not None
+        }
+        return self._comes_near(free, _Found(question, free, everything, None, candidates))
 
-    def _hit(
-        self, item: Ranked, copies: Sequence[str], by_retriever: dict[str, tuple[float, Found]]
-    ) -> SearchHit:
-        _, moment = max(by_retriever.values(), key=lambda pair: pair[0])
-        link = _carrier(by_retriever)
+    def _facets_of_videos(
+        self, request: SearchRequest, listed: Sequence[ListedVideo], found: _Found
+    ) -> tuple[Facet, ...]:
+        if not request.facets:
+            return ()
+        videos = np.array([one.video for one in listed], np.intp)
+        places, sizes = self._links.sold.places(videos)
+        products = self._links.products[self._links.sold.values[places]]
+        results = np.repeat(np.arange(len(videos)), sizes)
+        kept = found.admitted[products]
+        return count_facets(request.facets, products[kept], results[kept], self._columns)
+
+    def _hit(self, one: ListedVideo) -> SearchHit:
         # Copies that no retriever found belong to the cluster all the same.
-        cluster = [k for k in self._members[item.cluster] if k != item.video_key]
-        ordered = [*copies, *(key for key in cluster if key not in copies)]
+        cluster = self._videos.members[int(self._videos.clusters[one.video])].tolist()
+        others = [place for place in cluster if place != one.video and place not in one.copies]
+        best = one.moments[0]
         return SearchHit(
-            video_id=self._videos[item.video_key].video_id,
-            copies=tuple(self._videos[key].video_id for key in ordered),
-            score=item.score,
-            start_ms=moment.start_ms,
-            end_ms=moment.end_ms,
-            products=self._sold_by(item.video_key),
-            retrievers=item.parts,
-            evidence=self._links.record(link).evidence[:_FEW] if link is not None else (),
-            text=moment.text,
+            video_id=self._videos.ids[one.video],
+            copies=tuple(self._videos.ids[place] for place in (*one.copies, *others)),
+            score=one.score,
+            start_ms=best.start_ms,
+            end_ms=best.end_ms,
+            products=self._sold_by(one.video),
+            retrievers=one.parts,
+            evidence=self._links.record(one.link).evidence[:_FEW] if one.link >= 0 else (),
+            text=best.text,
+            moments=one.moments,
         )
 
+    def _sold_by(self, video: int) -> tuple[SoldProduct, ...]:
+        """What a video sells; a group of which the variant is not known is one of it."""
+        links = self._links
+        own: dict[tuple[str, int], list[int]] = {}
+        for place in links.sold[video].tolist():
+            group = links.groups[place] if links.unknown[place] else ""
+            own.setdefault((group, -1 if group else place), []).append(place)
+        return tuple(self._sold_product(places) for places in own.values())
 
-def _carrier(by_retriever: dict[str, tuple[float, Found]]) -> int | None:
-    """The place of the link that led to a video, if one did."""
-    return next((found.link for _, found in by_retriever.values() if found.link is not None), None)
-
-
-def _comes_near(
-    query: Query,
-    relevance: Vectors,
-    worded: Sequence[Found],
-    meant: Sequence[Found],
-    allowed: set[str] | None = None,
-) -> bool:
-    """Whether anything in the shop comes near a query: a product, or what a moment says.
-
-    `allowed` are the keys of videos that count; None where all do.
-    """
-    asked = query.corrected.split()
-    if not asked and query.price is None:
-        return False
-    if relevance.max(initial=0.0) >= _NEAR_PRODUCT:
-        return True
-
-    def nearest(found: Sequence[Found]) -> float:
-        within = (f.score for f in found if allowed is None or f.video_key in allowed)
-        return max(within, default=0.0)
-
-    if nearest(worded) >= _NEAR_WORDS:
-        return True
-    # The vector of a single word lies near any short sentence.
-    return len(asked) > 1 and nearest(meant) >= _NEAR_MEANING
+    def _sold_product(self, places: Sequence[int]) -> SoldProduct:
+        links, first = self._links, places[0]
+        products = links.products[list(places)]
+        skus = self._columns.skus.some(products)
+        return SoldProduct(
+            skus[0],
+            self._columns.titles[int(products[0])],
+            float(links.scores[first]),
+            links.groups[first] or None,
+            tuple(skus) if links.unknown[first] else (),
+            bool(links.corrected[first]),
+        )
 
 
 def _languages(segments: Table) -> list[str]:

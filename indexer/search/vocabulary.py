@@ -61,8 +61,8 @@ class Vocabulary:
         negated: set[str] = set()
         for product in products:
             titled = analyzer.words(product.title)
-            told = [value for _, value in product.attributes]
-            rest = " . ".join([product.brand or "", *product.category, *told])
+            own = [value for _, value in product.attributes]
+            rest = " . ".join([product.brand or "", *product.category, *own])
             for word in {*titled, *analyzer.words(rest)}:
                 counts[word] = counts.get(word, 0) + 1
             for word in analyzer.words(product.description or ""):

@@ -20,7 +20,7 @@ from reelshelf.indexer.text.markup import plain_text
 from reelshelf.indexer.text.misread import MisreadWords
 from reelshelf.indexer.text.money import Money, currency_code, prices_in, read_money, usual_currency
 from reelshelf.indexer.text.names import OTHER_WORDS, NameIndex, NameMatch, name_numbers
-from reelshelf.indexer.text.units import unit_names
+from reelshelf.indexer.text.units import Measure, read_measure, unit_names
 from reelshelf.indexer.text.wording import (
     brief,
     clock,
@@ -44,6 +44,7 @@ __all__ = [
     "AnalyzerKind",
     "CatalogIndex",
     "CatalogVectors",
+    "Measure",
     "MisreadWords",
     "Money",
     "Name",
@@ -79,6 +80,7 @@ __all__ = [
     "prices_in",
     "primary",
     "printable",
+    "read_measure",
     "read_money",
     "same_id",
     "script_of",

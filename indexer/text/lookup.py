@@ -28,6 +28,11 @@ class Texts(Sequence[str]):
     def __init__(self, array: pa.Array) -> None:
         self._array = array
 
+    @property
+    def array(self) -> pa.Array:
+        """The same as Arrow has them."""
+        return self._array
+
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Texts":
         """Those given, in their order."""
@@ -72,6 +77,11 @@ class Strings(Mapping[str, int]):
     def __getstate__(self) -> dict[str, object]:
         return {"_texts": self._texts}
 
+    @property
+    def texts(self) -> Texts:
+        """All of them in order."""
+        return self._texts
+
     def __len__(self) -> int:
         return len(self._texts)
 
@@ -85,6 +95,10 @@ class Strings(Mapping[str, int]):
         if number == len(self) or self._texts[number] != text:
             raise KeyError(text)
         return number
+
+    def place(self, text: str) -> int:
+        """How many come before a text, which need not be one of them."""
+        return bisect_left(self._texts, text)
 
     def at(self, number: int) -> str:
         """The text of a number."""

@@ -6,6 +6,7 @@ measure has the English sign of the unit.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 from babel import Locale, UnknownLocaleError
@@ -24,6 +25,17 @@ _UNITS = (
     "frequency-kilohertz", "frequency-megahertz", "frequency-gigahertz", "area-square-meter",
     "temperature-celsius", "pressure-bar", "light-lumen", "graphics-megapixel", "angle-degree",
 )  # fmt: skip
+# What a unit is of the first of its kind, for those that shops write in several.
+_SIZES = {
+    "length-millimeter": 1.0, "length-centimeter": 10.0, "length-meter": 1000.0,
+    "length-kilometer": 1e6, "length-inch": 25.4, "length-foot": 304.8, "length-yard": 914.4,
+    "mass-milligram": 1e-3, "mass-gram": 1.0, "mass-kilogram": 1000.0, "mass-ounce": 28.35,
+    "mass-pound": 453.6, "volume-milliliter": 1.0, "volume-centiliter": 10.0,
+    "volume-deciliter": 100.0, "volume-liter": 1000.0, "volume-fluid-ounce": 29.57,
+    "volume-gallon": 3785.0, "digital-megabyte": 1.0, "digital-gigabyte": 1000.0,
+    "digital-terabyte": 1e6, "power-watt": 1.0, "power-kilowatt": 1000.0, "frequency-hertz": 1.0,
+    "frequency-kilohertz": 1e3, "frequency-megahertz": 1e6, "frequency-gigahertz": 1e9,
+}  # fmt: skip
 _FORMS = ("long", "short", "narrow")
 # Languages have up to six forms of a plural; these numbers ask for them all.
 _NUMBERS = (1, 2, 5, 11)
@@ -55,6 +67,29 @@ def joined_measures(
         else:
             found.append(word)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """An amount of a kind ("length", "mass", ...), in the first unit of `_SIZES` of that kind."""
+
+    kind: str
+    amount: float
+
+
+def read_measure(word: str) -> Measure | None:
+    """What a word that `joined_measures` gives measures; None where it is no such word."""
+    glued = _GLUED.fullmatch(word)
+    unit = _unit_of().get(glued[2]) if glued else None
+    if glued is None or unit is None:
+        return None
+    return Measure(unit.partition("-")[0], float(glued[1]) * _SIZES[unit])
+
+
+@cache
+def _unit_of() -> Mapping[str, str]:
+    """The unit of each sign."""
+    return {_sign(unit): unit for unit in _SIZES}
 
 
 @cache

@@ -1,10 +1,14 @@
 """A small catalog, as the tests of queries ask for it."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
+from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.catalog import EncodedProduct, Product
 from tests.support.fakes import FakeTexts
@@ -31,5 +35,20 @@ CATALOG = CatalogIndex.of(
         product("APPLE", "Ruby Orchard Apple", "0.79", category=("Food", "Apple")),
     ]
 )  # fmt: skip
+
+
+def columns_of(products: Sequence[Product]) -> ProductColumns:
+    """Products that are no variants of each other, as columns."""
+    return ProductColumns.read(products, np.arange(len(products), dtype=np.int32))
+
+
+def videos_of(keys: Sequence[str]) -> SearchedVideos:
+    """Videos of which none is a copy, by their keys."""
+    names = pa.array(keys, pa.string())
+    instants = pa.nulls(len(keys), pa.timestamp("us", tz="UTC"))
+    cells = [names, names, names, instants, pa.nulls(len(keys), pa.string())]
+    return SearchedVideos.of_table(pa.table(cells, names=VIDEO_COLUMNS))
+
+
 SEARCHED = SearchedCatalog.of(CATALOG)
 ALL = np.ones(len(CATALOG), np.float32)

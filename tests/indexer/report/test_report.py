@@ -33,7 +33,6 @@ from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
 from reelshelf.models.protocols import ModelSet
-from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import Config, ReportConfig, StorageConfig, parse_config
 from reelshelf.schemas.errors import ConfigError, FailureKind, GateRefused
 from reelshelf.schemas.run import Ending
@@ -405,7 +404,7 @@ def wants(text: str) -> list[Wanted]:
     sold = {"red pot": "SKU-red", "odd": "SKU-odd"}
     if text not in sold:
         return []
-    return [Wanted(Product(sold[text], text.title(), category=("Home",)), 0.9)]
+    return [Wanted(sold[text], text.title(), ("Home",), 0.9)]
 
 
 def test_demand_tells_searches_that_no_video_answers(shop: Shop) -> None:

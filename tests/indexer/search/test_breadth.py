@@ -39,7 +39,7 @@ def test_what_says_more_or_less_is_not_broad(text: str) -> None:
 def relevance(text: str) -> dict[str, float]:
     query = ANALYZER.analyze(text)
     vector = TEXTS.encode_texts([query.text])[0]
-    found = PRODUCTS.of_text(query, vector, ALL, PRODUCTS.broad(query))
+    found = PRODUCTS.of_text(PRODUCTS.nearness(query, vector), ALL, PRODUCTS.broad(query))
     return {p.product.sku: float(r) for p, r in zip(CATALOG.products, found, strict=True)}
 
 
@@ -54,9 +54,9 @@ def test_a_price_alone_asks_for_everything_that_costs_so_much() -> None:
 
 
 def test_each_product_is_shown_before_any_comes_again() -> None:
-    sold = [("a", 0.9, "S"), ("b", 0.85, "S"), ("c", 0.8, "S"), ("d", 0.3, "T"), ("e", 0.2, "U")]
-    ranked = [Ranked(key, key, score, (), sku) for key, score, sku in sold]
-    plain = [item.video_key for item, _ in diversify(ranked, 0.01, 5)]
-    broad = [item.video_key for item, _ in diversify(ranked, 0.01, 5, frozenset({"S", "T"}))]
-    assert plain == ["a", "b", "c", "d", "e"]
-    assert broad == ["a", "d", "b", "c", "e"]
+    sold = [(0, 0.9, 7), (1, 0.85, 7), (2, 0.8, 7), (3, 0.3, 8), (4, 0.2, 9)]
+    ranked = [Ranked(video, video, score, product) for video, score, product in sold]
+    plain = [item.video for item, _ in diversify(ranked, 0.01)]
+    broad = [item.video for item, _ in diversify(ranked, 0.01, frozenset({7, 8}))]
+    assert plain == [0, 1, 2, 3, 4]
+    assert broad == [0, 3, 1, 2, 4]

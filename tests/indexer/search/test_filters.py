@@ -2,14 +2,13 @@
 
 from decimal import Decimal
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelshelf.indexer.search.columns import ProductColumns
 from reelshelf.indexer.search.filters import in_category, in_price
 from reelshelf.indexer.search.prices import PriceRange
 from reelshelf.schemas.catalog import Product
+from tests.support.catalogs import columns_of
 
 _AMOUNTS = st.one_of(st.none(), st.decimals(0, 1000, places=2))
 _CURRENCIES = st.sampled_from([None, "EUR", "eur", "€", "USD", "$", "JPY", "XDR"])
@@ -24,10 +23,6 @@ _PRODUCTS = st.lists(
     ),
     max_size=12,
 )
-
-
-def columns_of(products: list[Product]) -> ProductColumns:
-    return ProductColumns.read(products, np.arange(len(products), dtype=np.int32))
 
 
 @given(

@@ -10,6 +10,7 @@ from reelshelf.indexer.search.prices import PriceRange
 from reelshelf.indexer.search.query import QueryAnalyzer
 from reelshelf.indexer.search.relevance import ProductRelevance
 from reelshelf.indexer.text.catalog import CatalogIndex
+from reelshelf.schemas.media import Vectors
 from tests.support.catalogs import ALL, CATALOG, SEARCHED, TEXTS, product
 
 ANALYZER = QueryAnalyzer(SEARCHED)
@@ -80,20 +81,24 @@ def test_a_text_may_be_taken_as_it_is_typed() -> None:
     assert (query.corrected, query.corrections) == ("tempo runing shoe", ())
 
 
+def asked_of(text: str, admitted: Vectors) -> Vectors:
+    query = ANALYZER.analyze(text)
+    products = ProductRelevance(SEARCHED)
+    near = products.nearness(query, TEXTS.encode_texts([query.text])[0])
+    return products.of_text(near, admitted)
+
+
 @given(st.text(max_size=120))
 def test_any_text_can_be_analyzed(text: str) -> None:
-    query = ANALYZER.analyze(text)
-    relevance = ProductRelevance(SEARCHED).of_text(query, TEXTS.encode_texts([query.text])[0], ALL)
+    relevance = asked_of(text, ALL)
     assert relevance.shape == (len(CATALOG),)
     assert np.isfinite(relevance).all()
     assert (relevance >= 0.0).all()
 
 
 def asked(text: str) -> dict[str, float]:
-    query = ANALYZER.analyze(text)
-    relevance = ProductRelevance(SEARCHED).of_text(query, TEXTS.encode_texts([query.text])[0], ALL)
     skus = [item.product.sku for item in CATALOG.products]
-    return dict(zip(skus, relevance.tolist(), strict=True))
+    return dict(zip(skus, asked_of(text, ALL).tolist(), strict=True))
 
 
 def test_the_product_named_is_the_one_asked_for() -> None:
@@ -109,11 +114,8 @@ def test_a_color_tells_siblings_apart() -> None:
 
 
 def test_what_a_filter_leaves_out_holds_no_field() -> None:
-    query = ANALYZER.analyze("tempo running shoe")
-    vector = TEXTS.encode_texts([query.text])[0]
     boots = np.array([item.product.sku == "BOOT" for item in CATALOG.products], np.float32)
-    relevance = ProductRelevance(SEARCHED)
-    among_all, among_boots = (relevance.of_text(query, vector, a) for a in (ALL, boots))
+    among_all, among_boots = (asked_of("tempo running shoe", a) for a in (ALL, boots))
     boot = CATALOG.index_of["BOOT"]
     assert among_boots[boot] > 5.0 * among_all[boot]
     assert among_boots.sum() == among_boots[boot]

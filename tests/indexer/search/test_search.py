@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
-from reelshelf.indexer.store.releases import config_of, require_served
+from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
 from reelshelf.models.registry import load_text_encoder
+from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import load_config
 from reelshelf.schemas.errors import InputError
 from tests.support.commands import EXAMPLE_SHOP, reelshelf
@@ -20,11 +20,18 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def searcher(example_store: Path) -> Searcher:
-    store = Store.open(str(example_store))
-    release = require_served(store)
-    encoders = QueryEncoders(text=load_text_encoder(load_config()))
-    return Searcher(ReleaseSnapshot.of(store, release), encoders, config_of(release).search)
+def snapshot(example_store: Path) -> ReleaseSnapshot:
+    return ReleaseSnapshot.open(str(example_store))
+
+
+@pytest.fixture(scope="module")
+def products(snapshot: ReleaseSnapshot) -> list[Product]:
+    return [item.product for item in read_products(snapshot.store, snapshot.versions)]
+
+
+@pytest.fixture(scope="module")
+def searcher(snapshot: ReleaseSnapshot) -> Searcher:
+    return Searcher(snapshot, QueryEncoders(text=load_text_encoder(load_config())))
 
 
 ODD = [
@@ -121,11 +128,11 @@ def test_every_judged_text_is_answered(searcher: Searcher) -> None:
     assert [text for text in texts if not searcher.search_text(text).answered] == []
 
 
-def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
+def test_a_category_returns_its_breadth(
+    searcher: Searcher, snapshot: ReleaseSnapshot, products: list[Product]
+) -> None:
     """Each product of a category that a video surely sells is among the results."""
-    products = [item.product for item in searcher._catalog.products]
-    links = searcher._links.products
-    sold = {products[links[i]].sku for sales in searcher._sold.values() for i in sales}
+    sold = set(snapshot.strong_links(["sku"])["sku"].to_pylist())
     names = {part for p in products for part in p.category} | {p.brand for p in products if p.brand}
     asked = 0
     for name in sorted(names):
@@ -137,8 +144,8 @@ def test_a_category_returns_its_breadth(searcher: Searcher) -> None:
     assert asked > 20
 
 
-def test_what_is_not_wanted_is_not_shown(searcher: Searcher) -> None:
-    brands = {item.product.sku: item.product.brand for item in searcher._catalog.products}
+def test_what_is_not_wanted_is_not_shown(searcher: Searcher, products: list[Product]) -> None:
+    brands = {product.sku: product.brand for product in products}
     first = searcher.search_text("shoes", k=20).hits
     brand = brands[first[0].products[0].sku]
     assert any(brands[product.sku] != brand for hit in first for product in hit.products)

@@ -1,0 +1,119 @@
+"""Other ways to write what a query says: in one word or in two, in another unit, by a synonym.
+
+"head set" is "headset", "kaffeemaschine" is "kaffee maschine" where the catalog writes that, and
+"17 inch" is "43.2 cm". A product that has any of them has what was asked for.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from reelshelf.indexer.search.words import ProductWords
+from reelshelf.indexer.text import Analyzer, base_form, read_measure
+
+# Shorter parts of a word are no words of their own.
+_SHORTEST_PART = 3
+# Two amounts that differ by less are one: sizes are rounded, and a gigabyte is 1,024 megabytes.
+_SAME_AMOUNT = 0.025
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """Something that a query asks for: words in their base forms, and what may stand for them."""
+
+    words: Words
+    alternatives: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """Knows how else a catalog writes things. `synonyms` are phrases, each with what means it."""
+
+    words: ProductWords
+    analyzer: Analyzer
+    synonyms: Mapping[Words, tuple[Words, ...]] = field(default_factory=dict)
+
+    def read(self, told: Sequence[str]) -> tuple[Concept, ...]:
+        """The concepts of words that `told_words` gives, each word in one of them."""
+        found: list[Concept] = []
+        at = 0
+        while at < len(told):
+            concept = self._longest(told, at) or self._single(told[at])
+            at += len(concept.words)
+            # Nothing in the shop is of this very size: it is no reason to show nothing.
+            if (
+                concept.alternatives
+                or read_measure(told[at - 1]) is None
+                or self._has(told[at - 1])
+            ):
+                found.append(concept)
+        return tuple(dict.fromkeys(found))
+
+    def _has(self, word: str) -> bool:
+        return word in self.words.words
+
+    def _longest(self, told: Sequence[str], at: int) -> Concept | None:
+        """Several words from a place on that are something else together."""
+        for end in range(min(len(told), at + self._longest_synonym), at, -1):
+            phrase = tuple(told[at:end])
+            if (means := self.synonyms.get(phrase)) is not None:
+                return Concept(phrase, means)
+        pair = tuple(told[at : at + 2])
+        joined = base_form("".join(pair), self.analyzer)
+        if len(pair) == 2 and all(w.isalpha() for w in pair) and self._has(joined):
+            return Concept(pair, ((joined,),))
+        return None
+
+    @cached_property
+    def _longest_synonym(self) -> int:
+        return max(map(len, self.synonyms), default=0)
+
+    def _single(self, word: str) -> Concept:
+        alternatives = [*self._same_measures(word)]
+        if not self._has(word) and (parts := self._parts(word)):
+            alternatives.append(parts)
+        return Concept((word,), tuple(alternatives))
+
+    def _parts(self, word: str) -> Words | None:
+        """A word that the catalog does not have as two that it has: the most frequent ones."""
+        if not word.isalpha():
+            return None
+        splits = (
+            (word[:at], word[at:]) for at in range(_SHORTEST_PART, len(word) - _SHORTEST_PART + 1)
+        )
+        known = [
+            parts
+            for split in splits
+            if all(map(self._has, parts := tuple(base_form(p, self.analyzer) for p in split)))
+        ]
+        return min(known, key=lambda parts: max(map(self.words.weight, parts)), default=None)
+
+    def _same_measures(self, word: str) -> Iterable[Words]:
+        """The words of the catalog that say the same amount."""
+        measure = read_measure(word)
+        if measure is None or measure.kind not in self._measures:
+            return
+        amounts, numbers = self._measures[measure.kind]
+        low, high = (measure.amount * (1 + side * _SAME_AMOUNT) for side in (-1, 1))
+        for place in range(*np.searchsorted(amounts, [low, high]).tolist()):
+            if (other := self.words.words.at(int(numbers[place]))) != word:
+                yield (other,)
+
+    @cached_property
+    def _measures(self) -> Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]]:
+        """The measures of the catalog by kind: amounts in order, with the numbers of words."""
+        found: dict[str, list[tuple[float, int]]] = {}
+        first, last = "0", ":"  # the digits
+        begin, end = (self.words.words.place(sign) for sign in (first, last))
+        for number in range(begin, end):
+            if (measure := read_measure(self.words.words.at(number))) is not None:
+                found.setdefault(measure.kind, []).append((measure.amount, number))
+        return {
+            kind: (np.array([a for a, _ in own]), np.array([n for _, n in own], np.intp))
+            for kind, own in ((kind, sorted(pairs)) for kind, pairs in found.items())
+        }
