@@ -11,8 +11,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from reelshelf.indexer.search.forms import shared_form
 from reelshelf.indexer.search.words import ProductWords
-from reelshelf.indexer.text import Analyzer, base_form, read_measure
+from reelshelf.indexer.text import Analyzer, read_measure
 
 # Shorter parts of a word are no words of their own.
 _SHORTEST_PART = 3
@@ -64,7 +65,7 @@ class Concepts:
             if (means := self.synonyms.get(phrase)) is not None:
                 return Concept(phrase, means)
         pair = tuple(told[at : at + 2])
-        joined = base_form("".join(pair), self.analyzer)
+        joined = shared_form("".join(pair), self.analyzer)
         if len(pair) == 2 and all(w.isalpha() for w in pair) and self._has(joined):
             return Concept(pair, ((joined,),))
         return None
@@ -89,7 +90,7 @@ class Concepts:
         known = [
             parts
             for split in splits
-            if all(map(self._has, parts := tuple(base_form(p, self.analyzer) for p in split)))
+            if all(map(self._has, parts := tuple(shared_form(p, self.analyzer) for p in split)))
         ]
         return min(known, key=lambda parts: max(map(self.words.weight, parts)), default=None)
 

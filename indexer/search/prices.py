@@ -9,7 +9,7 @@ tells of a size, an age or a number of pieces; it is then in the currency of the
 
 import decimal
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 
@@ -55,6 +55,7 @@ _CODES = (
 )  # fmt: skip
 # Hundredths of what the shop's prices are in.
 _CENTS = ("cent", "cents", "¢", "centime", "centimes", "céntimo", "céntimos", "centimos", "pence")
+_ORDER = {code: place for place, code in enumerate(("USD", "EUR", "JPY", *_CODES))}
 _MEANS = (
     {sign.casefold(): frozenset(codes) for sign, codes in (_SYMBOLS | _WORDS).items()}
     | {code.casefold(): frozenset([code]) for code in _CODES}
@@ -108,10 +109,17 @@ class PriceRange:
 
 @dataclass(frozen=True, slots=True)
 class FoundPrice:
-    """A text without its price, and the price; `left_out` are those that filter nothing."""
+    """A text without its price, and the price.
+
+    `currency` is what the amounts are in: an ISO code, that of the shop where nothing else is said.
+    `foreign` is a price in a currency that the shop does not use, which filters nothing, and
+    `left_out` are its words.
+    """
 
     text: str
     price: PriceRange | None
+    currency: str | None = None
+    foreign: PriceRange | None = None
     left_out: tuple[str, ...] = ()
 
 
@@ -144,31 +152,64 @@ def read_amount(text: str) -> decimal.Decimal:
 
 
 def find_price(
-    text: str, shop: frozenset[str], is_word: Callable[[str], bool] = lambda _: False
+    text: str, shop: Sequence[str], is_word: Callable[[str], bool] = lambda _: False
 ) -> FoundPrice:
-    """The price that a text asks for. `shop` are the ISO codes that the catalog's prices are in.
+    """The price that a text asks for.
 
-    A bound in a currency that the shop does not use filters nothing, and is named. `is_word` tells
+    `shop` are the ISO codes that the catalog's prices are in, the most usual first. A bound in a
+    currency that the shop does not use filters nothing, and is named. `is_word` tells
     numbers that the catalog writes (sizes, models): a range of those without a currency is no
     price.
     """
-    least: decimal.Decimal | None = None
-    most: decimal.Decimal | None = None
-    asked: frozenset[str] | None = None
     left_out: list[str] = []
+    own, foreign = _Bounds(), _Bounds()
     bounds = _bounds(text.translate(_PLAIN), is_word)
     for bound in bounds:
-        if shop and bound.currencies is not None and not bound.currencies & shop:
+        if shop and bound.currencies is not None and bound.currencies.isdisjoint(shop):
             left_out.append(" ".join(text[bound.start : bound.end].split()))
-            continue
-        least = bound.least if bound.least is not None else least
-        most = bound.most if bound.most is not None else most
-        asked = bound.currencies if bound.currencies is not None else asked
+            foreign.add(bound)
+        else:
+            own.add(bound)
     rest = _without(text, bounds) if bounds else text
-    if least is None and most is None:
-        return FoundPrice(rest, None, tuple(left_out))
-    others = asked is not None and bool(shop - asked)
-    return FoundPrice(rest, PriceRange(least, most, asked if others else None), tuple(left_out))
+    used = own if own.are_there else foreign
+    others = own.currencies is not None and not own.currencies.issuperset(shop)
+    return FoundPrice(
+        rest,
+        PriceRange(own.least, own.most, own.currencies if others else None)
+        if own.are_there
+        else None,
+        _currency(used.currencies, shop) if used.are_there else None,
+        PriceRange(foreign.least, foreign.most, foreign.currencies) if foreign.are_there else None,
+        tuple(left_out),
+    )
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """What the bounds of a text come to; later ones win."""
+
+    least: decimal.Decimal | None = None
+    most: decimal.Decimal | None = None
+    currencies: frozenset[str] | None = None
+
+    def add(self, bound: "_Bound") -> None:
+        """Take in one more."""
+        self.least = bound.least if bound.least is not None else self.least
+        self.most = bound.most if bound.most is not None else self.most
+        self.currencies = bound.currencies if bound.currencies is not None else self.currencies
+
+    @property
+    def are_there(self) -> bool:
+        """Whether there is any."""
+        return self.least is not None or self.most is not None
+
+
+def _currency(said: frozenset[str] | None, shop: Sequence[str]) -> str | None:
+    """One currency: the shop's where that may be meant, else the one that most people mean."""
+    meant = [code for code in shop if said is None or code in said]
+    if meant or not said:
+        return meant[0] if meant else None
+    return min(said, key=lambda code: (_ORDER.get(code, len(_ORDER)), code))
 
 
 @dataclass(frozen=True, slots=True)

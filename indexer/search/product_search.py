@@ -1,5 +1,6 @@
 """Which products of a catalog a text asks for: with videos or without."""
 
+import unicodedata
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from reelshelf.schemas.media import Vectors
 
 # A query longer than this is cut: nobody types one, and each of its words is looked up.
 _LONGEST = 1000
+# Signs that show nothing, and spaces.
+_UNSEEN = frozenset(["Cf", "Zs", "Zl", "Zp", "Cc"])
 # What words count beside meaning where products are listed: chosen on folds of judged queries
 # (docs/benchmarks.md). More than in looking for videos, which words reach by other ways too.
 _LEXICAL = 0.75
@@ -79,7 +82,7 @@ class ProductSearch:
         Where not `correct`, words are taken as they are. Raises InputError where there is no text.
         """
         plain = clean_text(text)
-        if not plain:
+        if not plain or all(unicodedata.category(sign) in _UNSEEN for sign in plain):
             raise InputError("the query is empty: type what you are looking for")
         query = self._analyzer.analyze(plain[:_LONGEST], correct=correct)
         if len(plain) <= _LONGEST:
@@ -95,7 +98,7 @@ class ProductSearch:
         if query.price is not None:
             inside &= in_price(query.price, columns)
         for unwanted in query.excluded:
-            inside &= ~self.relevance.named(unwanted)
+            inside &= ~self.relevance.having(unwanted)
         near = self.relevance.nearness(query, vector)
         return Asked(query, vector, inside, near, self.relevance.broad(query))
 

@@ -7,14 +7,17 @@ currencies. Words that bound a price are the one thing that is bound to language
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from reelshelf.indexer.search.catalog import SearchedCatalog
 from reelshelf.indexer.search.concepts import Concept, Concepts
+from reelshelf.indexer.search.forms import shared_form
 from reelshelf.indexer.search.labels import Labels
 from reelshelf.indexer.search.negation import find_unwanted
 from reelshelf.indexer.search.prices import PriceRange, currencies_of, find_price
 from reelshelf.indexer.search.spelling import Knows, Spelling
 from reelshelf.indexer.search.vocabulary import Named, told_words
-from reelshelf.indexer.text import Rows, base_form
+from reelshelf.indexer.text import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Query:
     in lower case; `corrected` the same in plain words with spelling corrected against the catalog,
     `corrections` what was changed, as typed and as taken, `respelled` the whole text so.
     `brands`, `categories` and `values` (of attributes, colors among them) are those of the
-    catalog that the text names, as the catalog writes them.
+    catalog that the text names, as the catalog writes them. `currency` is what `price` is in, and
+    `foreign` a price in one that the shop does not use: it filters nothing.
     `concepts` are what is asked of words, with other ways to write it.
     `notes` say in words what was not done as asked.
     """
@@ -33,6 +37,8 @@ class Query:
     text: str
     corrected: str
     price: PriceRange | None
+    currency: str | None = None
+    foreign: PriceRange | None = None
     brands: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
@@ -62,16 +68,14 @@ class QueryAnalyzer:
         self._words = catalog.analyzer
         self._spelling = Spelling(vocabulary.spelled, vocabulary.counts, len(catalog))
         self._concepts = Concepts(catalog.words, catalog.analyzer)
-        currencies = catalog.columns.currencies.written
-        self._currencies = frozenset(code for name in currencies for code in currencies_of(name))
+        self._currencies = _usual_first(catalog.columns.currencies)
 
     def _is_known(self, text: str) -> bool:
-        """Whether a name in the catalog has a word, or is several together."""
+        """Whether the catalog has a word that says something, or several as the name of a thing."""
         words = self._words.words(text)
         if len(words) == 1:
-            base = base_form(words[0], self._words)
-            number = self._catalog.words.words.get(base)
-            return number is not None and bool(self._catalog.words.named[number].size)
+            base = shared_form(words[0], self._words)
+            return base in self._catalog.words.words and not self._words.is_stopword(words[0])
         told = told_words(text, self._words)
         # "not red" is no name, though what it says is one.
         is_name = len(told) == len(words) and " ".join(told) in self._vocabulary.phrases
@@ -93,6 +97,8 @@ class QueryAnalyzer:
             text=wanted.text,
             corrected=corrected,
             price=found.price,
+            currency=found.currency,
+            foreign=found.foreign,
             brands=_names(
                 [one for one in named if vocabulary.means_brand(one.phrase, columns)],
                 vocabulary.brands,
@@ -109,6 +115,13 @@ class QueryAnalyzer:
             ),
             concepts=self._concepts.read(told),
         )
+
+
+def _usual_first(currencies: Labels) -> tuple[str, ...]:
+    """The ISO codes that prices are in, that of the most products first."""
+    by_count = np.argsort(-currencies.having.sizes(), kind="stable")
+    names = [currencies.written[number] for number in by_count.tolist()]
+    return tuple(dict.fromkeys(code for name in names for code in sorted(currencies_of(name))))
 
 
 def _names(named: list[Named], rows: Rows, labels: Labels) -> tuple[str, ...]:

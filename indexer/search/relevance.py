@@ -7,6 +7,7 @@ others fall behind it fast: a shopper who names one apple does not ask for all o
 query does: one that names a category or a brand, and no product.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,10 +15,11 @@ import numpy as np
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
 from reelshelf.indexer.search.concepts import Concept
+from reelshelf.indexer.search.forms import shared_form
 from reelshelf.indexer.search.labels import Labels, Products
 from reelshelf.indexer.search.query import Query
 from reelshelf.indexer.search.vocabulary import told_words
-from reelshelf.indexer.text import Numbers, base_form
+from reelshelf.indexer.text import Numbers
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.spaces import cosine_scale
 
@@ -29,10 +31,13 @@ _NAMED = 0.9
 _MOST_NAMED = 256
 # What the words themselves count beside their meaning, in looking for videos.
 _LEXICAL = 0.3
-# From where on a product is an answer: its words alone; its meaning alone, that of a sentence of
-# five words and more, which lies near less by chance; and both together.
-_NEAR_WORDS, _NEAR_MEANING, _NEAR_SENTENCE, _SENTENCE = 0.8, 0.55, 0.38, 5
-_SOME_WORDS, _BESIDE_WORDS = 0.5, 0.42
+# From where on a product is an answer by its words alone, or by some of them and its meaning.
+_NEAR_WORDS, _SOME_WORDS = 0.8, 0.5
+# And by its meaning alone: of ten times as many products one lies so much nearer by chance.
+_NEAR_MEANING, _NEARER_OF_TEN = 0.33, 0.05
+# Less is enough for a sentence of five words and more, which lies near less by chance, and beside
+# some of the words.
+_SENTENCE, _FOR_A_SENTENCE, _BESIDE_WORDS = 5, 0.03, 0.1
 # Of the most that BM25 can give: what a title gives that has all words once.
 _TITLED = 0.75
 # What is written otherwise than it was typed comes after what is written so.
@@ -82,16 +87,16 @@ class Nearness:
 
         Queries for what a shop does not have lie below (docs/linking-and-search.md): words alone
         tell where almost all of them are there, meaning together with some of them, and meaning
-        alone where it is that of a sentence, or very near.
+        alone where it is nearer than that of some product would be by chance.
         """
         near = self.words >= _NEAR_WORDS
         near[self.named] = True
         if self.asked is not None:
             near |= self.asked
         if self.meaning is not None:
-            alone = _NEAR_SENTENCE if self.length >= _SENTENCE else _NEAR_MEANING
-            near |= self.meaning >= alone
-            near |= (self.words >= _SOME_WORDS) & (self.meaning >= _BESIDE_WORDS)
+            alone = _NEAR_MEANING + _NEARER_OF_TEN * math.log10(max(len(self.words), 1))
+            near |= self.meaning >= alone - _FOR_A_SENTENCE * (self.length >= _SENTENCE)
+            near |= (self.words >= _SOME_WORDS) & (self.meaning >= alone - _BESIDE_WORDS)
         return near
 
 
@@ -162,13 +167,13 @@ class ProductRelevance:
             relevance[product] = max(cosine, 0.0)
         return _rivaled(relevance * admitted)
 
-    def named(self, text: str) -> Products:
-        """`(products,)` which have all words of a text in their names, categories and values."""
+    def having(self, text: str) -> Products:
+        """`(products,)` of which anything says all words of a text."""
         return self._catalog.words.having(told_words(text, self._catalog.analyzer))
 
     def weight(self, word: str) -> float:
         """How much a word narrows down what is asked for; one that no product has does most."""
-        return self._catalog.words.weight(base_form(word, self._catalog.analyzer))
+        return self._catalog.words.weight(shared_form(word, self._catalog.analyzer))
 
     def _titles_in(self, told: Sequence[str]) -> Numbers:
         """The products whose titles stand in a query.

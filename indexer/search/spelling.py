@@ -1,7 +1,8 @@
 """Misspelled words of a query, corrected into words that the shop uses.
 
 A word is corrected only where it finds nothing itself: no product, no video, and no meaning that
-the sentence encoder has for it. "jacket" is no misspelled "basket" in a shop without jackets.
+the sentence encoder has for it; or, in large shops, hardly a product where the word it may be has a
+hundred times as many. "jacket" is no misspelled "basket" in a shop without jackets.
 Nearness is by optimal string alignment (edits and swaps of neighbors; Damerau 1964): one edit, and
 two in long words. Where nobody can tell whether a word has a meaning, only what fingers do and
 languages rarely do is corrected: swapped neighbors, a letter doubled or its double left out.
@@ -22,6 +23,8 @@ from reelshelf.indexer.text import Strings
 _SHORTEST = 4
 # In words of fewer letters two edits lead anywhere.
 _LONG = 8
+# So many times as many products have a word right as have it wrong.
+_FAR_MORE = 100
 
 Knows = Callable[[str], bool]
 
@@ -53,17 +56,29 @@ class Spelling:
         `knows` tells whether a word that the catalog does not have finds something all the same;
         it is asked last, and only where there is something to correct into.
         """
-        if len(word) < _SHORTEST or any(c.isdigit() for c in word) or self._has(word):
+        if len(word) < _SHORTEST or any(c.isdigit() for c in word):
             return word
-        most = 2 if knows is not None and len(word) >= _LONG else 1
+        has = self._has(word)
+        own = self._count(word)
+        if has and own >= least_products(self._products):
+            return word
+        most = 2 if knows is not None and len(word) >= _LONG and not has else 1
         words, counts = self._usable
         near = process.extract(word, words, scorer=OSA.distance, score_cutoff=most, limit=None)
-        if knows is None:
+        if has:
+            # A few products may have it misspelled themselves.
+            near = [hit for hit in near if counts[hit[2]] >= _FAR_MORE * max(own, 1)]
+        elif knows is None:
             near = [hit for hit in near if _is_slip(word, hit[0])]
         if not near or (knows is not None and any(map(knows, _numbers(word)))):
             return word
         # The nearest, then the most frequent one.
         return min((distance, -counts[place], hit) for hit, distance, place in near)[2]
+
+    def _count(self, word: str) -> int:
+        """In how many products' names a word stands, as it is."""
+        number = self._spelled.get(word)
+        return 0 if number is None else int(self._counts[number])
 
     def _has(self, word: str) -> bool:
         """Whether the catalog has a word, its singular or its plural."""

@@ -12,12 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.forms import shared_form
 from reelshelf.indexer.search.labels import Labels, Products
-from reelshelf.indexer.text import Analyzer, Rows, Strings, Texts, base_form
+from reelshelf.indexer.text import Analyzer, Rows, Strings, Texts
 from reelshelf.schemas.catalog import Product
 
 # A value of more words is a text, and nobody names it.
 _LONGEST = 6
+# How many products of others may have a brand as a value, for each of its own.
+_FOR_A_BRAND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,25 @@ class Vocabulary:
         )
 
     def find(self, told: Sequence[str]) -> list[Named]:
-        """All names in words that `told_words` gives, but for those inside of longer ones."""
+        """All names in words that `told_words` gives, but for those inside of longer ones.
+
+        A brand counts inside of a value, too: "Kensington lock" is a kind of lock, and named so.
+        """
         found = [
             Named(start, end, phrase)
             for start in range(len(told))
             for end in range(start + 1, min(start + self.longest, len(told)) + 1)
             if (phrase := self.phrases.get(" ".join(told[start:end]))) is not None
         ]
-        return [one for one in found if not any(_inside(one, other) for other in found)]
+        return [
+            one
+            for one in found
+            if not any(
+                _inside(one, other)
+                and (self.is_facet(other.phrase) or not self.brands[one.phrase].size)
+                for other in found
+            )
+        ]
 
     def split(self, told: Sequence[str]) -> list[int]:
         """Words as nothing but names, longest first; none where a word is left."""
@@ -113,17 +127,19 @@ class Vocabulary:
     def means_brand(self, phrase: int, columns: ProductColumns) -> bool:
         """Whether a phrase is a brand rather than a category or a value.
 
-        "apple" may be a brand and a fruit: it is what more products are. A value that the products
-        of the brand have themselves says nothing against it.
+        "apple" may be a brand and a fruit: it is what more products are. Values weigh less against
+        a brand, since products of others are made for it; those that its own products have say
+        nothing against it.
         """
         own = columns.brands.having.together(self.brands[phrase])
-        others = np.concatenate(
-            [
-                columns.categories.having.together(self.categories[phrase]),
-                columns.values.having.together(self.values[phrase]),
-            ]
+        of_category, of_value = (
+            len(np.setdiff1d(labels.having.together(rows[phrase]), own))
+            for rows, labels in (
+                (self.categories, columns.categories),
+                (self.values, columns.values),
+            )
         )
-        return len(own) > len(np.setdiff1d(others, own))
+        return len(own) > of_category + of_value / _FOR_A_BRAND
 
     def products(self, phrase: int, columns: ProductColumns) -> Products:
         """`(products,)` which have what a phrase names, whatever that is."""
@@ -149,7 +165,7 @@ def told_words(text: str, analyzer: Analyzer) -> list[str]:
     """
     words = analyzer.words(text)
     told = [word for word in words if not analyzer.is_stopword(word)] or words
-    return [base_form(word, analyzer) for word in told]
+    return [shared_form(word, analyzer) for word in told]
 
 
 def _phrase(name: str, analyzer: Analyzer) -> str:

@@ -12,18 +12,33 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from reelshelf.indexer.search.forms import shared_form
 from reelshelf.indexer.search.labels import Products
-from reelshelf.indexer.text import Analyzer, Numbers, Rows, Strings, Texts, base_form, code_of
+from reelshelf.indexer.text import Analyzer, Numbers, Rows, Strings, Texts, code_of
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.media import Vectors
 
-# How often a word counts that stands in a field: chosen on folds of judged queries
-# (docs/benchmarks.md).
-_TITLE, _BRAND, _CATEGORY, _VALUES, _DESCRIPTION = 6, 2, 2, 2, 3
 # How fast a word's repetition stops to count, and how much a long text is worth less for it.
 _K1, _B = 2.0, 0.75
 # So many words a code may be cut into: "AB-12/34 X".
 _CODE_PARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWeights:
+    """How often a word counts that stands in a field.
+
+    Chosen on folds of judged queries (`benchmarks.relevance --folds`).
+    """
+
+    title: int = 6
+    brand: int = 2
+    category: int = 2
+    values: int = 2
+    description: int = 3
+
+
+SHIPPED = FieldWeights()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,9 +47,8 @@ class ProductWords:
 
     `worth` of word `i` are `worth[starts[i] : starts[i + 1]]`, in the products of the same places
     of `owners`: its part of a score, of which `rarity[i]` is the most. `titled` are the products in
-    whose title each word is, `named` those in whose title, brand, category or values it is.
-    `title_weight`, `(n,)`, is the rarity of all words of a title. `codes` are SKUs in the form that
-    they have in a text, `coded` the product of each.
+    whose title each word is, `title_weight`, `(n,)`, is the rarity of all words of a title. `codes`
+    are SKUs in the form that they have in a text, `coded` the product of each.
     """
 
     words: Strings
@@ -43,23 +57,23 @@ class ProductWords:
     starts: npt.NDArray[np.int64]
     rarity: npt.NDArray[np.float32]
     titled: Rows
-    named: Rows
     title_weight: npt.NDArray[np.float32]
     codes: Strings
     coded: npt.NDArray[np.int32]
 
     @classmethod
-    def read(cls, products: Iterable[Product], analyzer: Analyzer) -> "ProductWords":
+    def read(
+        cls, products: Iterable[Product], analyzer: Analyzer, weights: FieldWeights = SHIPPED
+    ) -> "ProductWords":
         """The words of products in order."""
         first: dict[str, int] = {}
         texts: list[npt.NDArray[np.int32]] = []
         titles: list[npt.NDArray[np.int32]] = []
-        names: list[npt.NDArray[np.int32]] = []
         codes: dict[str, int] = {}
 
         def numbers(text: str | None) -> list[int]:
             return [
-                first.setdefault(base_form(word, analyzer), len(first))
+                first.setdefault(shared_form(word, analyzer), len(first))
                 for word in analyzer.words(text or "")
             ]
 
@@ -67,30 +81,28 @@ class ProductWords:
             if (code := code_of(product, analyzer)) is not None:
                 codes[code] = place
             fields = (
-                (_TITLE, numbers(product.title)),
-                (_BRAND, numbers(product.brand)),
-                (_CATEGORY, numbers(" . ".join(product.category))),
-                (_VALUES, numbers(" . ".join(value for _, value in product.attributes))),
-                (_DESCRIPTION, numbers(product.description)),
+                (weights.title, numbers(product.title)),
+                (weights.brand, numbers(product.brand)),
+                (weights.category, numbers(" . ".join(product.category))),
+                (weights.values, numbers(" . ".join(value for _, value in product.attributes))),
+                (weights.description, numbers(product.description)),
             )
             flat = np.array([number for _, own in fields for number in own], np.int32)
             texts.append(np.repeat(flat, [times for times, own in fields for _ in own]))
             titles.append(np.unique(np.array(fields[0][1], np.int32)))
-            names.append(np.unique(flat[: len(flat) - len(fields[-1][1])]))
         ranked = sorted(first)
         rank = np.empty(len(first), np.int32)
         rank[[first[word] for word in ranked]] = np.arange(len(first))
         scored = _scored([rank[text] for text in texts], len(first))
-        titled, named = (Rows.of([rank[n].tolist() for n in own]) for own in (titles, names))
+        titled = Rows.of([rank[own].tolist() for own in titles])
         rarity = _rarity(np.diff(scored[2]), len(texts))
-        weights = np.bincount(titled.owners(), rarity[titled.values], minlength=len(texts))
+        said = np.bincount(titled.owners(), rarity[titled.values], minlength=len(texts))
         return cls(
             Strings(Texts.of(ranked)),
             *scored,
             rarity,
             titled.inverted(len(first)),
-            named.inverted(len(first)),
-            weights.astype(np.float32),
+            said.astype(np.float32),
             Strings.of(codes),
             np.array([codes[code] for code in sorted(codes)], np.int32),
         )
@@ -146,13 +158,13 @@ class ProductWords:
         return [int(self.coded[code]) for code in found if code is not None]
 
     def having(self, words: Sequence[str]) -> Products:
-        """`(products,)` which have all of some words in their names, categories and values."""
+        """`(products,)` which have all of some words, whatever says them."""
         found = np.ones(len(self), bool)
         for word in words:
             number = self.words.get(word)
             own = np.zeros(len(self), bool)
             if number is not None:
-                own[self.named[number]] = True
+                own[self.owners[self.starts[number] : self.starts[number + 1]]] = True
             found &= own
         return found
 

@@ -64,7 +64,7 @@ def _answer_json(found: "Answer") -> dict[str, object]:
 
 def query_json(query: "Query") -> dict[str, object]:
     """How a text was understood."""
-    price = query.price
+    price = query.price or query.foreign
     return {
         "text": query.text,
         "corrected": query.corrected,
@@ -73,12 +73,18 @@ def query_json(query: "Query") -> dict[str, object]:
         "price": price and {
             "least": price.least,
             "most": price.most,
-            "currencies": sorted(price.currencies or ()) or None,
+            "currency": query.currency,
+            "filters": query.price is not None,
         },
         "brands": list(query.brands),
         "categories": list(query.categories),
         "values": list(query.values),
         "excluded": list(query.excluded),
+        "otherwise": [
+            {"words": " ".join(one.words), "as": [" ".join(other) for other in one.alternatives]}
+            for one in query.concepts
+            if one.alternatives
+        ],
         "notes": list(query.notes),
     }  # fmt: skip
 

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from reelshelf.indexer.search.prices import FoundPrice, PriceRange, currencies_of, find_price
 
-EUROS, DOLLARS = frozenset({"EUR"}), frozenset({"USD"})
-YEN, YUAN = frozenset({"JPY"}), frozenset({"CNY"})
+EUROS, DOLLARS, YEN, YUAN = ("EUR",), ("USD",), ("JPY",), ("CNY",)
 
 
-def bounded(rest: str, least: str | None, most: str | None) -> FoundPrice:
+def bounded(
+    rest: str, least: str | None, most: str | None, shop: tuple[str, ...] = EUROS
+) -> FoundPrice:
     bounds = [Decimal(bound) if bound else None for bound in (least, most)]
-    return FoundPrice(rest, PriceRange(*bounds))
+    return FoundPrice(rest, PriceRange(*bounds), shop[0])
 
 
 @pytest.mark.parametrize(
@@ -188,9 +189,9 @@ def test_a_price_is_the_right_way_round(
     ],
 )
 def test_a_price_is_understood_in_every_language(
-    text: str, shop: frozenset[str], least: str | None, most: str | None, rest: str
+    text: str, shop: tuple[str, ...], least: str | None, most: str | None, rest: str
 ) -> None:
-    assert find_price(text, shop) == bounded(rest, least, most)
+    assert find_price(text, shop) == bounded(rest, least, most, shop)
 
 
 @pytest.mark.parametrize(
@@ -238,14 +239,34 @@ def test_a_currency_that_the_shop_does_not_use_filters_nothing_and_is_named() ->
     found = find_price("lamp under 100 dollars", EUROS)
     assert (found.text, found.price) == ("lamp", None)
     assert found.left_out == ("under 100 dollars",)
+    assert found.foreign is not None
+    assert found.foreign.most == 100
 
 
 def test_a_dollar_is_that_of_the_shop() -> None:
-    assert find_price("lamp under $100", frozenset({"CAD"})).price == PriceRange(None, Decimal(100))
+    assert find_price("lamp under $100", ("CAD",)).price == PriceRange(None, Decimal(100))
+
+
+@pytest.mark.parametrize(
+    ("text", "shop", "currency"),
+    [
+        ("lamp under 50", ("EUR", "SEK"), "EUR"),
+        ("lamp under 50 kr", ("EUR", "SEK"), "SEK"),
+        ("lamp under 50 kr", ("EUR",), "SEK"),
+        ("lamp under $50", ("CAD",), "CAD"),
+        ("lamp under $50", ("EUR",), "USD"),
+        ("lamp under 50 €", ("USD",), "EUR"),
+        ("lamp under ¥50", ("CNY",), "CNY"),
+        ("lamp", ("EUR",), None),
+        ("lamp under 50 euro", (), "EUR"),
+    ],
+)
+def test_a_price_is_in_one_currency(text: str, shop: tuple[str, ...], currency: str | None) -> None:
+    assert find_price(text, shop).currency == currency
 
 
 def test_in_a_shop_of_two_currencies_a_price_admits_its_own() -> None:
-    price = find_price("skor under 300 kr", frozenset({"EUR", "SEK"})).price
+    price = find_price("skor under 300 kr", ("EUR", "SEK")).price
     assert price is not None
     assert price.admits(Decimal(299), "SEK")
     assert not price.admits(Decimal(299), "EUR")
@@ -253,7 +274,7 @@ def test_in_a_shop_of_two_currencies_a_price_admits_its_own() -> None:
 
 
 def test_a_shop_that_names_no_currency_takes_any() -> None:
-    assert find_price("tea under 2000 yen", frozenset()).price == PriceRange(None, Decimal(2000))
+    assert find_price("tea under 2000 yen", ()).price == PriceRange(None, Decimal(2000))
 
 
 @pytest.mark.parametrize(("name", "codes"), [("€", {"EUR"}), ("eur", {"EUR"}), ("XDR", {"XDR"})])

@@ -124,7 +124,7 @@ def test_what_a_filter_leaves_out_holds_no_field() -> None:
 def test_what_is_not_wanted_is_left_out() -> None:
     query = ANALYZER.analyze("tempo running shoe not red")
     assert (query.text, query.excluded) == ("tempo running shoe", ("red",))
-    red = ProductRelevance(SEARCHED).named("red")
+    red = ProductRelevance(SEARCHED).having("red")
     skus = [item.product.sku for item in CATALOG.products]
     assert {sku for sku, named in zip(skus, red, strict=True) if named} == {"SHOE-R", "BOOT"}
 
