@@ -50,11 +50,11 @@ class Asked:
         return near & self.admitted
 
     def scores(self) -> npt.NDArray[np.float32]:
-        """`(n,)` how products are listed."""
+        """`(n,)` how products are listed, whatever filters say."""
         found = self.near.mixed(_LEXICAL)
         if self.broad is not None:
             found = np.where(self.broad, 1.0 + found, found)
-        return np.asarray(np.where(self.admitted, found, 0.0), np.float32)
+        return np.asarray(found, np.float32)
 
 
 class ProductSearch:
@@ -105,7 +105,8 @@ class ProductSearch:
     def list(self, asked: Asked) -> Numbers:
         """The places of the products to be shown, best first; of equals by SKU.
 
-        They are the relevant ones, and those that come half as near as the best one.
+        They are the relevant ones, and those that come half as near as the best one, filters or
+        not: a filter leaves the rest of a list as it is.
         """
         scores = asked.scores()
         shown = asked.relevant | (scores >= max(_AS_NEAR * scores.max(initial=0.0), _LEAST))

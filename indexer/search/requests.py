@@ -45,6 +45,8 @@ class SearchRequest:
             raise InputError(f"page_size: got {self.page_size}; it must be from 1 to {_MOST}")
         if self.sort not in SORTS:
             raise InputError(f"sort: got {self.sort!r}; it must be one of {', '.join(SORTS)}")
+        if self.rows == "videos" and self.sort in ("price", "-price"):
+            raise InputError("sort: videos have no price; list products by it")
         if self.rows not in ROWS:
             raise InputError(f"rows: got {self.rows!r}; it must be one of {', '.join(ROWS)}")
 

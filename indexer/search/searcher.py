@@ -37,7 +37,7 @@ from reelshelf.indexer.search.retrievers import (
     Question,
     Retriever,
 )
-from reelshelf.indexer.search.segments import SearchedSegments
+from reelshelf.indexer.search.segments import SEGMENT_VECTORS, SearchedSegments
 from reelshelf.indexer.search.video_list import ListedVideo, list_videos
 from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos, Videos
 from reelshelf.indexer.store.nearest import nearest
@@ -135,7 +135,8 @@ class Searcher:
             models.text.space,
             self._knows if encoders.text else None,
         )
-        self._segments = SearchedSegments(snapshot.table("segments"), release, self._videos)
+        vectors = {name: release.index_of("segments", name) for name in SEGMENT_VECTORS}
+        self._segments = SearchedSegments(snapshot.table("segments"), vectors, self._videos)
         stats = read_visual_stats(store, release.visual_stats_id)
         self._space = WhitenedSpace(stats) if stats else None
         self._pictures = snapshot.table("product_images")
@@ -260,6 +261,8 @@ class Searcher:
             page.now_ms,
             each_of,
         )
+        if request.sort == "newest":
+            listed.sort(key=lambda one: -float(self._videos.published[one.video]))
         shown = listed[page.offset : page.offset + request.page_size]
         hits = tuple(map(self._hit, shown))
         query = found.asked.query if found.asked else None

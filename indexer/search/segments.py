@@ -17,13 +17,14 @@ from reelshelf.indexer.search.videos import Places, SearchedVideos, Videos
 from reelshelf.indexer.store.nearest import query_for
 from reelshelf.indexer.store.tables import among
 from reelshelf.schemas.media import Vectors
-from reelshelf.schemas.release import Release
+from reelshelf.schemas.release import VectorIndex
 
 # So many videos may be named in a filter.
 _MOST_NAMED = 2_000
 # How many moments are asked for to find one video, at first; and at most, for all of them.
 _MOMENTS_OF_A_VIDEO, _MOST = 4, 20_000
 _MORE = 4
+SEGMENT_VECTORS = ("text_vector", "frame_vector")
 _SHOWN = ["video_key", "start_ms", "end_ms", "text"]
 
 
@@ -48,10 +49,10 @@ Ask = Callable[[int, str | None], pa.Table]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchedSegments:
-    """The moments of a release."""
+    """The moments of a release; `indexes` says of its vector columns how they are searched."""
 
     table: Table
-    release: Release
+    indexes: Mapping[str, VectorIndex]
     videos: SearchedVideos
 
     def matching(
@@ -77,7 +78,7 @@ class SearchedSegments:
         columns: Sequence[str],
     ) -> Hits:
         """Moments of up to `depth` videos by the cosine of one vector column."""
-        index = self.release.index_of("segments", column)
+        index = self.indexes[column]
 
         def ask(limit: int, where: str | None) -> pa.Table:
             query = query_for(self.table, column, vector, index)

@@ -14,17 +14,44 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from reelshelf.indexer.search.query import Query
-    from reelshelf.indexer.search.results import Answer, SearchHit
+    from reelshelf.indexer.search.requests import SearchRequest
+    from reelshelf.indexer.search.results import Answer, ProductHit, SearchHit
     from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+    from reelshelf.schemas.media import Pixels
 
 
 def add_search(commands: Commands) -> None:
     """Add it to the command line."""
-    sub = add_command(commands, "search", "find videos by words or by a picture", _search)
+    sub = add_command(
+        commands, "search", "find videos or products by words, a picture, or both", _search
+    )
     sub.add_argument("text", nargs="?", metavar="TEXT", help="what a shopper would type")
-    sub.add_argument("--image", type=Path, metavar="FILE", help="a picture instead of words")
+    sub.add_argument("--image", type=Path, metavar="FILE", help="a picture, alone or with TEXT")
+    sub.add_argument("--rows", choices=("videos", "products"), default="videos", help="(videos)")
+    sub.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help='only results that are so: "brand=Acme|Norda", "price=10..20", "color=red", '
+        '"category=Home > Kitchen", "kind=live", "published=2026-01-01.."; may be repeated',
+    )
+    sub.add_argument("--category", metavar="C", help="the same as --filter category=C")
+    sub.add_argument(
+        "--facet",
+        action="append",
+        default=[],
+        metavar="FIELD",
+        help="count the results by brand, category or an attribute; may be repeated",
+    )
+    sub.add_argument(
+        "--sort",
+        choices=("relevance", "price", "-price", "newest"),
+        default="relevance",
+        help="the order of what is relevant (relevance)",
+    )
     sub.add_argument("-k", type=int, default=10, metavar="N", help="how many results (10)")
-    sub.add_argument("--category", metavar="C", help="only videos that sell from this category")
+    sub.add_argument("--cursor", metavar="C", help="the next page, as the one before has it")
     add_as_typed(sub)
 
 
@@ -34,22 +61,39 @@ def add_as_typed(sub: argparse.ArgumentParser) -> None:
 
 
 def _search(args: argparse.Namespace) -> None:
-    if (args.text is None) == (args.image is None):
-        raise ConfigError("search: give either TEXT or --image FILE")
+    from reelshelf.indexer.search.filters import read_filter
+    from reelshelf.indexer.search.requests import SearchRequest
+
+    if args.text is None and args.image is None:
+        raise ConfigError("search: give TEXT, --image FILE, or both")
     if args.k < 1:
         raise ConfigError(f"search: -k: got {args.k}; it must be at least 1")
-    found = find(
-        snapshot_of(args),
-        args.text,
-        args.image,
-        k=args.k,
-        category=args.category,
+    given = [*args.filter, *([f"category={args.category}"] if args.category else [])]
+    request = SearchRequest(
+        text=args.text,
+        image=_picture(args.image) if args.image is not None else None,
+        rows=args.rows,
+        filter=read_filter(given),
+        facets=tuple(args.facet),
+        sort=args.sort,
+        page_size=args.k,
+        cursor=args.cursor,
         correct=not args.as_typed,
     )
+    found = find(snapshot_of(args), request)
     if args.json:
         print_json(_answer_json(found))
     else:
         _show_answer(args.text or str(args.image), found, console())
+
+
+def _picture(path: Path) -> "Pixels":
+    from reelshelf.indexer.extract.pictures import load_picture
+
+    try:
+        return load_picture(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"search: --image {path}: {error}") from error
 
 
 def _answer_json(found: "Answer") -> dict[str, object]:
@@ -58,7 +102,11 @@ def _answer_json(found: "Answer") -> dict[str, object]:
         "outside_filters": found.outside_filters,
         "query": query_json(found.query) if found.query else None,
         "hits": [asdict(hit) for hit in found.hits],
+        "products": [asdict(hit) for hit in found.products],
         "closest": [asdict(hit) for hit in found.closest],
+        "facets": [asdict(facet) for facet in found.facets],
+        "total": found.total,
+        "next_cursor": found.next_cursor,
     }
 
 
@@ -89,32 +137,18 @@ def query_json(query: "Query") -> dict[str, object]:
     }  # fmt: skip
 
 
-def find(
-    snapshot: "ReleaseSnapshot",
-    text: str | None,
-    image: Path | None,
-    *,
-    k: int,
-    category: str | None,
-    correct: bool = True,
-) -> "Answer":
+def find(snapshot: "ReleaseSnapshot", request: "SearchRequest") -> "Answer":
     """Search a release with the models that it names."""
-    from reelshelf.indexer.extract.pictures import load_picture
     from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
     from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
 
     config = snapshot.config
-    if text is not None:
-        encoders = QueryEncoders(text=load_text_encoder(config), joint_text=load_joint_text(config))
-        searcher = Searcher(snapshot, encoders)
-        return searcher.search_text(text, k=k, category=category, correct=correct)
-    assert image is not None
-    try:
-        pixels = load_picture(image)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"search: --image {image}: {error}") from error
-    encoders = QueryEncoders(image=load_image_encoder(config))
-    return Searcher(snapshot, encoders).search_image(pixels, k=k, category=category)
+    encoders = QueryEncoders(
+        load_text_encoder(config) if request.text is not None else None,
+        load_image_encoder(config) if request.image is not None else None,
+        load_joint_text(config) if request.text is not None else None,
+    )
+    return Searcher(snapshot, encoders).search(request)
 
 
 def _show_answer(title: str, found: "Answer", console: "Console") -> None:
@@ -124,11 +158,20 @@ def _show_answer(title: str, found: "Answer", console: "Console") -> None:
     for line in told(found.query) if found.query else ():
         console.print(plain(line))
     if found.answered:
-        console.print(_hit_table(title, found.hits))
+        shown = _product_table(title, found.products) if found.products else None
+        console.print(shown or _hit_table(title, found.hits))
+        for facet in found.facets:
+            counts = [f"{value.name} ({value.count})" for value in facet.values]
+            counts += [f"none ({facet.without})"] if facet.without else []
+            console.print(plain(f"{facet.field}: {', '.join(counts)}"))
+        if found.next_cursor:
+            console.print(
+                plain(f"{found.total} in all; the next ones: --cursor {found.next_cursor}")
+            )
         return
     why = "nothing in the shop comes near it"
     if found.outside_filters:
-        why = "what comes near it lies outside the price or the category that was asked for"
+        why = "what comes near it lies outside the price or the filters that were asked for"
     console.print(plain(f"{title}: nothing found; {why}"))
     if found.closest:
         console.print(_hit_table("What came closest", found.closest))
@@ -166,3 +209,17 @@ def _hit_table(title: str, hits: "Sequence[SearchHit]") -> "Table":
         rows.append([str(place), hit.video_id, moment, f"{hit.score:.2f}", sold, why, found])
     columns = ["", "video", "moment", "score", "sells", "evidence", "found by"]
     return make_table(title, columns, rows)
+
+
+def _product_table(title: str, hits: "Sequence[ProductHit]") -> "Table":
+    """Found products: price, variants, and the videos that sell them."""
+    from reelshelf.jobs.cli.tables import make_table
+
+    rows = []
+    for place, hit in enumerate(hits, start=1):
+        price = f"{hit.price} {hit.currency or ''}".strip() if hit.price is not None else ""
+        others = f"{len(hit.variants)} variants" if hit.variants else ""
+        more = hit.video_count - len(hit.videos)
+        videos = ", ".join(hit.videos) + (f" and {more} more" if more else "")
+        rows.append([str(place), hit.sku, hit.title, price, others, f"{hit.score:.2f}", videos])
+    return make_table(title, ["", "sku", "title", "price", "", "score", "videos"], rows)

@@ -1,0 +1,74 @@
+"""Requests that cannot be answered are refused in words, and so are cursors of something else."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelshelf.indexer.search.filters import read_filter
+from reelshelf.indexer.search.requests import SearchRequest, next_cursor, read_cursor
+from reelshelf.schemas.errors import InputError
+
+REQUEST = SearchRequest("red shoes", page_size=3)
+
+
+def test_pages_follow_each_other_to_the_end() -> None:
+    offsets = []
+    request: SearchRequest | None = REQUEST
+    while request is not None:
+        page = read_cursor(request, "r1", 5)
+        assert page.now_ms == 5
+        offsets.append(page.offset)
+        cursor = next_cursor(request, "r1", page, 8)
+        request = replace(REQUEST, cursor=cursor) if cursor else None
+    assert offsets == [0, 3, 6]
+
+
+def test_a_cursor_of_something_else_is_refused() -> None:
+    cursor = next_cursor(REQUEST, "r1", read_cursor(REQUEST, "r1", 5), 8)
+    with pytest.raises(InputError, match="of release r1, which is not searched any more"):
+        read_cursor(replace(REQUEST, cursor=cursor), "r2", 5)
+    with pytest.raises(InputError, match="of another request"):
+        read_cursor(replace(REQUEST, text="blue shoes", cursor=cursor), "r1", 5)
+    other = read_filter(["brand=Acme"])
+    with pytest.raises(InputError, match="of another request"):
+        read_cursor(replace(REQUEST, filter=other, cursor=cursor), "r1", 5)
+
+
+@given(st.text(max_size=60))
+def test_any_text_as_a_cursor_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="cursor"):
+        read_cursor(replace(REQUEST, cursor=text), "r1", 5)
+
+
+@pytest.mark.parametrize(
+    ("given_", "why"),
+    [
+        ({"text": None}, "neither a text nor a picture"),
+        ({"page_size": 0}, "page_size: got 0"),
+        ({"sort": "cheap"}, "sort: got 'cheap'"),
+        ({"rows": "shops"}, "rows: got 'shops'"),
+        ({"sort": "price"}, "videos have no price"),
+    ],
+)
+def test_an_odd_request_is_refused(given_: dict[str, object], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        replace(REQUEST, **given_)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("brand", "write it as field=value"),
+        ("=Acme", "write it as field=value"),
+        ("price=10", "write a range"),
+        ("price=..", "write a range"),
+        ("price=cheap..dear", "'cheap' is no amount"),
+        ("published=soon..", "write dates as"),
+        ("kind=film", "kind is one of video, live"),
+    ],
+)
+def test_an_odd_filter_is_refused(text: str, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        read_filter([text])

@@ -1,0 +1,105 @@
+"""Moments are looked for inside of a filter: what it leaves out takes no place, by real Lance."""
+
+import uuid
+from pathlib import Path
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+import pytest
+from lancedb.query import MatchQuery
+
+from reelshelf.indexer.search import segments
+from reelshelf.indexer.search.segments import SearchedSegments
+from reelshelf.indexer.search.videos import SearchedVideos
+from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.release import VectorIndex
+from tests.support.catalogs import videos_of
+
+pytestmark = pytest.mark.integration
+
+VIDEOS, MOMENTS, DIM = 1000, 3, 16
+DEPTH = 5
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Vectors:
+    drawn = np.random.default_rng(7).normal(size=(VIDEOS * MOMENTS, DIM))
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), np.float32)
+
+
+@pytest.fixture(scope="module")
+def videos() -> SearchedVideos:
+    return videos_of(sorted(str(uuid.UUID(int=n << 96)) for n in range(VIDEOS)))
+
+
+@pytest.fixture(scope="module")
+def searched(
+    vectors: Vectors, videos: SearchedVideos, tmp_path_factory: pytest.TempPathFactory
+) -> SearchedSegments:
+    keys = np.repeat(list(videos.keys), MOMENTS)
+    starts = np.tile(np.arange(MOMENTS) * 1000, VIDEOS)
+    # Video n says "kettle" as often as the rest of n by nine tells.
+    texts = [" ".join(["kettle"] * (n // MOMENTS % 9) + ["pot"]) for n in range(len(keys))]
+    rows = pa.table(
+        {
+            "video_key": pa.array(keys, pa.string()),
+            "start_ms": starts,
+            "end_ms": starts + 1000,
+            "text": texts,
+            "text_vector": pa.FixedSizeListArray.from_arrays(vectors.ravel(), DIM),
+        }
+    )
+    folder: Path = tmp_path_factory.mktemp("moments")
+    table = lancedb.connect(str(folder)).create_table("segments", rows)
+    table.to_lance().create_scalar_index("text", "INVERTED")
+    table.checkout_latest()
+    index = VectorIndex(table="segments", column="text_vector", kind="flat", rows=len(keys))
+    return SearchedSegments(table, {"text_vector": index}, videos)
+
+
+def masks() -> list[np.ndarray]:
+    rng = np.random.default_rng(3)
+    return [rng.random(VIDEOS) < share for share in (0.5, 0.1, 0.01, 0.003)]
+
+
+@pytest.mark.parametrize("named", [2000, 3], ids=["named in the filter", "looked for among more"])
+@pytest.mark.parametrize("number", range(4))
+def test_the_nearest_inside_of_a_filter_are_found(
+    searched: SearchedSegments,
+    vectors: Vectors,
+    number: int,
+    named: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(segments, "_MOST_NAMED", named)
+    mask = masks()[number]
+    for query in vectors[:20]:
+        best = (vectors @ query).reshape(VIDEOS, MOMENTS).max(axis=1)
+        inside = np.flatnonzero(mask)
+        wanted = inside[np.argsort(-best[inside])][:DEPTH]
+        found = searched.nearest("text_vector", query, mask, DEPTH, [])
+        assert list(dict.fromkeys(found.videos.tolist())) == wanted.tolist()
+
+
+def test_depth_counts_videos_and_not_moments(searched: SearchedSegments, vectors: Vectors) -> None:
+    found = searched.nearest("text_vector", vectors[0], None, 40 * DEPTH, [])
+    assert len(set(found.videos.tolist())) == 40 * DEPTH
+    assert len(found) > 40 * DEPTH
+
+
+def test_words_are_looked_for_inside_of_a_filter(searched: SearchedSegments) -> None:
+    every = searched.matching(MatchQuery("kettle", "text"), None, DEPTH, [])
+    assert {place % 9 for place in every.videos.tolist()} == {8}
+    mask = np.arange(VIDEOS) % 9 == 1
+    inside = searched.matching(MatchQuery("kettle", "text"), mask, DEPTH, [])
+    assert {place % 9 for place in inside.videos.tolist()} == {1}
+    assert len(set(inside.videos.tolist())) == DEPTH
+
+
+def test_a_filter_that_lets_nothing_in_finds_nothing(
+    searched: SearchedSegments, vectors: Vectors
+) -> None:
+    nothing = np.zeros(VIDEOS, bool)
+    assert not len(searched.nearest("text_vector", vectors[0], nothing, DEPTH, []))
+    assert not len(searched.matching(MatchQuery("kettle", "text"), nothing, DEPTH, []))
