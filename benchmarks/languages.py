@@ -244,7 +244,7 @@ def _words_found(snapshot: ReleaseSnapshot, shop: Shop) -> float:
     """Of the moments whose subtitle has a word of a title: the share that full text finds."""
     analyzer = IcuAnalyzer([shop.language])
     videos = SearchedVideos.of_table(snapshot.scan("videos", VIDEO_COLUMNS))
-    segments = SearchedSegments(snapshot.table("segments"), {}, videos)
+    segments = SearchedSegments(snapshot.table("segments"), {}, has_terms=True, videos=videos)
     full_text = ByWords(segments, analyzer, lambda _: 1.0)
     wanted = found = 0
     for title in shop.titles:

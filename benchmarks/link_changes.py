@@ -29,7 +29,8 @@ from benchmarks.link_growth import (
     write_shop,
 )
 from reelshelf.indexer.index.candidates import candidates_among
-from reelshelf.indexer.index.linkers import opened, save
+from reelshelf.indexer.index.linkers import opened
+from reelshelf.indexer.store import shared
 from reelshelf.indexer.store.catalog_files import catalog_in
 
 _OF_EACH = 100
@@ -71,7 +72,7 @@ def prepare(folder: Path, count: int) -> None:
     write_shop(shop, after / "catalog", changes)
     stats = stats_of(shop, before)
     for place in (before, after):
-        save(linker_with(stats, place, indexed=True), place)
+        shared.save(linker_with(stats, place, indexed=True), place)
 
 
 def night(folder: Path, count: int, videos: int) -> Night:

@@ -38,6 +38,7 @@ from reelshelf.indexer.linking.calibration import default_calibration
 from reelshelf.indexer.linking.candidates import AllGroups
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import fit_visual_stats, term_shares_of
+from reelshelf.indexer.store import shared
 from reelshelf.indexer.store.catalog_files import catalog_in, new_mapped, new_vectors, write_rows
 from reelshelf.indexer.text.analyzer import analyzer_of
 from reelshelf.indexer.text.counts import counts_of
@@ -340,7 +341,7 @@ def prepare(folder: Path, count: int) -> Prepared:
     write_shop(shop, folder / "catalog")
     with own_memory() as peak:
         began = time.process_time()
-        linkers.save(_linker(shop, folder, indexed=True), folder)
+        shared.save(_linker(shop, folder, indexed=True), folder)
         return Prepared(time.process_time() - began, peak[0])
 
 

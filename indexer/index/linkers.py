@@ -1,46 +1,31 @@
 """Linkers that processes share: made once on a node, as files that each of them maps.
 
-A linker is arrays and little else. It is pickled with its arrays beside it (PEP 574), and who opens
-it maps these: they are read when they are needed, and however many processes link, they are in
-memory once. What a node has made stays until another catalog is linked on it.
+A linker is arrays and little else. What a node has made stays until another catalog is linked on
+it.
 """
 
-import fcntl
-import io
 import logging
-import mmap
-import os
-import pickle
-import shutil
-import stat
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from reelshelf.indexer.index.candidates import FLAT_UP_TO, candidates_among, candidates_for
 from reelshelf.indexer.linking import link as linking
 from reelshelf.indexer.linking.link import Linker
 from reelshelf.indexer.linking.visual_stats import PlaceFor, in_memory
-from reelshelf.indexer.store.catalog_files import mapped, new_mapped, read_catalog
+from reelshelf.indexer.store import shared
+from reelshelf.indexer.store.catalog_files import new_mapped, read_catalog
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.visual_stats import read_visual_stats
 from reelshelf.indexer.text.analyzer import AnalyzerKind
 from reelshelf.schemas.calibration import Calibration
 from reelshelf.schemas.config import Config, LinkingConfig, StorageConfig
-from reelshelf.schemas.errors import StoreError
 from reelshelf.schemas.keys import file_sha256, fingerprint
 
 _LOG = logging.getLogger(__name__)
-_LINKER, _ARRAYS, _CATALOG, _PICTURES = "linker.pickle", "arrays.bin", "catalog", "pictures.npy"
-_MADE, _IN_USE, _MAKING = "made", "in-use", "making"
-_ALIGNED = 64
+_CATALOG, _PICTURES = "catalog", "pictures.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +152,12 @@ def prepared(recipe: LinkerRecipe) -> Path:
 
     Raises StoreError where the folder for all of them is somebody else's.
     """
-    root = _root(recipe.storage)
-    folder = root / recipe.name
-    with _locked(root / _MAKING):
-        if not (folder / _MADE).exists():
-            _make_room(root)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            _LOG.info("a linker is prepared in %s", folder)
-            save(_made(recipe, folder), folder)
-            (folder / _MADE).touch()
-        _HELD.setdefault(folder, _hold(folder))
-    return folder
+
+    def make(folder: Path) -> Linker:
+        _LOG.info("a linker is prepared in %s", folder)
+        return _made(recipe, folder)
+
+    return shared.prepared("linkers", recipe.name, make, recipe.storage)
 
 
 def _made(recipe: LinkerRecipe, folder: Path | None) -> Linker:
@@ -204,89 +183,8 @@ def _made(recipe: LinkerRecipe, folder: Path | None) -> Linker:
     )
 
 
-class _Pickler(pickle.Pickler):
-    """Pickles arrays that are whole files as their paths."""
-
-    def reducer_override(self, value: Any) -> Any:
-        # A part of a mapped array has another array below it, and is pickled as any other.
-        below: object = getattr(value, "base", None)
-        if isinstance(value, np.memmap) and isinstance(below, mmap.mmap):
-            value.flush()
-            return mapped, (Path(str(value.filename)),)
-        return NotImplemented
-
-
-def save(linker: Linker, folder: Path) -> None:
-    """Write a linker into a folder, its arrays apart."""
-    buffers: list[pickle.PickleBuffer] = []
-    body = io.BytesIO()
-    _Pickler(body, protocol=5, buffer_callback=buffers.append).dump(linker)
-    spans, end = [], 0
-    with (folder / _ARRAYS).open("wb") as file:
-        for buffer in buffers:
-            end += file.write(b"\0" * (-end % _ALIGNED))
-            size = file.write(buffer.raw())
-            spans.append((end, end + size))
-            end += size
-        file.write(b"\0")  # an empty file cannot be mapped
-    with (folder / _LINKER).open("wb") as file:
-        pickle.dump(spans, file)
-        file.write(body.getbuffer())
-
-
 def opened(folder: Path) -> Linker:
     """The linker that lies in a folder of this user's; its arrays are mapped."""
-    with (folder / _ARRAYS).open("rb") as file:
-        arrays = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    with (folder / _LINKER).open("rb") as file:
-        spans = pickle.load(file)  # noqa: S301 - of this user, in a folder that nobody else writes to
-        found = pickle.load(file, buffers=[arrays[a:b] for a, b in spans])  # noqa: S301
+    found = shared.opened(folder)
     assert isinstance(found, Linker)
     return found
-
-
-# Folders in use by this process, with what holds them.
-_HELD: dict[Path, int] = {}
-
-
-def _root(storage: StorageConfig | None) -> Path:
-    """The folder of all linkers of this user on this node, which nobody else may write to."""
-    above = Path((storage and storage.spool_dir) or tempfile.gettempdir())
-    root = above / f"reelshelf-linkers-{os.getuid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
-    found = root.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise StoreError(
-            f"{root}: is another user's, or others may write to it: remove it, or name another "
-            "folder for temporary files by storage.spool_dir"
-        )
-    return root
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _hold(folder: Path) -> int:
-    """Keep a folder from being removed for as long as this process runs."""
-    held = os.open(folder / _IN_USE, os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(held, fcntl.LOCK_SH)
-    return held
-
-
-def _make_room(root: Path) -> None:
-    """Remove the linkers that no process uses."""
-    for folder in filter(Path.is_dir, root.iterdir()):
-        if folder in _HELD:
-            os.close(_HELD.pop(folder))
-        held = os.open(folder / _IN_USE, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(held)

@@ -4,7 +4,7 @@ A query looks at every link and shows a few. Scores, products and moments are ar
 in the table it was read from until somebody asks for a link by its place.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +36,8 @@ class SearchedLinks:
     is none. `modal`, `(n, 5)`, are the probabilities by each of `MODALITIES`. `groups` are ids of
     groups of variants, "" for a product alone; `unknown` says where it is not known which of them
     is shown, `corrected` where an override stands behind the link. `sure` are those that count,
-    `sold` for each video its sure links to products that are there, surest first. `record` makes a
-    link of a place.
+    `sold` for each video its sure links to products that are there, surest first. `rows`
+    are what they were read from.
     """
 
     videos: Places
@@ -51,7 +51,13 @@ class SearchedLinks:
     corrected: npt.NDArray[np.bool_]
     sure: npt.NDArray[np.bool_]
     sold: Rows
-    record: Callable[[int], ProductLink]
+    rows: pa.Table | Sequence[ProductLink]
+
+    def record(self, place: int) -> ProductLink:
+        """A link with all that is known of it."""
+        if isinstance(self.rows, pa.Table):
+            return links_from(self.rows.slice(place, 1))[0]
+        return self.rows[place]
 
     @classmethod
     def of_table(
@@ -74,7 +80,7 @@ class SearchedLinks:
             _flags(pc.equal(links["variant"], VariantState.UNKNOWN.value)),
             _flags(pc.is_valid(pc.struct_field(links["override"], "verdict"))),
             (above, len(videos)),
-            lambda place: links_from(links.slice(place, 1))[0],
+            links,
         )
 
     @classmethod
@@ -102,7 +108,7 @@ class SearchedLinks:
             np.array([link.variant is VariantState.UNKNOWN for link in links], np.bool_),
             np.array([link.override is not None for link in links], np.bool_),
             (above, len(videos)),
-            links.__getitem__,
+            links,
         )
 
     def __len__(self) -> int:
@@ -125,7 +131,7 @@ def _made(
     unknown: npt.NDArray[np.bool_],
     corrected: npt.NDArray[np.bool_],
     counted: tuple[float, int],
-    record: Callable[[int], ProductLink],
+    rows: pa.Table | Sequence[ProductLink],
 ) -> SearchedLinks:
     above, count = counted
     sure = scores >= above
@@ -145,7 +151,7 @@ def _made(
         corrected,
         sure,
         sold,
-        record,
+        rows,
     )
 
 

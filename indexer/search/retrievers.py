@@ -6,18 +6,16 @@ offline profile words and frames share no space, so words reach pictures through
 to product text, product to the videos linked to it.
 """
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from lancedb.query import MatchQuery
 
 from reelshelf.indexer.search.links import SearchedLinks
+from reelshelf.indexer.search.moments import Hits, Moments, within_depth
 from reelshelf.indexer.search.query import Query
-from reelshelf.indexer.search.segments import Hits, SearchedSegments, within_depth
 from reelshelf.indexer.search.videos import Places, Videos
 from reelshelf.indexer.text import TERM_LENGTH, Analyzer
 from reelshelf.schemas.media import Vectors
@@ -115,11 +113,10 @@ class ByProducts:
 class ByWords:
     """Full text over what is written and said: candidates by BM25, scored by coverage.
 
-    Stores of the icu analyzer index the terms that it makes of a moment's text, older ones the text
-    itself. `weight` says how much a word narrows down what is asked for.
+    `weight` says how much a word narrows down what is asked for.
     """
 
-    segments: SearchedSegments
+    moments: Moments
     analyzer: Analyzer
     weight: Callable[[str], float]
 
@@ -136,64 +133,46 @@ class ByWords:
 
     def has(self, word: str) -> bool:
         """Whether any moment has a word, said or written."""
-        hits = self.segments.matching(self._match(word, [word]), None, 1, [])
-        return bool(len(hits))
+        return bool(len(self.moments.matching(list(self._forms(word)), word, None, 1)))
 
     def worded(self, text: str, admitted: Videos | None, depth: int) -> Candidates | None:
         """Moments that have words of a text; None where it has none."""
         asked = list(dict.fromkeys(self.analyzer.words(text)))
         if not asked:
             return None
-        columns = ["terms"] if self._has_terms else []
-        hits = self.segments.matching(self._match(text, asked), admitted, depth, columns)
+        words = list(dict.fromkeys(form for word in asked for form in self._forms(word)))
+        hits = self.moments.matching(words, text, admitted, depth)
         best = float(hits.scores.max(initial=0.0)) or 1.0
         total = sum(map(self.weight, asked)) or 1.0
         shares = np.array(
             [
                 sum(self.weight(word) for word in asked if stored & self._forms(word)) / total
-                for stored in self._stored(hits)
+                for stored in (set(terms.split()) for terms in hits.terms)
             ]
         )
         # The score is a power of the share: one word of eight in common is no match, however rare
         # it is. BM25 orders what covers the query equally well.
         return Candidates.of_hits(hits, shares**_PARTIAL * (0.9 + 0.1 * hits.scores / best))
 
-    @property
-    def _has_terms(self) -> bool:
-        return self.analyzer.kind == "icu"
-
     def _forms(self, word: str) -> frozenset[str]:
         # Old indexes have words as they were written, and no other form of them.
-        if not self._has_terms:
+        if self.analyzer.kind != "icu":
             return frozenset([word])
         return frozenset(form[:TERM_LENGTH] for form in self.analyzer.forms(word))
-
-    def _stored(self, hits: Hits) -> list[set[str]]:
-        if self._has_terms:
-            return [set((terms or "").split()) for terms in hits.cells["terms"].to_pylist()]
-        return [set(self.analyzer.words(text)) for text in hits.texts]
-
-    def _match(self, text: str, asked: Sequence[str]) -> MatchQuery:
-        """The text is words and never syntax."""
-        if self._has_terms:
-            forms = dict.fromkeys(form for word in asked for form in self._forms(word))
-            return MatchQuery(" ".join(forms), "terms")
-        # The index holds words as they were written, with their accents.
-        return MatchQuery(unicodedata.normalize("NFC", text), "text")
 
 
 @dataclass(frozen=True, slots=True)
 class ByMeaning:
     """The vectors of what moments say; `scale` brings their cosines to those of MiniLM."""
 
-    segments: SearchedSegments
+    moments: Moments
     scale: float
 
     def find(self, question: Question, admitted: Videos | None, depth: int) -> Candidates | None:
         """Moments whose text says what the question says."""
         if question.text is None:
             return None
-        hits = self.segments.nearest("text_vector", question.text, admitted, depth, [])
+        hits = self.moments.nearest("text_vector", question.text, admitted, depth, whole=False)
         return Candidates.of_hits(hits, np.maximum(hits.scores, 0.0) / self.scale)
 
 
@@ -201,21 +180,19 @@ class ByMeaning:
 class ByFrames:
     """Frame vectors. Pictures are compared in the whitened space, where the release has one."""
 
-    segments: SearchedSegments
+    moments: Moments
     space: WhitenedSpace | None
 
     def find(self, question: Question, admitted: Videos | None, depth: int) -> Candidates | None:
         """Moments that look like what is asked for."""
         if question.frame is None:
             return None
-        column = "frame_vector"
-        wanted = [column] if question.is_picture and self.space is not None else []
-        hits = self.segments.nearest(column, question.frame, admitted, depth, wanted)
+        whole = question.is_picture and self.space is not None
+        hits = self.moments.nearest("frame_vector", question.frame, admitted, depth, whole=whole)
         scores = hits.scores
-        if wanted and self.space is not None and len(hits):
-            frames = np.array(hits.cells[column].to_pylist(), np.float32)
-            whitened = self.space.of_frames(frames) @ self.space.of_queries(question.frame)
-            scores = whitened.astype(np.float64)
+        if self.space is not None and hits.vectors is not None and len(hits):
+            frames = self.space.of_frames(hits.vectors)
+            scores = (frames @ self.space.of_queries(question.frame)).astype(np.float64)
         return Candidates.of_hits(hits, np.maximum(scores, 0.0))
 
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from lancedb.table import Table
 
-from reelshelf.indexer.search.catalog import SearchedCatalog
+from reelshelf.indexer.search.arrays import shared_arrays
 from reelshelf.indexer.search.facets import count_facets
 from reelshelf.indexer.search.features import Ranker, shipped_ranker
 from reelshelf.indexer.search.filters import Filter, admitted
 from reelshelf.indexer.search.labels import Products
-from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
+from reelshelf.indexer.search.links import SearchedLinks
+from reelshelf.indexer.search.moments import VECTORS, Moments
 from reelshelf.indexer.search.product_search import Asked, ProductSearch
 from reelshelf.indexer.search.query import Query
 from reelshelf.indexer.search.requests import Page, SearchRequest, next_cursor, read_cursor
@@ -37,14 +37,13 @@ from reelshelf.indexer.search.retrievers import (
     Question,
     Retriever,
 )
-from reelshelf.indexer.search.segments import SEGMENT_VECTORS, SearchedSegments
+from reelshelf.indexer.search.segments import SearchedSegments
 from reelshelf.indexer.search.video_list import ListedVideo, list_videos
-from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos, Videos
+from reelshelf.indexer.search.videos import Videos
 from reelshelf.indexer.store.nearest import nearest
-from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
-from reelshelf.indexer.text import CatalogIndex, Numbers, analyzer_of
+from reelshelf.indexer.text import Numbers, analyzer_of
 from reelshelf.models.protocols import ImageEncoder, TextEncoder
 from reelshelf.schemas.config import SearchConfig
 from reelshelf.schemas.errors import ConfigError, SpaceMismatch
@@ -118,16 +117,12 @@ class Searcher:
         self._encoders = encoders
         self._config = config or snapshot.config.search
         self._ranker = ranker or shipped_ranker(self._config)
-        kind = snapshot.config.text.analyzer
-        catalog = CatalogIndex.of(read_products(store, snapshot.versions), kind)
-        self._catalog = SearchedCatalog.of(catalog)
+        arrays = shared_arrays(snapshot)
+        self._catalog, self._videos = arrays.catalog, arrays.videos
         self._columns = columns = self._catalog.columns
-        self._videos = SearchedVideos.of_table(snapshot.scan("videos", VIDEO_COLUMNS))
-        above = snapshot.link_above
-        if links is None:
-            released = snapshot.scan("links", LINK_COLUMNS)
-            self._links = SearchedLinks.of_table(released, self._videos, columns, above)
-        else:
+        self._links = arrays.links
+        if links is not None:
+            above = snapshot.link_above
             self._links = SearchedLinks.of_records(links, self._videos, columns, above)
         self._products = ProductSearch(
             self._catalog,
@@ -135,19 +130,23 @@ class Searcher:
             models.text.space,
             self._knows if encoders.text else None,
         )
-        vectors = {name: release.index_of("segments", name) for name in SEGMENT_VECTORS}
-        self._segments = SearchedSegments(snapshot.table("segments"), vectors, self._videos)
+        kind = snapshot.config.text.analyzer
+        moments: Moments | None = arrays.moments
+        if moments is None:
+            indexes = {name: release.index_of("segments", name) for name in VECTORS}
+            table = snapshot.table("segments")
+            moments = SearchedSegments(table, indexes, kind == "icu", self._videos)
         stats = read_visual_stats(store, release.visual_stats_id)
         self._space = WhitenedSpace(stats) if stats else None
         self._pictures = snapshot.table("product_images")
-        languages = (*catalog.analyzer.languages, *_languages(snapshot.table("segments")))
+        languages = (*self._catalog.analyzer.languages, *arrays.languages)
         analyzer = analyzer_of(kind, languages)
-        self._by_words = ByWords(self._segments, analyzer, self._products.relevance.weight)
+        self._by_words = ByWords(moments, analyzer, self._products.relevance.weight)
         known: Mapping[str, Retriever] = {
             "product": ByProducts(self._links),
             "lexical": self._by_words,
-            "semantic": ByMeaning(self._segments, cosine_scale(models.text.space)),
-            "visual": ByFrames(self._segments, self._space),
+            "semantic": ByMeaning(moments, cosine_scale(models.text.space)),
+            "visual": ByFrames(moments, self._space),
         }
         self._retrievers = {name: own for name, own in known.items() if getattr(self._config, name)}
         counting = self._links.counting
@@ -462,14 +461,6 @@ class Searcher:
             tuple(skus) if links.unknown[first] else (),
             bool(links.corrected[first]),
         )
-
-
-def _languages(segments: Table) -> list[str]:
-    """The languages that moments are in, in the memory of a piece of the column."""
-    found: set[str] = set()
-    for batch in segments.to_lance().to_batches(columns=["language"]):
-        found.update(code for code in batch["language"].unique().to_pylist() if code)
-    return sorted(found)
 
 
 def _same_space(

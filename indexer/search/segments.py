@@ -1,11 +1,12 @@
-"""The moments of a release, searched in Lance: by words, and by vectors.
+"""The moments of a large release, searched in Lance: by words, and by vectors.
 
 Filters are pushed down. Where they let few videos in, Lance looks at the moments of those alone;
 where they let many in, it is asked for more until enough of them are among what it finds.
 """
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,12 @@ import pyarrow as pa
 from lancedb.query import MatchQuery
 from lancedb.table import Table
 
-from reelshelf.indexer.search.videos import Places, SearchedVideos, Videos
+from reelshelf.indexer.search.moments import Hits, within_depth
+from reelshelf.indexer.search.videos import SearchedVideos, Videos
 from reelshelf.indexer.store.nearest import query_for
+from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.tables import among
+from reelshelf.indexer.text import analyzer_of
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.release import VectorIndex
 
@@ -24,23 +28,7 @@ _MOST_NAMED = 2_000
 # How many moments are asked for to find one video, at first; and at most, for all of them.
 _MOMENTS_OF_A_VIDEO, _MOST = 4, 20_000
 _MORE = 4
-SEGMENT_VECTORS = ("text_vector", "frame_vector")
 _SHOWN = ["video_key", "start_ms", "end_ms", "text"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Hits:
-    """m moments, best first. `scores` are cosines, or BM25; `cells` other columns by name."""
-
-    videos: Places
-    starts: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
-    texts: Sequence[str]
-    scores: npt.NDArray[np.float64]
-    cells: Mapping[str, pa.ChunkedArray]
-
-    def __len__(self) -> int:
-        return len(self.videos)
 
 
 # What asks Lance for a number of rows, inside of a filter if there is one.
@@ -49,48 +37,57 @@ Ask = Callable[[int, str | None], pa.Table]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchedSegments:
-    """The moments of a release; `indexes` says of its vector columns how they are searched."""
+    """The moments of a release. `indexes` says of its vector columns how they are searched.
+
+    `has_terms` tells stores of the icu analyzer, which index the terms that it makes of a text;
+    older ones index the text itself.
+    """
 
     table: Table
     indexes: Mapping[str, VectorIndex]
+    has_terms: bool
     videos: SearchedVideos
 
     def matching(
-        self, match: MatchQuery, admitted: Videos | None, depth: int, columns: Sequence[str]
+        self, words: Sequence[str], text: str, admitted: Videos | None, depth: int
     ) -> Hits:
-        """Moments of up to `depth` videos by their words; cells of `columns` come with them."""
+        """As `Moments` says."""
+        columns = [*_SHOWN, "_score"]
+        if self.has_terms:
+            match, columns = MatchQuery(" ".join(words), "terms"), [*columns, "terms"]
+        else:
+            # The index holds words as they were written, with their accents.
+            match = MatchQuery(unicodedata.normalize("NFC", text), "text")
 
         def ask(limit: int, where: str | None) -> pa.Table:
-            query = self.table.search(match, query_type="fts").select([*_SHOWN, *columns, "_score"])
+            query = self.table.search(match, query_type="fts").select(columns)
             if where is not None:
                 query = query.where(where, prefilter=True)
             return query.limit(limit).to_arrow()
 
         rows = self._rows(ask, admitted, depth)
-        return self._hits(rows, rows["_score"].to_numpy().astype(np.float64), columns)
+        hits = self._hits(rows, rows["_score"].to_numpy().astype(np.float64))
+        if self.has_terms:
+            return replace(hits, terms=rows["terms"].fill_null("").to_pylist())
+        analyzer = analyzer_of("simple")
+        return replace(hits, terms=[" ".join(analyzer.words(own)) for own in hits.texts])
 
     def nearest(
-        self,
-        column: str,
-        vector: Vectors,
-        admitted: Videos | None,
-        depth: int,
-        columns: Sequence[str],
+        self, column: str, vector: Vectors, admitted: Videos | None, depth: int, *, whole: bool
     ) -> Hits:
-        """Moments of up to `depth` videos by the cosine of one vector column."""
+        """As `Moments` says."""
         index = self.indexes[column]
 
         def ask(limit: int, where: str | None) -> pa.Table:
             query = query_for(self.table, column, vector, index)
-            query = query.select([*_SHOWN, *columns, "_distance"])
+            query = query.select([*_SHOWN, *([column] if whole else []), "_distance"])
             if where is not None:
                 query = query.where(where, prefilter=True)
             return query.limit(limit).to_arrow()
 
-        if not index.rows:
-            return self._hits(_NOTHING, np.zeros(0), ())
         rows = self._rows(ask, admitted, depth)
-        return self._hits(rows, 1.0 - rows["_distance"].to_numpy().astype(np.float64), columns)
+        hits = self._hits(rows, 1.0 - rows["_distance"].to_numpy().astype(np.float64))
+        return replace(hits, vectors=vector_matrix(rows[column])) if whole else hits
 
     def _rows(self, ask: Ask, admitted: Videos | None, depth: int) -> pa.Table:
         """The first rows of up to `depth` videos that are let in."""
@@ -115,32 +112,11 @@ class SearchedSegments:
                 return rows.take(kept)
             limit = min(limit * _MORE, _MOST)
 
-    def _hits(
-        self, rows: pa.Table, scores: npt.NDArray[np.float64], columns: Sequence[str]
-    ) -> Hits:
+    def _hits(self, rows: pa.Table, scores: npt.NDArray[np.float64]) -> Hits:
         return Hits(
             self.videos.places(rows["video_key"]),
             rows["start_ms"].to_numpy(),
             rows["end_ms"].to_numpy(),
             rows["text"].fill_null("").to_pylist(),
             scores,
-            {name: rows[name] for name in columns},
         )
-
-
-_NOTHING = pa.table(
-    {
-        "video_key": pa.array([], pa.string()),
-        "start_ms": pa.array([], pa.int64()),
-        "end_ms": pa.array([], pa.int64()),
-        "text": pa.array([], pa.string()),
-    }
-)
-
-
-def within_depth(videos: Places, depth: int) -> Places:
-    """The places of the moments of the first `depth` videos, in order."""
-    _, first, which = np.unique(videos, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.intp)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return np.flatnonzero(rank[which] < depth)

@@ -93,13 +93,13 @@ class ProductWords:
         ranked = sorted(first)
         rank = np.empty(len(first), np.int32)
         rank[[first[word] for word in ranked]] = np.arange(len(first))
-        scored = _scored([rank[text] for text in texts], len(first))
+        postings = scored([rank[text] for text in texts], len(first), k1=_K1, b=_B)
         titled = Rows.of([rank[own].tolist() for own in titles])
-        rarity = _rarity(np.diff(scored[2]), len(texts))
+        rarity = _rarity(np.diff(postings[2]), len(texts))
         said = np.bincount(titled.owners(), rarity[titled.values], minlength=len(texts))
         return cls(
             Strings(Texts.of(ranked)),
-            *scored,
+            *postings,
             rarity,
             titled.inverted(len(first)),
             said.astype(np.float32),
@@ -169,16 +169,20 @@ class ProductWords:
         return found
 
 
-def _scored(
-    texts: Sequence[npt.NDArray[np.int32]], words: int
+def scored(
+    texts: Sequence[npt.NDArray[np.int32]], words: int, *, k1: float, b: float
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """What each word is worth in each product that has it, by words."""
+    """BM25 of texts whose words are numbers below `words`.
+
+    What each word is worth in each text that has it, these texts, and where those of each word
+    begin.
+    """
     if not words:
         return np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64)
     # A searcher of arrays that are made already needs no scipy.
     from bm25s import BM25
 
-    index = BM25(k1=_K1, b=_B)
+    index = BM25(k1=k1, b=b)
     index.index((texts, {str(number): number for number in range(words)}), show_progress=False)
     found = index.scores
     return found["data"], found["indices"], found["indptr"].astype(np.int64)

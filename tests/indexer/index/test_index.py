@@ -12,10 +12,9 @@ import pytest
 
 from reelshelf.indexer.index.build import Builder, build_indexes
 from reelshelf.indexer.quality.measures import Candidate, measure, recalls_of
-from reelshelf.indexer.search.retrievers import by_vector
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.head import Lease
-from reelshelf.indexer.store.nearest import query_for
+from reelshelf.indexer.store.nearest import nearest, query_for
 from reelshelf.indexer.store.rows import vector_array, vector_matrix
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import Store
@@ -137,7 +136,8 @@ def test_thousands_of_rows_are_searched_through_the_index(grown: Grown) -> None:
     plan = query_for(table, "frame_vector", vector, index).limit(10).explain_plan(True)
     assert "ANNIvfPartition" in plan
     assert frame.name in plan
-    assert by_vector(table, "frame_vector", vector, index, 10)[0].score > 0.999
+    found = nearest(table, "frame_vector", vector, index, 10, ["video_key"])
+    assert found[0]["_distance"] < 0.001
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Linkers that processes share: made once, mapped by all, the same as one in memory."""
 
 import multiprocessing
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from reelshelf.indexer.index import linkers
 from reelshelf.indexer.index.linkers import LinkerRecipe, linker_of, prepared
 from reelshelf.indexer.quality.relinking import released_recipe, released_videos
-from reelshelf.indexer.store import releases
+from reelshelf.indexer.store import releases, shared
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
@@ -101,12 +100,12 @@ def test_a_store_that_is_made_anew_in_the_same_place_has_another_linker(tmp_path
 
 def test_files_are_made_once_and_made_anew_where_they_are_not_whole(recipe: LinkerRecipe) -> None:
     folder = prepared(recipe)
-    made = (folder / "linker.pickle").stat().st_ino
+    made = (folder / "object.pickle").stat().st_ino
     prepared(recipe)
-    assert (folder / "linker.pickle").stat().st_ino == made
+    assert (folder / "object.pickle").stat().st_ino == made
     # As a process leaves them that is killed while it makes them.
     (folder / "made").unlink()
-    (folder / "linker.pickle").write_bytes(b"half")
+    (folder / "object.pickle").write_bytes(b"half")
     prepared(recipe)
     assert linkers.opened(folder)
 
@@ -116,7 +115,7 @@ def test_what_a_process_uses_stays_and_what_none_uses_goes(
 ) -> None:
     other = replace(recipe, text_space="another")
     # Made here, and then used by another process alone.
-    os.close(linkers._HELD.pop(prepared(recipe)))
+    shared.release(prepared(recipe))
     context = multiprocessing.get_context("fork")
     done, ready = context.Event(), context.Event()
 
@@ -160,7 +159,7 @@ def test_a_linker_of_other_code_is_not_opened(
     """As after an upgrade: what lies on the node was pickled by the code before."""
     monkeypatch.setattr(linkers, "_code", lambda: "of the release before")
     old = prepared(recipe)
-    (old / "linker.pickle").write_bytes(b"cannot be opened any more")
+    (old / "object.pickle").write_bytes(b"cannot be opened any more")
     monkeypatch.undo()
     count_as_large(monkeypatch, 0)
     assert prepared(recipe) != old

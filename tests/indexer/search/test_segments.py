@@ -7,7 +7,6 @@ import lancedb
 import numpy as np
 import pyarrow as pa
 import pytest
-from lancedb.query import MatchQuery
 
 from reelshelf.indexer.search import segments
 from reelshelf.indexer.search.segments import SearchedSegments
@@ -55,7 +54,7 @@ def searched(
     table.to_lance().create_scalar_index("text", "INVERTED")
     table.checkout_latest()
     index = VectorIndex(table="segments", column="text_vector", kind="flat", rows=len(keys))
-    return SearchedSegments(table, {"text_vector": index}, videos)
+    return SearchedSegments(table, {"text_vector": index}, has_terms=False, videos=videos)
 
 
 def masks() -> list[np.ndarray]:
@@ -78,21 +77,21 @@ def test_the_nearest_inside_of_a_filter_are_found(
         best = (vectors @ query).reshape(VIDEOS, MOMENTS).max(axis=1)
         inside = np.flatnonzero(mask)
         wanted = inside[np.argsort(-best[inside])][:DEPTH]
-        found = searched.nearest("text_vector", query, mask, DEPTH, [])
+        found = searched.nearest("text_vector", query, mask, DEPTH, whole=False)
         assert list(dict.fromkeys(found.videos.tolist())) == wanted.tolist()
 
 
 def test_depth_counts_videos_and_not_moments(searched: SearchedSegments, vectors: Vectors) -> None:
-    found = searched.nearest("text_vector", vectors[0], None, 40 * DEPTH, [])
+    found = searched.nearest("text_vector", vectors[0], None, 40 * DEPTH, whole=False)
     assert len(set(found.videos.tolist())) == 40 * DEPTH
     assert len(found) > 40 * DEPTH
 
 
 def test_words_are_looked_for_inside_of_a_filter(searched: SearchedSegments) -> None:
-    every = searched.matching(MatchQuery("kettle", "text"), None, DEPTH, [])
+    every = searched.matching(["kettle"], "kettle", None, DEPTH)
     assert {place % 9 for place in every.videos.tolist()} == {8}
     mask = np.arange(VIDEOS) % 9 == 1
-    inside = searched.matching(MatchQuery("kettle", "text"), mask, DEPTH, [])
+    inside = searched.matching(["kettle"], "kettle", mask, DEPTH)
     assert {place % 9 for place in inside.videos.tolist()} == {1}
     assert len(set(inside.videos.tolist())) == DEPTH
 
@@ -101,5 +100,5 @@ def test_a_filter_that_lets_nothing_in_finds_nothing(
     searched: SearchedSegments, vectors: Vectors
 ) -> None:
     nothing = np.zeros(VIDEOS, bool)
-    assert not len(searched.nearest("text_vector", vectors[0], nothing, DEPTH, []))
-    assert not len(searched.matching(MatchQuery("kettle", "text"), nothing, DEPTH, []))
+    assert not len(searched.nearest("text_vector", vectors[0], nothing, DEPTH, whole=False))
+    assert not len(searched.matching(["kettle"], "kettle", nothing, DEPTH))

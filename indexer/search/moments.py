@@ -1,0 +1,206 @@
+"""The moments of a release, searched by words and by vectors inside of a filter.
+
+Those of a release of up to 200,000 are arrays: a query looks at all of them, which takes a few
+milliseconds and leaves out none. More are searched by the release's own indexes (`segments`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from reelshelf.indexer.search.videos import Places, SearchedVideos, Videos
+from reelshelf.indexer.search.words import scored
+from reelshelf.indexer.store.rows import vector_matrix
+from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+from reelshelf.indexer.text import Strings, Texts, analyzer_of, numbered
+from reelshelf.schemas.media import Vectors
+
+VECTORS = ("text_vector", "frame_vector")
+_MOST = 200_000
+_K1, _B = 1.2, 0.75
+# How many moments are looked through to find one video, at first.
+_MOMENTS_OF_A_VIDEO = 8
+_SHOWN = ["video_key", "start_ms", "end_ms", "text"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """m moments, best first. `scores` are cosines, or BM25.
+
+    `terms` are the words of each as full text has them, parted by spaces, where words were looked
+    for; `vectors`, `(m, dim)`, those that were asked for.
+    """
+
+    videos: Places
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    texts: Sequence[str]
+    scores: npt.NDArray[np.float64]
+    terms: Sequence[str] = ()
+    vectors: Vectors | None = None
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+
+class Moments(Protocol):
+    """What finds moments."""
+
+    def matching(
+        self, words: Sequence[str], text: str, admitted: Videos | None, depth: int
+    ) -> Hits:
+        """Moments of up to `depth` videos that have any of some words, each in all its forms.
+
+        `text` are the words as they were typed. `admitted`, `(videos,)`, are inside of a filter.
+        """
+        ...
+
+    def nearest(
+        self, column: str, vector: Vectors, admitted: Videos | None, depth: int, *, whole: bool
+    ) -> Hits:
+        """Moments of up to `depth` videos by the cosine of a vector column; `whole`: with these."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorColumn:
+    """The vectors of the moments that have one: `unit`, `(n, dim)`, of the moments in `places`."""
+
+    unit: Vectors
+    places: Places
+
+    @classmethod
+    def read(cls, column: pa.ChunkedArray) -> "VectorColumn":
+        """A column as it is stored: of unit length but for rounding."""
+        places = np.flatnonzero(column.is_valid().to_numpy())
+        vectors = vector_matrix(column.drop_null())
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return cls(np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32), places)
+
+    def of(self, places: Places) -> Vectors:
+        """The vectors of some moments that have one."""
+        return self.unit[np.searchsorted(self.places, places)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MomentArrays:
+    """m moments. `videos` are the places of theirs, times milliseconds; vectors by their columns.
+
+    `worth`, `owners` and `begins` are those of `words`, as `ProductWords` has them.
+    """
+
+    videos: Places
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    texts: Texts
+    terms: Texts
+    words: Strings
+    worth: npt.NDArray[np.float32]
+    owners: npt.NDArray[np.int32]
+    begins: npt.NDArray[np.int64]
+    vectors: Mapping[str, "VectorColumn"]
+
+    @classmethod
+    def fits(cls, snapshot: ReleaseSnapshot) -> bool:
+        """Whether a release has few enough."""
+        return snapshot.count("segments") <= _MOST
+
+    @classmethod
+    def read(cls, snapshot: ReleaseSnapshot, videos: SearchedVideos) -> "MomentArrays":
+        """Those of a release."""
+        has_terms = snapshot.config.text.analyzer == "icu"
+        rows = snapshot.scan("segments", [*_SHOWN, *VECTORS, *(["terms"] if has_terms else [])])
+        texts = _texts(rows["text"])
+        if has_terms:
+            terms = _texts(rows["terms"])
+        else:
+            analyzer = analyzer_of("simple")
+            terms = Texts.of(" ".join(analyzer.words(text)) for text in texts)
+        words, of_moments = numbered(own.split() for own in terms)
+        parts = np.split(of_moments.values, of_moments.starts[1:-1]) if len(terms) else []
+        return cls(
+            videos.places(rows["video_key"]),
+            rows["start_ms"].to_numpy(),
+            rows["end_ms"].to_numpy(),
+            texts,
+            terms,
+            words,
+            *scored(parts, len(words), k1=_K1, b=_B),
+            {name: VectorColumn.read(rows[name]) for name in VECTORS},
+        )
+
+    def matching(
+        self, words: Sequence[str], text: str, admitted: Videos | None, depth: int
+    ) -> Hits:
+        """As `Moments` says."""
+        del text
+        scores = np.zeros(len(self.videos), np.float32)
+        for word in words:
+            if (number := self.words.get(word)) is not None:
+                own = slice(self.begins[number], self.begins[number + 1])
+                scores[self.owners[own]] += self.worth[own]
+        places = self._best(np.where(self._inside(admitted), scores, 0.0), depth, above=0.0)
+        return self._hits(places, scores, terms=self.terms.some(places))
+
+    def nearest(
+        self, column: str, vector: Vectors, admitted: Videos | None, depth: int, *, whole: bool
+    ) -> Hits:
+        """As `Moments` says."""
+        own = self.vectors[column]
+        scores = np.full(len(self.videos), -np.inf, np.float32)
+        scores[own.places] = own.unit @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        inside = np.where(self._inside(admitted), scores, -np.inf)
+        places = self._best(inside, depth, above=-np.inf)
+        return self._hits(places, scores, vectors=own.of(places) if whole else None)
+
+    def _inside(self, admitted: Videos | None) -> npt.NDArray[np.bool_]:
+        inside = self.videos >= 0
+        return inside if admitted is None else inside & admitted[self.videos]
+
+    def _best(self, scores: Vectors, depth: int, *, above: float) -> Places:
+        """The places of the best moments of up to `depth` videos, best first."""
+        many = depth * _MOMENTS_OF_A_VIDEO
+        while True:
+            places = np.arange(len(scores))
+            if many < len(scores):
+                places = np.argpartition(-scores, many)[:many]
+            places = places[scores[places] > above]
+            places = places[np.lexsort((places, -scores[places]))]
+            kept = within_depth(self.videos[places], depth)
+            found = len(np.unique(self.videos[places[kept]]))
+            if found >= depth or many >= len(scores) or len(places) < many:
+                return places[kept]
+            many *= 4
+
+    def _hits(
+        self,
+        places: Places,
+        scores: Vectors,
+        terms: Sequence[str] = (),
+        vectors: Vectors | None = None,
+    ) -> Hits:
+        return Hits(
+            self.videos[places],
+            self.starts[places],
+            self.ends[places],
+            self.texts.some(places),
+            scores[places].astype(np.float64),
+            terms,
+            vectors,
+        )
+
+
+def within_depth(videos: Places, depth: int) -> Places:
+    """The places of the moments of the first `depth` videos, in order."""
+    _, first, which = np.unique(videos, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.intp)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return np.flatnonzero(rank[which] < depth)
+
+
+def _texts(column: pa.ChunkedArray) -> Texts:
+    return Texts(column.combine_chunks().cast(pa.large_string()).fill_null(""))
