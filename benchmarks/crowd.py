@@ -36,7 +36,7 @@ from reelshelf.indexer.store.links import released_links
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.text.languages import stopwords_of
-from reelshelf.models.registry import load_image_encoder, load_text_encoder
+from reelshelf.models.registry import load_image_encoder, load_query_encoder
 from reelshelf.schemas.config import Config, load_config
 
 _COMMON = [
@@ -114,7 +114,7 @@ def scored(
     """Links and answers of a release, by the scorer."""
     links = released_links(snapshot)
     write_lines(out / "links.jsonl", [link_line(video, link) for video, _, link in links])
-    encoders = QueryEncoders(load_text_encoder(config), load_image_encoder(config))
+    encoders = QueryEncoders(load_query_encoder(config), load_image_encoder(config))
     answers, _ = answer(Searcher(snapshot, encoders, config.search), folder)
     write_lines(out / "results.jsonl", answers)
     found = ask(scorer, folder, "--links", out / "links.jsonl", "--search", out / "results.jsonl")

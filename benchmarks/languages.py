@@ -36,7 +36,7 @@ from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.text.analyzer import IcuAnalyzer
 from reelshelf.jobs.engines import make_engine
-from reelshelf.models.registry import load_text_encoder
+from reelshelf.models.registry import load_query_encoder
 from reelshelf.schemas.config import Config, parse_config
 from reelshelf.schemas.media import Pixels
 
@@ -205,7 +205,7 @@ class Scores:
 def measure(shop: Shop, store: Path, config: Config, titles: dict[str, tuple[str, ...]]) -> Scores:
     """Ask a shop that was indexed."""
     snapshot = ReleaseSnapshot.open(str(store), config.storage)
-    searcher = Searcher(snapshot, QueryEncoders(text=load_text_encoder(snapshot.config)))
+    searcher = Searcher(snapshot, QueryEncoders(text=load_query_encoder(snapshot.config)))
     sold = [number for number in range(len(shop.titles)) if shop.selling(number)]
     recall = [_recall(searcher, shop.titles[n], shop.selling(n), 3) for n in sold]
     across = {

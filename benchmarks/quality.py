@@ -53,7 +53,7 @@ from reelshelf.indexer.quality.relinking import released_recipe, released_videos
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.jobs.engines import make_engine
-from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
+from reelshelf.models.registry import load_image_encoder, load_joint_text, load_query_encoder
 from reelshelf.schemas.calibration import SIGNALS_OF, Signal
 from reelshelf.schemas.config import Config, load_config
 from reelshelf.schemas.links import Modality, ProductLink
@@ -322,7 +322,7 @@ def search(shop: Shop, config: Config, scorer: Path, out: Path) -> dict[str, flo
     ids, clusters = [v.video_id for v in videos], [v.cluster for v in videos]
     write_lines(out / "dups.jsonl", duplicates(ids, clusters))
     encoders = QueryEncoders(
-        load_text_encoder(config), load_image_encoder(config), load_joint_text(config)
+        load_query_encoder(config), load_image_encoder(config), load_joint_text(config)
     )
     searcher = Searcher(shop.snapshot, encoders, config.search, [link for _, link in links])
     answer(searcher, shop.folder)  # a warm process

@@ -23,7 +23,7 @@ from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines import make_engine
-from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
+from reelshelf.models.registry import load_image_encoder, load_joint_text, load_query_encoder
 from reelshelf.schemas.config import Config, load_config
 from reelshelf.schemas.links import ProductLink
 
@@ -73,7 +73,7 @@ def run(folder: Path, store: str, out: Path, config: Config) -> None:
         duplicates(videos["video_id"].to_pylist(), videos["duplicate_cluster"].to_pylist()),
     )
     encoders = QueryEncoders(
-        load_text_encoder(config), load_image_encoder(config), load_joint_text(config)
+        load_query_encoder(config), load_image_encoder(config), load_joint_text(config)
     )
     searcher = Searcher(ReleaseSnapshot.of(opened, release), encoders, config.search)
     answers, taken = answer(searcher, folder)

@@ -29,7 +29,7 @@ from reelshelf.indexer.quality.labeled import LabeledPair, calibrate, fit_folds
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error
 from reelshelf.indexer.quality.relinking import released_recipe, released_videos
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
-from reelshelf.models.registry import load_image_encoder, load_text_encoder
+from reelshelf.models.registry import load_image_encoder, load_query_encoder
 from reelshelf.schemas.calibration import Calibration, Signal
 from reelshelf.schemas.config import Config, load_config
 from reelshelf.schemas.links import ProductLink
@@ -196,7 +196,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         out: Path = args.out or Path(scratch)
         shops = opened(args.shops, args.stores or Path(scratch), config)
-        encoders = QueryEncoders(load_text_encoder(config), load_image_encoder(config))
+        encoders = QueryEncoders(load_query_encoder(config), load_image_encoder(config))
         rows: dict[str, dict[str, float]] = {}
         scored: list[tuple[LabeledPair, float]] = []
         for named in shops:

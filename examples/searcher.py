@@ -10,7 +10,7 @@ import sys
 import lancedb
 from lancedb.table import Table
 
-from reelshelf.models.registry import load_text_encoder
+from reelshelf.models.registry import load_query_encoder
 from reelshelf.schemas.config import stored_config
 from reelshelf.schemas.release import Release
 from reelshelf.schemas.tables import SCHEMA_VERSION
@@ -41,7 +41,7 @@ class Searcher:
             )
         # Reads records of older versions too.
         release = Release.read(found[0]["record"])
-        encoder = load_text_encoder(stored_config(release.config, where=release.release_id))
+        encoder = load_query_encoder(stored_config(release.config, where=release.release_id))
         if encoder.ref.space != release.models.text.space:
             raise SystemExit(f"{encoder.ref.space} cannot search {release.models.text.space}")
         tables = {pin.name: self._pinned(pin.table, pin.version) for pin in release.tables}

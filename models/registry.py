@@ -75,6 +75,20 @@ def _minilm(choice: ModelChoice, config: Config) -> TextEncoder:
     )
 
 
+def _minilm_queries(choice: ModelChoice, config: Config) -> TextEncoder:
+    _fixed(choice)
+    del config
+    from reelshelf.models.minilm_query import MiniLMQueries
+
+    return MiniLMQueries()
+
+
+def _minilm_and_use_queries(choice: ModelChoice, config: Config) -> TextEncoder:
+    from reelshelf.models.summed import SummedEncoders
+
+    return SummedEncoders(_minilm_queries(choice, config), _use(choice, config))
+
+
 def _use(choice: ModelChoice, config: Config) -> TextEncoder:
     _fixed(choice)
     from reelshelf.models.use import UniversalSentenceEncoder
@@ -136,6 +150,12 @@ TEXT_ENCODERS: Mapping[str, Factory[TextEncoder]] = {
     "open_clip": _openclip,
     "use": _use,
 }
+# Those of single queries, where another computes the same vectors in less time.
+QUERY_ENCODERS: Mapping[str, Factory[TextEncoder]] = {
+    **TEXT_ENCODERS,
+    "minilm": _minilm_queries,
+    "minilm+use": _minilm_and_use_queries,
+}
 SPEECH_RECOGNIZERS: Mapping[str, Factory[SpeechRecognizer]] = {
     "whisper-tiny.en-wheel": _wheel_whisper,
     "whisper-base-wheel": _base_whisper,
@@ -176,8 +196,13 @@ def load_image_encoder(config: Config) -> ImageEncoder:
 
 
 def load_text_encoder(config: Config) -> TextEncoder:
-    """Only the sentence encoder, for a searcher."""
+    """Only the sentence encoder, for texts in numbers: those of a catalog."""
     return _where_it_can(_text, _wherever(config))
+
+
+def load_query_encoder(config: Config) -> TextEncoder:
+    """The sentence encoder for a searcher: one query at a time, and without torch where it can."""
+    return _where_it_can(_queries, _wherever(config))
 
 
 def load_joint_text(config: Config) -> TextEncoder | None:
@@ -233,6 +258,13 @@ def _ocr(config: Config) -> TextReader:
 
 def _text(config: Config) -> TextEncoder:
     return _sentences(config.models.text, "text", config)
+
+
+def _queries(config: Config) -> TextEncoder:
+    choice = config.models.text
+    encoder = _pick(QUERY_ENCODERS, choice, "text")(choice, config)
+    known.check_sentences(encoder)
+    return encoder
 
 
 def _joint_text(config: Config) -> TextEncoder | None:

@@ -15,7 +15,7 @@ from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.sources.queries import JudgedQuery
 from reelshelf.indexer.store.releases import config_of
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
+from reelshelf.models.registry import load_image_encoder, load_joint_text, load_query_encoder
 from reelshelf.schemas.errors import ConfigError
 from reelshelf.schemas.media import Pixels
 from reelshelf.schemas.release import JudgedQuality, Release
@@ -30,7 +30,7 @@ def released_encoders(release: Release, *, pictures: bool) -> QueryEncoders:
     """The encoders that a release names. Raises ModelUnavailable where they are not here."""
     config = config_of(release)
     return QueryEncoders(
-        text=load_text_encoder(config),
+        text=load_query_encoder(config),
         image=load_image_encoder(config) if pictures else None,
         joint_text=load_joint_text(config),
     )

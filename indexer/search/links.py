@@ -36,8 +36,9 @@ class SearchedLinks:
     is none. `modal`, `(n, 5)`, are the probabilities by each of `MODALITIES`. `groups` are ids of
     groups of variants, "" for a product alone; `unknown` says where it is not known which of them
     is shown, `corrected` where an override stands behind the link. `sure` are those that count,
-    `sold` for each video its sure links to products that are there, surest first. `rows`
-    are what they were read from.
+    `usable` the places of those of videos and products that are there, and `roots` the square roots
+    of all scores. `sold` has for each video its sure links to products that are there, surest
+    first. `rows` are what they were read from.
     """
 
     videos: Places
@@ -50,6 +51,8 @@ class SearchedLinks:
     unknown: npt.NDArray[np.bool_]
     corrected: npt.NDArray[np.bool_]
     sure: npt.NDArray[np.bool_]
+    usable: Places
+    roots: Vectors
     sold: Rows
     rows: pa.Table | Sequence[ProductLink]
 
@@ -117,7 +120,7 @@ class SearchedLinks:
     @property
     def counting(self) -> Places:
         """The places of sure links of videos and products that are there."""
-        return np.flatnonzero(self.sure & (self.products >= 0) & (self.videos >= 0))
+        return self.usable[self.sure[self.usable]]
 
 
 def _made(
@@ -135,7 +138,8 @@ def _made(
 ) -> SearchedLinks:
     above, count = counted
     sure = scores >= above
-    there = np.flatnonzero(sure & (products >= 0) & (videos >= 0))
+    usable = np.flatnonzero((products >= 0) & (videos >= 0))
+    there = usable[sure[usable]]
     # Surest first, and of equals by SKU.
     there = there[np.lexsort((products[there], -scores[there]))]
     sold = Rows.of_pairs(videos[there], there, count)
@@ -150,6 +154,8 @@ def _made(
         unknown,
         corrected,
         sure,
+        usable,
+        np.sqrt(scores).astype(np.float32),
         sold,
         rows,
     )

@@ -1,6 +1,6 @@
 """From scored videos to a list of results: one for each cluster, products spread."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,15 +41,16 @@ def price_fit(prices: npt.NDArray[np.float64], least: float, most: float) -> Vec
     return np.nan_to_num(np.clip(1.0 - away, 0.0, 1.0)).astype(np.float32)
 
 
-def diversify(
-    ranked: Sequence[Ranked], penalty: float, each_of: frozenset[int] = frozenset()
-) -> list[tuple[Ranked, list[int]]]:
-    """One result for each duplicate cluster, with the places of its others; products spread.
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """The best video of a duplicate cluster, and the places of its other ones, best first."""
 
-    First comes the best result of each product in `each_of`. The others are taken greedily; each
-    one that sells what an earlier one sold loses a little, as in maximal marginal relevance
-    (Carbonell and Goldstein, 1998).
-    """
+    best: Ranked
+    copies: tuple[int, ...]
+
+
+def one_of_each(ranked: Sequence[Ranked]) -> list[Clustered]:
+    """One result for each duplicate cluster, best first."""
     ordered = sorted(ranked, key=lambda r: (-r.score, r.video))
     best: dict[int, Ranked] = {}
     copies: dict[int, list[int]] = {}
@@ -58,16 +59,33 @@ def diversify(
             copies[item.cluster].append(item.video)
         else:
             best[item.cluster], copies[item.cluster] = item, []
-    remaining = list(best.values())
+    return [Clustered(item, tuple(copies[cluster])) for cluster, item in best.items()]
+
+
+def diversify(
+    results: Sequence[Clustered], penalty: float, each_of: frozenset[int] = frozenset()
+) -> Iterator[Clustered]:
+    """Results, best first and products spread, as many as are asked for.
+
+    First comes the best result of each product in `each_of`. The others are taken greedily; each
+    one that sells what an earlier one sold loses a little, as in maximal marginal relevance
+    (Carbonell and Goldstein, 1998).
+    """
+    remaining = list(results)
     shown: dict[int | None, int] = {}
-    result: list[tuple[Ranked, list[int]]] = []
     while remaining:
-        ahead = [r for r in remaining if r.product in each_of and r.product not in shown]
-        chosen = max(ahead or remaining, key=lambda r: r.score - _repeats(r, shown) * penalty)
+        ahead = [r for r in remaining if _is_due(r.best.product, each_of, shown)]
+        chosen = max(
+            ahead or remaining, key=lambda r: r.best.score - _repeats(r.best, shown) * penalty
+        )
         remaining.remove(chosen)
-        shown[chosen.product] = shown.get(chosen.product, 0) + 1
-        result.append((chosen, copies[chosen.cluster]))
-    return result
+        product = chosen.best.product
+        shown[product] = shown.get(product, 0) + 1
+        yield chosen
+
+
+def _is_due(product: int | None, each_of: frozenset[int], shown: Mapping[int | None, int]) -> bool:
+    return product in each_of and product not in shown
 
 
 def _repeats(item: Ranked, shown: Mapping[int | None, int]) -> int:

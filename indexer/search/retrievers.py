@@ -87,13 +87,12 @@ class ByProducts:
     def find(self, question: Question, admitted: Videos | None, depth: int) -> Candidates:
         """Moments of the likeliest links."""
         links = self.links
-        there = (links.products >= 0) & (links.videos >= 0)
-        if admitted is not None:
-            there &= admitted[links.videos]
-        places = np.flatnonzero(there)
-        asked = question.relevance[links.products[places]].astype(np.float64)
         # The root keeps doubtful links of what is asked for ahead of sure links of something else.
-        scores = asked * np.sqrt(links.scores[places])
+        places = links.usable
+        if admitted is not None:
+            places = places[admitted[links.videos[places]]]
+        asked: Vectors = question.relevance[links.products[places]] * links.roots[places]
+        scores = asked.astype(np.float64)
         kept = scores > _LEAST
         places, scores = places[kept], scores[kept]
         order = np.argsort(-scores, kind="stable")
@@ -128,8 +127,9 @@ class ByWords:
         # Full text ignores case: what differs in nothing else is asked once.
         if question.query.corrected.casefold() != texts[0].casefold():
             texts.append(question.query.corrected)
-        found = [self.worded(text, admitted, depth) for text in texts]
-        return joined([one for one in found if one is not None])
+        found = (self.worded(text, admitted, depth) for text in texts)
+        there = [one for one in found if one is not None]
+        return joined(there) if there else None
 
     def has(self, word: str) -> bool:
         """Whether any moment has a word, said or written."""
@@ -196,10 +196,8 @@ class ByFrames:
         return Candidates.of_hits(hits, np.maximum(scores, 0.0))
 
 
-def joined(found: Sequence[Candidates]) -> Candidates | None:
-    """What several questions of one retriever found."""
-    if not found:
-        return None
+def joined(found: Sequence[Candidates]) -> Candidates:
+    """What several found, one after the other. There is one at least."""
     return Candidates(
         np.concatenate([one.videos for one in found]),
         np.concatenate([one.scores for one in found]),

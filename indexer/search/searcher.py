@@ -39,7 +39,7 @@ from reelshelf.indexer.search.retrievers import (
 )
 from reelshelf.indexer.search.segments import SearchedSegments
 from reelshelf.indexer.search.video_list import ListedVideo, list_videos
-from reelshelf.indexer.search.videos import Videos
+from reelshelf.indexer.search.videos import Places, Videos
 from reelshelf.indexer.store.nearest import nearest
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
@@ -260,9 +260,10 @@ class Searcher:
             page.now_ms,
             each_of,
         )
+        shown = listed.page(page.offset, request.page_size)
         if request.sort == "newest":
-            listed.sort(key=lambda one: -float(self._videos.published[one.video]))
-        shown = listed[page.offset : page.offset + request.page_size]
+            newest = np.argsort(-self._videos.published[listed.videos].astype(float), kind="stable")
+            shown = listed.page_of(newest, page.offset, request.page_size)
         hits = tuple(map(self._hit, shown))
         query = found.asked.query if found.asked else None
         if found.asked is not None and not (hits and self._comes_near(found.asked, found)):
@@ -272,7 +273,7 @@ class Searcher:
             hits,
             (),
             query,
-            facets=self._facets_of_videos(request, listed, found),
+            facets=self._facets_of_videos(request, listed.videos, found),
             total=len(listed),
             next_cursor=next_cursor(request, self.release.release_id, page, len(listed)),
         )
@@ -411,11 +412,10 @@ class Searcher:
         return self._comes_near(free, _Found(question, free, everything, None, candidates))
 
     def _facets_of_videos(
-        self, request: SearchRequest, listed: Sequence[ListedVideo], found: _Found
+        self, request: SearchRequest, videos: Places, found: _Found
     ) -> tuple[Facet, ...]:
         if not request.facets:
             return ()
-        videos = np.array([one.video for one in listed], np.intp)
         places, sizes = self._links.sold.places(videos)
         products = self._links.products[self._links.sold.values[places]]
         results = np.repeat(np.arange(len(videos)), sizes)

@@ -1,17 +1,26 @@
 """From what retrievers found to the list of videos: features, scores, order, moments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from reelshelf.indexer.search.columns import ProductColumns
 from reelshelf.indexer.search.features import FEATURES, FeatureMatrix, Ranker
 from reelshelf.indexer.search.links import MODALITIES, SearchedLinks
 from reelshelf.indexer.search.prices import PriceRange
-from reelshelf.indexer.search.ranking import Ranked, diversify, freshness, price_fit
+from reelshelf.indexer.search.ranking import (
+    Clustered,
+    Ranked,
+    diversify,
+    freshness,
+    one_of_each,
+    price_fit,
+)
 from reelshelf.indexer.search.results import Moment
-from reelshelf.indexer.search.retrievers import Candidates
+from reelshelf.indexer.search.retrievers import Candidates, joined
 from reelshelf.indexer.search.videos import Places, SearchedVideos
 from reelshelf.schemas.config import SearchConfig
 from reelshelf.schemas.media import Vectors
@@ -40,14 +49,66 @@ class ListedVideo:
 class _Pool:
     """All moments that were found, of n videos: `rows` says which each is of.
 
-    `retrievers` numbers what found each, `weighed` is its score times that one's weight.
+    `retrievers` numbers what found each among `names`, `weighed` is its score times that one's
+    weight. `carriers`, `(n,)`, are the places of the links that led to the videos, -1 for none.
     """
 
+    names: tuple[str, ...]
     videos: Places
     rows: Places
     retrievers: Places
-    weighed: Vectors
+    weighed: npt.NDArray[np.float64]
     found: Candidates
+    carriers: Places
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoList:
+    """All results of a query, of which as many are ordered and told as are looked at.
+
+    `results` are one for each duplicate cluster, by score; `penalty` and `each_of` are those of
+    `diversify`.
+    """
+
+    results: Sequence[Clustered]
+    penalty: float
+    each_of: frozenset[int]
+    pool: "_Pool | None" = None
+    parts: Vectors | None = None
+    row_of: Mapping[int, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @property
+    def videos(self) -> Places:
+        """The places of the videos, by score."""
+        return np.array([one.best.video for one in self.results], np.intp)
+
+    def page(self, offset: int, size: int) -> list[ListedVideo]:
+        """Some results in their order."""
+        ordered = diversify(self.results, self.penalty, self.each_of)
+        return list(map(self._told, islice(ordered, offset, offset + size)))
+
+    def page_of(self, order: Places, offset: int, size: int) -> list[ListedVideo]:
+        """Some results in another order: `order` are their places among `videos`."""
+        return [self._told(self.results[place]) for place in order[offset : offset + size].tolist()]
+
+    def _told(self, one: Clustered) -> ListedVideo:
+        assert self.pool is not None
+        assert self.parts is not None
+        video = one.best.video
+        parts = self.parts[self.row_of[video]]
+        told = [(name, float(part)) for name, part in zip(FEATURES, parts, strict=True) if part]
+        row = int(np.searchsorted(self.pool.videos, video))
+        return ListedVideo(
+            video,
+            one.copies,
+            one.best.score,
+            tuple(sorted(told, key=lambda item: -item[1])),
+            int(self.pool.carriers[row]),
+            _moments(self.pool, row),
+        )
 
 
 def list_videos(
@@ -60,77 +121,58 @@ def list_videos(
     config: SearchConfig,
     now_ms: int,
     each_of: frozenset[int],
-) -> list[ListedVideo]:
-    """All results in order: one for each duplicate cluster, of the best `config.rerank` videos.
+) -> VideoList:
+    """One result for each duplicate cluster, of the best `config.rerank` videos.
 
     `each_of` are the places of products of which each is shown before any comes again.
     """
-    names = [name for name, own in found.items() if len(own)]
+    names = tuple(name for name, own in found.items() if len(own))
     if not names:
-        return []
-    pool = _pooled([found[name] for name in names], [getattr(config, name) for name in names])
+        return VideoList((), config.diversity_penalty, each_of)
+    weights = np.array([getattr(config, name) for name in names])
+    pool = _pooled(names, [found[name] for name in names], weights)
     scores = np.zeros((len(pool.videos), len(names)))
     np.maximum.at(scores, (pool.rows, pool.retrievers), pool.found.scores)
-    fused = scores @ np.array([getattr(config, name) for name in names])
-    best = np.sort(np.argsort(-fused, kind="stable")[: config.rerank])
-    carriers = _carriers(pool)
+    best = np.sort(np.argsort(-(scores @ weights), kind="stable")[: config.rerank])
+    carriers, chosen = pool.carriers[best], pool.videos[best]
     features = FeatureMatrix(FEATURES, np.zeros((len(best), len(FEATURES)), np.float32))
     for number, name in enumerate(names):
         features.column(name)[:] = scores[best, number]
-    _describe(
-        features, pool.videos[best], carriers[best], price, links, videos, columns, config, now_ms
-    )
+    _describe(features, chosen, carriers, price, links, videos, columns, config, now_ms)
     parts = ranker.parts(features)
     products = np.full(len(best), -1, np.intp)
-    linked = carriers[best] >= 0
-    products[linked] = links.products[carriers[best][linked]]
-    totals = parts.sum(axis=1)
-    row_of = {int(video): row for row, video in enumerate(pool.videos[best].tolist())}
+    products[carriers >= 0] = links.products[carriers[carriers >= 0]]
     ranked = [
-        Ranked(
-            video,
-            int(videos.clusters[video]),
-            float(totals[row]),
-            product if product >= 0 else None,
+        Ranked(video, cluster, score, product if product >= 0 else None)
+        for video, cluster, score, product in zip(
+            chosen.tolist(),
+            videos.clusters[chosen].tolist(),
+            parts.sum(axis=1).tolist(),
+            products.tolist(),
+            strict=True,
         )
-        for (video, row), product in zip(row_of.items(), products.tolist(), strict=True)
     ]
-    return [
-        ListedVideo(
-            item.video,
-            tuple(copies),
-            item.score,
-            _told(parts[row_of[item.video]]),
-            int(carriers[best[row_of[item.video]]]),
-            _moments(pool, int(best[row_of[item.video]]), names),
-        )
-        for item, copies in diversify(ranked, config.diversity_penalty, each_of)
-    ]
+    row_of = {video: row for row, video in enumerate(chosen.tolist())}
+    return VideoList(one_of_each(ranked), config.diversity_penalty, each_of, pool, parts, row_of)
 
 
-def _pooled(found: Sequence[Candidates], weights: Sequence[float]) -> _Pool:
-    sizes = [len(own) for own in found]
-    which = np.repeat(np.arange(len(found)), sizes)
-    every = Candidates(
-        np.concatenate([own.videos for own in found]),
-        np.concatenate([own.scores for own in found]),
-        np.concatenate([own.starts for own in found]),
-        np.concatenate([own.ends for own in found]),
-        [text for own in found for text in own.texts],
-        np.concatenate([own.links for own in found]),
-    )
+def _pooled(
+    names: tuple[str, ...], found: Sequence[Candidates], weights: npt.NDArray[np.float64]
+) -> _Pool:
+    which = np.repeat(np.arange(len(found)), [len(own) for own in found])
+    every = joined(found)
     videos, rows = np.unique(every.videos, return_inverse=True)
-    weighed = every.scores * np.array(weights)[which]
-    return _Pool(videos, rows, which, weighed, every)
+    weighed = every.scores * weights[which]
+    return _Pool(names, videos, rows, which, weighed, every, _carriers(every, rows))
 
 
-def _carriers(pool: _Pool) -> Places:
-    """`(n,)` the place of the best link that led to each video, -1 where none did."""
-    linked = np.flatnonzero(pool.found.links >= 0)
+def _carriers(found: Candidates, rows: Places) -> Places:
+    """For each video the place of the best link that led to it, -1 where none did."""
+    linked = np.flatnonzero(found.links >= 0)
     # The best one is written last.
-    linked = linked[np.argsort(pool.found.scores[linked], kind="stable")]
-    carriers = np.full(len(pool.videos), -1, np.intp)
-    carriers[pool.rows[linked]] = pool.found.links[linked]
+    linked = linked[np.argsort(found.scores[linked], kind="stable")]
+    carriers = np.full(int(rows.max(initial=-1)) + 1, -1, np.intp)
+    carriers[rows[linked]] = found.links[linked]
     return carriers
 
 
@@ -160,12 +202,7 @@ def _describe(
         features.column("price_fit")[rows] = price_fit(columns.prices[products], *asked)
 
 
-def _told(parts: Vectors) -> tuple[tuple[str, float], ...]:
-    told = [(name, float(part)) for name, part in zip(FEATURES, parts, strict=True) if part]
-    return tuple(sorted(told, key=lambda item: -item[1]))
-
-
-def _moments(pool: _Pool, row: int, names: Sequence[str]) -> tuple[Moment, ...]:
+def _moments(pool: _Pool, row: int) -> tuple[Moment, ...]:
     """The best moments of a video that do not begin together."""
     own = np.flatnonzero(pool.rows == row)
     chosen: list[Moment] = []
@@ -174,7 +211,7 @@ def _moments(pool: _Pool, row: int, names: Sequence[str]) -> tuple[Moment, ...]:
         if any(abs(start - moment.start_ms) < _APART_MS for moment in chosen):
             continue
         end, text = int(pool.found.ends[place]), pool.found.texts[place]
-        chosen.append(Moment(start, end, text, names[pool.retrievers[place]]))
+        chosen.append(Moment(start, end, text, pool.names[pool.retrievers[place]]))
         if len(chosen) == _MOMENTS:
             break
     return tuple(chosen)

@@ -18,6 +18,8 @@ import pyarrow as pa
 Numbers = npt.NDArray[np.intp]
 
 _AT_ONCE = 8192
+# Up to so many are faster one by one.
+_FEW = 20
 # So many strings may be objects beside.
 _MOST_OBJECTS = 100_000
 
@@ -52,6 +54,8 @@ class Texts(Sequence[str]):
 
     def some(self, numbers: npt.NDArray[np.integer]) -> list[str]:
         """The texts of some numbers, in their order."""
+        if len(numbers) <= _FEW:
+            return [self[number] for number in numbers.tolist()]
         found: list[str] = self._array.take(pa.array(numbers)).to_pylist()
         return found
 

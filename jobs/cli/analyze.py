@@ -16,10 +16,10 @@ def add_analyze(commands: Commands) -> None:
 def _analyze(args: argparse.Namespace) -> None:
     from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
     from reelshelf.jobs.cli.tables import plain
-    from reelshelf.models.registry import load_text_encoder
+    from reelshelf.models.registry import load_query_encoder
 
     snapshot = snapshot_of(args)
-    encoders = QueryEncoders(text=load_text_encoder(snapshot.config))
+    encoders = QueryEncoders(text=load_query_encoder(snapshot.config))
     query = Searcher(snapshot, encoders).analyze(args.text, correct=not args.as_typed)
     if args.json:
         print_json(query_json(query))

@@ -140,11 +140,11 @@ def query_json(query: "Query") -> dict[str, object]:
 def find(snapshot: "ReleaseSnapshot", request: "SearchRequest") -> "Answer":
     """Search a release with the models that it names."""
     from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
-    from reelshelf.models.registry import load_image_encoder, load_joint_text, load_text_encoder
+    from reelshelf.models.registry import load_image_encoder, load_joint_text, load_query_encoder
 
     config = snapshot.config
     encoders = QueryEncoders(
-        load_text_encoder(config) if request.text is not None else None,
+        load_query_encoder(config) if request.text is not None else None,
         load_image_encoder(config) if request.image is not None else None,
         load_joint_text(config) if request.text is not None else None,
     )

@@ -1,11 +1,14 @@
 """The real models of the offline profile, held against other implementations and real input."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.media.decode import decode_video
@@ -15,6 +18,7 @@ from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.visual_stats import read_visual_stats
 from reelshelf.models import known, openclip
 from reelshelf.models.minilm import MiniLM
+from reelshelf.models.minilm_query import MiniLMQueries
 from reelshelf.models.openclip import load_openclip
 from reelshelf.models.protocols import ImageEncoder, ModelSet, Sound
 from reelshelf.models.registry import (
@@ -82,6 +86,20 @@ def test_the_english_sentence_encoder_equals_transformers() -> None:
             hidden = network(**tokens).last_hidden_state[0].mean(0)
         expected = (hidden / hidden.norm()).numpy()
         np.testing.assert_allclose(encoder.encode_texts([text])[0], expected, atol=1e-5)
+
+
+@given(st.text(max_size=300))
+@settings(max_examples=40, deadline=None)
+def test_the_encoder_of_queries_makes_the_vectors_of_the_other(text: str) -> None:
+    encoders = _minilms()
+    whole, query = (encoder.encode_texts([text])[0] for encoder in encoders)
+    np.testing.assert_allclose(query, whole, atol=1e-5)
+    assert encoders[0].ref == encoders[1].ref
+
+
+@cache
+def _minilms() -> tuple[MiniLM, MiniLMQueries]:
+    return MiniLM(device="cpu"), MiniLMQueries()
 
 
 @pytest.mark.slow

@@ -57,3 +57,15 @@ def test_help_loads_nothing_but_argparse_and_our_own() -> None:
 def test_a_worker_loads_no_database() -> None:
     modules = loaded("reelshelf.jobs.engines.ray.workers")
     assert {"lance", "lancedb", "scipy", "faiss", "altair"} & modules == set()
+
+
+@pytest.mark.slow
+def test_a_query_is_encoded_without_torch() -> None:
+    code = (
+        "import sys, json; from reelshelf.models.registry import load_query_encoder; "
+        "from reelshelf.schemas.config import load_config; "
+        "load_query_encoder(load_config()).encode_texts(['a red apple']); "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "torch" not in json.loads(done.stdout)

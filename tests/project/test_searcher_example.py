@@ -81,7 +81,7 @@ def test_another_encoder_and_another_schema_are_refused(
         return FakeTexts()
 
     with monkeypatch.context() as patch:
-        patch.setattr("examples.searcher.load_text_encoder", other)
+        patch.setattr("examples.searcher.load_query_encoder", other)
         with pytest.raises(SystemExit, match="fake-texts cannot search all-MiniLM"):
             Searcher(store.uri)
     with monkeypatch.context() as patch:

@@ -203,7 +203,7 @@ def test_judged_queries_are_asked_of_both_releases(
     served: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "reelshelf.indexer.quality.asking.load_text_encoder", lambda config: FakeTexts()
+        "reelshelf.indexer.quality.asking.load_query_encoder", lambda config: FakeTexts()
     )
     gate = {"judged": str(judged_file(served, "crimson kettle"))}
     served.set_products(

@@ -12,7 +12,7 @@ from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.releases import config_of, require_served
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
-from reelshelf.models.registry import load_image_encoder, load_text_encoder
+from reelshelf.models.registry import load_image_encoder, load_query_encoder
 from tests.support.commands import EXAMPLE_SHOP, reelshelf
 
 pytestmark = pytest.mark.integration
@@ -25,7 +25,7 @@ def test_judged_queries_score_as_the_scorer_says(
     store = Store.open(str(example_store))
     release = require_served(store)
     config = config_of(release)
-    encoders = QueryEncoders(load_text_encoder(config), load_image_encoder(config))
+    encoders = QueryEncoders(load_query_encoder(config), load_image_encoder(config))
     answers, _ = answer(
         Searcher(ReleaseSnapshot.of(store, release), encoders, config.search), EXAMPLE_SHOP
     )

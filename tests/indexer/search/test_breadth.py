@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reelshelf.indexer.search.query import QueryAnalyzer
-from reelshelf.indexer.search.ranking import Ranked, diversify
+from reelshelf.indexer.search.ranking import Ranked, diversify, one_of_each
 from reelshelf.indexer.search.relevance import ProductRelevance
 from tests.support.catalogs import ALL, CATALOG, SEARCHED, TEXTS
 
@@ -56,7 +56,8 @@ def test_a_price_alone_asks_for_everything_that_costs_so_much() -> None:
 def test_each_product_is_shown_before_any_comes_again() -> None:
     sold = [(0, 0.9, 7), (1, 0.85, 7), (2, 0.8, 7), (3, 0.3, 8), (4, 0.2, 9)]
     ranked = [Ranked(video, video, score, product) for video, score, product in sold]
-    plain = [item.video for item, _ in diversify(ranked, 0.01)]
-    broad = [item.video for item, _ in diversify(ranked, 0.01, frozenset({7, 8}))]
+    results = one_of_each(ranked)
+    plain = [one.best.video for one in diversify(results, 0.01)]
+    broad = [one.best.video for one in diversify(results, 0.01, frozenset({7, 8}))]
     assert plain == [0, 1, 2, 3, 4]
     assert broad == [0, 3, 1, 2, 4]

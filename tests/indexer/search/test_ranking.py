@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelshelf.indexer.search.columns import UNKNOWN_DATE, authority_of
-from reelshelf.indexer.search.ranking import Ranked, diversify, freshness
+from reelshelf.indexer.search.ranking import Clustered, Ranked, diversify, freshness, one_of_each
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import SearchConfig
 
@@ -19,30 +19,34 @@ def ranked(key: str, score: float, cluster: str | None = None, sku: str | None =
     return Ranked(ord(key), ord(cluster or key), score, ord(sku) if sku else None)
 
 
-def keys(mixed: Sequence[tuple[Ranked, list[int]]]) -> list[str]:
-    return [chr(item.video) for item, _ in mixed]
+def mix(items: Sequence[Ranked]) -> list[Clustered]:
+    return list(diversify(one_of_each(items), PENALTY))
+
+
+def keys(mixed: Sequence[Clustered]) -> list[str]:
+    return [chr(one.best.video) for one in mixed]
 
 
 def test_one_result_stands_for_its_cluster_and_names_the_others() -> None:
-    mixed = diversify([ranked("a", 0.5, "x"), ranked("b", 0.9, "x"), ranked("c", 0.7)], PENALTY)
+    mixed = mix([ranked("a", 0.5, "x"), ranked("b", 0.9, "x"), ranked("c", 0.7)])
     assert keys(mixed) == ["b", "c"]
-    assert [copies for _, copies in mixed] == [[ord("a")], []]
+    assert [one.copies for one in mixed] == [(ord("a"),), ()]
 
 
 def test_results_spread_over_skus_where_scores_are_about_equal() -> None:
     close = [ranked("a", 0.9, sku="S"), ranked("b", 0.895, sku="S"), ranked("c", 0.89, sku="T")]
-    assert keys(diversify(close, PENALTY)) == ["a", "c", "b"]
+    assert keys(mix(close)) == ["a", "c", "b"]
     far = [ranked("a", 0.9, sku="S"), ranked("b", 0.8, sku="S"), ranked("c", 0.5, sku="T")]
-    assert keys(diversify(far, PENALTY)) == ["a", "b", "c"]
+    assert keys(mix(far)) == ["a", "b", "c"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("uvwxyz"), st.floats(0, 1)), max_size=30))
 def test_every_cluster_is_shown_once(items: list[tuple[str, float]]) -> None:
     given_ = [ranked(chr(i), score, cluster) for i, (cluster, score) in enumerate(items)]
-    mixed = diversify(given_, PENALTY)
+    mixed = mix(given_)
     clusters = sorted({cluster for cluster, _ in items})
-    assert sorted(chr(item.cluster) for item, _ in mixed) == clusters
-    shown = [place for item, copies in mixed for place in (item.video, *copies)]
+    assert sorted(chr(one.best.cluster) for one in mixed) == clusters
+    shown = [place for one in mixed for place in (one.best.video, *one.copies)]
     assert sorted(shown) == [item.video for item in given_]
 
 

@@ -9,7 +9,7 @@ from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.jobs.cli import main
-from reelshelf.models.registry import load_text_encoder
+from reelshelf.models.registry import load_query_encoder
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import load_config
 from reelshelf.schemas.errors import InputError
@@ -31,7 +31,7 @@ def products(snapshot: ReleaseSnapshot) -> list[Product]:
 
 @pytest.fixture(scope="module")
 def searcher(snapshot: ReleaseSnapshot) -> Searcher:
-    return Searcher(snapshot, QueryEncoders(text=load_text_encoder(load_config())))
+    return Searcher(snapshot, QueryEncoders(text=load_query_encoder(load_config())))
 
 
 ODD = [

@@ -10,7 +10,7 @@ from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import TABLE_KEYS, Store
-from reelshelf.models.registry import load_image_encoder, load_text_encoder
+from reelshelf.models.registry import load_image_encoder, load_query_encoder
 from tests.support.commands import EXAMPLE_SHOP, ingest, reelshelf
 
 pytestmark = pytest.mark.integration
@@ -55,7 +55,7 @@ def test_captions_and_speech_are_found_with_their_moments(example_store: Path) -
 def searcher(example_store: Path) -> Searcher:
     snapshot = ReleaseSnapshot.open(str(example_store))
     encoders = QueryEncoders(
-        text=load_text_encoder(snapshot.config), image=load_image_encoder(snapshot.config)
+        text=load_query_encoder(snapshot.config), image=load_image_encoder(snapshot.config)
     )
     return Searcher(snapshot, encoders)
 
