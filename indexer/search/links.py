@@ -36,9 +36,9 @@ class SearchedLinks:
     is none. `modal`, `(n, 5)`, are the probabilities by each of `MODALITIES`. `groups` are ids of
     groups of variants, "" for a product alone; `unknown` says where it is not known which of them
     is shown, `corrected` where an override stands behind the link. `sure` are those that count,
-    `usable` the places of those of videos and products that are there, and `roots` the square roots
-    of all scores. `sold` has for each video its sure links to products that are there, surest
-    first. `rows` are what they were read from.
+    `usable` the places of those of videos and products that are there, `of_product` the same by
+    product, and `roots` the square roots of all scores. `sold` has for each video its sure links to
+    products that are there, surest first. `rows` are what they were read from.
     """
 
     videos: Places
@@ -52,6 +52,7 @@ class SearchedLinks:
     corrected: npt.NDArray[np.bool_]
     sure: npt.NDArray[np.bool_]
     usable: Places
+    of_product: Rows
     roots: Vectors
     sold: Rows
     rows: pa.Table | Sequence[ProductLink]
@@ -82,7 +83,7 @@ class SearchedLinks:
             Texts(links["group_id"].fill_null("").combine_chunks().cast(pa.large_string())),
             _flags(pc.equal(links["variant"], VariantState.UNKNOWN.value)),
             _flags(pc.is_valid(pc.struct_field(links["override"], "verdict"))),
-            (above, len(videos)),
+            (above, len(videos), len(products)),
             links,
         )
 
@@ -110,7 +111,7 @@ class SearchedLinks:
             Texts.of(link.group_id or "" for link in links),
             np.array([link.variant is VariantState.UNKNOWN for link in links], np.bool_),
             np.array([link.override is not None for link in links], np.bool_),
-            (above, len(videos)),
+            (above, len(videos), len(products)),
             links,
         )
 
@@ -133,10 +134,10 @@ def _made(
     groups: Texts,
     unknown: npt.NDArray[np.bool_],
     corrected: npt.NDArray[np.bool_],
-    counted: tuple[float, int],
+    counted: tuple[float, int, int],
     rows: pa.Table | Sequence[ProductLink],
 ) -> SearchedLinks:
-    above, count = counted
+    above, count, count_products = counted
     sure = scores >= above
     usable = np.flatnonzero((products >= 0) & (videos >= 0))
     there = usable[sure[usable]]
@@ -155,6 +156,7 @@ def _made(
         corrected,
         sure,
         usable,
+        Rows.of_pairs(products[usable], usable, count_products),
         np.sqrt(scores).astype(np.float32),
         sold,
         rows,

@@ -151,8 +151,11 @@ class MomentArrays:
     ) -> Hits:
         """As `Moments` says."""
         own = self.vectors[column]
-        scores = np.full(len(self.videos), -np.inf, np.float32)
-        scores[own.places] = own.unit @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        cosines = own.unit @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        scores = cosines
+        if len(cosines) < len(self.videos):
+            scores = np.full(len(self.videos), -np.inf, np.float32)
+            scores[own.places] = cosines
         inside = np.where(self._inside(admitted), scores, -np.inf)
         places = self._best(inside, depth, above=-np.inf)
         return self._hits(places, scores, vectors=own.of(places) if whole else None)

@@ -74,7 +74,8 @@ def diversify(
     remaining = list(results)
     shown: dict[int | None, int] = {}
     while remaining:
-        ahead = [r for r in remaining if _is_due(r.best.product, each_of, shown)]
+        due = each_of - shown.keys()
+        ahead = [r for r in remaining if r.best.product in due] if due else []
         chosen = max(
             ahead or remaining, key=lambda r: r.best.score - _repeats(r.best, shown) * penalty
         )
@@ -82,10 +83,6 @@ def diversify(
         product = chosen.best.product
         shown[product] = shown.get(product, 0) + 1
         yield chosen
-
-
-def _is_due(product: int | None, each_of: frozenset[int], shown: Mapping[int | None, int]) -> bool:
-    return product in each_of and product not in shown
 
 
 def _repeats(item: Ranked, shown: Mapping[int | None, int]) -> int:

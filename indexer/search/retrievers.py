@@ -88,7 +88,8 @@ class ByProducts:
         """Moments of the likeliest links."""
         links = self.links
         # The root keeps doubtful links of what is asked for ahead of sure links of something else.
-        places = links.usable
+        asked_for = np.flatnonzero(question.relevance > _LEAST)
+        places = np.sort(links.of_product.together(asked_for)).astype(np.intp)
         if admitted is not None:
             places = places[admitted[links.videos[places]]]
         asked: Vectors = question.relevance[links.products[places]] * links.roots[places]
@@ -140,14 +141,16 @@ class ByWords:
         asked = list(dict.fromkeys(self.analyzer.words(text)))
         if not asked:
             return None
-        words = list(dict.fromkeys(form for word in asked for form in self._forms(word)))
+        forms = {word: self._forms(word) for word in asked}
+        words = list(dict.fromkeys(form for own in forms.values() for form in own))
         hits = self.moments.matching(words, text, admitted, depth)
         best = float(hits.scores.max(initial=0.0)) or 1.0
-        total = sum(map(self.weight, asked)) or 1.0
+        weights = {word: self.weight(word) for word in asked}
+        total = sum(weights.values()) or 1.0
         shares = np.array(
             [
-                sum(self.weight(word) for word in asked if stored & self._forms(word)) / total
-                for stored in (set(terms.split()) for terms in hits.terms)
+                sum(weights[word] for word in asked if not forms[word].isdisjoint(stored)) / total
+                for stored in (terms.split() for terms in hits.terms)
             ]
         )
         # The score is a power of the share: one word of eight in common is no match, however rare

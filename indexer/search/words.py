@@ -144,7 +144,9 @@ class ProductWords:
         found = np.zeros((len(words), len(places)), bool)
         for row, word in enumerate(words):
             if (number := self.words.get(word)) is not None:
-                found[row] = np.isin(places, self.titled[number])
+                own = self.titled[number]
+                at = np.minimum(np.searchsorted(own, places), max(len(own) - 1, 0))
+                found[row] = own[at] == places if len(own) else False
         return found
 
     def by_code(self, words: Sequence[str]) -> list[int]:
