@@ -1,6 +1,6 @@
 """The database: Lance tables under one URI, and the releases that name their versions."""
 
-from reelshelf.indexer.store import products, releases
+from reelshelf.indexer.store import products, releases, shared
 from reelshelf.indexer.store.calibrations import (
     calibration_of,
     newest_calibration,
@@ -49,7 +49,7 @@ from reelshelf.indexer.store.migration import (
     upgrade,
     upgrade_of,
 )
-from reelshelf.indexer.store.nearest import nearest
+from reelshelf.indexer.store.nearest import nearest, query_for
 from reelshelf.indexer.store.overrides import (
     delete_overrides,
     read_overrides,
@@ -247,6 +247,7 @@ __all__ = [
     "prunable",
     "prune",
     "quantizer_hashes",
+    "query_for",
     "read_catalog",
     "read_head",
     "read_overrides",
@@ -267,6 +268,7 @@ __all__ = [
     "save_visual_stats",
     "seen_files",
     "served_release",
+    "shared",
     "stage_chunks",
     "stages_from",
     "stored_chunk",

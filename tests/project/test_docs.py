@@ -98,7 +98,10 @@ def test_every_key_and_option_named_on_a_page_is_there(page: Path) -> None:
         if section in sections and section not in ("report", "models", "release", "index"):
             assert key in leaf_keys(), key
     options = {option for parser in COMMANDS.values() for option in parser._option_string_actions}
-    benchmarks = {"--full", "--out", "--score", "--twice", "--second", "--videos", "--store"}
+    benchmarks = {
+        *("--full", "--out", "--score", "--twice", "--second", "--videos", "--store"),
+        *("--judged", "--queries", "--vectors", "--folds"),
+    }
     for option in re.findall(r"`(--[a-z-]+)", text):
         assert option in options | benchmarks | {"--all"}, option
 
