@@ -137,8 +137,11 @@ def _sides(value: str, name: str, example: str) -> tuple[str, str]:
     return match["least"].strip(), match["most"].strip()
 
 
-def admitted(wanted: Filter, columns: ProductColumns) -> Products:
-    """`(products,)` which are what a filter says of products. Raises InputError for odd fields."""
+def admitted(wanted: Filter, columns: ProductColumns, *, dated: bool = True) -> Products:
+    """`(products,)` which are what a filter says of products. Raises InputError for odd fields.
+
+    Where not `dated`, its dates are of videos and let in all products.
+    """
     inside = np.ones(len(columns), bool)
     for name, values in wanted.names:
         inside &= _named(name, values, columns)
@@ -146,6 +149,8 @@ def admitted(wanted: Filter, columns: ProductColumns) -> Products:
         inside &= _having(name, values, columns)
     if wanted.price is not None:
         inside &= in_price(wanted.price, columns)
+    if dated and wanted.published is not None:
+        inside &= wanted.published.admit(columns.published)
     return inside
 
 

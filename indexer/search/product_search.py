@@ -21,8 +21,8 @@ from reelshelf.schemas.media import Vectors
 _LONGEST = 1000
 # Signs that show nothing, and spaces.
 _UNSEEN = frozenset(["Cf", "Zs", "Zl", "Zp", "Cc"])
-# What words count beside meaning where products are listed: chosen on folds of judged queries
-# (docs/benchmarks.md). More than in looking for videos, which words reach by other ways too.
+# What words count beside meaning where products are listed, chosen on judged queries of a real
+# catalog. More than in looking for videos, which words reach by other ways too.
 _LEXICAL = 0.75
 # The least score that is shown, as a share of the best one and at all.
 _AS_NEAR, _LEAST = 0.5, 0.01
@@ -90,11 +90,14 @@ class ProductSearch:
         note = f"only its first {_LONGEST} characters were looked at"
         return replace(query, notes=(*query.notes, note))
 
-    def ask(self, query: Query, wanted: Filter = NO_FILTER) -> Asked:
-        """What an analyzed query asks for, of the products that a filter admits."""
+    def ask(self, query: Query, wanted: Filter = NO_FILTER, *, dated: bool = True) -> Asked:
+        """What an analyzed query asks for, of the products that a filter admits.
+
+        Where not `dated`, dates of the filter are those of videos.
+        """
         vector = self._encoder.encode_texts([query.text])[0] if self._encoder else None
         columns = self.catalog.columns
-        inside = admitted(wanted, columns)
+        inside = admitted(wanted, columns, dated=dated)
         if query.price is not None:
             inside &= in_price(query.price, columns)
         for unwanted in query.excluded:

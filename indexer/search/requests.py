@@ -47,6 +47,8 @@ class SearchRequest:
             raise InputError(f"sort: got {self.sort!r}; it must be one of {', '.join(SORTS)}")
         if self.rows == "videos" and self.sort in ("price", "-price"):
             raise InputError("sort: videos have no price; list products by it")
+        if self.rows == "products" and self.filter.kind is not None:
+            raise InputError("filter kind: it is of videos, and products are looked for")
         if self.rows not in ROWS:
             raise InputError(f"rows: got {self.rows!r}; it must be one of {', '.join(ROWS)}")
 

@@ -7,7 +7,7 @@ meanwhile. A query made with another encoder than the release's is refused.
 import datetime as dt
 import decimal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -211,7 +211,7 @@ class Searcher:
             if self._encoders.text is None:
                 raise ConfigError("this searcher was made without a text encoder")
             query = self.analyze(request.text, correct=request.correct)
-            asked = self._products.ask(query, wanted)
+            asked = self._products.ask(query, wanted, dated=request.rows == "products")
             inside = asked.admitted
             relevance = self._products.relevance.of_text(
                 asked.near, inside.astype(np.float32), asked.broad
@@ -219,7 +219,7 @@ class Searcher:
             if self._encoders.joint_text is not None:
                 frame = self._encoders.joint_text.encode_texts([query.text])[0]
         else:
-            inside = admitted(wanted, self._columns)
+            inside = admitted(wanted, self._columns, dated=request.rows == "products")
             relevance = np.zeros(len(self._columns), np.float32)
         if request.image is not None:
             if self._encoders.image is None:
@@ -280,7 +280,7 @@ class Searcher:
 
     def _answer_products(self, request: SearchRequest, page: Page, found: _Found) -> Answer:
         asked = found.asked
-        if asked is None:
+        if asked is None or request.image is not None:
             scores = np.asarray(found.question.relevance, np.float32)
             places = np.flatnonzero(scores > 0)
             places = places[np.argsort(-scores[places], kind="stable")]
@@ -293,8 +293,8 @@ class Searcher:
         hits = tuple(self._product_hit(place, float(scores[place])) for place in shown.tolist())
         query = asked.query if asked else None
         if asked is not None and not self._products.answers(asked):
-            outside = self._outside(asked)
-            return Answer((), query=query, outside_filters=outside)
+            free = replace(asked, admitted=np.ones(len(self._columns), bool))
+            return Answer((), query=query, outside_filters=self._products.answers(free))
         return Answer(
             (),
             query=query,
@@ -399,7 +399,7 @@ class Searcher:
     def _outside(self, asked: Asked) -> bool:
         """Whether something comes near a query where no filter leaves anything out."""
         everything = np.ones(len(self._columns), bool)
-        free = Asked(asked.query, asked.vector, everything, asked.near, asked.broad)
+        free = replace(asked, admitted=everything)
         if self._products.answers(free):
             return True
         question = Question(asked.query, asked.vector, None, everything.astype(np.float32))

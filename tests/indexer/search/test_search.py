@@ -1,10 +1,16 @@
 """Queries as shoppers type them, asked of the example shop with the real sentence encoder."""
 
 import json
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from reelshelf.indexer.search.features import FeatureMatrix, shipped_ranker
+from reelshelf.indexer.search.filters import read_filter
+from reelshelf.indexer.search.requests import Rows, SearchRequest
+from reelshelf.indexer.search.results import Answer
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
@@ -13,6 +19,7 @@ from reelshelf.models.registry import load_query_encoder
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import load_config
 from reelshelf.schemas.errors import InputError
+from reelshelf.schemas.media import Vectors
 from tests.support.commands import EXAMPLE_SHOP, reelshelf
 from tests.support.shops import write_lines
 
@@ -155,6 +162,77 @@ def test_what_is_not_wanted_is_not_shown(searcher: Searcher, products: list[Prod
     assert answer.hits
     for hit in answer.hits:
         assert any(brands[product.sku] != brand for product in hit.products)
+
+
+def pages(searcher: Searcher, request: SearchRequest) -> list[Answer]:
+    found = [searcher.search(request)]
+    while cursor := found[-1].next_cursor:
+        found.append(searcher.search(replace(request, cursor=cursor)))
+    return found
+
+
+@pytest.mark.parametrize("rows", ["videos", "products"])
+def test_pages_put_together_are_the_list(searcher: Searcher, rows: Rows) -> None:
+    request = SearchRequest("shoes", rows=rows, page_size=50)
+    whole = searcher.search(request)
+    parts = pages(searcher, replace(request, page_size=2))
+    assert [hit.video_id for part in parts for hit in part.hits] == [h.video_id for h in whole.hits]
+    skus = [hit.sku for hit in whole.products]
+    assert [hit.sku for part in parts for hit in part.products] == skus
+    assert len(parts) > 1
+    assert {part.total for part in parts} == {len(whole.hits) or len(whole.products)}
+
+
+def test_products_are_results_with_the_videos_that_sell_them(
+    searcher: Searcher, snapshot: ReleaseSnapshot
+) -> None:
+    links = snapshot.strong_links(["sku", "video_id"]).to_pylist()
+    answer = searcher.search(SearchRequest("shoes", rows="products", facets=("category",)))
+    assert {hit.sku for hit in answer.products} == {"SH-2382", "SH-7125", "SH-9937"}
+    for hit in answer.products:
+        selling = {link["video_id"] for link in links if link["sku"] == hit.sku}
+        assert (set(hit.videos), hit.video_count) == (selling, len(selling))
+    counts = {value.name: value.count for value in answer.facets[0].values}
+    assert counts["Shoes"] == 3
+    assert counts["Shoes > Sport"] == 1
+    cheapest = searcher.search(SearchRequest("shoes", rows="products", sort="price"))
+    assert [hit.price for hit in cheapest.products] == sorted(hit.price for hit in answer.products)
+
+
+def test_products_that_a_filter_leaves_out_are_told(searcher: Searcher) -> None:
+    def found(text: str, *given: str) -> tuple[bool, bool]:
+        request = SearchRequest(text, rows="products", filter=read_filter(given))
+        answer = searcher.search(request)
+        return answer.answered, answer.outside_filters
+
+    assert found("shoes") == (True, False)
+    assert found("shoes", "price=1..2") == (False, True)
+    assert found("shoes", "brand=Nobody") == (False, True)
+    assert found("lawn mower") == (False, False)
+    assert found("lawn mower", "price=1..2") == (False, False)
+    assert found("shoes", "published=2000-01-01..2000-01-02") == (False, True)
+
+
+def test_a_result_has_moments_that_begin_apart(searcher: Searcher) -> None:
+    for hit in searcher.search_text("apple", k=20).hits:
+        starts = sorted(moment.start_ms for moment in hit.moments)
+        assert 1 <= len(starts) <= 3
+        assert all(later - earlier >= 3000 for earlier, later in pairwise(starts))
+        assert (hit.start_ms, hit.end_ms) == (hit.moments[0].start_ms, hit.moments[0].end_ms)
+
+
+def test_a_ranker_is_tried_without_a_release(searcher: Searcher, snapshot: ReleaseSnapshot) -> None:
+    class Backwards:
+        name = "backwards"
+
+        def parts(self, features: FeatureMatrix) -> Vectors:
+            return -shipped_ranker(snapshot.config.search).parts(features)
+
+    encoders = QueryEncoders(text=load_query_encoder(load_config()))
+    other = Searcher(snapshot, encoders, ranker=Backwards())
+    first, last = (s.search_text("guitar", k=50).ranked for s in (searcher, other))
+    assert len(first) > 3
+    assert first[0].video_id == last[-1].video_id
 
 
 @pytest.mark.parametrize(
