@@ -15,6 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +52,7 @@ from reelshelf.indexer.quality.labeled import (
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error
 from reelshelf.indexer.quality.relinking import released_recipe, released_videos
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.jobs.engines import make_engine
 from reelshelf.models.registry import load_image_encoder, load_joint_text, load_query_encoder
@@ -336,10 +338,31 @@ def search(shop: Shop, config: Config, scorer: Path, out: Path) -> dict[str, flo
     figures["tiou_mean"] = scored["links"]["tiou_all"]["mean"]
     for kind, row in scored["search"]["by_kind"].items():
         figures |= {f"r5_{kind}": row["r5"], f"mrr_{kind}": row["mrr"]}
+    figures["r5_category"] = of_facets(searcher, shop, links)
     text = sorted(taken["text"])
     if text:
         figures["text_query_p95_ms"] = text[int(len(text) * 0.95)]
     return figures
+
+
+def of_facets(searcher: Searcher, shop: Shop, links: Sequence[tuple[str, ProductLink]]) -> float:
+    """Mean R@5 of the names of categories and brands: all videos linked to one are relevant."""
+    sold: dict[str, set[str]] = defaultdict(set)
+    for video_id, link in links:
+        if link.score >= shop.snapshot.link_above:
+            sold[link.sku].add(video_id)
+    named: dict[str, set[str]] = defaultdict(set)
+    for item in read_products(shop.snapshot.store, shop.snapshot.versions):
+        product = item.product
+        for name in {*product.category, *([product.brand] if product.brand else [])}:
+            named[name] |= sold[product.sku]
+    recalls = []
+    for name, relevant in named.items():
+        if relevant:
+            hits = searcher.search_text(name, k=20).ranked
+            found = [video for hit in hits for video in (hit.video_id, *hit.copies)]
+            recalls.append(len(relevant & set(found[:5])) / min(5, len(relevant)))
+    return float(np.mean(recalls)) if recalls else 0.0
 
 
 def bars(figures: dict[str, float]) -> list[Bar]:
@@ -354,6 +377,7 @@ def bars(figures: dict[str, float]) -> list[Bar]:
         ("MRR, text", "mrr_text", 0.85, True),
         ("R@5, paraphrases", "r5_paraphrase", 0.75, True),
         ("R@5, pictures", "r5_image", 0.75, True),
+        ("R@5, names of categories and brands", "r5_category", 0.9, True),
         ("duplicates F1", "duplicates_f1", 0.95, True),
         ("fusion beats the best single modality by F1", "fusion_gain_f1", 0.10, True),
         ("links by speech where nobody names a product", "chatter_links", 0.0, False),

@@ -40,7 +40,7 @@ def recipe(
 ) -> LinkerRecipe:
     """That of a catalog that counts as large."""
     count_as_large(monkeypatch, 0)
-    monkeypatch.setattr(linkers, "_HELD", {})
+    monkeypatch.setattr(shared, "_HELD", {})
     spool = tmp_path / "spool"
     spool.mkdir()
     return replace(released_recipe(snapshot), storage=StorageConfig(spool_dir=str(spool)))

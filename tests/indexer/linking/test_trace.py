@@ -155,7 +155,8 @@ def alike(one: list[ProductLink], other: list[ProductLink]) -> bool:
     """Whether links are the same but for rounding."""
 
     def bare(link: ProductLink) -> ProductLink:
-        evidence = tuple(replace(piece, score=0.0) for piece in link.evidence)
+        # Of pictures that are the same, rounding says which one is named.
+        evidence = tuple(replace(piece, score=0.0, image=None) for piece in link.evidence)
         return replace(link, score=0.0, scores=(), evidence=evidence)
 
     def numbers(link: ProductLink) -> list[float]:

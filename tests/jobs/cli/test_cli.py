@@ -72,7 +72,7 @@ def test_a_wrong_config_has_its_exit_code(tmp_path, capsys: pytest.CaptureFixtur
 
 def test_search_wants_words_or_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "--store", "s"]) == 2
-    assert "either TEXT or --image" in capsys.readouterr().err
+    assert "give TEXT, --image FILE, or both" in capsys.readouterr().err
 
 
 def test_links_and_releases_print_json_for_programs(
