@@ -1,11 +1,11 @@
-"""Other ways to write what a query says: in one word or in two, in another unit, by a synonym.
+"""Other ways to write what a query says: in one word or in two, in another unit.
 
 "head set" is "headset", "kaffeemaschine" is "kaffee maschine" where the catalog writes that, and
 "17 inch" is "43.2 cm". A product that has any of them has what was asked for.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -33,18 +33,17 @@ class Concept:
 
 @dataclass(frozen=True)
 class Concepts:
-    """Knows how else a catalog writes things. `synonyms` are phrases, each with what means it."""
+    """Knows how else a catalog writes things."""
 
     words: ProductWords
     analyzer: Analyzer
-    synonyms: Mapping[Words, tuple[Words, ...]] = field(default_factory=dict)
 
     def read(self, told: Sequence[str]) -> tuple[Concept, ...]:
         """The concepts of words that `told_words` gives, each word in one of them."""
         found: list[Concept] = []
         at = 0
         while at < len(told):
-            concept = self._longest(told, at) or self._single(told[at])
+            concept = self._pair(told, at) or self._single(told[at])
             at += len(concept.words)
             # Nothing in the shop is of this very size: it is no reason to show nothing.
             if (
@@ -58,21 +57,13 @@ class Concepts:
     def _has(self, word: str) -> bool:
         return word in self.words.words
 
-    def _longest(self, told: Sequence[str], at: int) -> Concept | None:
-        """Several words from a place on that are something else together."""
-        for end in range(min(len(told), at + self._longest_synonym), at, -1):
-            phrase = tuple(told[at:end])
-            if (means := self.synonyms.get(phrase)) is not None:
-                return Concept(phrase, means)
+    def _pair(self, told: Sequence[str], at: int) -> Concept | None:
+        """Two words that are one elsewhere."""
         pair = tuple(told[at : at + 2])
         joined = shared_form("".join(pair), self.analyzer)
         if len(pair) == 2 and all(w.isalpha() for w in pair) and self._has(joined):
             return Concept(pair, ((joined,),))
         return None
-
-    @cached_property
-    def _longest_synonym(self) -> int:
-        return max(map(len, self.synonyms), default=0)
 
     def _single(self, word: str) -> Concept:
         alternatives = [*self._same_measures(word)]

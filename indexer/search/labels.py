@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.text import Numbers, Rows, Strings, Texts, numbered
+from reelshelf.indexer.text import Rows, Strings, Texts, numbered
 
 Products = npt.NDArray[np.bool_]
 
@@ -54,11 +54,6 @@ class Labels:
         inside = np.zeros(len(self.of), bool)
         inside[self.having.together(np.array(numbers, np.intp))] = True
         return inside
-
-    def counts(self, places: Numbers) -> npt.NDArray[np.int64]:
-        """`(names,)` how many of some products have each name."""
-        found = np.bincount(self.of.together(places), minlength=len(self))
-        return np.asarray(found, np.int64)
 
 
 def key_of(name: str) -> str:

@@ -35,10 +35,10 @@ class SearchedLinks:
     `starts` and `ends`, in milliseconds, are of the first evidence that has a span; 0 where there
     is none. `modal`, `(n, 5)`, are the probabilities by each of `MODALITIES`. `groups` are ids of
     groups of variants, "" for a product alone; `unknown` says where it is not known which of them
-    is shown, `corrected` where an override stands behind the link. `sure` are those that count,
-    `usable` the places of those of videos and products that are there, `of_product` the same by
-    product, and `roots` the square roots of all scores. `sold` has for each video its sure links to
-    products that are there, surest first. `rows` are what they were read from.
+    is shown, `corrected` where an override stands behind the link. `of_product` has for each
+    product its links to videos that are there, `sold` for each video its sure links to products
+    that are there, surest first. `roots` are the square roots of scores, `rows` what all was read
+    from.
     """
 
     videos: Places
@@ -50,8 +50,6 @@ class SearchedLinks:
     groups: Texts
     unknown: npt.NDArray[np.bool_]
     corrected: npt.NDArray[np.bool_]
-    sure: npt.NDArray[np.bool_]
-    usable: Places
     of_product: Rows
     roots: Vectors
     sold: Rows
@@ -121,7 +119,7 @@ class SearchedLinks:
     @property
     def counting(self) -> Places:
         """The places of sure links of videos and products that are there."""
-        return self.usable[self.sure[self.usable]]
+        return self.sold.values.astype(np.intp)
 
 
 def _made(
@@ -138,9 +136,8 @@ def _made(
     rows: pa.Table | Sequence[ProductLink],
 ) -> SearchedLinks:
     above, count, count_products = counted
-    sure = scores >= above
     usable = np.flatnonzero((products >= 0) & (videos >= 0))
-    there = usable[sure[usable]]
+    there = usable[scores[usable] >= above]
     # Surest first, and of equals by SKU.
     there = there[np.lexsort((products[there], -scores[there]))]
     sold = Rows.of_pairs(videos[there], there, count)
@@ -154,8 +151,6 @@ def _made(
         groups,
         unknown,
         corrected,
-        sure,
-        usable,
         Rows.of_pairs(products[usable], usable, count_products),
         np.sqrt(scores).astype(np.float32),
         sold,

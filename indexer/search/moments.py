@@ -24,7 +24,7 @@ _MOST = 200_000
 _K1, _B = 1.2, 0.75
 # How many moments are looked through to find one video, at first.
 _MOMENTS_OF_A_VIDEO = 8
-_SHOWN = ["video_key", "start_ms", "end_ms", "text"]
+SHOWN = ["video_key", "start_ms", "end_ms", "text"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +113,7 @@ class MomentArrays:
     def read(cls, snapshot: ReleaseSnapshot, videos: SearchedVideos) -> "MomentArrays":
         """Those of a release."""
         has_terms = snapshot.config.text.analyzer == "icu"
-        rows = snapshot.scan("segments", [*_SHOWN, *VECTORS, *(["terms"] if has_terms else [])])
+        rows = snapshot.scan("segments", [*SHOWN, *VECTORS, *(["terms"] if has_terms else [])])
         texts = _texts(rows["text"])
         if has_terms:
             terms = _texts(rows["terms"])

@@ -1,7 +1,7 @@
 """What is asked of a searcher, and the cursors that ask for its next page."""
 
 import base64
-import binascii
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +16,8 @@ Sort = Literal["relevance", "price", "-price", "newest"]
 ROWS: tuple[Rows, ...] = ("videos", "products")
 SORTS: tuple[Sort, ...] = ("relevance", "price", "-price", "newest")
 _MOST = 1000
+# No list is longer, and no instant later, in milliseconds.
+_LAST = 2**53
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class SearchRequest:
     @property
     def digest(self) -> str:
         """The same for all pages of one list."""
-        image = self.image.tobytes().hex() if self.image is not None else ""
+        image = "" if self.image is None else hashlib.sha256(self.image.tobytes()).hexdigest()
         asked = (self.text, self.rows, self.filter, self.sort, self.correct, self.page_size)
         return fingerprint([repr(asked), image])[:16]
 
@@ -76,14 +78,15 @@ def read_cursor(request: SearchRequest, release: str, now_ms: int) -> Page:
         given = json.loads(base64.urlsafe_b64decode(request.cursor.encode()))
         of_release, digest, offset, now = (given[key] for key in ("r", "q", "o", "t"))
         page = Page(int(offset), int(now))
-    except (ValueError, KeyError, TypeError, binascii.Error, UnicodeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError("the cursor is none that a search has given") from error
     if of_release != release:
         raise InputError(
             f"the cursor is of release {of_release}, which is not searched any more: ask again "
             "without it"
         )
-    if digest != request.digest or page.offset < 0:
+    is_sane = 0 <= page.offset <= _LAST and 0 <= page.now_ms <= _LAST
+    if digest != request.digest or not is_sane:
         raise InputError("the cursor is of another request: ask again without it")
     return page
 

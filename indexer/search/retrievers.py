@@ -200,12 +200,17 @@ class ByFrames:
 
 
 def joined(found: Sequence[Candidates]) -> Candidates:
-    """What several found, one after the other. There is one at least."""
+    """What several found, one after the other."""
+    every = (_NOTHING, *found)
     return Candidates(
-        np.concatenate([one.videos for one in found]),
-        np.concatenate([one.scores for one in found]),
-        np.concatenate([one.starts for one in found]),
-        np.concatenate([one.ends for one in found]),
-        [text for one in found for text in one.texts],
-        np.concatenate([one.links for one in found]),
+        np.concatenate([one.videos for one in every]),
+        np.concatenate([one.scores for one in every]),
+        np.concatenate([one.starts for one in every]),
+        np.concatenate([one.ends for one in every]),
+        [text for one in every for text in one.texts],
+        np.concatenate([one.links for one in every]),
     )
+
+
+_NO_PLACES, _NO_TIMES = np.zeros(0, np.intp), np.zeros(0, np.int64)
+_NOTHING = Candidates(_NO_PLACES, np.zeros(0), _NO_TIMES, _NO_TIMES, (), _NO_PLACES)

@@ -120,9 +120,9 @@ class Searcher:
         arrays = shared_arrays(snapshot)
         self._catalog, self._videos = arrays.catalog, arrays.videos
         self._columns = columns = self._catalog.columns
+        self._link_above = above = snapshot.link_above
         self._links = arrays.links
         if links is not None:
-            above = snapshot.link_above
             self._links = SearchedLinks.of_records(links, self._videos, columns, above)
         self._products = ProductSearch(
             self._catalog,
@@ -237,9 +237,11 @@ class Searcher:
             request.image is not None,
         )
         videos = self._selling(wanted, inside)
+        # Products are listed by what is known of them, whatever videos say.
+        retrievers = self._retrievers if request.rows == "videos" else {}
         candidates: dict[str, Candidates] = {
             name: own
-            for name, retriever in self._retrievers.items()
+            for name, retriever in retrievers.items()
             if (own := retriever.find(question, videos, depth)) is not None
         }
         return _Found(question, asked, inside, videos, candidates)
@@ -329,8 +331,8 @@ class Searcher:
     def _product_hit(self, place: int, score: float) -> ProductHit:
         columns, links = self._columns, self._links
         group = np.flatnonzero(columns.groups == columns.groups[place])
-        counting = links.counting
-        own = counting[np.isin(links.products[counting], group)]
+        own = links.of_product.together(group)
+        own = own[links.scores[own] >= self._link_above]
         own = own[np.argsort(-links.scores[own], kind="stable")]
         videos = list(dict.fromkeys(links.videos[own].tolist()))
         price = columns.prices[place]

@@ -14,7 +14,7 @@ import pyarrow as pa
 from lancedb.query import MatchQuery
 from lancedb.table import Table
 
-from reelshelf.indexer.search.moments import Hits, within_depth
+from reelshelf.indexer.search.moments import SHOWN, Hits, within_depth
 from reelshelf.indexer.search.videos import SearchedVideos, Videos
 from reelshelf.indexer.store.nearest import query_for
 from reelshelf.indexer.store.rows import vector_matrix
@@ -28,8 +28,6 @@ _MOST_NAMED = 2_000
 # How many moments are asked for to find one video, at first; and at most, for all of them.
 _MOMENTS_OF_A_VIDEO, _MOST = 4, 20_000
 _MORE = 4
-_SHOWN = ["video_key", "start_ms", "end_ms", "text"]
-
 
 # What asks Lance for a number of rows, inside of a filter if there is one.
 Ask = Callable[[int, str | None], pa.Table]
@@ -52,7 +50,7 @@ class SearchedSegments:
         self, words: Sequence[str], text: str, admitted: Videos | None, depth: int
     ) -> Hits:
         """As `Moments` says."""
-        columns = [*_SHOWN, "_score"]
+        columns = [*SHOWN, "_score"]
         if self.has_terms:
             match, columns = MatchQuery(" ".join(words), "terms"), [*columns, "terms"]
         else:
@@ -80,7 +78,7 @@ class SearchedSegments:
 
         def ask(limit: int, where: str | None) -> pa.Table:
             query = query_for(self.table, column, vector, index)
-            query = query.select([*_SHOWN, *([column] if whole else []), "_distance"])
+            query = query.select([*SHOWN, *([column] if whole else []), "_distance"])
             if where is not None:
                 query = query.where(where, prefilter=True)
             return query.limit(limit).to_arrow()

@@ -1,7 +1,7 @@
 """From what retrievers found to the list of videos: features, scores, order, moments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -67,15 +67,15 @@ class VideoList:
     """All results of a query, of which as many are ordered and told as are looked at.
 
     `results` are one for each duplicate cluster, by score; `penalty` and `each_of` are those of
-    `diversify`.
+    `diversify`. `row_of` says of each video which row of `parts` has what features add.
     """
 
     results: Sequence[Clustered]
     penalty: float
     each_of: frozenset[int]
-    pool: "_Pool | None" = None
-    parts: Vectors | None = None
-    row_of: Mapping[int, int] = field(default_factory=dict)
+    pool: _Pool
+    parts: Vectors
+    row_of: Mapping[int, int]
 
     def __len__(self) -> int:
         return len(self.results)
@@ -95,8 +95,6 @@ class VideoList:
         return [self._told(self.results[place]) for place in order[offset : offset + size].tolist()]
 
     def _told(self, one: Clustered) -> ListedVideo:
-        assert self.pool is not None
-        assert self.parts is not None
         video = one.best.video
         parts = self.parts[self.row_of[video]]
         told = [(name, float(part)) for name, part in zip(FEATURES, parts, strict=True) if part]
@@ -127,8 +125,6 @@ def list_videos(
     `each_of` are the places of products of which each is shown before any comes again.
     """
     names = tuple(name for name, own in found.items() if len(own))
-    if not names:
-        return VideoList((), config.diversity_penalty, each_of)
     weights = np.array([getattr(config, name) for name in names])
     pool = _pooled(names, [found[name] for name in names], weights)
     scores = np.zeros((len(pool.videos), len(names)))

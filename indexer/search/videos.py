@@ -12,6 +12,9 @@ from reelshelf.indexer.text import Rows, Strings, Texts
 
 VIDEO_COLUMNS = ["video_key", "video_id", "duplicate_cluster", "published_at", "kind"]
 
+# Up to so many texts are looked up one by one: for more, all strings are hashed.
+_FEW = 10_000
+
 Videos = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
@@ -35,7 +38,9 @@ class SearchedVideos:
     def of_table(cls, videos: pa.Table) -> "SearchedVideos":
         """Those of a release, by their `VIDEO_COLUMNS`."""
         ordered = videos.sort_by("video_key")
-        named = ordered["duplicate_cluster"].combine_chunks().dictionary_encode()
+        # A video of which no duplicates were looked for is alone.
+        clustered = pc.coalesce(ordered["duplicate_cluster"], ordered["video_key"])
+        named = clustered.combine_chunks().dictionary_encode()
         clusters = named.indices.to_numpy().astype(np.int32)
         published = ordered["published_at"].cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
         count = len(named.dictionary)
@@ -58,6 +63,8 @@ class SearchedVideos:
 
 def places_in(strings: Strings, texts: pa.ChunkedArray) -> Places:
     """The number of each of some texts, -1 for those that are not among the strings."""
+    if len(texts) <= _FEW:
+        return np.array([strings.get(text, -1) for text in texts.to_pylist()], np.intp)
     own = pa.chunked_array([strings.texts.array])
     found = pc.index_in(texts.cast(pa.large_string()), own)
     return np.asarray(found.fill_null(-1).to_numpy(), np.intp)

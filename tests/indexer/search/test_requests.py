@@ -1,5 +1,6 @@
 """Requests that cannot be answered are refused in words, and so are cursors of something else."""
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -40,6 +41,17 @@ def test_a_cursor_of_something_else_is_refused() -> None:
 def test_any_text_as_a_cursor_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="cursor"):
         read_cursor(replace(REQUEST, cursor=text), "r1", 5)
+
+
+@pytest.mark.parametrize(
+    ("offset", "now"),
+    [("1e999", "5"), ("9" * 40, "5"), ("-3", "5"), ("3", "9" * 40), ("3", "-5"), ("[" * 9000, "5")],
+)
+def test_a_cursor_with_odd_numbers_is_refused(offset: str, now: str) -> None:
+    text = f'{{"r": "r1", "q": "{REQUEST.digest}", "o": {offset}, "t": {now}}}'
+    cursor = base64.urlsafe_b64encode(text.encode()).decode()
+    with pytest.raises(InputError, match="cursor"):
+        read_cursor(replace(REQUEST, cursor=cursor), "r1", 5)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reelshelf.indexer.search import searcher as searchers
+from reelshelf.indexer.search.arrays import derived
 from reelshelf.indexer.search.features import FeatureMatrix, shipped_ranker
 from reelshelf.indexer.search.filters import read_filter
 from reelshelf.indexer.search.requests import Rows, SearchRequest
@@ -162,6 +164,25 @@ def test_what_is_not_wanted_is_not_shown(searcher: Searcher, products: list[Prod
     assert answer.hits
     for hit in answer.hits:
         assert any(brands[product.sku] != brand for product in hit.products)
+
+
+def test_arrays_that_are_mapped_answer_as_those_that_were_made(
+    searcher: Searcher, snapshot: ReleaseSnapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searchers, "shared_arrays", derived)
+    made = Searcher(snapshot, QueryEncoders(text=load_query_encoder(load_config())))
+    for text in (
+        "red apple",
+        "televison under 400 euro",
+        "shoes",
+        "a chair to sit on",
+        "lawn mower",
+    ):
+        one, other = (own.search_text(text, k=20) for own in (searcher, made))
+        assert [(hit.video_id, hit.moments, hit.products) for hit in one.ranked] == [
+            (hit.video_id, hit.moments, hit.products) for hit in other.ranked
+        ]
+        assert one.query == other.query
 
 
 def pages(searcher: Searcher, request: SearchRequest) -> list[Answer]:

@@ -1,4 +1,7 @@
-"""Moments are looked for inside of a filter: what it leaves out takes no place, by real Lance."""
+"""Moments are looked for inside of a filter: what it leaves out takes no place.
+
+By real Lance, and by arrays.
+"""
 
 import uuid
 from pathlib import Path
@@ -9,8 +12,11 @@ import pyarrow as pa
 import pytest
 
 from reelshelf.indexer.search import segments
+from reelshelf.indexer.search.moments import MomentArrays, Moments, VectorColumn
 from reelshelf.indexer.search.segments import SearchedSegments
 from reelshelf.indexer.search.videos import SearchedVideos
+from reelshelf.indexer.search.words import scored
+from reelshelf.indexer.text import Texts, numbered
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.release import VectorIndex
 from tests.support.catalogs import videos_of
@@ -57,6 +63,27 @@ def searched(
     return SearchedSegments(table, {"text_vector": index}, has_terms=False, videos=videos)
 
 
+@pytest.fixture(scope="module", params=["Lance", "arrays"])
+def moments(
+    request: pytest.FixtureRequest, searched: SearchedSegments, vectors: Vectors
+) -> Moments:
+    """The same moments, as a large release has them and as a small one."""
+    if request.param == "Lance":
+        return searched
+    rows = searched.table.to_arrow()
+    words, of_moments = numbered(text.split() for text in rows["text"].to_pylist())
+    return MomentArrays(
+        searched.videos.places(rows["video_key"]),
+        rows["start_ms"].to_numpy(),
+        rows["end_ms"].to_numpy(),
+        Texts.of(rows["text"].to_pylist()),
+        Texts.of(rows["text"].to_pylist()),
+        words,
+        *scored(list(of_moments), len(words), k1=1.2, b=0.75),
+        {"text_vector": VectorColumn(vectors, np.arange(len(vectors)))},
+    )
+
+
 def masks() -> list[np.ndarray]:
     rng = np.random.default_rng(3)
     return [rng.random(VIDEOS) < share for share in (0.5, 0.1, 0.01, 0.003)]
@@ -65,7 +92,7 @@ def masks() -> list[np.ndarray]:
 @pytest.mark.parametrize("named", [2000, 3], ids=["named in the filter", "looked for among more"])
 @pytest.mark.parametrize("number", range(4))
 def test_the_nearest_inside_of_a_filter_are_found(
-    searched: SearchedSegments,
+    moments: Moments,
     vectors: Vectors,
     number: int,
     named: int,
@@ -77,28 +104,26 @@ def test_the_nearest_inside_of_a_filter_are_found(
         best = (vectors @ query).reshape(VIDEOS, MOMENTS).max(axis=1)
         inside = np.flatnonzero(mask)
         wanted = inside[np.argsort(-best[inside])][:DEPTH]
-        found = searched.nearest("text_vector", query, mask, DEPTH, whole=False)
+        found = moments.nearest("text_vector", query, mask, DEPTH, whole=False)
         assert list(dict.fromkeys(found.videos.tolist())) == wanted.tolist()
 
 
-def test_depth_counts_videos_and_not_moments(searched: SearchedSegments, vectors: Vectors) -> None:
-    found = searched.nearest("text_vector", vectors[0], None, 40 * DEPTH, whole=False)
+def test_depth_counts_videos_and_not_moments(moments: Moments, vectors: Vectors) -> None:
+    found = moments.nearest("text_vector", vectors[0], None, 40 * DEPTH, whole=False)
     assert len(set(found.videos.tolist())) == 40 * DEPTH
     assert len(found) > 40 * DEPTH
 
 
-def test_words_are_looked_for_inside_of_a_filter(searched: SearchedSegments) -> None:
-    every = searched.matching(["kettle"], "kettle", None, DEPTH)
+def test_words_are_looked_for_inside_of_a_filter(moments: Moments) -> None:
+    every = moments.matching(["kettle"], "kettle", None, DEPTH)
     assert {place % 9 for place in every.videos.tolist()} == {8}
     mask = np.arange(VIDEOS) % 9 == 1
-    inside = searched.matching(["kettle"], "kettle", mask, DEPTH)
+    inside = moments.matching(["kettle"], "kettle", mask, DEPTH)
     assert {place % 9 for place in inside.videos.tolist()} == {1}
     assert len(set(inside.videos.tolist())) == DEPTH
 
 
-def test_a_filter_that_lets_nothing_in_finds_nothing(
-    searched: SearchedSegments, vectors: Vectors
-) -> None:
+def test_a_filter_that_lets_nothing_in_finds_nothing(moments: Moments, vectors: Vectors) -> None:
     nothing = np.zeros(VIDEOS, bool)
-    assert not len(searched.nearest("text_vector", vectors[0], nothing, DEPTH, whole=False))
-    assert not len(searched.matching(["kettle"], "kettle", nothing, DEPTH))
+    assert not len(moments.nearest("text_vector", vectors[0], nothing, DEPTH, whole=False))
+    assert not len(moments.matching(["kettle"], "kettle", nothing, DEPTH))
