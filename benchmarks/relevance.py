@@ -53,8 +53,8 @@ def ndcg(found: Sequence[str], ratings: Mapping[str, int]) -> float:
 
 def listed(search: ProductSearch, text: str) -> list[str]:
     """The SKUs that are shown for a text, best first."""
-    places = search.list(search.ask(search.analyze(text)))
-    return search.catalog.columns.skus.some(places)
+    found = search.list(search.ask(search.analyze(text)))
+    return search.catalog.columns.skus.some(found.places)
 
 
 def scores(search: ProductSearch, judged: Sequence[Judged]) -> tuple[list[float], list[float]]:

@@ -2,23 +2,23 @@
 
 from dataclasses import dataclass
 
+from reelshelf.indexer.search.cells import VectorCells
 from reelshelf.indexer.search.columns import ProductColumns
 from reelshelf.indexer.search.negation import is_negation
 from reelshelf.indexer.search.vocabulary import Vocabulary
 from reelshelf.indexer.search.words import ProductWords
 from reelshelf.indexer.text import Analyzer, CatalogIndex
-from reelshelf.schemas.media import Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchedCatalog:
-    """The products of a catalog in SKU order; `facts`, `(products, dim)`, are their sentences."""
+    """The products of a catalog in SKU order; `facts` are their sentences."""
 
     analyzer: Analyzer
     columns: ProductColumns
     words: ProductWords
     vocabulary: Vocabulary
-    facts: Vectors
+    facts: VectorCells
 
     @classmethod
     def of(cls, catalog: CatalogIndex) -> "SearchedCatalog":
@@ -30,7 +30,7 @@ class SearchedCatalog:
             columns,
             ProductWords.read(products, catalog.analyzer),
             Vocabulary.read(products, columns, catalog.analyzer, is_negation),
-            catalog.facts_vectors,
+            VectorCells.of(catalog.facts_vectors),
         )
 
     def __len__(self) -> int:

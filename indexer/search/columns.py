@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.search.labels import Labels
-from reelshelf.indexer.text import Strings, Texts
+from reelshelf.indexer.text import Rows, Strings, Texts
 from reelshelf.schemas.catalog import Product
 
 # A product's rating counts as far as it has been reviewed: with none it is the shop's mean, with
@@ -24,7 +24,8 @@ UNKNOWN_DATE = np.iinfo(np.int64).min
 class ProductColumns:
     """n products in SKU order.
 
-    `groups`, `(n,)`, numbers what each is a variant of. `prices` are NaN where there is none,
+    `groups`, `(n,)`, numbers what each is a variant of, and `variants` are the products of each
+    group. `prices` are NaN where there is none,
     `published` are milliseconds of UTC, `UNKNOWN_DATE` where it is not known. `categories` are
     names of any level, `paths` the levels from the top down to each, parted by `PART`; `values` are
     those of attributes, `attributes` the same behind their names. `authority` is what
@@ -34,6 +35,7 @@ class ProductColumns:
     skus: Strings
     titles: Texts
     groups: npt.NDArray[np.int32]
+    variants: Rows
     prices: npt.NDArray[np.float64]
     published: npt.NDArray[np.int64]
     authority: npt.NDArray[np.float32]
@@ -54,6 +56,7 @@ class ProductColumns:
             skus=Strings(Texts.of(p.sku for p in products)),
             titles=Texts.of(p.title for p in products),
             groups=groups,
+            variants=Rows.of_pairs(groups, np.arange(len(groups)), int(groups.max(initial=-1)) + 1),
             prices=np.array(
                 [np.nan if p.price is None else float(p.price) for p in products], np.float64
             ),

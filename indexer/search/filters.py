@@ -8,6 +8,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -137,21 +138,19 @@ def _sides(value: str, name: str, example: str) -> tuple[str, str]:
     return match["least"].strip(), match["most"].strip()
 
 
-def admitted(wanted: Filter, columns: ProductColumns, *, dated: bool = True) -> Products:
-    """`(products,)` which are what a filter says of products. Raises InputError for odd fields.
+def admitted(wanted: Filter, columns: ProductColumns, *, dated: bool = True) -> Products | None:
+    """`(products,)` which are what a filter says of products; None where it lets all in.
 
-    Where not `dated`, its dates are of videos and let in all products.
+    Where not `dated`, its dates are of videos and let in all products. Raises InputError for odd
+    fields.
     """
-    inside = np.ones(len(columns), bool)
-    for name, values in wanted.names:
-        inside &= _named(name, values, columns)
-    for name, values in wanted.attributes:
-        inside &= _having(name, values, columns)
+    limits = [_named(name, values, columns) for name, values in wanted.names]
+    limits.extend(_having(name, values, columns) for name, values in wanted.attributes)
     if wanted.price is not None:
-        inside &= in_price(wanted.price, columns)
+        limits.append(in_price(wanted.price, columns))
     if dated and wanted.published is not None:
-        inside &= wanted.published.admit(columns.published)
-    return inside
+        limits.append(wanted.published.admit(columns.published))
+    return reduce(np.logical_and, limits) if limits else None
 
 
 def in_price(price: PriceRange, columns: ProductColumns) -> Products:

@@ -55,6 +55,14 @@ class Labels:
         inside[self.having.together(np.array(numbers, np.intp))] = True
         return inside
 
+    def any_of(self, numbers: Sequence[int], products: npt.NDArray[np.integer]) -> Products:
+        """`(products,)` which of some products have any of some names."""
+        places, sizes = self.of.places(products)
+        found = np.zeros(len(products), bool)
+        has = np.isin(self.of.values[places], numbers)
+        found[np.repeat(np.arange(len(products)), sizes)[has]] = True
+        return found
+
 
 def key_of(name: str) -> str:
     """A name in the form in which names are compared."""

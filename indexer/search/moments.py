@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from reelshelf.indexer.search.cells import VectorCells
 from reelshelf.indexer.search.videos import Places, SearchedVideos, Videos
 from reelshelf.indexer.search.words import scored
 from reelshelf.indexer.store.rows import vector_matrix
@@ -24,6 +25,8 @@ _MOST = 200_000
 _K1, _B = 1.2, 0.75
 # How many moments are looked through to find one video, at first.
 _MOMENTS_OF_A_VIDEO = 8
+# How much more is looked at where that is not enough.
+_MORE = 4
 SHOWN = ["video_key", "start_ms", "end_ms", "text"]
 
 
@@ -67,26 +70,6 @@ class Moments(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VectorColumn:
-    """The vectors of the moments that have one: `unit`, `(n, dim)`, of the moments in `places`."""
-
-    unit: Vectors
-    places: Places
-
-    @classmethod
-    def read(cls, column: pa.ChunkedArray) -> "VectorColumn":
-        """A column as it is stored: of unit length but for rounding."""
-        places = np.flatnonzero(column.is_valid().to_numpy())
-        vectors = vector_matrix(column.drop_null())
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return cls(np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32), places)
-
-    def of(self, places: Places) -> Vectors:
-        """The vectors of some moments that have one."""
-        return self.unit[np.searchsorted(self.places, places)]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class MomentArrays:
     """m moments. `videos` are the places of theirs, times milliseconds; vectors by their columns.
 
@@ -102,7 +85,7 @@ class MomentArrays:
     worth: npt.NDArray[np.float32]
     owners: npt.NDArray[np.int32]
     begins: npt.NDArray[np.int64]
-    vectors: Mapping[str, "VectorColumn"]
+    vectors: Mapping[str, VectorCells]
 
     @classmethod
     def fits(cls, snapshot: ReleaseSnapshot) -> bool:
@@ -130,7 +113,7 @@ class MomentArrays:
             terms,
             words,
             *scored(parts, len(words), k1=_K1, b=_B),
-            {name: VectorColumn.read(rows[name]) for name in VECTORS},
+            {name: _cells(rows[name]) for name in VECTORS},
         )
 
     def matching(
@@ -143,7 +126,10 @@ class MomentArrays:
             if (number := self.words.get(word)) is not None:
                 own = slice(self.begins[number], self.begins[number + 1])
                 scores[self.owners[own]] += self.worth[own]
-        places = self._best(np.where(self._inside(admitted), scores, 0.0), depth, above=0.0)
+        inside = self._inside(admitted)
+        if inside is not None:
+            scores[~inside] = 0.0
+        places = self._best(scores, depth, above=0.0)
         return self._hits(places, scores, terms=self.terms.some(places))
 
     def nearest(
@@ -151,18 +137,25 @@ class MomentArrays:
     ) -> Hits:
         """As `Moments` says."""
         own = self.vectors[column]
-        cosines = own.unit @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
-        scores = cosines
-        if len(cosines) < len(self.videos):
+        inside = self._inside(admitted)
+        least = 0
+        while True:
+            looked, cosines = own.near(vector, inside, least=least)
             scores = np.full(len(self.videos), -np.inf, np.float32)
-            scores[own.places] = cosines
-        inside = np.where(self._inside(admitted), scores, -np.inf)
-        places = self._best(inside, depth, above=-np.inf)
-        return self._hits(places, scores, vectors=own.of(places) if whole else None)
+            scores[looked] = cosines
+            places = self._best(scores, depth, above=-np.inf)
+            # One video may have all moments of the cells that are nearest.
+            if len(np.unique(self.videos[places])) >= depth or len(looked) < least:
+                break
+            least = _MORE * max(len(looked), 1)
+        return self._hits(places, scores, vectors=own.of_places(places) if whole else None)
 
-    def _inside(self, admitted: Videos | None) -> npt.NDArray[np.bool_]:
-        inside = self.videos >= 0
-        return inside if admitted is None else inside & admitted[self.videos]
+    def _inside(self, admitted: Videos | None) -> npt.NDArray[np.bool_] | None:
+        """Which moments are of videos that are let in; None where all are."""
+        if admitted is None:
+            there = self.videos >= 0
+            return None if there.all() else there
+        return (self.videos >= 0) & admitted[self.videos]
 
     def _best(self, scores: Vectors, depth: int, *, above: float) -> Places:
         """The places of the best moments of up to `depth` videos, best first."""
@@ -177,7 +170,7 @@ class MomentArrays:
             found = len(np.unique(self.videos[places[kept]]))
             if found >= depth or many >= len(scores) or len(places) < many:
                 return places[kept]
-            many *= 4
+            many *= _MORE
 
     def _hits(
         self,
@@ -207,3 +200,9 @@ def within_depth(videos: Places, depth: int) -> Places:
 
 def _texts(column: pa.ChunkedArray) -> Texts:
     return Texts(column.combine_chunks().cast(pa.large_string()).fill_null(""))
+
+
+def _cells(column: pa.ChunkedArray) -> VectorCells:
+    """The vectors of the moments that have one."""
+    places = np.flatnonzero(column.is_valid().to_numpy())
+    return VectorCells.of(vector_matrix(column.drop_null()), places, len(column))

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
-from reelshelf.indexer.search.filters import NO_FILTER, Filter, admitted, in_price
+from reelshelf.indexer.search.filters import in_price
 from reelshelf.indexer.search.labels import Products
 from reelshelf.indexer.search.query import Query, QueryAnalyzer
-from reelshelf.indexer.search.relevance import Nearness, ProductRelevance
+from reelshelf.indexer.search.relevance import Nearness, ProductRelevance, Relevance
 from reelshelf.indexer.search.spelling import Knows
 from reelshelf.indexer.text import Numbers, clean_text
 from reelshelf.models.protocols import TextEncoder
@@ -33,28 +33,52 @@ class Asked:
     """What a query asks of n products.
 
     `vector` is its sentence vector, None without an encoder. `admitted`, `(n,)`, are the products
-    inside of all filters, `near` how near each comes; `broad`, `(n,)`, are those that a broad query
-    asks for alike, None where it asks for something of its own.
+    inside of all filters, None where all are; `near` how near those come that come near at all.
     """
 
     query: Query
     vector: Vectors | None
-    admitted: Products
+    admitted: Products | None
     near: Nearness
-    broad: Products | None
+
+    @property
+    def inside(self) -> Products:
+        """Which of the near ones are inside of all filters."""
+        places = self.near.places
+        return np.ones(len(places), bool) if self.admitted is None else self.admitted[places]
 
     @property
     def relevant(self) -> Products:
-        """`(n,)` the admitted products that come near enough to be an answer."""
-        near = self.near.near() if self.broad is None else self.near.near() | self.broad
-        return near & self.admitted
+        """Which of them are, and come near enough to be an answer."""
+        near = self.near.near()
+        if self.near.broad is not None:
+            near |= self.near.broad
+        return near & self.inside
 
     def scores(self) -> npt.NDArray[np.float32]:
-        """`(n,)` how products are listed, whatever filters say."""
+        """How the near ones are listed, whatever filters say."""
         found = self.near.mixed(_LEXICAL)
-        if self.broad is not None:
-            found = np.where(self.broad, 1.0 + found, found)
+        if self.near.broad is not None:
+            found = np.where(self.near.broad, 1.0 + found, found)
         return np.asarray(found, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """Products in order: their places, and how each is scored."""
+
+    places: Numbers
+    scores: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, relevance: Relevance) -> "Listed":
+        """All products that are asked for at all, the ones asked for most first."""
+        own = np.flatnonzero(relevance.values > 0)
+        own = own[np.argsort(-relevance.values[own], kind="stable")]
+        return cls(relevance.places[own], relevance.values[own])
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 class ProductSearch:
@@ -90,31 +114,28 @@ class ProductSearch:
         note = f"only its first {_LONGEST} characters were looked at"
         return replace(query, notes=(*query.notes, note))
 
-    def ask(self, query: Query, wanted: Filter = NO_FILTER, *, dated: bool = True) -> Asked:
-        """What an analyzed query asks for, of the products that a filter admits.
-
-        Where not `dated`, dates of the filter are those of videos.
-        """
+    def ask(self, query: Query, inside: Products | None = None) -> Asked:
+        """What an analyzed query asks for; `inside`, `(products,)`, are those of a filter."""
         vector = self._encoder.encode_texts([query.text])[0] if self._encoder else None
         columns = self.catalog.columns
-        inside = admitted(wanted, columns, dated=dated)
+        limits = [~self.relevance.having(unwanted) for unwanted in query.excluded]
         if query.price is not None:
-            inside &= in_price(query.price, columns)
-        for unwanted in query.excluded:
-            inside &= ~self.relevance.having(unwanted)
-        near = self.relevance.nearness(query, vector)
-        return Asked(query, vector, inside, near, self.relevance.broad(query))
+            limits.append(in_price(query.price, columns))
+        for limit in limits:
+            inside = limit if inside is None else inside & limit
+        return Asked(query, vector, inside, self.relevance.nearness(query, vector, inside))
 
-    def list(self, asked: Asked) -> Numbers:
-        """The places of the products to be shown, best first; of equals by SKU.
+    def list(self, asked: Asked) -> Listed:
+        """The products to be shown, best first, with their scores; of equals by SKU.
 
         They are the relevant ones, and those that come half as near as the best one, filters or
         not: a filter leaves the rest of a list as it is.
         """
         scores = asked.scores()
         shown = asked.relevant | (scores >= max(_AS_NEAR * scores.max(initial=0.0), _LEAST))
-        places = np.flatnonzero(shown & asked.admitted)
-        return places[np.argsort(-scores[places], kind="stable")]
+        own = np.flatnonzero(shown & asked.inside)
+        own = own[np.argsort(-scores[own], kind="stable")]
+        return Listed(asked.near.places[own], scores[own])
 
     def answers(self, asked: Asked) -> bool:
         """Whether anything in the catalog is an answer."""

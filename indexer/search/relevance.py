@@ -10,6 +10,7 @@ query does: one that names a category or a brand, and no product.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -29,6 +30,11 @@ _UNLIKE, _ALIKE = 0.15, 0.95
 _NAMED = 0.9
 # So many of them are told apart.
 _MOST_NAMED = 256
+# So many products are looked at that have words of a query, and so many that are near in meaning:
+# the best of them, however many there are.
+_MOST_WORDED, _MOST_MEANT = 5_000, 1_000
+# No cosine is less: what is, stands for one that nobody has looked at.
+_LOWEST = -0.9999
 # What the words themselves count beside their meaning, in looking for videos.
 _LEXICAL = 0.3
 # From where on a product is an answer by its words alone, or by some of them and its meaning.
@@ -51,26 +57,54 @@ _BROADLY, _NEARNESS = 0.8, 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Nearness:
-    """How near each of n products comes to a query.
+class Relevance:
+    """How far m products are asked for: their places in rising order, `values` in 0..1.
 
-    `words`, `(n,)`, is the share of the query's words by their rarity, 1 where a title has them
-    all; `meaning`, `(n,)`, the cosine of query and product as sentences, None where nobody has
-    encoded the query. `inside`, `(n,)`, is 1 for products of the brand and the category that the
-    query names, else less. `named` are the products whose title or code it names, `asked` the ones
-    that have all that it names, where it does nothing but name things. `length` is how many words
-    the query has.
+    All others are not asked for.
     """
 
+    places: Numbers
+    values: Vectors
+
+    @classmethod
+    def none(cls) -> "Relevance":
+        """That of a question that asks for no product."""
+        return cls(np.zeros(0, np.intp), np.zeros(0, np.float32))
+
+    def both(self, other: "Relevance") -> "Relevance":
+        """What two questions ask for together: the geometric mean of both."""
+        places, own, others = np.intersect1d(
+            self.places, other.places, assume_unique=True, return_indices=True
+        )
+        mean = np.sqrt(self.values[own] * other.values[others])
+        return Relevance(places, np.asarray(mean, np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nearness:
+    """How near products come to a query: the m of n that words, meaning or names lead to.
+
+    `places`, `(m,)`, are theirs in rising order. `words`, `(m,)`, is the share of the query's words
+    by their rarity, 1 where a title has them all; `meaning`, `(m,)`, the cosine of query and
+    product as sentences, None where nobody has encoded the query. `inside`, `(m,)`, is 1 for
+    products of the brand and the category that the query names, else less. `named` are the ones
+    whose title or code it names, `asked` those that have all that it names, where it does nothing
+    but name things; `broad` are the ones that a broad query asks for alike, None where it asks for
+    something of its own. `length` is how many words the query has, `products` is n.
+    """
+
+    places: Numbers
     words: Vectors
     meaning: Vectors | None
     inside: Vectors
-    named: Numbers
-    asked: Products | None
+    named: Products
+    asked: Products
+    broad: Products | None
     length: int
+    products: int
 
     def mixed(self, lexical: float) -> Vectors:
-        """`(n,)` relevance of which words make the share `lexical`, and meaning the rest."""
+        """`(m,)` relevance of which words make the share `lexical`, and meaning the rest."""
         best = float(self.words.max(initial=0.0))
         # The best product has the share of words that it has; others fall behind it as by BM25.
         words = self.words * (min(best, 1.0) ** 2 / best) if best else self.words
@@ -83,18 +117,15 @@ class Nearness:
         return np.asarray(found, np.float32)
 
     def near(self) -> Products:
-        """`(n,)` which come so near that they are an answer.
+        """`(m,)` which come so near that they are an answer.
 
         Queries for what a shop does not have lie below (docs/linking-and-search.md): words alone
         tell where almost all of them are there, meaning together with some of them, and meaning
         alone where it is nearer than that of some product would be by chance.
         """
-        near = self.words >= _NEAR_WORDS
-        near[self.named] = True
-        if self.asked is not None:
-            near |= self.asked
+        near = (self.words >= _NEAR_WORDS) | self.named | self.asked
         if self.meaning is not None:
-            alone = _NEAR_MEANING + _NEARER_OF_TEN * math.log10(max(len(self.words), 1))
+            alone = _NEAR_MEANING + _NEARER_OF_TEN * math.log10(max(self.products, 1))
             near |= self.meaning >= alone - _FOR_A_SENTENCE * (self.length >= _SENTENCE)
             near |= (self.words >= _SOME_WORDS) & (self.meaning >= alone - _BESIDE_WORDS)
         return near
@@ -107,65 +138,117 @@ class ProductRelevance:
         self._catalog = catalog
         self._cosine_scale = cosine_scale(text_space)
 
-    def nearness(self, query: Query, vector: Vectors | None) -> Nearness:
-        """How near each product comes to a query whose sentence vector is `vector`."""
-        meaning = None if vector is None else self._catalog.facts @ vector / self._cosine_scale
+    def nearness(
+        self, query: Query, vector: Vectors | None, admitted: Products | None = None
+    ) -> Nearness:
+        """How near products come to a query whose sentence vector is `vector`.
+
+        `admitted`, `(products,)`, are those inside of all filters, None where all are: the nearest
+        are looked for among them, and among all, which the others are measured by.
+        """
+        words = self._worded(query.concepts)
         coded = self._catalog.words.by_code(self._catalog.analyzer.words(query.corrected))
+        named = np.concatenate([self._titles_in(query.told), np.array(coded, np.intp)])
+        asked = self._all_of(self._phrases(query))
+        broad = self._broad(query, asked)
+        some = [_best(words, _MOST_WORDED), named, asked]
+        if broad is not None:
+            some.append(broad)
+        if admitted is not None:
+            some.append(_best(np.where(admitted, words, 0.0), _MOST_WORDED))
+        cosines = None
+        if vector is not None:
+            cosines, meant = self._meant(vector, admitted)
+            some.extend(meant)
+        places = np.unique(np.concatenate(some)).astype(np.intp)
+        meaning = None
+        if vector is not None and cosines is not None:
+            meaning = self._meaning(vector, cosines, places, words) / self._cosine_scale
         return Nearness(
-            self._worded(query.concepts),
+            places,
+            words[places],
             meaning,
-            self._inside(query),
-            np.concatenate([self._titles_in(query.told), np.array(coded, np.intp)]),
-            self._all_of(self._phrases(query)),
+            self._inside(query, places),
+            np.isin(places, named),
+            np.isin(places, asked),
+            None if broad is None else np.isin(places, broad),
             len(query.corrected.split()),
+            len(self._catalog),
         )
 
-    def of_text(self, near: Nearness, admitted: Vectors, broad: Products | None = None) -> Vectors:
-        """`(products,)` relevance to a query that comes so near.
+    def _meant(self, vector: Vectors, admitted: Products | None) -> tuple[Vectors, list[Numbers]]:
+        """`(products,)` cosines, -1 where nobody looked, and the places of the nearest."""
+        cosines = np.full(len(self._catalog), -1.0, np.float32)
+        meant = []
+        for inside in (None,) if admitted is None else (None, admitted):
+            places, own = self._catalog.facts.near(vector, inside)
+            cosines[places] = own
+            best = places
+            if len(own) > _MOST_MEANT:
+                best = places[np.argpartition(-own, _MOST_MEANT)[:_MOST_MEANT]]
+            meant.append(best)
+        return cosines, meant
 
-        `admitted`, `(products,)`, is 0 for products that a filter leaves out: they hold no field.
-        `broad` is what `broad` says of the query.
+    def _meaning(
+        self, vector: Vectors, cosines: Vectors, places: Numbers, words: Vectors
+    ) -> Vectors:
+        """`(places,)` cosines, looked up where nobody has: of many places, of the best worded."""
+        found = cosines[places]
+        missing = np.flatnonzero(found < _LOWEST)
+        if len(missing) > _MOST_WORDED:
+            missing = missing[np.argsort(-words[places[missing]], kind="stable")[:_MOST_WORDED]]
+        found[missing] = self._catalog.facts.cosines(vector, places[missing])
+        return found
+
+    def of_text(self, near: Nearness, admitted: Products | None = None) -> Relevance:
+        """How far products are asked for by a query that comes so near.
+
+        `admitted`, `(products,)`, are inside of all filters, None where all are: what a filter
+        leaves out holds no field.
         """
         relevance = near.mixed(_LEXICAL)
-        if broad is None:
-            return _rivaled(relevance * admitted)
+        kept = np.ones(len(relevance), np.float32)
+        if admitted is not None:
+            kept = admitted[near.places].astype(np.float32)
+        if near.broad is None:
+            return Relevance(near.places, _rivaled(relevance * kept))
         # A product that is named as well stays ahead of the others.
         asked = np.where(relevance >= 1, 1.0, _BROADLY + _NEARNESS * relevance)
         # The rest rivals what is asked for, and not the other way round.
-        rest = _rivaled(np.where(broad, 1.0, relevance).astype(np.float32) * admitted)
-        return np.asarray(np.where(broad, asked * admitted, rest), np.float32)
+        rest = _rivaled(np.where(near.broad, 1.0, relevance).astype(np.float32) * kept)
+        values = np.where(near.broad, asked * kept, rest)
+        return Relevance(near.places, np.asarray(values, np.float32))
 
-    def broad(self, query: Query) -> Products | None:
-        """`(products,)` which a broad query asks for alike; all where it names only a price.
+    def _broad(self, query: Query, asked: Numbers) -> Numbers | None:
+        """What a broad query asks for alike: all where it names only a price.
 
-        None where it asks for something of its own.
+        None where it asks for something of its own. `asked` has all that it names.
         """
         if not query.corrected and query.price is not None:
-            return np.ones(len(self._catalog), bool)
-        phrases = self._phrases(query)
-        if not any(map(self._catalog.vocabulary.is_facet, phrases)):
-            return None
-        return self._all_of(phrases)
+            return np.arange(len(self._catalog))
+        names_kind = any(map(self._catalog.vocabulary.is_facet, self._phrases(query)))
+        return asked if names_kind and len(asked) else None
 
     def _phrases(self, query: Query) -> list[int]:
         """A query as names of things; none where it says anything else."""
         told = told_words(query.corrected, self._catalog.analyzer)
         return self._catalog.vocabulary.split(told)
 
-    def _all_of(self, phrases: Sequence[int]) -> Products | None:
-        """`(products,)` which have all that some phrases name; None where none has."""
+    def _all_of(self, phrases: Sequence[int]) -> Numbers:
+        """The products that have all that some phrases name."""
         vocabulary, columns = self._catalog.vocabulary, self._catalog.columns
-        inside = np.full(len(columns), bool(phrases))
-        for phrase in phrases:
-            inside &= vocabulary.products(phrase, columns)
-        return inside if inside.any() else None
+        own = [vocabulary.products(phrase, columns) for phrase in phrases]
+        return reduce(np.intersect1d, own) if own else np.zeros(0, np.intp)
 
-    def of_image(self, similarity: Mapping[int, float], admitted: Products) -> Vectors:
+    def of_image(
+        self, similarity: Mapping[int, float], admitted: Products | None = None
+    ) -> Relevance:
         """The same for a picture, from the cosine of each near product's best picture."""
-        relevance = np.zeros(len(self._catalog), np.float32)
-        for product, cosine in similarity.items():
-            relevance[product] = max(cosine, 0.0)
-        return _rivaled(relevance * admitted)
+        places = np.array(sorted(similarity), np.intp)
+        values = np.array([max(similarity[place], 0.0) for place in places.tolist()], np.float32)
+        if admitted is not None:
+            values *= admitted[places]
+        return Relevance(places, _rivaled(values))
 
     def having(self, text: str) -> Products:
         """`(products,)` of which anything says all words of a text."""
@@ -182,7 +265,7 @@ class ProductRelevance:
         names no orange.
         """
         words = self._catalog.words
-        places = np.flatnonzero(words.coverage(told) >= _NAMED)
+        places = words.covered(told, _NAMED)
         longest = np.argsort(-words.title_weight[places], kind="stable")[:_MOST_NAMED]
         places = places[longest]
         used = np.zeros(len(told), bool)
@@ -197,28 +280,27 @@ class ProductRelevance:
 
     def _worded(self, concepts: Sequence[Concept]) -> Vectors:
         """`(products,)` BM25 of a query, as a share of what a title gives that has all of it."""
-        scores = np.zeros(len(self._catalog), np.float32)
+        words = self._catalog.words
+        scores = np.zeros(len(words), np.float32)
         most = 0.0
         for concept in concepts:
-            own, weight = self._scores(concept)
-            scores += own
+            weight = sum(map(words.weight, concept.words))
             most += weight
-        return np.asarray(scores / (_TITLED * most or 1.0), np.float32)
+            if not concept.alternatives:
+                words.add_scores(concept.words, scores)
+                continue
+            own = words.scores(concept.words)
+            for other in concept.alternatives:
+                as_much = _OTHERWISE * weight / sum(map(words.weight, other))
+                own = np.maximum(own, words.scores(other) * as_much)
+            scores += own
+        scores /= _TITLED * most or 1.0
+        return scores
 
-    def _scores(self, concept: Concept) -> tuple[Vectors, float]:
-        """`(products,)` BM25 of a concept, however it is written, and what its words weigh."""
-        words = self._catalog.words
-        weight = sum(map(words.weight, concept.words))
-        scores = words.scores(concept.words)
-        for other in concept.alternatives:
-            as_much = _OTHERWISE * weight / sum(map(words.weight, other))
-            scores = np.maximum(scores, words.scores(other) * as_much)
-        return scores, weight
-
-    def _inside(self, query: Query) -> Vectors:
+    def _inside(self, query: Query, places: Numbers) -> Vectors:
         """1 for products of the brand and category that the query names, else less."""
         columns = self._catalog.columns
-        factors = np.ones(len(columns), np.float32)
+        factors = np.ones(len(places), np.float32)
         named: tuple[tuple[Sequence[str], Labels, float], ...] = (
             (query.brands, columns.brands, _OUTSIDE_BRAND),
             (query.categories, columns.categories, _OUTSIDE_CATEGORY),
@@ -226,8 +308,16 @@ class ProductRelevance:
         for names, labels, outside in named:
             numbers = [n for n in map(labels.find, names) if n is not None]
             if numbers:
-                factors[~labels.products(numbers)] *= outside
+                factors[~labels.any_of(numbers, places)] *= outside
         return factors
+
+
+def _best(scores: Vectors, most: int) -> Numbers:
+    """The places of the best scores above 0, in no order."""
+    places = np.flatnonzero(scores)
+    if len(places) > most:
+        places = places[np.argpartition(-scores[places], most)[:most]]
+    return places
 
 
 def _rivaled(relevance: Vectors) -> Vectors:

@@ -90,22 +90,24 @@ class Facet:
     without: int
 
 
+Result = SearchHit | ProductHit
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a query found, best first: videos in `hits`, or products in `products`.
+    """What a query found, best first: videos, products, or both.
 
-    Where nothing in the shop comes near the query, both are empty and `closest` holds what came
-    closest all the same; `outside_filters`: something does, but not within the price or the
+    Where nothing in the shop comes near the query, there are no `results`, and `closest` holds what
+    came closest all the same; `outside_filters`: something does, but not within the price or the
     filter that was asked for. `query` is how a text was understood; a picture has none. `total` is
     how many results there are on all pages, and `next_cursor` asks for the next page, if there is
     one.
     """
 
-    hits: tuple[SearchHit, ...]
-    closest: tuple[SearchHit, ...] = ()
+    results: tuple[Result, ...]
+    closest: tuple[Result, ...] = ()
     query: Query | None = None
     outside_filters: bool = False
-    products: tuple[ProductHit, ...] = ()
     facets: tuple[Facet, ...] = ()
     total: int = 0
     next_cursor: str | None = None
@@ -113,9 +115,20 @@ class Answer:
     @property
     def answered(self) -> bool:
         """Whether anything in the shop comes near the query."""
-        return bool(self.hits or self.products)
+        return bool(self.results)
+
+    @property
+    def hits(self) -> tuple[SearchHit, ...]:
+        """The videos among the results."""
+        return tuple(one for one in self.results if isinstance(one, SearchHit))
+
+    @property
+    def products(self) -> tuple[ProductHit, ...]:
+        """The products among the results."""
+        return tuple(one for one in self.results if isinstance(one, ProductHit))
 
     @property
     def ranked(self) -> tuple[SearchHit, ...]:
         """All videos that are shown, in order: for measuring how they are ordered."""
-        return self.hits or self.closest
+        shown = self.results or self.closest
+        return tuple(one for one in shown if isinstance(one, SearchHit))

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from reelshelf.indexer.search.links import SearchedLinks
 from reelshelf.indexer.search.moments import Hits, Moments, within_depth
 from reelshelf.indexer.search.query import Query
+from reelshelf.indexer.search.relevance import Relevance
 from reelshelf.indexer.search.videos import Places, Videos
 from reelshelf.indexer.text import TERM_LENGTH, Analyzer
 from reelshelf.schemas.media import Vectors
@@ -32,14 +33,14 @@ class Question:
     """What retrievers are asked. Parts that a question does not have are None.
 
     `query` is an analyzed text and `text` its sentence vector, `frame` a vector in the space of
-    frames: of a picture, or of a text in a joint space, and `is_picture` tells which. `relevance`,
-    `(products,)`, is how far each product is asked for.
+    frames: of a picture, or of a text in a joint space, and `is_picture` tells which. `relevance`
+    is how far products are asked for.
     """
 
     query: Query | None
     text: Vectors | None
     frame: Vectors | None
-    relevance: Vectors
+    relevance: Relevance
     is_picture: bool = False
 
 
@@ -88,15 +89,17 @@ class ByProducts:
         """Moments of the likeliest links."""
         links = self.links
         # The root keeps doubtful links of what is asked for ahead of sure links of something else.
-        asked_for = np.flatnonzero(question.relevance > _LEAST)
-        places = np.sort(links.of_product.together(asked_for)).astype(np.intp)
-        if admitted is not None:
-            places = places[admitted[links.videos[places]]]
-        asked: Vectors = question.relevance[links.products[places]] * links.roots[places]
+        asked_for = question.relevance.values > _LEAST
+        rows, sizes = links.of_product.places(question.relevance.places[asked_for])
+        places = links.of_product.values[rows].astype(np.intp)
+        asked = np.repeat(question.relevance.values[asked_for], sizes) * links.roots[places]
         scores = asked.astype(np.float64)
         kept = scores > _LEAST
+        if admitted is not None:
+            kept &= admitted[links.videos[places]]
         places, scores = places[kept], scores[kept]
-        order = np.argsort(-scores, kind="stable")
+        # Of equals the first in the table.
+        order = np.lexsort((places, -scores))
         order = order[within_depth(links.videos[places[order]], depth)]
         places, scores = places[order], scores[order]
         return Candidates(

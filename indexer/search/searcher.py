@@ -5,7 +5,6 @@ meanwhile. A query made with another encoder than the release's is refused.
 """
 
 import datetime as dt
-import decimal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,16 +17,12 @@ from reelshelf.indexer.search.filters import Filter, admitted
 from reelshelf.indexer.search.labels import Products
 from reelshelf.indexer.search.links import SearchedLinks
 from reelshelf.indexer.search.moments import VECTORS, Moments
-from reelshelf.indexer.search.product_search import Asked, ProductSearch
+from reelshelf.indexer.search.product_results import ProductResults
+from reelshelf.indexer.search.product_search import Asked, Listed, ProductSearch
 from reelshelf.indexer.search.query import Query
+from reelshelf.indexer.search.relevance import Relevance
 from reelshelf.indexer.search.requests import Page, SearchRequest, next_cursor, read_cursor
-from reelshelf.indexer.search.results import (
-    Answer,
-    Facet,
-    ProductHit,
-    SearchHit,
-    SoldProduct,
-)
+from reelshelf.indexer.search.results import Answer, Facet
 from reelshelf.indexer.search.retrievers import (
     ByFrames,
     ByMeaning,
@@ -38,12 +33,13 @@ from reelshelf.indexer.search.retrievers import (
     Retriever,
 )
 from reelshelf.indexer.search.segments import SearchedSegments
-from reelshelf.indexer.search.video_list import ListedVideo, list_videos
+from reelshelf.indexer.search.video_list import list_videos
+from reelshelf.indexer.search.video_results import VideoResults
 from reelshelf.indexer.search.videos import Places, Videos
 from reelshelf.indexer.store.nearest import nearest
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
-from reelshelf.indexer.text import Numbers, analyzer_of
+from reelshelf.indexer.text import analyzer_of
 from reelshelf.models.protocols import ImageEncoder, TextEncoder
 from reelshelf.schemas.config import SearchConfig
 from reelshelf.schemas.errors import ConfigError, SpaceMismatch
@@ -53,13 +49,10 @@ from reelshelf.schemas.release import ModelRef, Release
 from reelshelf.schemas.spaces import cosine_scale
 from reelshelf.schemas.visual_stats import WhitenedSpace
 
-_FEW = 3
 # A query is answered by what a moment says from here on, too: by the share of the query's words
 # that it has (as `ByWords` scores it), or by the meaning of several words. Queries for what a shop
 # does not have lie below both (docs/linking-and-search.md).
 _NEAR_WORDS, _NEAR_MEANING = 0.5, 0.5
-# So many videos of a product are named.
-_VIDEOS_OF_PRODUCT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +78,13 @@ class Wanted:
 class _Found:
     """What a request asks for, and what retrievers found: by name, in the order of their config.
 
-    `admitted`, `(products,)`, and `videos`, `(videos,)`, are inside of all filters; `videos` is
-    None where all are.
+    `admitted`, `(products,)`, and `videos`, `(videos,)`, are inside of all filters; None where all
+    are.
     """
 
     question: Question
     asked: Asked | None
-    admitted: Products
+    admitted: Products | None
     videos: Videos | None
     candidates: Mapping[str, Candidates]
 
@@ -120,7 +113,7 @@ class Searcher:
         arrays = shared_arrays(snapshot)
         self._catalog, self._videos = arrays.catalog, arrays.videos
         self._columns = columns = self._catalog.columns
-        self._link_above = above = snapshot.link_above
+        above = snapshot.link_above
         self._links = arrays.links
         if links is not None:
             self._links = SearchedLinks.of_records(links, self._videos, columns, above)
@@ -149,6 +142,8 @@ class Searcher:
             "visual": ByFrames(moments, self._space),
         }
         self._retrievers = {name: own for name, own in known.items() if getattr(self._config, name)}
+        self._video_results = VideoResults(columns, self._links, self._videos)
+        self._product_results = ProductResults(columns, self._links, self._videos, above)
         counting = self._links.counting
         self._sellable = np.zeros(len(columns), bool)
         self._sellable[self._links.products[counting]] = True
@@ -173,10 +168,10 @@ class Searcher:
         asked = self._products.ask(self.analyze(text))
         if not self._products.answers(asked):
             return []
-        scores, columns = asked.scores(), self._columns
+        listed, columns = self._products.list(asked), self._columns
         return [
-            Wanted(columns.skus.at(p), columns.titles[p], columns.category(p), float(scores[p]))
-            for p in self._products.list(asked).tolist()
+            Wanted(columns.skus.at(place), columns.titles[place], columns.category(place), score)
+            for place, score in zip(listed.places.tolist(), listed.scores.tolist(), strict=True)
         ]
 
     def search_text(
@@ -205,30 +200,26 @@ class Searcher:
 
     def _find(self, request: SearchRequest) -> _Found:
         """What the request asks for, and the moments that retrievers find for it."""
-        wanted, depth = request.filter, self._config.depth
+        wanted, dated = request.filter, request.rows == "products"
+        filtered = inside = admitted(wanted, self._columns, dated=dated)
         asked = frame = None
+        relevance = Relevance.none()
         if request.text is not None:
             if self._encoders.text is None:
                 raise ConfigError("this searcher was made without a text encoder")
             query = self.analyze(request.text, correct=request.correct)
-            asked = self._products.ask(query, wanted, dated=request.rows == "products")
+            asked = self._products.ask(query, filtered)
             inside = asked.admitted
-            relevance = self._products.relevance.of_text(
-                asked.near, inside.astype(np.float32), asked.broad
-            )
+            relevance = self._products.relevance.of_text(asked.near, inside)
             if self._encoders.joint_text is not None:
                 frame = self._encoders.joint_text.encode_texts([query.text])[0]
-        else:
-            inside = admitted(wanted, self._columns, dated=request.rows == "products")
-            relevance = np.zeros(len(self._columns), np.float32)
         if request.image is not None:
             if self._encoders.image is None:
                 raise ConfigError("this searcher was made without an image encoder")
             frame = self._encoders.image.encode_images([request.image])[0]
-            similarity = self._similarity_to_products(frame)
-            alike = self._products.relevance.of_image(similarity, inside)
+            alike = self._products.relevance.of_image(self._similarity_to_products(frame), inside)
             # Of what looks so, the words say which; of what they ask for, the picture does.
-            relevance = alike if asked is None else np.sqrt(alike * relevance)
+            relevance = alike if asked is None else alike.both(relevance)
         question = Question(
             asked.query if asked else None,
             asked.vector if asked else None,
@@ -242,15 +233,11 @@ class Searcher:
         candidates: dict[str, Candidates] = {
             name: own
             for name, retriever in retrievers.items()
-            if (own := retriever.find(question, videos, depth)) is not None
+            if (own := retriever.find(question, videos, self._config.depth)) is not None
         }
         return _Found(question, asked, inside, videos, candidates)
 
     def _answer_videos(self, request: SearchRequest, page: Page, found: _Found) -> Answer:
-        broad = found.asked.broad if found.asked else None
-        each_of = frozenset[int]()
-        if broad is not None:
-            each_of = frozenset(np.flatnonzero(broad & found.admitted & self._sellable).tolist())
         listed = list_videos(
             found.candidates,
             found.asked.query.price if found.asked else None,
@@ -260,13 +247,13 @@ class Searcher:
             self._ranker,
             self._config,
             page.now_ms,
-            each_of,
+            self._each_of(found.asked),
         )
         shown = listed.page(page.offset, request.page_size)
         if request.sort == "newest":
             newest = np.argsort(-self._videos.published[listed.videos].astype(float), kind="stable")
             shown = listed.page_of(newest, page.offset, request.page_size)
-        hits = tuple(map(self._hit, shown))
+        hits = tuple(map(self._video_results.hit, shown))
         query = found.asked.query if found.asked else None
         if found.asked is not None and not (hits and self._comes_near(found.asked, found)):
             outside = found.videos is not None and self._outside(found.asked)
@@ -280,72 +267,32 @@ class Searcher:
             next_cursor=next_cursor(request, self.release.release_id, page, len(listed)),
         )
 
+    def _each_of(self, asked: Asked | None) -> frozenset[int]:
+        """The products of a broad query that videos sell: each is shown before any comes again."""
+        if asked is None or asked.near.broad is None:
+            return frozenset()
+        places = asked.near.places[asked.near.broad & asked.inside]
+        return frozenset(places[self._sellable[places]].tolist())
+
     def _answer_products(self, request: SearchRequest, page: Page, found: _Found) -> Answer:
         asked = found.asked
         if asked is None or request.image is not None:
-            scores = np.asarray(found.question.relevance, np.float32)
-            places = np.flatnonzero(scores > 0)
-            places = places[np.argsort(-scores[places], kind="stable")]
+            listed = Listed.of(found.question.relevance)
         else:
-            scores = asked.scores()
-            places = self._products.list(asked)
-        variants = places
-        places = self._sorted(request.sort, self._groups(places))
-        shown = places[page.offset : page.offset + request.page_size]
-        hits = tuple(self._product_hit(place, float(scores[place])) for place in shown.tolist())
+            listed = self._products.list(asked)
         query = asked.query if asked else None
+        results = self._product_results.ordered(listed, request.sort)
+        hits = self._product_results.hits(results, page.offset, request.page_size)
         if asked is not None and not self._products.answers(asked):
-            free = replace(asked, admitted=np.ones(len(self._columns), bool))
-            return Answer((), query=query, outside_filters=self._products.answers(free))
+            free = replace(asked, admitted=None)
+            return Answer((), hits, query, outside_filters=self._products.answers(free))
+        groups = self._columns.groups[listed.places].astype(np.intp)
         return Answer(
-            (),
+            hits,
             query=query,
-            products=hits,
-            facets=count_facets(
-                request.facets,
-                variants,
-                self._columns.groups[variants].astype(np.intp),
-                self._columns,
-            ),
-            total=len(places),
-            next_cursor=next_cursor(request, self.release.release_id, page, len(places)),
-        )
-
-    def _groups(self, places: Numbers) -> Numbers:
-        """The first of each group among products, in their order."""
-        _, first = np.unique(self._columns.groups[places], return_index=True)
-        return places[np.sort(first)]
-
-    def _sorted(self, sort: str, places: Numbers) -> Numbers:
-        """Products in another order; what has no price or date comes last."""
-        if sort == "relevance":
-            return places
-        if sort == "newest":
-            return places[
-                np.argsort(-self._columns.published[places].astype(np.float64), kind="stable")
-            ]
-        prices = self._columns.prices[places]
-        # NaN is sorted last either way.
-        return places[np.argsort(-prices if sort == "-price" else prices, kind="stable")]
-
-    def _product_hit(self, place: int, score: float) -> ProductHit:
-        columns, links = self._columns, self._links
-        group = np.flatnonzero(columns.groups == columns.groups[place])
-        own = links.of_product.together(group)
-        own = own[links.scores[own] >= self._link_above]
-        own = own[np.argsort(-links.scores[own], kind="stable")]
-        videos = list(dict.fromkeys(links.videos[own].tolist()))
-        price = columns.prices[place]
-        currency = columns.currencies.of[place]
-        return ProductHit(
-            columns.skus.at(place),
-            columns.titles[place],
-            score,
-            None if np.isnan(price) else decimal.Decimal(str(price)),
-            columns.currencies.written[int(currency[0])] if len(currency) else None,
-            tuple(columns.skus.some(group)) if len(group) > 1 else (),
-            tuple(self._videos.ids[video] for video in videos[:_VIDEOS_OF_PRODUCT]),
-            len(videos),
+            facets=count_facets(request.facets, listed.places, groups, self._columns),
+            total=len(results),
+            next_cursor=next_cursor(request, self.release.release_id, page, len(results)),
         )
 
     def _similarity_to_products(self, vector: Vectors) -> dict[int, float]:
@@ -365,13 +312,13 @@ class Searcher:
             best[product] = max(cosine, best.get(product, -1.0))
         return best
 
-    def _selling(self, wanted: Filter, inside: Products) -> Videos | None:
+    def _selling(self, wanted: Filter, inside: Products | None) -> Videos | None:
         """`(videos,)` that filters let in: by what they sell, and by themselves."""
         videos = self._videos
-        if inside.all() and wanted.kind is None and wanted.published is None:
+        if inside is None and wanted.kind is None and wanted.published is None:
             return None
         found = np.ones(len(videos), bool)
-        if not inside.all():
+        if inside is not None:
             counting = self._links.counting
             found[:] = False
             found[self._links.videos[counting[inside[self._links.products[counting]]]]] = True
@@ -400,18 +347,17 @@ class Searcher:
 
     def _outside(self, asked: Asked) -> bool:
         """Whether something comes near a query where no filter leaves anything out."""
-        everything = np.ones(len(self._columns), bool)
-        free = replace(asked, admitted=everything)
+        free = replace(asked, admitted=None)
         if self._products.answers(free):
             return True
-        question = Question(asked.query, asked.vector, None, everything.astype(np.float32))
+        question = Question(asked.query, asked.vector, None, Relevance.none())
         candidates: dict[str, Candidates] = {
             name: own
             for name in ("lexical", "semantic")
             if name in self._retrievers
             and (own := self._retrievers[name].find(question, None, 1)) is not None
         }
-        return self._comes_near(free, _Found(question, free, everything, None, candidates))
+        return self._comes_near(free, _Found(question, free, None, None, candidates))
 
     def _facets_of_videos(
         self, request: SearchRequest, videos: Places, found: _Found
@@ -421,48 +367,8 @@ class Searcher:
         places, sizes = self._links.sold.places(videos)
         products = self._links.products[self._links.sold.values[places]]
         results = np.repeat(np.arange(len(videos)), sizes)
-        kept = found.admitted[products]
+        kept = slice(None) if found.admitted is None else found.admitted[products]
         return count_facets(request.facets, products[kept], results[kept], self._columns)
-
-    def _hit(self, one: ListedVideo) -> SearchHit:
-        # Copies that no retriever found belong to the cluster all the same.
-        cluster = self._videos.members[int(self._videos.clusters[one.video])].tolist()
-        others = [place for place in cluster if place != one.video and place not in one.copies]
-        best = one.moments[0]
-        return SearchHit(
-            video_id=self._videos.ids[one.video],
-            copies=tuple(self._videos.ids[place] for place in (*one.copies, *others)),
-            score=one.score,
-            start_ms=best.start_ms,
-            end_ms=best.end_ms,
-            products=self._sold_by(one.video),
-            retrievers=one.parts,
-            evidence=self._links.record(one.link).evidence[:_FEW] if one.link >= 0 else (),
-            text=best.text,
-            moments=one.moments,
-        )
-
-    def _sold_by(self, video: int) -> tuple[SoldProduct, ...]:
-        """What a video sells; a group of which the variant is not known is one of it."""
-        links = self._links
-        own: dict[tuple[str, int], list[int]] = {}
-        for place in links.sold[video].tolist():
-            group = links.groups[place] if links.unknown[place] else ""
-            own.setdefault((group, -1 if group else place), []).append(place)
-        return tuple(self._sold_product(places) for places in own.values())
-
-    def _sold_product(self, places: Sequence[int]) -> SoldProduct:
-        links, first = self._links, places[0]
-        products = links.products[list(places)]
-        skus = self._columns.skus.some(products)
-        return SoldProduct(
-            skus[0],
-            self._columns.titles[int(products[0])],
-            float(links.scores[first]),
-            links.groups[first] or None,
-            tuple(skus) if links.unknown[first] else (),
-            bool(links.corrected[first]),
-        )
 
 
 def _same_space(

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from reelshelf.indexer.search.columns import ProductColumns
 from reelshelf.indexer.search.forms import shared_form
-from reelshelf.indexer.search.labels import Labels, Products
-from reelshelf.indexer.text import Analyzer, Rows, Strings, Texts
+from reelshelf.indexer.search.labels import Labels
+from reelshelf.indexer.text import Analyzer, Numbers, Rows, Strings, Texts
 from reelshelf.schemas.catalog import Product
 
 # A value of more words is a text, and nobody names it.
@@ -131,6 +131,8 @@ class Vocabulary:
         a brand, since products of others are made for it; those that its own products have say
         nothing against it.
         """
+        if not self.categories[phrase].size and not self.values[phrase].size:
+            return bool(self.brands[phrase].size)
         own = columns.brands.having.together(self.brands[phrase])
         of_category, of_value = (
             len(np.setdiff1d(labels.having.together(rows[phrase]), own))
@@ -141,12 +143,10 @@ class Vocabulary:
         )
         return len(own) > of_category + of_value / _FOR_A_BRAND
 
-    def products(self, phrase: int, columns: ProductColumns) -> Products:
-        """`(products,)` which have what a phrase names, whatever that is."""
-        inside = np.zeros(len(columns), bool)
-        for rows, labels in self._kinds(columns):
-            inside[labels.having.together(rows[phrase])] = True
-        return inside
+    def products(self, phrase: int, columns: ProductColumns) -> Numbers:
+        """The products that have what a phrase names, whatever that is, in rising order."""
+        own = [labels.having.together(rows[phrase]) for rows, labels in self._kinds(columns)]
+        return np.unique(np.concatenate(own)).astype(np.intp)
 
     def is_facet(self, phrase: int) -> bool:
         """Whether a phrase is a brand or a category."""

@@ -123,21 +123,26 @@ class ProductWords:
     def scores(self, words: Sequence[str]) -> Vectors:
         """`(products,)` BM25 of distinct words in their base forms."""
         found = np.zeros(len(self), np.float32)
+        self.add_scores(words, found)
+        return found
+
+    def add_scores(self, words: Sequence[str], scores: Vectors) -> None:
+        """Add the same to other scores, `(products,)`."""
         for number in self._numbers(words):
             own = slice(self.starts[number], self.starts[number + 1])
-            found[self.owners[own]] += self.worth[own]
-        return found
+            scores[self.owners[own]] += self.worth[own]
 
     def _numbers(self, words: Sequence[str]) -> list[int]:
         found = (self.words.get(word) for word in words)
         return [number for number in found if number is not None]
 
-    def coverage(self, words: Sequence[str]) -> Vectors:
-        """`(products,)` the share of each title, by the rarity of its words, that words are."""
+    def covered(self, words: Sequence[str], share: float) -> Numbers:
+        """The products of whose title, by the rarity of its words, words are such a share."""
         found = np.zeros(len(self), np.float32)
         for number in self._numbers(words):
             found[self.titled[number]] += self.rarity[number]
-        return np.asarray(found / np.maximum(self.title_weight, 1e-6), np.float32)
+        places = np.flatnonzero(found)
+        return places[found[places] >= share * self.title_weight[places]]
 
     def in_title(self, words: Sequence[str], places: Numbers) -> Products:
         """`(words, products)` which words stand in the titles of some products."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reelshelf.indexer.search.query import Query
     from reelshelf.indexer.search.requests import SearchRequest
-    from reelshelf.indexer.search.results import Answer, ProductHit, SearchHit
+    from reelshelf.indexer.search.results import Answer, ProductHit, Result, SearchHit
     from reelshelf.indexer.store.snapshot import ReleaseSnapshot
     from reelshelf.schemas.media import Pixels
 
@@ -158,8 +158,7 @@ def _show_answer(title: str, found: "Answer", console: "Console") -> None:
     for line in told(found.query) if found.query else ():
         console.print(plain(line))
     if found.answered:
-        shown = _product_table(title, found.products) if found.products else None
-        console.print(shown or _hit_table(title, found.hits))
+        console.print(_table(title, found.results))
         for facet in found.facets:
             counts = [f"{value.name} ({value.count})" for value in facet.values]
             counts += [f"none ({facet.without})"] if facet.without else []
@@ -174,7 +173,7 @@ def _show_answer(title: str, found: "Answer", console: "Console") -> None:
         why = "what comes near it lies outside the price or the filters that were asked for"
     console.print(plain(f"{title}: nothing found; {why}"))
     if found.closest:
-        console.print(_hit_table("What came closest", found.closest))
+        console.print(_table("What came closest", found.closest))
 
 
 def told(query: "Query") -> list[str]:
@@ -191,6 +190,16 @@ def told(query: "Query") -> list[str]:
     if query.excluded:
         lines.append(f"Without: {', '.join(query.excluded)}.")
     return [*lines, *(f"Note: {note}." for note in query.notes)]
+
+
+def _table(title: str, results: "Sequence[Result]") -> "Table":
+    """Results in order, of one kind."""
+    from reelshelf.indexer.search.results import ProductHit, SearchHit
+
+    products = [one for one in results if isinstance(one, ProductHit)]
+    if products:
+        return _product_table(title, products)
+    return _hit_table(title, [one for one in results if isinstance(one, SearchHit)])
 
 
 def _hit_table(title: str, hits: "Sequence[SearchHit]") -> "Table":

@@ -51,4 +51,3 @@ def videos_of(keys: Sequence[str]) -> SearchedVideos:
 
 
 SEARCHED = SearchedCatalog.of(CATALOG)
-ALL = np.ones(len(CATALOG), np.float32)

@@ -1,12 +1,11 @@
 """A query that names a category or a brand, and no product, asks for all of it."""
 
-import numpy as np
 import pytest
 
 from reelshelf.indexer.search.query import QueryAnalyzer
 from reelshelf.indexer.search.ranking import Ranked, diversify, one_of_each
 from reelshelf.indexer.search.relevance import ProductRelevance
-from tests.support.catalogs import ALL, CATALOG, SEARCHED, TEXTS
+from tests.support.catalogs import CATALOG, SEARCHED, TEXTS
 
 ANALYZER, PRODUCTS = QueryAnalyzer(SEARCHED), ProductRelevance(SEARCHED)
 
@@ -26,21 +25,24 @@ ANALYZER, PRODUCTS = QueryAnalyzer(SEARCHED), ProductRelevance(SEARCHED)
     ],
 )
 def test_a_category_or_a_brand_is_asked_for_by_its_name(text: str, skus: set[str]) -> None:
-    inside = PRODUCTS.broad(ANALYZER.analyze(text))
-    assert inside is not None
-    assert {CATALOG.products[i].product.sku for i in np.flatnonzero(inside)} == skus
+    near = PRODUCTS.nearness(ANALYZER.analyze(text), None)
+    assert near.broad is not None
+    assert {CATALOG.products[i].product.sku for i in near.places[near.broad]} == skus
 
 
 @pytest.mark.parametrize("text", ["", "red", "running shoes", "apple drink", "juice shoes", "-"])
 def test_what_says_more_or_less_is_not_broad(text: str) -> None:
-    assert PRODUCTS.broad(ANALYZER.analyze(text)) is None
+    assert PRODUCTS.nearness(ANALYZER.analyze(text), None).broad is None
 
 
 def relevance(text: str) -> dict[str, float]:
     query = ANALYZER.analyze(text)
     vector = TEXTS.encode_texts([query.text])[0]
-    found = PRODUCTS.of_text(PRODUCTS.nearness(query, vector), ALL, PRODUCTS.broad(query))
-    return {p.product.sku: float(r) for p, r in zip(CATALOG.products, found, strict=True)}
+    found = PRODUCTS.of_text(PRODUCTS.nearness(query, vector))
+    return {
+        CATALOG.products[place].product.sku: float(value)
+        for place, value in zip(found.places, found.values, strict=True)
+    }
 
 
 def test_all_of_it_is_wanted_alike_and_nothing_beside_it() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
+from reelshelf.indexer.search.relevance import Relevance
 from reelshelf.indexer.search.retrievers import ByProducts, Question
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.links import Evidence, Modality, ProductLink, Span
@@ -59,7 +60,8 @@ def table_of(links: list[ProductLink]) -> pa.Table:
 
 
 def asked_for(relevance: list[float]) -> Question:
-    return Question(None, None, None, np.array(relevance, np.float32))
+    values = np.array(relevance, np.float32)
+    return Question(None, None, None, Relevance(np.arange(len(values)), values))
 
 
 @given(st.lists(LINKS, max_size=8), st.lists(st.floats(0, 1), min_size=3, max_size=3))
@@ -78,7 +80,7 @@ def test_a_table_of_links_is_searched_as_its_records_are(
     ):
         link = links[place]
         assert link.sku != "gone"
-        expected = question.relevance[COLUMNS.skus[link.sku]] * link.score**0.5
+        expected = relevance[COLUMNS.skus[link.sku]] * link.score**0.5
         assert abs(score - expected) < 1e-6
         span = next((piece.span for piece in link.evidence if piece.span), Span(0, 0))
         assert (start, end) == (span.start_ms, span.end_ms)

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from reelshelf.indexer.search import segments
-from reelshelf.indexer.search.moments import MomentArrays, Moments, VectorColumn
+from reelshelf.indexer.search.cells import VectorCells
+from reelshelf.indexer.search.moments import MomentArrays, Moments
 from reelshelf.indexer.search.segments import SearchedSegments
 from reelshelf.indexer.search.videos import SearchedVideos
 from reelshelf.indexer.search.words import scored
@@ -80,7 +81,7 @@ def moments(
         Texts.of(rows["text"].to_pylist()),
         words,
         *scored(list(of_moments), len(words), k1=1.2, b=0.75),
-        {"text_vector": VectorColumn(vectors, np.arange(len(vectors)))},
+        {"text_vector": VectorCells.of(vectors)},
     )
 
 

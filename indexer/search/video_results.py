@@ -1,0 +1,62 @@
+"""From places of videos to what is shown of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.links import SearchedLinks
+from reelshelf.indexer.search.results import SearchHit, SoldProduct
+from reelshelf.indexer.search.video_list import ListedVideo
+from reelshelf.indexer.search.videos import SearchedVideos
+
+_FEW = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoResults:
+    """Tells what is known of the videos of a release."""
+
+    columns: ProductColumns
+    links: SearchedLinks
+    videos: SearchedVideos
+
+    def hit(self, one: ListedVideo) -> SearchHit:
+        """A result of the list."""
+        # Copies that no retriever found belong to the cluster all the same.
+        cluster = self.videos.members[int(self.videos.clusters[one.video])].tolist()
+        others = [place for place in cluster if place != one.video and place not in one.copies]
+        best = one.moments[0]
+        return SearchHit(
+            video_id=self.videos.ids[one.video],
+            copies=tuple(self.videos.ids[place] for place in (*one.copies, *others)),
+            score=one.score,
+            start_ms=best.start_ms,
+            end_ms=best.end_ms,
+            products=self._sold_by(one.video),
+            retrievers=one.parts,
+            evidence=self.links.record(one.link).evidence[:_FEW] if one.link >= 0 else (),
+            text=best.text,
+            moments=one.moments,
+        )
+
+    def _sold_by(self, video: int) -> tuple[SoldProduct, ...]:
+        """What a video sells; a group of which the variant is not known is one of it."""
+        links = self.links
+        own: dict[tuple[str, int], list[int]] = {}
+        for place in links.sold[video].tolist():
+            group = links.groups[place] if links.unknown[place] else ""
+            own.setdefault((group, -1 if group else place), []).append(place)
+        return tuple(self._sold_product(places) for places in own.values())
+
+    def _sold_product(self, places: Sequence[int]) -> SoldProduct:
+        links, first = self.links, places[0]
+        products = links.products[list(places)]
+        skus = self.columns.skus.some(products)
+        return SoldProduct(
+            skus[0],
+            self.columns.titles[int(products[0])],
+            float(links.scores[first]),
+            links.groups[first] or None,
+            tuple(skus) if links.unknown[first] else (),
+            bool(links.corrected[first]),
+        )
