@@ -5,21 +5,23 @@ reelshelf has them like any other: made when it is first opened on a node, by wh
 """
 
 import logging
+import shutil
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from lancedb.table import Table
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
 from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
-from reelshelf.indexer.search.moments import MomentArrays
+from reelshelf.indexer.search.moments import VECTORS, MomentArrays
 from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos
 from reelshelf.indexer.store import shared
-from reelshelf.indexer.store.products import read_products
+from reelshelf.indexer.store.catalog_files import new_mapped, read_catalog
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.indexer.text import CatalogIndex
 from reelshelf.schemas.keys import file_sha256, fingerprint
+from reelshelf.schemas.media import Vectors
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def shared_arrays(snapshot: ReleaseSnapshot) -> SearchArrays:
 
     def make(folder: Path) -> SearchArrays:
         _LOG.info("arrays of release %s are made in %s", snapshot.release.release_id, folder)
-        return derived(snapshot)
+        return derived(snapshot, folder)
 
     store = snapshot.store
     name = fingerprint([_code(), store.uri, store.generation, _depends_on(snapshot)])
@@ -52,12 +54,22 @@ def shared_arrays(snapshot: ReleaseSnapshot) -> SearchArrays:
     return found
 
 
-def derived(snapshot: ReleaseSnapshot) -> SearchArrays:
-    """The arrays of a release, made from its rows."""
-    kind = snapshot.config.text.analyzer
+def derived(snapshot: ReleaseSnapshot, folder: Path) -> SearchArrays:
+    """The arrays of a release, made from its rows; vectors lie in files of a folder.
+
+    The catalog is read product by product from files beside them, which are gone afterwards.
+    """
+    files = iter(range(len(VECTORS) + 1))
+
+    def new(shape: tuple[int, ...]) -> Vectors:
+        return new_mapped(folder / f"vectors-{next(files)}.npy", shape, np.float32)
+
+    catalog_folder = folder / "catalog"
+    catalog_folder.mkdir()
     catalog = SearchedCatalog.of(
-        CatalogIndex.of(read_products(snapshot.store, snapshot.versions), kind)
+        read_catalog(snapshot, snapshot.config.text.analyzer, catalog_folder), new
     )
+    shutil.rmtree(catalog_folder)
     videos = SearchedVideos.of_table(snapshot.scan("videos", VIDEO_COLUMNS))
     links = snapshot.scan("links", LINK_COLUMNS)
     segments = snapshot.table("segments")
@@ -65,7 +77,7 @@ def derived(snapshot: ReleaseSnapshot) -> SearchArrays:
         catalog,
         videos,
         SearchedLinks.of_table(links, videos, catalog.columns, snapshot.link_above),
-        MomentArrays.read(snapshot, videos) if MomentArrays.fits(snapshot) else None,
+        MomentArrays.read(snapshot, videos, new) if MomentArrays.fits(snapshot) else None,
         tuple(_languages(segments)),
     )
 

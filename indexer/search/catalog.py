@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from reelshelf.indexer.search.cells import VectorCells
-from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.cells import NewVectors, VectorCells, in_memory
+from reelshelf.indexer.search.columns import ColumnsReader, ProductColumns
 from reelshelf.indexer.search.negation import is_negation
-from reelshelf.indexer.search.vocabulary import Vocabulary
-from reelshelf.indexer.search.words import ProductWords
+from reelshelf.indexer.search.vocabulary import Vocabulary, VocabularyReader
+from reelshelf.indexer.search.words import ProductText, ProductWords, WordsReader
 from reelshelf.indexer.text import Analyzer, CatalogIndex
 
 
@@ -21,16 +21,26 @@ class SearchedCatalog:
     facts: VectorCells
 
     @classmethod
-    def of(cls, catalog: CatalogIndex) -> "SearchedCatalog":
-        """The same of a catalog that is in memory."""
-        products = [item.product for item in catalog.products]
-        columns = ProductColumns.read(products, catalog.groups.of)
+    def of(cls, catalog: CatalogIndex, new: NewVectors = in_memory) -> "SearchedCatalog":
+        """The same of a catalog, of which one product after the other is read.
+
+        `new` makes what vectors are written into.
+        """
+        analyzer = catalog.analyzer
+        columns, words = ColumnsReader(), WordsReader(analyzer)
+        vocabulary = VocabularyReader(analyzer, is_negation)
+        for item in catalog.products:
+            columns.add(item.product)
+            text = ProductText.read(item.product, analyzer)
+            words.add(text)
+            vocabulary.add(text)
+        made = columns.made(catalog.groups.of)
         return cls(
-            catalog.analyzer,
-            columns,
-            ProductWords.read(products, catalog.analyzer),
-            Vocabulary.read(products, columns, catalog.analyzer, is_negation),
-            VectorCells.of(catalog.facts_vectors),
+            analyzer,
+            made,
+            words.made(),
+            vocabulary.made(made),
+            VectorCells.of(catalog.facts_vectors, new=new),
         )
 
     def __len__(self) -> int:

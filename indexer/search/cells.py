@@ -97,13 +97,13 @@ class VectorCells:
         `inside`, one for each thing, says which count; `least` of them are looked at at least, or
         all where there are no more.
         """
-        asked = _unit(vector)
+        asked, unit = _unit(vector), np.asarray(self.unit)
         least = max(least, int(len(self) * _SHARE))
         there = None if inside is None else inside[self.places]
         held = len(self) if there is None else int(np.count_nonzero(there))
         if held <= least:
             own = slice(None) if there is None else np.flatnonzero(there)
-            return self.places[own].astype(np.intp), np.asarray(self.unit[own] @ asked, np.float32)
+            return self.places[own].astype(np.intp), np.asarray(unit[own] @ asked, np.float32)
         sizes = np.diff(self.starts)
         if there is not None:
             counted = np.concatenate([[0], np.cumsum(there)])
@@ -112,7 +112,7 @@ class VectorCells:
         enough = int(np.searchsorted(np.cumsum(sizes[nearest]), least)) + 1
         # In the order in which they lie in memory.
         spans = [slice(*self.starts[c : c + 2].tolist()) for c in sorted(nearest[:enough].tolist())]
-        found = [(self.places[span], self.unit[span] @ asked) for span in spans]
+        found = [(self.places[span], unit[span] @ asked) for span in spans]
         places = np.concatenate([own for own, _ in found]).astype(np.intp)
         cosines = np.concatenate([own for _, own in found]).astype(np.float32)
         if inside is None:

@@ -1,13 +1,15 @@
 """The products of a catalog as columns: what is filtered, counted, sorted and shown of them."""
 
+import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.search.labels import Labels
-from reelshelf.indexer.text import Rows, Strings, Texts
+from reelshelf.indexer.search.labels import Labels, LabelsReader
+from reelshelf.indexer.text import Numbering, Rows, Strings, Texts
 from reelshelf.schemas.catalog import Product
 
 # A product's rating counts as far as it has been reviewed: with none it is the shop's mean, with
@@ -18,6 +20,10 @@ _PRIOR_PRODUCTS = 5.0
 # Parts a name from its value, and the levels of a category: neither is in a text from a catalog.
 PART = "\x1f"
 UNKNOWN_DATE = np.iinfo(np.int64).min
+_LABELS = (
+    *("currencies", "brands", "merchants", "languages", "availability"),
+    *("categories", "paths", "values", "attributes"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +34,8 @@ class ProductColumns:
     group. `prices` are NaN where there is none,
     `published` are milliseconds of UTC, `UNKNOWN_DATE` where it is not known. `categories` are
     names of any level, `paths` the levels from the top down to each, parted by `PART`; `values` are
-    those of attributes, `attributes` the same behind their names. `authority` is what
-    `authority_of` says.
+    those of attributes, `attributes` the same behind their names. `authority`, in -1..1, is the
+    standing of each among its category.
     """
 
     skus: Strings
@@ -49,30 +55,6 @@ class ProductColumns:
     values: Labels
     attributes: Labels
 
-    @classmethod
-    def read(cls, products: Sequence[Product], groups: npt.NDArray[np.int32]) -> "ProductColumns":
-        """Those of products in SKU order; `groups`, `(products,)`, numbers the group of each."""
-        return cls(
-            skus=Strings(Texts.of(p.sku for p in products)),
-            titles=Texts.of(p.title for p in products),
-            groups=groups,
-            variants=Rows.of_pairs(groups, np.arange(len(groups)), int(groups.max(initial=-1)) + 1),
-            prices=np.array(
-                [np.nan if p.price is None else float(p.price) for p in products], np.float64
-            ),
-            published=np.array([_milliseconds(p) for p in products], np.int64),
-            authority=authority_of(products),
-            currencies=Labels.read(_one(p.currency) for p in products),
-            brands=Labels.read(_one(p.brand) for p in products),
-            merchants=Labels.read(_one(p.merchant_id) for p in products),
-            languages=Labels.read(_one(p.language) for p in products),
-            availability=Labels.read(_one(p.availability) for p in products),
-            categories=Labels.read(p.category for p in products),
-            paths=Labels.read(_paths(p.category) for p in products),
-            values=Labels.read([value for _, value in p.attributes] for p in products),
-            attributes=Labels.read([PART.join(pair) for pair in p.attributes] for p in products),
-        )
-
     def __len__(self) -> int:
         return len(self.groups)
 
@@ -82,30 +64,84 @@ class ProductColumns:
         return tuple(max(paths, key=len).split(PART)) if paths else ()
 
 
-def authority_of(products: Sequence[Product]) -> npt.NDArray[np.float32]:
-    """`(products,)` the standing of each in -1..1 against others of its category.
+class ColumnsReader:
+    """Reads products that come one after the other, in SKU order."""
+
+    def __init__(self) -> None:
+        self._skus: list[str] = []
+        self._titles: list[str] = []
+        self._prices = array("d")
+        self._published = array("q")
+        self._standing = _Standing()
+        self._labels = {name: LabelsReader() for name in _LABELS}
+
+    def add(self, product: Product) -> None:
+        """The next product."""
+        self._skus.append(product.sku)
+        self._titles.append(product.title)
+        self._prices.append(math.nan if product.price is None else float(product.price))
+        self._published.append(_milliseconds(product))
+        self._standing.add(product)
+        own: dict[str, Sequence[str]] = {
+            "currencies": _one(product.currency),
+            "brands": _one(product.brand),
+            "merchants": _one(product.merchant_id),
+            "languages": _one(product.language),
+            "availability": _one(product.availability),
+            "categories": product.category,
+            "paths": _paths(product.category),
+            "values": [value for _, value in product.attributes],
+            "attributes": [PART.join(pair) for pair in product.attributes],
+        }
+        for name, reader in self._labels.items():
+            reader.add(own[name])
+
+    def made(self, groups: npt.NDArray[np.int32]) -> ProductColumns:
+        """The columns of all of them; `groups`, `(products,)`, numbers the group of each."""
+        count = int(groups.max(initial=-1)) + 1
+        return ProductColumns(
+            skus=Strings(Texts.of(self._skus)),
+            titles=Texts.of(self._titles),
+            groups=groups,
+            variants=Rows.of_pairs(groups, np.arange(len(groups)), count),
+            prices=np.array(self._prices, np.float64),
+            published=np.array(self._published, np.int64),
+            authority=self._standing.made(),
+            **{name: reader.made() for name, reader in self._labels.items()},
+        )
+
+
+class _Standing:
+    """The standing of each product in -1..1 against others of its category.
 
     It comes from reviews and sales. 0 is the mean, and a product without reviews and sales is
     there: new is not bad. The mean of a category of few products is near that of the shop.
     """
-    ratings, reviews, sales = (
-        np.array([np.nan if value is None else value for value in values], np.float64)
-        for values in (
-            [p.rating for p in products],
-            [p.review_count or 0 for p in products],
-            [p.sales or None for p in products],
-        )
-    )
-    _, category = np.unique([PART.join(p.category) for p in products], return_inverse=True)
-    standing = np.zeros(len(products))
-    rated, sold = ~np.isnan(ratings), ~np.isnan(sales)
-    if rated.any():
-        above = _above_mean(ratings[rated], category[rated]) / 5.0
-        standing[rated] += 0.5 * above * (reviews / (reviews + _PRIOR_REVIEWS))[rated]
-    if sold.any():
-        amounts = np.log1p(sales[sold])
-        standing[sold] += 0.5 * _above_mean(amounts / amounts.max(), category[sold])
-    return np.clip(standing, -1.0, 1.0).astype(np.float32)
+
+    def __init__(self) -> None:
+        self._ratings, self._reviews, self._sales = array("d"), array("d"), array("d")
+        self._categories = Numbering()
+
+    def add(self, product: Product) -> None:
+        self._ratings.append(math.nan if product.rating is None else product.rating)
+        self._reviews.append(product.review_count or 0)
+        self._sales.append(product.sales or math.nan)
+        self._categories.add((PART.join(product.category),))
+
+    def made(self) -> npt.NDArray[np.float32]:
+        """`(products,)`."""
+        columns = (self._ratings, self._reviews, self._sales)
+        ratings, reviews, sales = (np.array(column, np.float64) for column in columns)
+        category = self._categories.made()[1].values.astype(np.intp)
+        standing = np.zeros(len(ratings))
+        rated, sold = ~np.isnan(ratings), ~np.isnan(sales)
+        if rated.any():
+            above = _above_mean(ratings[rated], category[rated]) / 5.0
+            standing[rated] += 0.5 * above * (reviews / (reviews + _PRIOR_REVIEWS))[rated]
+        if sold.any():
+            amounts = np.log1p(sales[sold])
+            standing[sold] += 0.5 * _above_mean(amounts / amounts.max(), category[sold])
+        return np.clip(standing, -1.0, 1.0).astype(np.float32)
 
 
 def _above_mean(

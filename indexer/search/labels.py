@@ -1,12 +1,12 @@
 """Names that products have, looked up both ways: the names of a product, the products of a name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.text import Rows, Strings, Texts, numbered
+from reelshelf.indexer.text import Numbering, Rows, Strings, Texts
 
 Products = npt.NDArray[np.bool_]
 
@@ -23,20 +23,6 @@ class Labels:
     written: Texts
     of: Rows
     having: Rows
-
-    @classmethod
-    def read(cls, rows: Iterable[Sequence[str]]) -> "Labels":
-        """The names of one product after the other."""
-        first: dict[str, str] = {}
-
-        def keyed(row: Sequence[str]) -> Iterable[str]:
-            own = {key_of(name): name for name in reversed(row)}
-            for key, name in own.items():
-                first.setdefault(key, name)
-            return own
-
-        keys, of = numbered(keyed(row) for row in rows)
-        return cls(keys, Texts.of(first[key] for key in keys), of, of.inverted(len(keys)))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -62,6 +48,28 @@ class Labels:
         has = np.isin(self.of.values[places], numbers)
         found[np.repeat(np.arange(len(products)), sizes)[has]] = True
         return found
+
+
+class LabelsReader:
+    """Reads the names of products that come one after the other."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, str] = {}
+        self._rows = Numbering()
+
+    def add(self, names: Sequence[str]) -> None:
+        """Those of the next product."""
+        own = {key_of(name): name for name in reversed(names)}
+        for key, name in own.items():
+            self._written.setdefault(key, name)
+        self._rows.add(own)
+
+    def made(self) -> Labels:
+        """The names of all of them."""
+        keys, of = self._rows.made()
+        return Labels(
+            keys, Texts.of(self._written[key] for key in keys), of, of.inverted(len(keys))
+        )
 
 
 def key_of(name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from reelshelf.indexer.search.cells import VectorCells
+from reelshelf.indexer.search.cells import NewVectors, VectorCells, in_memory
 from reelshelf.indexer.search.videos import Places, SearchedVideos, Videos
 from reelshelf.indexer.search.words import scored
 from reelshelf.indexer.store.rows import vector_matrix
@@ -93,8 +93,10 @@ class MomentArrays:
         return snapshot.count("segments") <= _MOST
 
     @classmethod
-    def read(cls, snapshot: ReleaseSnapshot, videos: SearchedVideos) -> "MomentArrays":
-        """Those of a release."""
+    def read(
+        cls, snapshot: ReleaseSnapshot, videos: SearchedVideos, new: NewVectors = in_memory
+    ) -> "MomentArrays":
+        """Those of a release; `new` makes what vectors are written into."""
         has_terms = snapshot.config.text.analyzer == "icu"
         rows = snapshot.scan("segments", [*SHOWN, *VECTORS, *(["terms"] if has_terms else [])])
         texts = _texts(rows["text"])
@@ -113,7 +115,7 @@ class MomentArrays:
             terms,
             words,
             *scored(parts, len(words), k1=_K1, b=_B),
-            {name: _cells(rows[name]) for name in VECTORS},
+            {name: _cells(rows[name], new) for name in VECTORS},
         )
 
     def matching(
@@ -202,7 +204,7 @@ def _texts(column: pa.ChunkedArray) -> Texts:
     return Texts(column.combine_chunks().cast(pa.large_string()).fill_null(""))
 
 
-def _cells(column: pa.ChunkedArray) -> VectorCells:
+def _cells(column: pa.ChunkedArray, new: NewVectors) -> VectorCells:
     """The vectors of the moments that have one."""
     places = np.flatnonzero(column.is_valid().to_numpy())
-    return VectorCells.of(vector_matrix(column.drop_null()), places, len(column))
+    return VectorCells.of(vector_matrix(column.drop_null()), places, len(column), new)

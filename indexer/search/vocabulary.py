@@ -4,7 +4,7 @@ Names are compared by their words without those that say nothing, each in the fo
 forms share: "homes & garden" is "Home and Garden".
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from reelshelf.indexer.search.columns import ProductColumns
 from reelshelf.indexer.search.forms import shared_form
 from reelshelf.indexer.search.labels import Labels
+from reelshelf.indexer.search.words import ProductText
 from reelshelf.indexer.text import Analyzer, Numbers, Rows, Strings, Texts
-from reelshelf.schemas.catalog import Product
 
 # A value of more words is a text, and nobody names it.
 _LONGEST = 6
@@ -50,44 +50,6 @@ class Vocabulary:
     counts: npt.NDArray[np.int32]
     negated: Strings
     longest: int
-
-    @classmethod
-    def read(
-        cls,
-        products: Iterable[Product],
-        columns: ProductColumns,
-        analyzer: Analyzer,
-        is_negation: Callable[[str], bool],
-    ) -> "Vocabulary":
-        """The vocabulary of products, whose columns are at hand."""
-        counts: dict[str, int] = {}
-        negated: set[str] = set()
-        for product in products:
-            titled = analyzer.words(product.title)
-            own = [value for _, value in product.attributes]
-            rest = " . ".join([product.brand or "", *product.category, *own])
-            for word in {*titled, *analyzer.words(rest)}:
-                counts[word] = counts.get(word, 0) + 1
-            for word in analyzer.words(product.description or ""):
-                counts.setdefault(word, 0)
-            negated.update(" ".join(pair) for pair in pairwise(titled) if is_negation(pair[0]))
-        spelled = sorted(counts)
-        kinds = [
-            [_phrase(name, analyzer) for name in labels.written]
-            for labels in (columns.brands, columns.categories, columns.values)
-        ]
-        phrases = Strings.of(phrase for kind in kinds for phrase in kind if phrase)
-        brands, categories, values = (_rows(kind, phrases) for kind in kinds)
-        return cls(
-            phrases,
-            brands,
-            categories,
-            values,
-            Strings(Texts.of(spelled)),
-            np.array([counts[word] for word in spelled], np.int32),
-            Strings.of(negated),
-            max((phrase.count(" ") + 1 for phrase in phrases), default=0),
-        )
 
     def find(self, told: Sequence[str]) -> list[Named]:
         """All names in words that `told_words` gives, but for those inside of longer ones.
@@ -156,6 +118,50 @@ class Vocabulary:
         yield self.brands, columns.brands
         yield self.categories, columns.categories
         yield self.values, columns.values
+
+
+class VocabularyReader:
+    """Reads the words of products that come one after the other.
+
+    `is_negation` tells words that say of the next one that it is not wanted.
+    """
+
+    def __init__(self, analyzer: Analyzer, is_negation: Callable[[str], bool]) -> None:
+        self._analyzer = analyzer
+        self._is_negation = is_negation
+        self._counts: dict[str, int] = {}
+        self._negated: set[str] = set()
+
+    def add(self, text: ProductText) -> None:
+        """The next product."""
+        counts = self._counts
+        for word in {*text.title, *text.brand, *text.category, *text.values}:
+            counts[word] = counts.get(word, 0) + 1
+        for word in text.description:
+            counts.setdefault(word, 0)
+        for pair in pairwise(text.title):
+            if self._is_negation(pair[0]):
+                self._negated.add(" ".join(pair))
+
+    def made(self, columns: ProductColumns) -> Vocabulary:
+        """The vocabulary of all of them, whose columns are at hand."""
+        spelled = sorted(self._counts)
+        kinds = [
+            [_phrase(name, self._analyzer) for name in labels.written]
+            for labels in (columns.brands, columns.categories, columns.values)
+        ]
+        phrases = Strings.of(phrase for kind in kinds for phrase in kind if phrase)
+        brands, categories, values = (_rows(kind, phrases) for kind in kinds)
+        return Vocabulary(
+            phrases,
+            brands,
+            categories,
+            values,
+            Strings(Texts.of(spelled)),
+            np.array([self._counts[word] for word in spelled], np.int32),
+            Strings.of(self._negated),
+            max((phrase.count(" ") + 1 for phrase in phrases), default=0),
+        )
 
 
 def told_words(text: str, analyzer: Analyzer) -> list[str]:

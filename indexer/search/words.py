@@ -6,6 +6,7 @@ Zaragoza and Taylor, "Simple BM25 extension to multiple weighted fields", 2004).
 form that their other forms share.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -66,46 +67,10 @@ class ProductWords:
         cls, products: Iterable[Product], analyzer: Analyzer, weights: FieldWeights = SHIPPED
     ) -> "ProductWords":
         """The words of products in order."""
-        first: dict[str, int] = {}
-        texts: list[npt.NDArray[np.int32]] = []
-        titles: list[npt.NDArray[np.int32]] = []
-        codes: dict[str, int] = {}
-
-        def numbers(text: str | None) -> list[int]:
-            return [
-                first.setdefault(shared_form(word, analyzer), len(first))
-                for word in analyzer.words(text or "")
-            ]
-
-        for place, product in enumerate(products):
-            if (code := code_of(product, analyzer)) is not None:
-                codes[code] = place
-            fields = (
-                (weights.title, numbers(product.title)),
-                (weights.brand, numbers(product.brand)),
-                (weights.category, numbers(" . ".join(product.category))),
-                (weights.values, numbers(" . ".join(value for _, value in product.attributes))),
-                (weights.description, numbers(product.description)),
-            )
-            flat = np.array([number for _, own in fields for number in own], np.int32)
-            texts.append(np.repeat(flat, [times for times, own in fields for _ in own]))
-            titles.append(np.unique(np.array(fields[0][1], np.int32)))
-        ranked = sorted(first)
-        rank = np.empty(len(first), np.int32)
-        rank[[first[word] for word in ranked]] = np.arange(len(first))
-        postings = scored([rank[text] for text in texts], len(first), k1=_K1, b=_B)
-        titled = Rows.of([rank[own].tolist() for own in titles])
-        rarity = _rarity(np.diff(postings[2]), len(texts))
-        said = np.bincount(titled.owners(), rarity[titled.values], minlength=len(texts))
-        return cls(
-            Strings(Texts.of(ranked)),
-            *postings,
-            rarity,
-            titled.inverted(len(first)),
-            said.astype(np.float32),
-            Strings.of(codes),
-            np.array([codes[code] for code in sorted(codes)], np.int32),
-        )
+        reader = WordsReader(analyzer, weights)
+        for product in products:
+            reader.add(ProductText.read(product, analyzer))
+        return reader.made()
 
     def __len__(self) -> int:
         return len(self.title_weight)
@@ -174,6 +139,101 @@ class ProductWords:
                 own[self.owners[self.starts[number] : self.starts[number + 1]]] = True
             found &= own
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class ProductText:
+    """The words of a product by the field that they stand in, as they are written."""
+
+    title: Sequence[str]
+    brand: Sequence[str]
+    category: Sequence[str]
+    values: Sequence[str]
+    description: Sequence[str]
+    code: str | None
+
+    @classmethod
+    def read(cls, product: Product, analyzer: Analyzer) -> "ProductText":
+        """That of a product."""
+        # The dot keeps what does not belong together from being one name.
+        return cls(
+            analyzer.words(product.title),
+            analyzer.words(product.brand or ""),
+            analyzer.words(" . ".join(product.category)),
+            analyzer.words(" . ".join(value for _, value in product.attributes)),
+            analyzer.words(product.description or ""),
+            code_of(product, analyzer),
+        )
+
+
+class WordsReader:
+    """Reads the words of products that come one after the other."""
+
+    def __init__(self, analyzer: Analyzer, weights: FieldWeights = SHIPPED) -> None:
+        self._analyzer = analyzer
+        self._weights = weights
+        # Of words in the form that others share; and of words as they are written.
+        self._numbers: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        self._flat = array("i")
+        self._starts = array("q", [0])
+        self._titles = array("i")
+        self._title_starts = array("q", [0])
+        self._codes: dict[str, int] = {}
+
+    def add(self, text: ProductText) -> None:
+        """The next product."""
+        if text.code is not None:
+            self._codes[text.code] = len(self._starts) - 1
+        title = self._numbered(text.title)
+        weights = self._weights
+        for times, own in (
+            (weights.title, title),
+            (weights.brand, self._numbered(text.brand)),
+            (weights.category, self._numbered(text.category)),
+            (weights.values, self._numbered(text.values)),
+            (weights.description, self._numbered(text.description)),
+        ):
+            self._flat.extend(own * times)
+        self._starts.append(len(self._flat))
+        self._titles.extend(set(title))
+        self._title_starts.append(len(self._titles))
+
+    def _numbered(self, words: Sequence[str]) -> list[int]:
+        known = self._written
+        found = []
+        for word in words:
+            if (number := known.get(word)) is None:
+                form = shared_form(word, self._analyzer)
+                number = known[word] = self._numbers.setdefault(form, len(self._numbers))
+            found.append(number)
+        return found
+
+    def made(self) -> ProductWords:
+        """The words of all of them."""
+        ranked = sorted(self._numbers)
+        count = len(ranked)
+        rank = np.empty(count, np.int32)
+        rank[[self._numbers[word] for word in ranked]] = np.arange(count)
+        flat, titles = (
+            rank[np.frombuffer(own, np.int32)] if own else np.zeros(0, np.int32)
+            for own in (self._flat, self._titles)
+        )
+        starts = np.array(self._starts, np.int64)
+        texts = np.split(flat, starts[1:-1]) if len(starts) > 1 else []
+        postings = scored(texts, count, k1=_K1, b=_B)
+        titled = Rows(titles, np.array(self._title_starts, np.int64))
+        rarity = _rarity(np.diff(postings[2]), len(texts))
+        said = np.bincount(titled.owners(), rarity[titled.values], minlength=len(texts))
+        return ProductWords(
+            Strings(Texts.of(ranked)),
+            *postings,
+            rarity,
+            titled.inverted(count),
+            said.astype(np.float32),
+            Strings.of(self._codes),
+            np.array([self._codes[code] for code in sorted(self._codes)], np.int32),
+        )
 
 
 def scored(

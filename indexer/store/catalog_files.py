@@ -152,10 +152,10 @@ def new_vectors(
     return text, facts, image
 
 
-def new_mapped(path: Path, shape: tuple[int, ...]) -> Vectors:
+def new_mapped(path: Path, shape: tuple[int, ...], of: type[np.floating] = np.float16) -> Vectors:
     """A new file of vectors, mapped, to be filled. What is read of it has to be made float32."""
-    # Wherever it is used it is read in part, and that part is converted.
-    made: Vectors = np.lib.format.open_memmap(path, "w+", np.float16, shape)
+    # Of half the precision: wherever that is used it is read in part, and that part is converted.
+    made: Vectors = np.lib.format.open_memmap(path, "w+", of, shape)
     return made
 
 

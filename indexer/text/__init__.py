@@ -15,7 +15,7 @@ from reelshelf.indexer.text.counts import counts_of
 from reelshelf.indexer.text.folding import has_unspaced, script_of
 from reelshelf.indexer.text.groups import MOST_VARIANTS
 from reelshelf.indexer.text.languages import language_of, primary, script_of_language
-from reelshelf.indexer.text.lookup import Numbers, Rows, Strings, Texts, numbered
+from reelshelf.indexer.text.lookup import Numbering, Numbers, Rows, Strings, Texts, numbered
 from reelshelf.indexer.text.markup import plain_text
 from reelshelf.indexer.text.misread import MisreadWords
 from reelshelf.indexer.text.money import Money, currency_code, prices_in, read_money, usual_currency
@@ -50,6 +50,7 @@ __all__ = [
     "Name",
     "NameIndex",
     "NameMatch",
+    "Numbering",
     "Numbers",
     "Rows",
     "Strings",

@@ -4,6 +4,7 @@ A dictionary of a million titles is a million Python objects in every process. T
 as a few arrays: they are pickled without being copied, and are as fast to open from a mapped file.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -183,11 +184,32 @@ class Rows:
         return Rows.of_pairs(self.values, self.owners(), count)
 
 
+class Numbering:
+    """Numbers the texts of rows that come one after the other."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+        self._values = array("i")
+        self._starts = array("q", [0])
+
+    def add(self, row: Iterable[str]) -> None:
+        """The next row."""
+        first = self._first
+        self._values.extend([first.setdefault(text, len(first)) for text in row])
+        self._starts.append(len(self._values))
+
+    def made(self) -> tuple[Strings, Rows]:
+        """The texts in rising order, and all rows as their numbers."""
+        ranked = sorted(self._first)
+        rank = np.empty(len(ranked), np.int32)
+        rank[[self._first[text] for text in ranked]] = np.arange(len(ranked))
+        values = rank[np.frombuffer(self._values, np.int32)]
+        return Strings(Texts.of(ranked)), Rows(values, np.array(self._starts, np.int64))
+
+
 def numbered(rows: Iterable[Iterable[str]]) -> tuple[Strings, Rows]:
     """Rows of texts as rows of numbers, with the texts that these stand for."""
-    first: dict[str, int] = {}
-    found = Rows.of([first.setdefault(text, len(first)) for text in row] for row in rows)
-    ranked = sorted(first)
-    rank = np.empty(len(first), np.int32)
-    rank[[first[text] for text in ranked]] = np.arange(len(first))
-    return Strings(Texts.of(ranked)), Rows(rank[found.values], found.starts)
+    found = Numbering()
+    for row in rows:
+        found.add(row)
+    return found.made()

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
-from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.columns import ColumnsReader, ProductColumns
 from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos
 from reelshelf.indexer.text.catalog import CatalogIndex
 from reelshelf.schemas.catalog import EncodedProduct, Product
@@ -39,7 +39,10 @@ CATALOG = CatalogIndex.of(
 
 def columns_of(products: Sequence[Product]) -> ProductColumns:
     """Products that are no variants of each other, as columns."""
-    return ProductColumns.read(products, np.arange(len(products), dtype=np.int32))
+    reader = ColumnsReader()
+    for each in products:
+        reader.add(each)
+    return reader.made(np.arange(len(products), dtype=np.int32))
 
 
 def videos_of(keys: Sequence[str]) -> SearchedVideos:

@@ -138,7 +138,7 @@ def test_no_text_is_an_error_but_none_at_all(text: str) -> None:
         return
     asked = _SEARCH.ask(_SEARCH.analyze(text))
     assert np.isfinite(asked.scores()).all()
-    assert set(_SEARCH.list(asked).tolist()) <= {0, 1, 2}
+    assert set(_SEARCH.list(asked).places.tolist()) <= {0, 1, 2}
 
 
 _SEARCH = search_of(

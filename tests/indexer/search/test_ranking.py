@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelshelf.indexer.search.columns import UNKNOWN_DATE, authority_of
+from reelshelf.indexer.search.columns import UNKNOWN_DATE
 from reelshelf.indexer.search.ranking import Clustered, Ranked, diversify, freshness, one_of_each
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import SearchConfig
+from tests.support.catalogs import columns_of
 
 NOW = 1_764_000_000_000
 PENALTY = SearchConfig().diversity_penalty
@@ -54,7 +55,7 @@ def test_a_new_product_stands_at_the_mean_and_not_below() -> None:
     loved = Product("A", "a", rating=4.9, review_count=900, sales=5000)
     disliked = Product("B", "b", rating=1.5, review_count=300, sales=3)
     new = Product("C", "c")
-    standing = dict(zip("ABC", authority_of([loved, disliked, new]), strict=True))
+    standing = dict(zip("ABC", columns_of([loved, disliked, new]).authority, strict=True))
     assert standing["A"] > standing["C"] == 0.0 > standing["B"]
 
 
@@ -62,7 +63,7 @@ def test_one_five_star_review_is_not_worth_a_thousand() -> None:
     few = Product("A", "a", rating=5.0, review_count=1)
     many = Product("B", "b", rating=4.8, review_count=1000)
     poor = Product("C", "c", rating=2.0, review_count=1000)
-    one, thousand, _ = authority_of([few, many, poor])
+    one, thousand, _ = columns_of([few, many, poor]).authority
     assert thousand > one > 0.0
 
 
@@ -72,12 +73,12 @@ def test_products_are_held_against_their_category() -> None:
 
     films, cables = [of("Films", 4.5)] * 40, [of("Cables", 3.0)] * 40
     good = of("Cables", 4.0)
-    standing = authority_of([good, *films, *cables])
+    standing = columns_of([good, *films, *cables]).authority
     assert standing[0] > standing[1] > standing[-1]
 
 
 def test_a_shop_without_history_has_no_authorities() -> None:
-    assert authority_of([Product("A", "a"), Product("B", "b")]).tolist() == [0.0, 0.0]
+    assert columns_of([Product("A", "a"), Product("B", "b")]).authority.tolist() == [0.0, 0.0]
 
 
 def test_freshness_halves_with_each_half_life() -> None:

@@ -167,9 +167,12 @@ def test_what_is_not_wanted_is_not_shown(searcher: Searcher, products: list[Prod
 
 
 def test_arrays_that_are_mapped_answer_as_those_that_were_made(
-    searcher: Searcher, snapshot: ReleaseSnapshot, monkeypatch: pytest.MonkeyPatch
+    searcher: Searcher,
+    snapshot: ReleaseSnapshot,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(searchers, "shared_arrays", derived)
+    monkeypatch.setattr(searchers, "shared_arrays", lambda own: derived(own, tmp_path))
     made = Searcher(snapshot, QueryEncoders(text=load_query_encoder(load_config())))
     for text in (
         "red apple",
