@@ -18,7 +18,9 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import psutil
@@ -26,21 +28,25 @@ import pyarrow as pa
 
 from benchmarks.harness import EXAMPLE_SHOP, Bar, Count, conclude, parse, parser_of
 from benchmarks.link_growth import Shop
+from reelshelf.indexer.index.build import Builder, build_indexes
+from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
 from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.head import Lease
-from reelshelf.indexer.store.rows import vector_array, vector_matrix
+from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
+from reelshelf.indexer.text import Numbers
 from reelshelf.jobs.engines import make_engine
 from reelshelf.models.registry import load_query_encoder
 from reelshelf.schemas.config import Config, parse_config
 
 _MOMENTS, _LINKS = 2, 6
 _NOISE = 0.6
+_AT_ONCE = 20_000
 _ABSENT = ("lawn mower", "winter tires", "wedding ring", "concert tickets berlin", "dog food")
 
 
@@ -49,7 +55,6 @@ def config(scratch: Path) -> Config:
     return parse_config(
         {
             "models": {"text": {"name": "minilm"}},
-            "index": {"flat_below": 10_000_000},
             "storage": {"spool_dir": str(scratch)},
         }
     )
@@ -63,79 +68,115 @@ def make_store(root: Path, products: int, videos: int) -> str:
     )
     ingest(request, config(root), make_engine, NoProgress()).or_raise()
     store = Store.open(uri)
-    rng = np.random.default_rng(0)
-    shop = Shop(products)
-    product_keys = pa.array([str(uuid.UUID(int=n)) for n in range(products)])
-    skus = pa.array([f"G-{n:07}" for n in range(products)])
-    drawn = _drawn(store, "products", products, rng)
-    titles = pa.array([shop.item(n).title for n in range(products)])
-    _insert(store, "products", drawn, product_key=product_keys, sku=skus, title=titles)
-    first = products
-    keys = pa.array([str(uuid.UUID(int=first + n)) for n in range(videos)])
-    names = pa.array([f"g{n}" for n in range(videos)])
-    cells = {"video_key": keys, "video_id": names, "duplicate_cluster": names}
-    _insert(store, "videos", _drawn(store, "videos", videos, rng), **cells)
-    of = np.repeat(np.arange(videos), _MOMENTS)
-    moments = _drawn(store, "segments", len(of), rng)
-    segment_keys = pa.array([str(uuid.UUID(int=first + videos + n)) for n in range(len(of))])
-    spoken = [titles[int(n)].as_py() for n in rng.integers(0, products, len(of))]
-    texts = pa.array([f"{text} is what we look at today" for text in spoken])
-    cells = {
-        "segment_key": segment_keys,
-        "video_key": keys.take(pa.array(of)),
-        "video_id": names.take(pa.array(of)),
-        "text": texts,
-        "terms": pa.array([text.lower() for text in texts.to_pylist()]),
-    }
-    _insert(store, "segments", moments, **cells)
-    of = np.repeat(np.arange(videos), _LINKS)
-    sold = pa.array(rng.integers(0, products, len(of)))
-    cells = {
-        "link_key": pa.array(
-            [str(uuid.UUID(int=9 * (first + videos) + n)) for n in range(len(of))]
-        ),
-        "video_key": keys.take(pa.array(of)),
-        "video_id": names.take(pa.array(of)),
-        "product_key": product_keys.take(sold),
-        "sku": skus.take(sold),
-        "score": pa.array(rng.random(len(of)), pa.float32()),
-    }
-    _insert(store, "links", _drawn(store, "links", len(of), rng), **cells)
+    growing = Growing(store, Shop(products), products, videos)
+    growing.add("products", products, growing.products)
+    growing.add("videos", videos, growing.videos)
+    growing.add("segments", videos * _MOMENTS, growing.segments)
+    growing.add("links", videos * _LINKS, growing.links)
     _publish(store)
     return uri
 
 
-def _drawn(store: Store, table: str, count: int, rng: np.random.Generator) -> pa.Table:
-    """Real rows of a table, again and again, with noise in their vectors."""
-    real = store.table(table).to_arrow()
+Cells: TypeAlias = Mapping[str, pa.Array]
+
+
+class Growing:
+    """Adds rows to the tables of a store, in parts: real ones again and again, made different."""
+
+    def __init__(self, store: Store, shop: Shop, products: int, videos: int) -> None:
+        self._store = store
+        self._shop = shop
+        self._counts = (products, videos)
+        self._rng = np.random.default_rng(0)
+
+    def add(self, table: str, count: int, cells: Callable[[Numbers], Cells]) -> None:
+        """Rows of a table, whose cells differ by their number."""
+        real = self._store.table(table).to_arrow()
+        for start in range(0, count, _AT_ONCE):
+            numbers = np.arange(start, min(start + _AT_ONCE, count))
+            rows = _drawn(real, len(numbers), self._rng)
+            for name, column in cells(numbers).items():
+                place = rows.schema.get_field_index(name)
+                field = rows.schema.field(place)
+                rows = rows.set_column(place, field, column.cast(field.type))
+            self._store.table(table).to_lance().insert(rows)
+
+    def products(self, numbers: Numbers) -> Cells:
+        """Products by number."""
+        return {
+            "product_key": _keys(1, numbers),
+            "sku": _named("G-", numbers),
+            "title": pa.array(self._titles(numbers)),
+        }
+
+    def _titles(self, numbers: Numbers) -> list[str]:
+        return [self._shop.item(number).title for number in numbers.tolist()]
+
+    def videos(self, numbers: Numbers) -> Cells:
+        """Videos, none of which is another's copy."""
+        names = _named("g", numbers)
+        return {"video_key": _keys(2, numbers), "video_id": names, "duplicate_cluster": names}
+
+    def segments(self, numbers: Numbers) -> Cells:
+        """Moments of videos, which name products."""
+        of = numbers // _MOMENTS
+        spoken = self._titles(self._rng.integers(0, self._counts[0], len(numbers)))
+        texts = [f"{title} is what we look at today" for title in spoken]
+        return {
+            "segment_key": _keys(3, numbers),
+            "video_key": _keys(2, of),
+            "video_id": _named("g", of),
+            "text": pa.array(texts),
+            "terms": pa.array([text.lower() for text in texts]),
+        }
+
+    def links(self, numbers: Numbers) -> Cells:
+        """Links of videos to any products."""
+        of = numbers // _LINKS
+        sold = self._rng.integers(0, self._counts[0], len(numbers))
+        return {
+            "link_key": _keys(4, numbers),
+            "video_key": _keys(2, of),
+            "video_id": _named("g", of),
+            "product_key": _keys(1, sold),
+            "sku": _named("G-", sold),
+            "score": pa.array(self._rng.random(len(numbers)), pa.float32()),
+        }
+
+
+def _keys(kind: int, numbers: Numbers) -> pa.Array:
+    return pa.array([f"{kind:08}-0000-4000-8000-{number:012}" for number in numbers.tolist()])
+
+
+def _named(prefix: str, numbers: Numbers) -> pa.Array:
+    return pa.array([f"{prefix}{number:08}" for number in numbers.tolist()])
+
+
+def _drawn(real: pa.Table, count: int, rng: np.random.Generator) -> pa.Table:
+    """Real rows, again and again, with noise in their vectors."""
     rows = real.take(pa.array(rng.integers(0, real.num_rows, count)))
     for place, name in enumerate(rows.schema.names):
         if not name.endswith("_vector"):
             continue
-        dim = rows.schema.field(place).type.list_size
+        field = rows.schema.field(place)
+        dim = field.type.list_size
         valid = rows[name].is_valid().to_numpy()
         base = vector_matrix(rows[name].drop_null())
-        moved = base + rng.normal(0, _NOISE / np.sqrt(dim), base.shape).astype(np.float32)
-        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
-        vectors = iter(moved)
-        column = vector_array([next(vectors) if there else None for there in valid], dim)
-        rows = rows.set_column(place, rows.schema.field(place), column)
+        moved = np.zeros((count, dim), np.float32)
+        noise = rng.standard_normal(base.shape, np.float32) * np.float32(_NOISE / np.sqrt(dim))
+        moved[valid] = base + noise
+        moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
+        column = pa.FixedSizeListArray.from_arrays(moved.ravel(), dim, mask=pa.array(~valid))
+        rows = rows.set_column(place, field, column.cast(field.type))
     return rows
 
 
-def _insert(store: Store, table: str, rows: pa.Table, **cells: pa.Array) -> None:
-    for name, column in cells.items():
-        place = rows.schema.get_field_index(name)
-        field = rows.schema.field(place)
-        rows = rows.set_column(place, field, column.cast(field.type))
-    store.table(table).to_lance().insert(rows)
-
-
 def _publish(store: Store) -> None:
-    """The next release: as the last one, of the rows as they are now."""
+    """The next release: as the last one, of the rows as they are now, with their indexes."""
     last = releases.require_served(store)
     sequence = releases.next_sequence(store)
-    indexes = [i.model_copy(update={"rows": store.count(i.table)}) for i in last.indexes]
+    builder = Builder(releases.config_of(last).index, in_turn)
+    indexes = build_indexes(store, builder, last.indexes)
     changes = {
         "run_id": str(uuid.uuid4()),
         "release_id": releases.release_id(sequence),

@@ -19,6 +19,7 @@ from reelshelf.indexer.search.moments import VECTORS, MomentArrays
 from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos
 from reelshelf.indexer.store import shared
 from reelshelf.indexer.store.catalog_files import new_mapped, read_catalog
+from reelshelf.indexer.store.link_file import write_links
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.schemas.keys import file_sha256, fingerprint
 from reelshelf.schemas.media import Vectors
@@ -71,12 +72,12 @@ def derived(snapshot: ReleaseSnapshot, folder: Path) -> SearchArrays:
     )
     shutil.rmtree(catalog_folder)
     videos = SearchedVideos.of_table(snapshot.scan("videos", VIDEO_COLUMNS))
-    links = snapshot.scan("links", LINK_COLUMNS)
+    links = write_links(snapshot, LINK_COLUMNS, folder / "links.arrow")
     segments = snapshot.table("segments")
     return SearchArrays(
         catalog,
         videos,
-        SearchedLinks.of_table(links, videos, catalog.columns, snapshot.link_above),
+        SearchedLinks.of_rows(links, videos, catalog.columns, snapshot.link_above),
         MomentArrays.read(snapshot, videos, new) if MomentArrays.fits(snapshot) else None,
         tuple(_languages(segments)),
     )

@@ -1,7 +1,7 @@
 """The links of a release as a search reads them: columns to look through, records to show.
 
 A query looks at every link and shows a few. Scores, products and moments are arrays; evidence stays
-in the table it was read from until somebody asks for a link by its place.
+in rows of a file until somebody asks for a link by its place.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from reelshelf.indexer.search.columns import ProductColumns
 from reelshelf.indexer.search.videos import Places, SearchedVideos, places_in
-from reelshelf.indexer.store.rows import links_from
+from reelshelf.indexer.store.link_file import LinkRows
 from reelshelf.indexer.text import Rows, Texts
 from reelshelf.schemas.links import ProductLink, VariantState
 from reelshelf.schemas.media import Vectors
@@ -37,8 +37,8 @@ class SearchedLinks:
     groups of variants, "" for a product alone; `unknown` says where it is not known which of them
     is shown, `corrected` where an override stands behind the link. `of_product` has for each
     product its links to videos that are there, `sold` for each video its sure links to products
-    that are there, surest first. `roots` are the square roots of scores, `rows` what all was read
-    from.
+    that are there, surest first. `roots` are the square roots of scores, `records` are all links
+    with their evidence, of which one at a time is looked at.
     """
 
     videos: Places
@@ -53,19 +53,18 @@ class SearchedLinks:
     of_product: Rows
     roots: Vectors
     sold: Rows
-    rows: pa.Table | Sequence[ProductLink]
-
-    def record(self, place: int) -> ProductLink:
-        """A link with all that is known of it."""
-        if isinstance(self.rows, pa.Table):
-            return links_from(self.rows.slice(place, 1))[0]
-        return self.rows[place]
+    records: Sequence[ProductLink]
 
     @classmethod
-    def of_table(
-        cls, links: pa.Table, videos: SearchedVideos, products: ProductColumns, above: float
+    def of_rows(
+        cls,
+        rows: LinkRows,
+        videos: SearchedVideos,
+        products: ProductColumns,
+        above: float,
     ) -> "SearchedLinks":
         """Links as a release stores them, by their `LINK_COLUMNS`; those from `above` on count."""
+        links = rows.table
         starts, ends = _moments(links["evidence"])
         *of_struct, apart = MODALITIES
         given = [pc.struct_field(links["scores"], name) for name in of_struct]
@@ -82,7 +81,7 @@ class SearchedLinks:
             _flags(pc.equal(links["variant"], VariantState.UNKNOWN.value)),
             _flags(pc.is_valid(pc.struct_field(links["override"], "verdict"))),
             (above, len(videos), len(products)),
-            links,
+            rows,
         )
 
     @classmethod
@@ -133,7 +132,7 @@ def _made(
     unknown: npt.NDArray[np.bool_],
     corrected: npt.NDArray[np.bool_],
     counted: tuple[float, int, int],
-    rows: pa.Table | Sequence[ProductLink],
+    records: Sequence[ProductLink],
 ) -> SearchedLinks:
     above, count, count_products = counted
     usable = np.flatnonzero((products >= 0) & (videos >= 0))
@@ -154,7 +153,7 @@ def _made(
         Rows.of_pairs(products[usable], usable, count_products),
         np.sqrt(scores).astype(np.float32),
         sold,
-        rows,
+        records,
     )
 
 

@@ -34,7 +34,7 @@ class VideoResults:
             end_ms=best.end_ms,
             products=self._sold_by(one.video),
             retrievers=one.parts,
-            evidence=self.links.record(one.link).evidence[:_FEW] if one.link >= 0 else (),
+            evidence=self.links.records[one.link].evidence[:_FEW] if one.link >= 0 else (),
             text=best.text,
             moments=one.moments,
         )

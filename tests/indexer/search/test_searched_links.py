@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from reelshelf.indexer.search.links import LINK_COLUMNS, SearchedLinks
 from reelshelf.indexer.search.relevance import Relevance
 from reelshelf.indexer.search.retrievers import ByProducts, Question
+from reelshelf.indexer.store.link_file import LinkRows
 from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.links import Evidence, Modality, ProductLink, Span
 from reelshelf.schemas.tables import links_schema
@@ -68,13 +69,13 @@ def asked_for(relevance: list[float]) -> Question:
 def test_a_table_of_links_is_searched_as_its_records_are(
     links: list[ProductLink], relevance: list[float]
 ) -> None:
-    table = SearchedLinks.of_table(table_of(links), VIDEOS, COLUMNS, 0.5)
+    table = SearchedLinks.of_rows(LinkRows(table_of(links)), VIDEOS, COLUMNS, 0.5)
     records = SearchedLinks.of_records(links, VIDEOS, COLUMNS, 0.5)
     question = asked_for(relevance)
     found, other = (ByProducts(own).find(question, None, 9) for own in (table, records))
     for name in ("videos", "scores", "starts", "ends", "links"):
         assert getattr(found, name).tolist() == getattr(other, name).tolist()
-    assert [table.record(place) for place in range(len(links))] == links
+    assert list(table.records) == links
     for place, score, start, end in zip(
         found.links.tolist(), found.scores, found.starts, found.ends, strict=True
     ):
@@ -88,7 +89,7 @@ def test_a_table_of_links_is_searched_as_its_records_are(
 
 @given(st.lists(LINKS, max_size=8))
 def test_what_a_video_sells_are_its_sure_links_surest_first(links: list[ProductLink]) -> None:
-    found = SearchedLinks.of_table(table_of(links), VIDEOS, COLUMNS, 0.5)
+    found = SearchedLinks.of_rows(LinkRows(table_of(links)), VIDEOS, COLUMNS, 0.5)
     for video, key in enumerate(VIDEOS.keys):
         own = [
             (-link.score, link.sku)
