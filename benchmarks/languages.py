@@ -29,8 +29,9 @@ from benchmarks.harness import Bar, Count, conclude, parse, parser_of, write_lin
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
+from reelshelf.indexer.search.finding import QueryEncoders
 from reelshelf.indexer.search.retrievers import ByWords
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.search.segments import SearchedSegments
 from reelshelf.indexer.search.videos import VIDEO_COLUMNS, SearchedVideos
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot

@@ -51,7 +51,8 @@ from reelshelf.indexer.quality.labeled import (
 )
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error
 from reelshelf.indexer.quality.relinking import released_recipe, released_videos
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.finding import QueryEncoders
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.jobs.engines import make_engine

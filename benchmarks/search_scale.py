@@ -33,7 +33,8 @@ from reelshelf.indexer.index.parts import in_turn
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import NoProgress
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.finding import QueryEncoders
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store import releases
 from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.rows import vector_matrix

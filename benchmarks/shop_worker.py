@@ -17,7 +17,8 @@ from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import Stage
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.finding import QueryEncoders
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.links import released_links
 from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot

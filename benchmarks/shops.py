@@ -28,7 +28,8 @@ from reelshelf.indexer.linking.calibration import UNFITTED, probability
 from reelshelf.indexer.quality.labeled import LabeledPair, calibrate, fit_folds
 from reelshelf.indexer.quality.reliability import SCORED, calibration_error
 from reelshelf.indexer.quality.relinking import released_recipe, released_videos
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.finding import QueryEncoders
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.models.registry import load_image_encoder, load_query_encoder
 from reelshelf.schemas.calibration import Calibration, Signal
 from reelshelf.schemas.config import Config, load_config

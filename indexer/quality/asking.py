@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelshelf.indexer.quality.judged import RESULTS, Answer, Ask, answer_all
+from reelshelf.indexer.search.finding import QueryEncoders
 from reelshelf.indexer.search.results import SearchHit
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.sources.queries import JudgedQuery
 from reelshelf.indexer.store.releases import config_of
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot

@@ -2,16 +2,18 @@
 
 from reelshelf.indexer.search.features import FeatureMatrix, Ranker
 from reelshelf.indexer.search.filters import Filter, read_filter
+from reelshelf.indexer.search.finding import QueryEncoders
 from reelshelf.indexer.search.query import Query
-from reelshelf.indexer.search.requests import SearchRequest
+from reelshelf.indexer.search.requests import Like, SearchRequest, read_like
 from reelshelf.indexer.search.results import Answer, Facet, Moment, ProductHit, SearchHit
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher, Wanted
+from reelshelf.indexer.search.searcher import Searcher, Wanted
 
 __all__ = [
     "Answer",
     "Facet",
     "FeatureMatrix",
     "Filter",
+    "Like",
     "Moment",
     "ProductHit",
     "Query",
@@ -22,4 +24,5 @@ __all__ = [
     "Searcher",
     "Wanted",
     "read_filter",
+    "read_like",
 ]

@@ -1,7 +1,8 @@
 """Other ways to write what a query says: in one word or in two, in another unit.
 
 "head set" is "headset", "kaffeemaschine" is "kaffee maschine" where the catalog writes that, and
-"17 inch" is "43.2 cm". A product that has any of them has what was asked for.
+"17 inch" is "43.2 cm"; and some words stand for others by rule. A product that has any of them has
+what was asked for.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ _SHORTEST_PART = 3
 _SAME_AMOUNT = 0.025
 
 Words = tuple[str, ...]
+NO_SYNONYMS: Mapping[Words, tuple[Words, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,17 @@ class Concepts:
     words: ProductWords
     analyzer: Analyzer
 
-    def read(self, told: Sequence[str]) -> tuple[Concept, ...]:
-        """The concepts of words that `told_words` gives, each word in one of them."""
+    def read(
+        self, told: Sequence[str], synonyms: Mapping[Words, tuple[Words, ...]] = NO_SYNONYMS
+    ) -> tuple[Concept, ...]:
+        """The concepts of words that `told_words` gives, each word in one of them.
+
+        `synonyms` are what words stand for besides, by rule.
+        """
         found: list[Concept] = []
         at = 0
         while at < len(told):
-            concept = self._pair(told, at) or self._single(told[at])
+            concept = _synonym(told, at, synonyms) or self._pair(told, at) or self._single(told[at])
             at += len(concept.words)
             # Nothing in the shop is of this very size: it is no reason to show nothing.
             if (
@@ -109,3 +116,14 @@ class Concepts:
             kind: (np.array([a for a, _ in own]), np.array([n for _, n in own], np.intp))
             for kind, own in ((kind, sorted(pairs)) for kind, pairs in found.items())
         }
+
+
+def _synonym(
+    told: Sequence[str], at: int, synonyms: Mapping[Words, tuple[Words, ...]]
+) -> Concept | None:
+    """The longest words from a place on that a rule knows."""
+    longest = max(map(len, synonyms), default=0)
+    for end in range(min(at + longest, len(told)), at, -1):
+        if others := synonyms.get(words := tuple(told[at:end])):
+            return Concept(words, others)
+    return None

@@ -1,16 +1,18 @@
 """Which products of a catalog a text asks for: with videos or without."""
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
+from reelshelf.indexer.search.concepts import NO_SYNONYMS, Words
 from reelshelf.indexer.search.filters import in_price
 from reelshelf.indexer.search.labels import Products
 from reelshelf.indexer.search.query import Query, QueryAnalyzer
-from reelshelf.indexer.search.relevance import Nearness, ProductRelevance, Relevance
+from reelshelf.indexer.search.relevance import PARTS, Nearness, ProductRelevance, Relevance
 from reelshelf.indexer.search.spelling import Knows
 from reelshelf.indexer.text import Numbers, clean_text
 from reelshelf.models.protocols import TextEncoder
@@ -62,6 +64,16 @@ class Asked:
             found = np.where(self.near.broad, 1.0 + found, found)
         return np.asarray(found, np.float32)
 
+    def parts(self, place: int) -> tuple[tuple[str, float], ...]:
+        """What the score of a near product is made of, most first; nothing of others."""
+        own = np.flatnonzero(self.near.places == place)
+        if not len(own):
+            return ()
+        values = self.near.parts(_LEXICAL)[own[0]].tolist()
+        is_broad = self.near.broad is not None and bool(self.near.broad[own[0]])
+        found = [*zip(PARTS, values, strict=True), ("broad", float(is_broad))]
+        return tuple(sorted((pair for pair in found if pair[1]), key=lambda pair: -pair[1]))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listed:
@@ -100,15 +112,22 @@ class ProductSearch:
         self._encoder = encoder
         self._analyzer = QueryAnalyzer(catalog, knows or (encoder.has_word if encoder else None))
 
-    def analyze(self, text: str, *, correct: bool = True) -> Query:
+    def analyze(
+        self,
+        text: str,
+        *,
+        correct: bool = True,
+        synonyms: Mapping[Words, tuple[Words, ...]] = NO_SYNONYMS,
+    ) -> Query:
         """How a text is understood: corrected spelling, brand, category, price.
 
-        Where not `correct`, words are taken as they are. Raises InputError where there is no text.
+        Where not `correct`, words are taken as they are; `synonyms` are what words stand for by
+        rule. Raises InputError where there is no text.
         """
         plain = clean_text(text)
         if not plain or all(unicodedata.category(sign) in _UNSEEN for sign in plain):
             raise InputError("the query is empty: type what you are looking for")
-        query = self._analyzer.analyze(plain[:_LONGEST], correct=correct)
+        query = self._analyzer.analyze(plain[:_LONGEST], correct=correct, synonyms=synonyms)
         if len(plain) <= _LONGEST:
             return query
         note = f"only its first {_LONGEST} characters were looked at"

@@ -5,12 +5,13 @@ currencies. Words that bound a price are the one thing that is bound to language
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
-from reelshelf.indexer.search.concepts import Concept, Concepts
+from reelshelf.indexer.search.concepts import NO_SYNONYMS, Concept, Concepts, Words
 from reelshelf.indexer.search.forms import shared_form
 from reelshelf.indexer.search.labels import Labels
 from reelshelf.indexer.search.negation import find_unwanted
@@ -30,7 +31,9 @@ class Query:
     `brands`, `categories` and `values` (of attributes, colors among them) are those of the
     catalog that the text names, as the catalog writes them. `currency` is what `price` is in, and
     `foreign` a price in one that the shop does not use: it filters nothing.
-    `concepts` are what is asked of words, with other ways to write it.
+    `concepts` are what is asked of words, with other ways to write it; `named` the same words as
+    names of things are looked for in them, where a rule says that a word that names nothing stands
+    for one that does.
     `notes` say in words what was not done as asked.
     """
 
@@ -47,6 +50,7 @@ class Query:
     respelled: str = ""
     notes: tuple[str, ...] = ()
     concepts: tuple[Concept, ...] = ()
+    named: tuple[str, ...] = ()
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -81,17 +85,34 @@ class QueryAnalyzer:
         is_name = len(told) == len(words) and " ".join(told) in self._vocabulary.phrases
         return is_name or " ".join(words) in self._vocabulary.negated
 
-    def analyze(self, text: str, *, correct: bool = True) -> Query:
-        """Analyze what a shopper typed; where not `correct`, its words are taken as they are."""
+    def analyze(
+        self,
+        text: str,
+        *,
+        correct: bool = True,
+        synonyms: Mapping[Words, tuple[Words, ...]] = NO_SYNONYMS,
+    ) -> Query:
+        """Analyze what a shopper typed; where not `correct`, its words are taken as they are.
+
+        `synonyms` are what words stand for by rule; such words need no correction.
+        """
         found = find_price(text, self._currencies, self._vocabulary.spelled.__contains__)
         wanted = find_unwanted(found.text, self._is_known)
         typed = self._words.words(wanted.text)
-        taken = [self._spelling.correct(w, self._knows) for w in typed] if correct else typed
+        ruled = {word for words in synonyms for word in words}
+        taken = [
+            word
+            if not correct or shared_form(word, self._words) in ruled
+            else self._spelling.correct(word, self._knows)
+            for word in typed
+        ]
         changed = dict(pair for pair in zip(typed, taken, strict=True) if pair[0] != pair[1])
         shop = " and ".join(sorted(self._currencies))
         corrected = " ".join(taken)
         told = told_words(corrected, self._words)
-        named = self._vocabulary.find(told)
+        concepts = self._concepts.read(told, synonyms)
+        meant = [word for one in concepts for word in self._as_named(one)] if synonyms else told
+        named = self._vocabulary.find(meant)
         columns, vocabulary = self._catalog.columns, self._vocabulary
         return Query(
             text=wanted.text,
@@ -113,8 +134,15 @@ class QueryAnalyzer:
                 f'"{phrase}" filters nothing: prices here are in {shop}'
                 for phrase in found.left_out
             ),
-            concepts=self._concepts.read(told),
+            concepts=concepts,
+            named=tuple(meant),
         )
+
+    def _as_named(self, concept: Concept) -> Words:
+        """The words of a concept that are the name of something, if any are."""
+        ways = (concept.words, *concept.alternatives)
+        known = (own for own in ways if " ".join(own) in self._vocabulary.phrases)
+        return next(known, concept.words)
 
 
 def _usual_first(currencies: Labels) -> tuple[str, ...]:

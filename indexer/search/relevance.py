@@ -56,6 +56,10 @@ _OUTSIDE_BRAND, _OUTSIDE_CATEGORY = 0.5, 0.85
 _BROADLY, _NEARNESS = 0.8, 0.1
 
 
+# What relevance to a text is made of.
+PARTS = ("words", "meaning", "named")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Relevance:
     """How far m products are asked for: their places in rising order, `values` in 0..1.
@@ -103,18 +107,23 @@ class Nearness:
     length: int
     products: int
 
+    def parts(self, lexical: float) -> Vectors:
+        """`(m, 3)` what words, meaning and being named add to the relevance of `mixed`."""
+        best = float(self.words.max(initial=0.0))
+        found = np.zeros((len(self.places), len(PARTS)), np.float32)
+        if best:
+            # The best product has the share of words that it has; others fall behind as by BM25.
+            found[:, 0] = self.words * (min(best, 1.0) ** 2 / best) * self.inside
+        if self.meaning is not None:
+            meaning = np.clip((self.meaning - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
+            found[:, 0] *= lexical
+            found[:, 1] = (1.0 - lexical) * meaning * self.inside
+        found[self.named, 2] = 1.0 - found[self.named].sum(axis=1)
+        return found
+
     def mixed(self, lexical: float) -> Vectors:
         """`(m,)` relevance of which words make the share `lexical`, and meaning the rest."""
-        best = float(self.words.max(initial=0.0))
-        # The best product has the share of words that it has; others fall behind it as by BM25.
-        words = self.words * (min(best, 1.0) ** 2 / best) if best else self.words
-        if self.meaning is None:
-            found = words * self.inside
-        else:
-            meaning = np.clip((self.meaning - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
-            found = (lexical * words + (1.0 - lexical) * meaning) * self.inside
-        found[self.named] = 1.0
-        return np.asarray(found, np.float32)
+        return np.asarray(self.parts(lexical).sum(axis=1), np.float32)
 
     def near(self) -> Products:
         """`(m,)` which come so near that they are an answer.
@@ -231,8 +240,7 @@ class ProductRelevance:
 
     def _phrases(self, query: Query) -> list[int]:
         """A query as names of things; none where it says anything else."""
-        told = told_words(query.corrected, self._catalog.analyzer)
-        return self._catalog.vocabulary.split(told)
+        return self._catalog.vocabulary.split(query.named)
 
     def _all_of(self, phrases: Sequence[int]) -> Numbers:
         """The products that have all that some phrases name."""

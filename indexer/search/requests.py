@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,27 +12,57 @@ from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.media import Pixels
 
-Rows = Literal["videos", "products"]
+Rows = Literal["videos", "products", "mixed"]
 Sort = Literal["relevance", "price", "-price", "newest"]
-ROWS: tuple[Rows, ...] = ("videos", "products")
+ROWS: tuple[Rows, ...] = ("videos", "products", "mixed")
 SORTS: tuple[Sort, ...] = ("relevance", "price", "-price", "newest")
 _MOST = 1000
 # No list is longer, and no instant later, in milliseconds.
 _LAST = 2**53
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A video, a moment of one, or a product, of which more is looked for.
+
+    `name` is the id of the video or the SKU; `at_ms` is the moment, None for a whole video.
+    """
+
+    kind: Literal["video", "product"]
+    name: str
+    at_ms: int | None = None
+
+
+def read_like(given: str) -> Like:
+    """What "video:ID", "video:ID@12.5" (seconds) or "product:SKU" names. Raises InputError."""
+    kind, colon, name = given.partition(":")
+    if kind not in ("video", "product") or not colon or not name:
+        raise InputError(
+            f"like {given!r}: write video:ID, video:ID@SECONDS for a moment, or product:SKU"
+        )
+    if kind == "product":
+        return Like("product", name)
+    whole, at, moment = name.rpartition("@")
+    if at and whole and _SECONDS.fullmatch(moment):
+        return Like("video", whole, round(float(moment) * 1000))
+    return Like("video", name)
 
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """A text, a picture, or both, and how its results are wanted.
+    """A text, a picture, or both; or more like something; and how its results are wanted.
 
-    `image` is `(H, W, 3)` uint8. `rows` says what is looked for. `facets` are fields of filters of
-    which values are counted. `sort` orders what is relevant by something else. `page_size` results
-    come at once; `cursor`, which an answer gives, asks for the ones after it. Unless `correct`, the
-    words of the text are taken as they are.
+    `image` is `(H, W, 3)` uint8. `rows` says what is looked for: videos, products, or both in one
+    mixed row. `facets` are fields of filters of which values are counted. `sort` orders what is
+    relevant by something else. `page_size` results come at once; `cursor`, which an answer gives,
+    asks for the ones after it. Unless `correct`, the words of the text are taken as they are.
+    `language` is that of the shopper, where it is known, for rules that are of one.
     """
 
     text: str | None = None
     image: Pixels | None = field(default=None, repr=False)
+    like: Like | None = None
     rows: Rows = "videos"
     filter: Filter = NO_FILTER
     facets: tuple[str, ...] = ()
@@ -39,26 +70,32 @@ class SearchRequest:
     page_size: int = 10
     cursor: str | None = None
     correct: bool = True
+    language: str | None = None
 
     def __post_init__(self) -> None:
-        if self.text is None and self.image is None:
-            raise InputError("the request has neither a text nor a picture")
+        if self.text is None and self.image is None and self.like is None:
+            raise InputError("the request has neither a text nor a picture, and is like nothing")
+        if self.like is not None and (self.text is not None or self.image is not None):
+            raise InputError("like: it stands alone, without a text or a picture")
         if not 1 <= self.page_size <= _MOST:
             raise InputError(f"page_size: got {self.page_size}; it must be from 1 to {_MOST}")
         if self.sort not in SORTS:
             raise InputError(f"sort: got {self.sort!r}; it must be one of {', '.join(SORTS)}")
-        if self.rows == "videos" and self.sort in ("price", "-price"):
-            raise InputError("sort: videos have no price; list products by it")
-        if self.rows == "products" and self.filter.kind is not None:
-            raise InputError("filter kind: it is of videos, and products are looked for")
         if self.rows not in ROWS:
             raise InputError(f"rows: got {self.rows!r}; it must be one of {', '.join(ROWS)}")
+        if self.rows == "videos" and self.sort in ("price", "-price"):
+            raise InputError("sort: videos have no price; list products by it")
+        if self.rows == "mixed" and self.sort != "relevance":
+            raise InputError("sort: a mixed row is by relevance; list videos or products")
+        if self.rows == "products" and self.filter.kind is not None:
+            raise InputError("filter kind: it is of videos, and products are looked for")
 
     @property
     def digest(self) -> str:
         """The same for all pages of one list."""
         image = "" if self.image is None else hashlib.sha256(self.image.tobytes()).hexdigest()
-        asked = (self.text, self.rows, self.filter, self.sort, self.correct, self.page_size)
+        list_of = (self.text, self.like, self.rows, self.filter, self.sort)
+        asked = (*list_of, self.correct, self.page_size, self.language)
         return fingerprint([repr(asked), image])[:16]
 
 

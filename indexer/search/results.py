@@ -2,9 +2,11 @@
 
 import decimal
 from dataclasses import dataclass
+from typing import ClassVar
 
 from reelshelf.indexer.search.query import Query
 from reelshelf.schemas.links import Evidence
+from reelshelf.schemas.rules import ResultKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class SearchHit:
     `moments` are up to three that were found, best first; `start_ms`, `end_ms` and `text` are those
     of the first. `copies` are the other videos of its duplicate cluster, likeliest first; they are
     no results of their own. `retrievers` holds what each retriever that found the video, and each
-    other feature, adds to `score`.
+    other feature, adds to `score`. `probability` is how likely a shopper wants it, in 0..1, in a
+    mixed row.
     """
 
     video_id: str
@@ -53,6 +56,8 @@ class SearchHit:
     evidence: tuple[Evidence, ...]
     text: str
     moments: tuple[Moment, ...] = ()
+    kind: ResultKind = "video"
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,11 @@ class ProductHit:
     """One found product: the likeliest variant of its group, with the others by their SKUs.
 
     `videos` are ids of videos that surely sell it or another of its group, likeliest first;
-    `video_count` is how many do.
+    `video_count` is how many do. `parts` is what `score` is made of, where a text was asked.
+    `probability` is how likely a shopper wants it, in 0..1, in a mixed row.
     """
+
+    kind: ClassVar[ResultKind] = "product"
 
     sku: str
     title: str
@@ -71,6 +79,8 @@ class ProductHit:
     variants: tuple[str, ...]
     videos: tuple[str, ...]
     video_count: int
+    parts: tuple[tuple[str, float], ...] = ()
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,7 @@ class Answer:
     came closest all the same; `outside_filters`: something does, but not within the price or the
     filter that was asked for. `query` is how a text was understood; a picture has none. `total` is
     how many results there are on all pages, and `next_cursor` asks for the next page, if there is
-    one.
+    one. `rules` are those that hold for the query, and `redirect` is where one of them leads.
     """
 
     results: tuple[Result, ...]
@@ -111,6 +121,8 @@ class Answer:
     facets: tuple[Facet, ...] = ()
     total: int = 0
     next_cursor: str | None = None
+    rules: tuple[str, ...] = ()
+    redirect: str | None = None
 
     @property
     def answered(self) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.curation import NOTHING_APPLIED, Applied
 from reelshelf.indexer.search.links import SearchedLinks
 from reelshelf.indexer.search.results import SearchHit, SoldProduct
 from reelshelf.indexer.search.video_list import ListedVideo
 from reelshelf.indexer.search.videos import SearchedVideos
+from reelshelf.schemas.rules import ResultKind
 
 _FEW = 3
 
@@ -20,8 +22,13 @@ class VideoResults:
     links: SearchedLinks
     videos: SearchedVideos
 
-    def hit(self, one: ListedVideo) -> SearchHit:
-        """A result of the list."""
+    def hit(
+        self,
+        one: ListedVideo,
+        applied: Applied = NOTHING_APPLIED,
+        probability: float | None = None,
+    ) -> SearchHit:
+        """A result of the list; `applied` hides products."""
         # Copies that no retriever found belong to the cluster all the same.
         cluster = self.videos.members[int(self.videos.clusters[one.video])].tolist()
         others = [place for place in cluster if place != one.video and place not in one.copies]
@@ -32,18 +39,26 @@ class VideoResults:
             score=one.score,
             start_ms=best.start_ms,
             end_ms=best.end_ms,
-            products=self._sold_by(one.video),
+            products=self._sold_by(one.video, applied),
             retrievers=one.parts,
             evidence=self.links.records[one.link].evidence[:_FEW] if one.link >= 0 else (),
             text=best.text,
             moments=one.moments,
+            kind=self.kind(one.video),
+            probability=probability,
         )
 
-    def _sold_by(self, video: int) -> tuple[SoldProduct, ...]:
+    def kind(self, video: int) -> ResultKind:
+        """Whether a video is a live."""
+        return "live" if self.videos.lives[video] else "video"
+
+    def _sold_by(self, video: int, applied: Applied) -> tuple[SoldProduct, ...]:
         """What a video sells; a group of which the variant is not known is one of it."""
         links = self.links
         own: dict[tuple[str, int], list[int]] = {}
         for place in links.sold[video].tolist():
+            if not applied.shows_product(int(links.products[place])):
+                continue
             group = links.groups[place] if links.unknown[place] else ""
             own.setdefault((group, -1 if group else place), []).append(place)
         return tuple(self._sold_product(places) for places in own.values())

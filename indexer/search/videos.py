@@ -1,5 +1,7 @@
 """The videos of a release as a search reads them: arrays, in order of their keys."""
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,14 +23,15 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchedVideos:
-    """n videos. `clusters`, `(n,)`, number what each is a duplicate of, `members` are theirs.
+    """n videos. `by_id`, `(n,)`, are their places in the order of ids.
 
-    `published` are milliseconds of UTC, `UNKNOWN_DATE` where it is not known; `lives` tells lives
-    from other videos.
+    `clusters`, `(n,)`, number what each is a duplicate of, `members` are theirs. `published` are
+    milliseconds of UTC, `UNKNOWN_DATE` where it is not known; `lives` tells lives from others.
     """
 
     keys: Strings
     ids: Texts
+    by_id: npt.NDArray[np.int32]
     clusters: npt.NDArray[np.int32]
     members: Rows
     published: npt.NDArray[np.int64]
@@ -47,6 +50,7 @@ class SearchedVideos:
         return cls(
             Strings(_texts(ordered["video_key"])),
             _texts(ordered["video_id"]),
+            pc.sort_indices(ordered["video_id"]).to_numpy().astype(np.int32),
             clusters,
             Rows.of_pairs(clusters, np.arange(len(clusters)), count),
             published.fill_null(UNKNOWN_DATE).to_numpy(),
@@ -55,6 +59,15 @@ class SearchedVideos:
 
     def __len__(self) -> int:
         return len(self.clusters)
+
+    def with_ids(self, video_ids: Iterable[str]) -> list[int | None]:
+        """The place of each of some ids, None for those that are not there."""
+        found: list[int | None] = []
+        for video_id in video_ids:
+            at = bisect_left(self.by_id, video_id, key=lambda place: self.ids[int(place)])
+            place = int(self.by_id[at]) if at < len(self) else None
+            found.append(place if place is not None and self.ids[place] == video_id else None)
+        return found
 
     def places(self, keys: pa.ChunkedArray) -> Places:
         """The place of each of some keys, -1 for those that are not there."""

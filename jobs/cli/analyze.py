@@ -14,7 +14,8 @@ def add_analyze(commands: Commands) -> None:
 
 
 def _analyze(args: argparse.Namespace) -> None:
-    from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+    from reelshelf.indexer.search.finding import QueryEncoders
+    from reelshelf.indexer.search.searcher import Searcher
     from reelshelf.jobs.cli.tables import plain
     from reelshelf.models.registry import load_query_encoder
 

@@ -19,7 +19,7 @@ from reelshelf.schemas.errors import (
 if TYPE_CHECKING:
     from reelshelf.indexer.report.build import Given
     from reelshelf.indexer.report.search_section import Before
-    from reelshelf.indexer.search.searcher import QueryEncoders
+    from reelshelf.indexer.search.finding import QueryEncoders
     from reelshelf.indexer.sources.queries import JudgedQuery
     from reelshelf.indexer.store.tables import Store
     from reelshelf.schemas.config import Config, ReportConfig

@@ -139,7 +139,8 @@ def query_json(query: "Query") -> dict[str, object]:
 
 def find(snapshot: "ReleaseSnapshot", request: "SearchRequest") -> "Answer":
     """Search a release with the models that it names."""
-    from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+    from reelshelf.indexer.search.finding import QueryEncoders
+    from reelshelf.indexer.search.searcher import Searcher
     from reelshelf.models.registry import load_image_encoder, load_joint_text, load_query_encoder
 
     config = snapshot.config

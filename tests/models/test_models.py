@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.media.decode import decode_video
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.finding import QueryEncoders
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.indexer.store.visual_stats import read_visual_stats

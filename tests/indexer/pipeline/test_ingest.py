@@ -9,7 +9,8 @@ import pytest
 
 from reelshelf.indexer.index.parts import column_parts
 from reelshelf.indexer.quality.health import bad_vectors
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.finding import QueryEncoders
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.links import released_links
 from reelshelf.indexer.store.releases import list_releases, require_served
 from reelshelf.indexer.store.snapshot import PinnedTables, ReleaseSnapshot

@@ -8,7 +8,8 @@ import pytest
 
 from reelshelf.indexer.media.decode import decode_video
 from reelshelf.indexer.pipeline.ingest import IngestResult
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.finding import QueryEncoders
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.shop_worker import answer, write_lines
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.finding import QueryEncoders
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.releases import config_of, require_served
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store

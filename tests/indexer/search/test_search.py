@@ -11,9 +11,10 @@ from reelshelf.indexer.search import searcher as searchers
 from reelshelf.indexer.search.arrays import derived
 from reelshelf.indexer.search.features import FeatureMatrix, shipped_ranker
 from reelshelf.indexer.search.filters import read_filter
+from reelshelf.indexer.search.finding import QueryEncoders
 from reelshelf.indexer.search.requests import Rows, SearchRequest
 from reelshelf.indexer.search.results import Answer
-from reelshelf.indexer.search.searcher import QueryEncoders, Searcher
+from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.jobs.cli import main
