@@ -44,9 +44,12 @@ from reelshelf.indexer.text import Numbers
 from reelshelf.jobs.engines import make_engine
 from reelshelf.models.registry import load_query_encoder
 from reelshelf.schemas.config import Config, parse_config
+from reelshelf.schemas.media import Vectors
 
 _MOMENTS, _LINKS = 2, 6
-_NOISE = 0.6
+# Rows of a family, how far families lie from the row that they are made of, and how far apart
+# their own are.
+_FAMILY, _APART, _WITHIN = 20, 0.8, 0.3
 _AT_ONCE = 20_000
 _ABSENT = ("lawn mower", "winter tires", "wedding ring", "concert tickets berlin", "dog food")
 
@@ -95,7 +98,7 @@ class Growing:
         real = self._store.table(table).to_arrow()
         for start in range(0, count, _AT_ONCE):
             numbers = np.arange(start, min(start + _AT_ONCE, count))
-            rows = _drawn(real, len(numbers), self._rng)
+            rows = _drawn(real, numbers, self._rng)
             for name, column in cells(numbers).items():
                 place = rows.schema.get_field_index(name)
                 field = rows.schema.field(place)
@@ -153,23 +156,37 @@ def _named(prefix: str, numbers: Numbers) -> pa.Array:
     return pa.array([f"{prefix}{number:08}" for number in numbers.tolist()])
 
 
-def _drawn(real: pa.Table, count: int, rng: np.random.Generator) -> pa.Table:
-    """Real rows, again and again, with noise in their vectors."""
-    rows = real.take(pa.array(rng.integers(0, real.num_rows, count)))
+def _drawn(real: pa.Table, numbers: Numbers, rng: np.random.Generator) -> pa.Table:
+    """Real rows, again and again.
+
+    Their vectors are moved: those of a family together, and each a little, as vectors of things
+    that are alike lie in clusters in clusters.
+    """
+    families = numbers // _FAMILY
+    first = int(families[0])
+    of_family = np.random.default_rng(first)
+    count = int(families[-1]) - first + 1
+    chosen = of_family.integers(0, real.num_rows, count)[families - first]
+    rows = real.take(pa.array(chosen))
     for place, name in enumerate(rows.schema.names):
         if not name.endswith("_vector"):
             continue
         field = rows.schema.field(place)
         dim = field.type.list_size
         valid = rows[name].is_valid().to_numpy()
-        base = vector_matrix(rows[name].drop_null())
-        moved = np.zeros((count, dim), np.float32)
-        noise = rng.standard_normal(base.shape, np.float32) * np.float32(_NOISE / np.sqrt(dim))
-        moved[valid] = base + noise
+        moved = np.zeros((len(numbers), dim), np.float32)
+        moved[valid] = vector_matrix(rows[name].drop_null())
+        together = _noise(of_family, (count, dim), _APART)[families - first]
+        moved[valid] += (together + _noise(rng, moved.shape, _WITHIN))[valid]
         moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
         column = pa.FixedSizeListArray.from_arrays(moved.ravel(), dim, mask=pa.array(~valid))
         rows = rows.set_column(place, field, column.cast(field.type))
     return rows
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, int], length: float) -> Vectors:
+    """Vectors of about such a length."""
+    return rng.standard_normal(shape, np.float32) * np.float32(length / np.sqrt(shape[1]))
 
 
 def _publish(store: Store) -> None:

@@ -1,11 +1,11 @@
 """The moments of a release, searched by words and by vectors inside of a filter.
 
-Those of a release of up to 200,000 are arrays: a query looks at all of them, which takes a few
-milliseconds and leaves out none. More are searched by the release's own indexes (`segments`).
+Those of a release of up to 200,000 are arrays; of up to three million, all but their vectors, which
+are searched through the indexes of the release. More are searched by these alone (`segments`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,19 +13,22 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from reelshelf.indexer.search.cells import NewVectors, VectorCells, in_memory
+from reelshelf.indexer.search.indexed_vectors import IndexedVectors, RowIds
 from reelshelf.indexer.search.videos import Places, SearchedVideos, Videos
 from reelshelf.indexer.search.words import scored
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
-from reelshelf.indexer.text import Strings, Texts, analyzer_of, numbered
+from reelshelf.indexer.text import Numbers, Strings, Texts, analyzer_of, numbered
 from reelshelf.schemas.media import Vectors
 
 VECTORS = ("text_vector", "frame_vector")
-_MOST = 200_000
+# So many moments are arrays, and so many of them with their vectors.
+_MOST, _MOST_IN_CELLS = 3_000_000, 200_000
 _K1, _B = 1.2, 0.75
 # How many moments are looked through to find one video, at first.
 _MOMENTS_OF_A_VIDEO = 8
-# How much more is looked at where that is not enough.
+# How many near ones are looked for to find one, and how much more where that is not enough.
+_AT_FIRST = 2
 _MORE = 4
 SHOWN = ["video_key", "start_ms", "end_ms", "text"]
 
@@ -69,11 +72,30 @@ class Moments(Protocol):
         ...
 
 
+class MomentVectors(Protocol):
+    """The vectors of moments, by their places."""
+
+    def near(
+        self,
+        vector: Vectors,
+        inside: npt.NDArray[np.bool_] | None = None,
+        *,
+        least: int = ...,
+    ) -> tuple[Numbers, Vectors]:
+        """Moments near a vector and their cosines: `least` at least, if there are so many."""
+        ...
+
+    def of_places(self, places: Numbers) -> Vectors:
+        """The vectors of some moments that have one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MomentArrays:
     """m moments. `videos` are the places of theirs, times milliseconds; vectors by their columns.
 
-    `worth`, `owners` and `begins` are those of `words`, as `ProductWords` has them.
+    `worth`, `owners` and `begins` are those of `words`, as `ProductWords` has them. `ids` are what
+    the table knows them by.
     """
 
     videos: Places
@@ -85,7 +107,8 @@ class MomentArrays:
     worth: npt.NDArray[np.float32]
     owners: npt.NDArray[np.int32]
     begins: npt.NDArray[np.int64]
-    vectors: Mapping[str, VectorCells]
+    ids: RowIds
+    vectors: Mapping[str, MomentVectors]
 
     @classmethod
     def fits(cls, snapshot: ReleaseSnapshot) -> bool:
@@ -96,9 +119,12 @@ class MomentArrays:
     def read(
         cls, snapshot: ReleaseSnapshot, videos: SearchedVideos, new: NewVectors = in_memory
     ) -> "MomentArrays":
-        """Those of a release; `new` makes what vectors are written into."""
+        """Those of a release; `new` makes what vectors are written into.
+
+        Vectors of many moments stay where they are: see `with_indexes`.
+        """
         has_terms = snapshot.config.text.analyzer == "icu"
-        rows = snapshot.scan("segments", [*SHOWN, *VECTORS, *(["terms"] if has_terms else [])])
+        rows = snapshot.scan("segments", [*SHOWN, *(["terms"] if has_terms else [])])
         texts = _texts(rows["text"])
         if has_terms:
             terms = _texts(rows["terms"])
@@ -107,6 +133,8 @@ class MomentArrays:
             terms = Texts.of(" ".join(analyzer.words(text)) for text in texts)
         words, of_moments = numbered(own.split() for own in terms)
         parts = np.split(of_moments.values, of_moments.starts[1:-1]) if len(terms) else []
+        known = snapshot.dataset("segments").to_table(columns=[], with_row_id=True)["_rowid"]
+        few = len(terms) <= _MOST_IN_CELLS
         return cls(
             videos.places(rows["video_key"]),
             rows["start_ms"].to_numpy(),
@@ -115,7 +143,23 @@ class MomentArrays:
             terms,
             words,
             *scored(parts, len(words), k1=_K1, b=_B),
-            {name: _cells(rows[name], new) for name in VECTORS},
+            RowIds.of(known.to_numpy()),
+            {name: _cells(snapshot, name, new) for name in VECTORS} if few else {},
+        )
+
+    def with_indexes(self, snapshot: ReleaseSnapshot, videos: SearchedVideos) -> "MomentArrays":
+        """The same with vectors searched through their indexes, where none are at hand."""
+        if self.vectors:
+            return self
+        table, index_of = snapshot.table("segments"), snapshot.release.index_of
+        return replace(
+            self,
+            vectors={
+                name: IndexedVectors(
+                    table, name, index_of("segments", name), self.ids, self.videos, videos
+                )
+                for name in VECTORS
+            },
         )
 
     def matching(
@@ -131,8 +175,10 @@ class MomentArrays:
         inside = self._inside(admitted)
         if inside is not None:
             scores[~inside] = 0.0
-        places = self._best(scores, depth, above=0.0)
-        return self._hits(places, scores, terms=self.terms.some(places))
+        there = np.flatnonzero(scores)
+        best = self._best(there, scores[there], depth)
+        places = there[best]
+        return self._hits(places, scores[places], terms=self.terms.some(places))
 
     def nearest(
         self, column: str, vector: Vectors, admitted: Videos | None, depth: int, *, whole: bool
@@ -140,17 +186,16 @@ class MomentArrays:
         """As `Moments` says."""
         own = self.vectors[column]
         inside = self._inside(admitted)
-        least = 0
+        least = _AT_FIRST * depth
         while True:
             looked, cosines = own.near(vector, inside, least=least)
-            scores = np.full(len(self.videos), -np.inf, np.float32)
-            scores[looked] = cosines
-            places = self._best(scores, depth, above=-np.inf)
-            # One video may have all moments of the cells that are nearest.
-            if len(np.unique(self.videos[places])) >= depth or len(looked) < least:
+            best = self._best(looked, cosines, depth)
+            # One video may have all moments that are nearest.
+            if len(np.unique(self.videos[looked[best]])) >= depth or len(looked) < least:
                 break
-            least = _MORE * max(len(looked), 1)
-        return self._hits(places, scores, vectors=own.of_places(places) if whole else None)
+            least = _MORE * len(looked)
+        places = looked[best]
+        return self._hits(places, cosines[best], vectors=own.of_places(places) if whole else None)
 
     def _inside(self, admitted: Videos | None) -> npt.NDArray[np.bool_] | None:
         """Which moments are of videos that are let in; None where all are."""
@@ -159,19 +204,17 @@ class MomentArrays:
             return None if there.all() else there
         return (self.videos >= 0) & admitted[self.videos]
 
-    def _best(self, scores: Vectors, depth: int, *, above: float) -> Places:
-        """The places of the best moments of up to `depth` videos, best first."""
+    def _best(self, places: Places, scores: Vectors, depth: int) -> Numbers:
+        """Which of some moments are the best ones of up to `depth` videos, best first."""
         many = depth * _MOMENTS_OF_A_VIDEO
         while True:
-            places = np.arange(len(scores))
+            own = np.arange(len(scores))
             if many < len(scores):
-                places = np.argpartition(-scores, many)[:many]
-            places = places[scores[places] > above]
-            places = places[np.lexsort((places, -scores[places]))]
-            kept = within_depth(self.videos[places], depth)
-            found = len(np.unique(self.videos[places[kept]]))
-            if found >= depth or many >= len(scores) or len(places) < many:
-                return places[kept]
+                own = np.argpartition(-scores, many)[:many]
+            own = own[np.lexsort((places[own], -scores[own]))]
+            kept = own[within_depth(self.videos[places[own]], depth)]
+            if len(np.unique(self.videos[places[kept]])) >= depth or many >= len(scores):
+                return kept
             many *= _MORE
 
     def _hits(
@@ -186,7 +229,7 @@ class MomentArrays:
             self.starts[places],
             self.ends[places],
             self.texts.some(places),
-            scores[places].astype(np.float64),
+            scores.astype(np.float64),
             terms,
             vectors,
         )
@@ -204,7 +247,8 @@ def _texts(column: pa.ChunkedArray) -> Texts:
     return Texts(column.combine_chunks().cast(pa.large_string()).fill_null(""))
 
 
-def _cells(column: pa.ChunkedArray, new: NewVectors) -> VectorCells:
+def _cells(snapshot: ReleaseSnapshot, name: str, new: NewVectors) -> VectorCells:
     """The vectors of the moments that have one."""
+    column = snapshot.scan("segments", [name])[name]
     places = np.flatnonzero(column.is_valid().to_numpy())
     return VectorCells.of(vector_matrix(column.drop_null()), places, len(column), new)

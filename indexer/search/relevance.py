@@ -33,6 +33,8 @@ _MOST_NAMED = 256
 # So many products are looked at that have words of a query, and so many that are near in meaning:
 # the best of them, however many there are.
 _MOST_WORDED, _MOST_MEANT = 5_000, 1_000
+# A product that has so small a share of the words that the best one has is none of these.
+_FAR = 0.1
 # No cosine is less: what is, stands for one that nobody has looked at.
 _LOWEST = -0.9999
 # What the words themselves count beside their meaning, in looking for videos.
@@ -321,8 +323,9 @@ class ProductRelevance:
 
 
 def _best(scores: Vectors, most: int) -> Numbers:
-    """The places of the best scores above 0, in no order."""
-    places = np.flatnonzero(scores)
+    """The places of the best scores, in no order; what is far from the best one is none of them."""
+    best = float(scores.max(initial=0.0))
+    places = np.flatnonzero(scores > _FAR * best) if best else np.zeros(0, np.intp)
     if len(places) > most:
         places = places[np.argpartition(-scores[places], most)[:most]]
     return places

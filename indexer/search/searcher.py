@@ -18,7 +18,7 @@ from reelshelf.indexer.search.filters import Filter
 from reelshelf.indexer.search.finding import Finder, QueryEncoders
 from reelshelf.indexer.search.likeness import Likeness
 from reelshelf.indexer.search.links import SearchedLinks
-from reelshelf.indexer.search.moments import VECTORS
+from reelshelf.indexer.search.moments import VECTORS, Moments
 from reelshelf.indexer.search.product_results import ProductResults
 from reelshelf.indexer.search.product_search import ProductSearch
 from reelshelf.indexer.search.query import Query
@@ -88,7 +88,9 @@ class Searcher:
         above = snapshot.link_above
         if links is not None:
             own = SearchedLinks.of_records(links, videos, columns, above)
-        moments = arrays.moments or _in_lance(snapshot, videos)
+        moments: Moments = _in_lance(snapshot, videos)
+        if arrays.moments is not None:
+            moments = arrays.moments.with_indexes(snapshot, videos)
         stats = read_visual_stats(snapshot.store, release.visual_stats_id)
         space = WhitenedSpace(stats) if stats else None
         languages = (*catalog.analyzer.languages, *arrays.languages)

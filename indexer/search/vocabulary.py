@@ -95,15 +95,16 @@ class Vocabulary:
         """
         if not self.categories[phrase].size and not self.values[phrase].size:
             return bool(self.brands[phrase].size)
-        own = columns.brands.having.together(self.brands[phrase])
+        own = np.zeros(len(columns), bool)
+        own[columns.brands.having.together(self.brands[phrase])] = True
         of_category, of_value = (
-            len(np.setdiff1d(labels.having.together(rows[phrase]), own))
+            np.count_nonzero(~own[np.unique(labels.having.together(rows[phrase]))])
             for rows, labels in (
                 (self.categories, columns.categories),
                 (self.values, columns.values),
             )
         )
-        return len(own) > of_category + of_value / _FOR_A_BRAND
+        return bool(np.count_nonzero(own) > of_category + of_value / _FOR_A_BRAND)
 
     def products(self, phrase: int, columns: ProductColumns) -> Numbers:
         """The products that have what a phrase names, whatever that is, in rising order."""

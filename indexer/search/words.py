@@ -106,8 +106,7 @@ class ProductWords:
         found = np.zeros(len(self), np.float32)
         for number in self._numbers(words):
             found[self.titled[number]] += self.rarity[number]
-        places = np.flatnonzero(found)
-        return places[found[places] >= share * self.title_weight[places]]
+        return np.flatnonzero((found >= share * self.title_weight) & (found > 0))
 
     def in_title(self, words: Sequence[str], places: Numbers) -> Products:
         """`(words, products)` which words stand in the titles of some products."""

@@ -13,6 +13,7 @@ import pytest
 
 from reelshelf.indexer.search import segments
 from reelshelf.indexer.search.cells import VectorCells
+from reelshelf.indexer.search.indexed_vectors import RowIds
 from reelshelf.indexer.search.moments import MomentArrays, Moments
 from reelshelf.indexer.search.segments import SearchedSegments
 from reelshelf.indexer.search.videos import SearchedVideos
@@ -81,6 +82,7 @@ def moments(
         Texts.of(rows["text"].to_pylist()),
         words,
         *scored(list(of_moments), len(words), k1=1.2, b=0.75),
+        RowIds.of(np.arange(len(rows), dtype=np.uint64)),
         {"text_vector": VectorCells.of(vectors)},
     )
 
