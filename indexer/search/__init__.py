@@ -7,6 +7,7 @@ from reelshelf.indexer.search.query import Query
 from reelshelf.indexer.search.requests import Like, SearchRequest, read_like
 from reelshelf.indexer.search.results import Answer, Facet, Moment, ProductHit, SearchHit
 from reelshelf.indexer.search.searcher import Searcher, Wanted
+from reelshelf.indexer.search.why import Why
 
 __all__ = [
     "Answer",
@@ -23,6 +24,7 @@ __all__ = [
     "SearchRequest",
     "Searcher",
     "Wanted",
+    "Why",
     "read_filter",
     "read_like",
 ]

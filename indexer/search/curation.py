@@ -40,6 +40,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """Something odd about a rule, in words."""
+
+    rule: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pinned:
     """A result at a place of the list, counted from 0: a product or a video, by its place."""
 
@@ -121,7 +129,7 @@ class Curation:
         self._catalog = catalog
         self._videos = videos
         self._rules = list(rules.named())
-        self.unknown: list[str] = []
+        self.unknown: list[Remark] = []
         self._on: dict[int, tuple[Numbers, Numbers]] = {}
         # By phrase the numbers of the rules with it; rules without are those of "".
         self._by_phrase: dict[str, list[int]] = {}
@@ -140,7 +148,7 @@ class Curation:
                 self._by_phrase.setdefault(" ".join(phrase), []).append(number)
                 self._longest = max(self._longest, len(phrase))
             else:
-                self.unknown.append(f"{name}: {text!r} has no word")
+                self.unknown.append(Remark(name, f"{text!r} has no word"))
 
     def _told(self, text: str) -> Words:
         return tuple(told_words(text, self._catalog.analyzer))
@@ -150,10 +158,11 @@ class Curation:
         columns = self._catalog.columns
         products = [columns.skus.get(sku) for sku in rule.skus]
         videos = self._videos.with_ids(rule.videos)
-        self.unknown += [f"{name}: no product {sku!r}" for sku, place in
-                         zip(rule.skus, products, strict=True) if place is None]  # fmt: skip
-        self.unknown += [f"{name}: no video {video_id!r}" for video_id, place in
-                         zip(rule.videos, videos, strict=True) if place is None]  # fmt: skip
+        named = [
+            *zip((f"no product {sku!r}" for sku in rule.skus), products, strict=True),
+            *zip((f"no video {video_id!r}" for video_id in rule.videos), videos, strict=True),
+        ]
+        self.unknown += [Remark(name, told) for told, place in named if place is None]
         own = np.array([place for place in products if place is not None], np.intp)
         if isinstance(rule, OfResults) and rule.filter:
             try:
@@ -162,7 +171,7 @@ class Curation:
                 raise InputError(f"{name}: {error}") from error
             filtered = np.flatnonzero(inside) if inside is not None else np.arange(len(columns))
             if not len(filtered):
-                self.unknown.append(f"{name}: no product is {', '.join(rule.filter)}")
+                self.unknown.append(Remark(name, f"no product is {', '.join(rule.filter)}"))
             own = np.concatenate([own, filtered])
         return own, np.array([place for place in videos if place is not None], np.intp)
 

@@ -6,7 +6,7 @@ place among the candidates.
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -58,10 +58,18 @@ class Filter:
     published: Dates | None = None
     kind: str | None = None
 
-    @property
-    def is_of_products(self) -> bool:
-        """Whether it says anything of what a video sells."""
-        return bool(self.names or self.attributes or self.price)
+    def pieces(self) -> Iterator[tuple[str, "Filter"]]:
+        """Each field that it limits, as a filter of its own."""
+        for name, values in self.names:
+            yield name, Filter(names=((name, values),))
+        for name, values in self.attributes:
+            yield name, Filter(attributes=((name, values),))
+        if self.price is not None:
+            yield "price", Filter(price=self.price)
+        if self.published is not None:
+            yield "published", Filter(published=self.published)
+        if self.kind is not None:
+            yield "kind", Filter(kind=self.kind)
 
 
 NO_FILTER = Filter()

@@ -21,6 +21,7 @@ from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import among
 from reelshelf.indexer.text import Numbers
 from reelshelf.schemas.errors import InputError
+from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.visual_stats import WhitenedSpace
 
@@ -84,7 +85,8 @@ class Likeness:
             raise InputError(f"like product:{sku}: this release has no product of that SKU")
         text = self.catalog.facts.of_places(np.array([place]))[0]
         values = self._near(text)
-        pictures = self.snapshot.scan("product_images", ["image_vector"], among("sku", [sku]))
+        own = among("product_key", [product_key(self.snapshot.release.shop_id, sku)])
+        pictures = self.snapshot.scan("product_images", ["image_vector"], own)
         looks = _mean(vector_matrix(pictures["image_vector"]))
         if looks is not None:
             for other, cosine in self.by_picture(looks).items():

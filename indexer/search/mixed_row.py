@@ -2,7 +2,7 @@
 
 Scores of videos and of products are on scales of their own. Each is brought to a probability by a
 logistic function of its score (Platt, "Probabilistic outputs for support vector machines", 1999),
-fitted on judged queries (`benchmarks.mixed`). Rules may keep places for a kind.
+fitted on judged queries. Rules may keep places for a kind.
 """
 
 import math
@@ -29,7 +29,8 @@ class Scale:
         return 1.0 / (1.0 + math.exp(-(self.slope * score + self.offset)))
 
 
-OF_VIDEOS, OF_PRODUCTS = Scale(6.0, -3.0), Scale(6.0, -3.0)
+# Fitted by `benchmarks.row_scales`.
+OF_VIDEOS, OF_PRODUCTS = Scale(8.0, -4.55), Scale(6.6, -5.2)
 
 
 @dataclass(frozen=True, slots=True)

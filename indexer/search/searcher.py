@@ -12,7 +12,7 @@ import numpy as np
 
 from reelshelf.indexer.search.answering import Answering
 from reelshelf.indexer.search.arrays import shared_arrays
-from reelshelf.indexer.search.curation import Curation
+from reelshelf.indexer.search.curation import Curation, Remark
 from reelshelf.indexer.search.features import Ranker, shipped_ranker
 from reelshelf.indexer.search.filters import Filter
 from reelshelf.indexer.search.finding import Finder, QueryEncoders
@@ -22,7 +22,7 @@ from reelshelf.indexer.search.moments import VECTORS, Moments
 from reelshelf.indexer.search.product_results import ProductResults
 from reelshelf.indexer.search.product_search import ProductSearch
 from reelshelf.indexer.search.query import Query
-from reelshelf.indexer.search.requests import SearchRequest, read_cursor
+from reelshelf.indexer.search.requests import Like, SearchRequest, read_cursor
 from reelshelf.indexer.search.results import Answer
 from reelshelf.indexer.search.retrievers import (
     ByFrames,
@@ -35,6 +35,7 @@ from reelshelf.indexer.search.segments import SearchedSegments
 from reelshelf.indexer.search.video_list import VideoLister
 from reelshelf.indexer.search.video_results import VideoResults
 from reelshelf.indexer.search.videos import SearchedVideos
+from reelshelf.indexer.search.why import Explaining, Why
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
 from reelshelf.indexer.text import analyzer_of
@@ -133,8 +134,8 @@ class Searcher:
         )
 
     @property
-    def unknown(self) -> Sequence[str]:
-        """What rules name and this release does not have, in words."""
+    def unknown(self) -> Sequence[Remark]:
+        """What rules name and this release does not have."""
         return tuple(self._curation.unknown) if self._curation else ()
 
     def analyze(self, text: str, *, correct: bool = True, language: str | None = None) -> Query:
@@ -182,6 +183,15 @@ class Searcher:
         """Answer a request. Raises InputError where something in it cannot be understood."""
         page = read_cursor(request, self.release.release_id, _now_ms())
         return self._answering.answer(self._finder.find(request, page.now_ms), page)
+
+    def why(self, request: SearchRequest, of: Like) -> Why:
+        """Where a video or a product stands in the answer to a request, or why it is not there.
+
+        Raises InputError where something in the request cannot be understood.
+        """
+        now_ms = read_cursor(request, self.release.release_id, _now_ms()).now_ms
+        found = self._finder.find(request, now_ms)
+        return Explaining(self._finder, self._answering).why(found, now_ms, of)
 
 
 def _now_ms() -> int:

@@ -26,6 +26,7 @@ from reelshelf.jobs.cli.releases import add_releases
 from reelshelf.jobs.cli.report import add_report
 from reelshelf.jobs.cli.restore import add_restore
 from reelshelf.jobs.cli.rollback import add_rollback
+from reelshelf.jobs.cli.rules import add_rules
 from reelshelf.jobs.cli.search import add_search
 from reelshelf.jobs.cli.terminal import careful_output
 from reelshelf.jobs.cli.upgrade import add_upgrade
@@ -46,6 +47,7 @@ _COMMANDS = (
     add_nightly,
     add_search,
     add_analyze,
+    add_rules,
     add_links,
     add_explain,
     add_calibrate,

@@ -2,7 +2,7 @@
 
 import argparse
 
-from reelshelf.jobs.cli.search import add_as_typed, query_json, told
+from reelshelf.jobs.cli.search import add_reading, query_json, rules_of, told
 from reelshelf.jobs.cli.terminal import Commands, add_command, console, print_json, snapshot_of
 
 
@@ -10,7 +10,7 @@ def add_analyze(commands: Commands) -> None:
     """Add it to the command line."""
     sub = add_command(commands, "analyze", "print how a query is understood", _analyze)
     sub.add_argument("text", metavar="TEXT", help="what a shopper would type")
-    add_as_typed(sub)
+    add_reading(sub)
 
 
 def _analyze(args: argparse.Namespace) -> None:
@@ -21,7 +21,8 @@ def _analyze(args: argparse.Namespace) -> None:
 
     snapshot = snapshot_of(args)
     encoders = QueryEncoders(text=load_query_encoder(snapshot.config))
-    query = Searcher(snapshot, encoders).analyze(args.text, correct=not args.as_typed)
+    searcher = Searcher(snapshot, encoders, rules=rules_of(args))
+    query = searcher.analyze(args.text, correct=not args.as_typed, language=args.language)
     if args.json:
         print_json(query_json(query))
         return
