@@ -112,14 +112,14 @@ def main() -> int:
     parser.add_argument("--catalog", type=Path, required=True, metavar="FILE")
     parser.add_argument("--judged", dest="ratings", type=Path, required=True, metavar="FILE")
     args = parse(parser)
-    figures = {}
+    figures: dict[str, float] = {}
     for kind, shown in (
         ("videos", videos_shown(args.shop, args.store)),
         ("products", products_shown(args.catalog, args.ratings)),
     ):
         scale = fitted(shown.scores, shown.wanted)
         figures |= {
-            f"{kind}": float(len(shown.scores)),
+            kind: float(len(shown.scores)),
             f"{kind}_wanted": float(np.mean(shown.wanted)),
             f"{kind}_slope": scale.slope,
             f"{kind}_offset": scale.offset,

@@ -90,15 +90,15 @@ class VectorCells:
         vector: Vectors,
         inside: npt.NDArray[np.bool_] | None = None,
         *,
-        least: int = _LOOKED,
+        least: int = 0,
     ) -> tuple[Numbers, Vectors]:
         """Things and their cosines with a vector: those of the nearest cells, in no order.
 
-        `inside`, one for each thing, says which count; `least` of them are looked at at least, or
-        all where there are no more.
+        `inside`, one for each thing, says which count. Of those `least` are looked at at least,
+        and no fewer than a few thousand; or all where there are no more.
         """
         asked, unit = _unit(vector), np.asarray(self.unit)
-        least = max(least, int(len(self) * _SHARE))
+        least = max(least, _LOOKED, int(len(self) * _SHARE))
         there = None if inside is None else inside[self.places]
         held = len(self) if there is None else int(np.count_nonzero(there))
         if held <= least:

@@ -49,9 +49,13 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A result at a place of the list, counted from 0: a product or a video, by its place."""
+    """A product or a video, by its place, that a rule shows at place `at`, counted from 0.
+
+    That is in a list of its kind; in a mixed row it is at `in_row`.
+    """
 
     at: int
+    in_row: int
     is_product: bool
     place: int
 
@@ -202,14 +206,15 @@ class Curation:
             names.append(name)
             if isinstance(rule, Pin):
                 products, videos = self._on[number]
-                places = [(True, p) for p in products.tolist()]
-                places += [(False, p) for p in videos.tolist()]
-                pins += [Pinned(rule.at - 1 + n, *place) for n, place in enumerate(places)]
+                for is_product, own in ((True, products), (False, videos)):
+                    before = 0 if is_product else len(products)
+                    for n, place in enumerate(own.tolist(), start=rule.at - 1):
+                        pins.append(Pinned(n, n + before, is_product, place))
             elif isinstance(rule, Hide | Boost | Bury):
                 by = 0.0 if isinstance(rule, Hide) else rule.by
-                for own, places_of in zip(factors, self._on[number], strict=True):
-                    for place in places_of.tolist():
-                        own[place] = own.get(place, 1.0) * by
+                for of, places in zip(factors, self._on[number], strict=True):
+                    for place in places.tolist():
+                        of[place] = of.get(place, 1.0) * by
             elif isinstance(rule, Slot):
                 slots.setdefault(rule.at - 1, rule.kind)
             elif isinstance(rule, Redirect):

@@ -89,4 +89,4 @@ def pins_of(
     pinned: Sequence[Pinned], known: Mapping[tuple[bool, int], MixedItem]
 ) -> list[tuple[int, MixedItem]]:
     """Pins of the row; `known` has an item for each by its kind and place."""
-    return [(pin.at, known[pin.is_product, pin.place]) for pin in pinned]
+    return [(pin.in_row, known[pin.is_product, pin.place]) for pin in pinned]

@@ -22,15 +22,16 @@ def check_rules(rules: Rules, snapshot: ReleaseSnapshot) -> list[Remark]:
     named = list(rules.named())
     found = [
         *curation.unknown,
-        *_out_of_time(named, dt.datetime.now(dt.UTC)),
-        *_unheard(named, arrays.catalog),
-        *_contradictions(named, arrays.catalog),
+        *out_of_time(named, dt.datetime.now(dt.UTC)),
+        *unheard(named, arrays.catalog),
+        *contradictions(named, arrays.catalog),
     ]
     order = {name: number for number, (name, _) in enumerate(named)}
     return sorted(found, key=lambda remark: order[remark.rule])
 
 
-def _out_of_time(named: Iterable[tuple[str, Rule]], now: dt.datetime) -> Iterator[Remark]:
+def out_of_time(named: Iterable[tuple[str, Rule]], now: dt.datetime) -> Iterator[Remark]:
+    """Rules that do not hold now, whatever is asked."""
     for name, rule in named:
         if rule.before is not None and rule.before <= now:
             yield Remark(name, f"held only before {rule.before:%Y-%m-%d %H:%M}")
@@ -38,7 +39,7 @@ def _out_of_time(named: Iterable[tuple[str, Rule]], now: dt.datetime) -> Iterato
             yield Remark(name, f"holds only from {rule.since:%Y-%m-%d %H:%M} on")
 
 
-def _unheard(named: Iterable[tuple[str, Rule]], catalog: SearchedCatalog) -> Iterator[Remark]:
+def unheard(named: Iterable[tuple[str, Rule]], catalog: SearchedCatalog) -> Iterator[Remark]:
     """Synonyms that lead to nothing."""
     for name, rule in named:
         if not isinstance(rule, Synonyms):
@@ -52,9 +53,7 @@ def _told(text: str, catalog: SearchedCatalog) -> tuple[str, ...]:
     return tuple(told_words(text, catalog.analyzer))
 
 
-def _contradictions(
-    named: Iterable[tuple[str, Rule]], catalog: SearchedCatalog
-) -> Iterator[Remark]:
+def contradictions(named: Iterable[tuple[str, Rule]], catalog: SearchedCatalog) -> Iterator[Remark]:
     """Rules for the same queries that cannot all hold."""
     of_queries = [(name, rule) for name, rule in named if isinstance(rule, OfQueries)]
     for (one_name, one), (name, rule) in combinations(of_queries, 2):

@@ -12,8 +12,8 @@ from reelshelf.indexer.search.arrays import derived
 from reelshelf.indexer.search.features import FeatureMatrix, shipped_ranker
 from reelshelf.indexer.search.filters import read_filter
 from reelshelf.indexer.search.finding import QueryEncoders
-from reelshelf.indexer.search.requests import Rows, SearchRequest
-from reelshelf.indexer.search.results import Answer
+from reelshelf.indexer.search.requests import ROWS, Rows, SearchRequest, read_like
+from reelshelf.indexer.search.results import Answer, ProductHit
 from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.products import read_products
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
@@ -23,6 +23,7 @@ from reelshelf.schemas.catalog import Product
 from reelshelf.schemas.config import load_config
 from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.media import Vectors
+from reelshelf.schemas.rules import Rules
 from tests.support.commands import EXAMPLE_SHOP, reelshelf
 from tests.support.shops import write_lines
 
@@ -196,16 +197,138 @@ def pages(searcher: Searcher, request: SearchRequest) -> list[Answer]:
     return found
 
 
-@pytest.mark.parametrize("rows", ["videos", "products"])
+def shown(answer: Answer) -> list[tuple[str, str]]:
+    """Results by kind and id."""
+    return [
+        ("product", one.sku) if isinstance(one, ProductHit) else (one.kind, one.video_id)
+        for one in answer.results
+    ]
+
+
+@pytest.mark.parametrize("rows", ["videos", "products", "mixed"])
 def test_pages_put_together_are_the_list(searcher: Searcher, rows: Rows) -> None:
     request = SearchRequest("shoes", rows=rows, page_size=50)
-    whole = searcher.search(request)
+    whole = shown(searcher.search(request))
     parts = pages(searcher, replace(request, page_size=2))
-    assert [hit.video_id for part in parts for hit in part.hits] == [h.video_id for h in whole.hits]
-    skus = [hit.sku for hit in whole.products]
-    assert [hit.sku for part in parts for hit in part.products] == skus
+    assert [one for part in parts for one in shown(part)] == whole
     assert len(parts) > 1
-    assert {part.total for part in parts} == {len(whole.hits) or len(whole.products)}
+    assert {part.total for part in parts} == {len(whole)}
+
+
+def test_a_mixed_row_has_both_lists_the_likeliest_first(searcher: Searcher) -> None:
+    request = SearchRequest("red apple", rows="mixed", page_size=50, facets=("category",))
+    answer = searcher.search(request)
+    lists = [searcher.search(replace(request, rows=rows)) for rows in ("videos", "products")]
+    assert sorted(shown(answer)) == sorted(one for own in lists for one in shown(own))
+    likely = [one.probability for one in answer.results]
+    assert all(value is not None and 0 <= value <= 1 for value in likely)
+    counts = [{v.name: v.count for v in own.facets[0].values} for own in (*lists, answer)]
+    assert counts[2]["Food > Fruit"] == counts[0]["Food > Fruit"] + counts[1]["Food > Fruit"]
+    lives = searcher.search(replace(request, filter=read_filter(["kind=video"])))
+    assert {one.kind for one in lives.results} == {"video"}
+
+
+def test_what_a_score_is_made_of_adds_up(searcher: Searcher) -> None:
+    for rows in ROWS:
+        for one in searcher.search(SearchRequest("red apple", rows=rows, page_size=50)).results:
+            parts = one.parts if isinstance(one, ProductHit) else one.retrievers
+            assert sum(part for _, part in parts) == pytest.approx(one.score, abs=1e-3)
+
+
+def test_more_like_a_thing_is_other_than_it_and_alike(
+    searcher: Searcher, snapshot: ReleaseSnapshot
+) -> None:
+    def like(given: str, rows: Rows) -> list[str]:
+        request = SearchRequest(like=read_like(given), rows=rows, page_size=50)
+        return [name for _, name in shown(searcher.search(request))]
+
+    assert like("product:FO-7290", "products")[0] == "FO-9840"  # another apple
+    assert "FO-7290" not in like("product:FO-7290", "products")
+    links = snapshot.strong_links(["sku", "video_id"]).to_pylist()
+    apples = {link["video_id"] for link in links if link["sku"] == "FO-7290"}
+    assert set(like("product:FO-7290", "videos")[: len(apples)]) == apples
+    found = like("video:clip-02", "videos")
+    assert "clip-02" not in found
+    assert found
+    sold = {link["sku"] for link in links if link["video_id"] == "clip-02"}
+    assert set(like("video:clip-02", "products")[: len(sold)]) == sold
+    assert like("video:clip-02@5", "mixed")
+    for given in ("video:nobody", "product:nothing", "video:clip-02@x"):
+        with pytest.raises(InputError, match="this release has no"):
+            like(given, "videos")
+    with pytest.raises(InputError, match="write video:ID"):
+        read_like("clip-02")
+
+
+def test_everything_in_a_list_is_told_its_place(searcher: Searcher) -> None:
+    for rows in ("videos", "products"):
+        request = SearchRequest("apple", rows=rows, page_size=50)
+        for position, (kind, name) in enumerate(shown(searcher.search(request)), start=1):
+            thing = read_like(f"{'product' if kind == 'product' else 'video'}:{name}")
+            why = searcher.why(request, thing)
+            assert (why.position, why.reasons) == (position, ())
+
+
+@pytest.mark.parametrize(
+    ("thing", "text", "given", "told"),
+    [
+        ("video:nobody", "apple", [], "no video of that id"),
+        ("video:clip-02", "apple", ["kind=live"], "filter kind leaves it out"),
+        ("video:clip-02", "apple", ["brand=Nobody", "price=1..2"], "filter brand leaves it out"),
+        ("video:clip-02", "apple over 900 euro", [], "the price in the text leaves it out"),
+        ("product:nothing", "apple", [], "no product of that SKU"),
+        ("product:FO-7290", "apple not red", [], '"red", which is not wanted, leaves it out'),
+        ("product:HO-4614", "apple", [], "others are nearer"),
+    ],
+)
+def test_what_is_not_there_is_told_why(
+    searcher: Searcher, thing: str, text: str, given: list[str], told: str
+) -> None:
+    of = read_like(thing)
+    rows: Rows = "products" if of.kind == "product" else "videos"
+    why = searcher.why(SearchRequest(text, rows=rows, filter=read_filter(given)), of)
+    assert why.position is None
+    assert any(told in reason for reason in why.reasons)
+
+
+def test_rules_pin_hide_boost_and_lead(snapshot: ReleaseSnapshot) -> None:
+    rules = Rules.model_validate(
+        {
+            "pin": [{"query": "apple", "skus": ["SH-2382"], "videos": ["clip-05"], "at": 2}],
+            "hide": [{"skus": "FO-7290", "videos": "clip-07"}],
+            "boost": [{"videos": "clip-14", "by": 100}],
+            "redirect": [{"query": "gift card", "to": "/gifts"}],
+            "slot": [{"at": 1, "kind": "product"}],
+        }
+    )
+    encoders = QueryEncoders(text=load_query_encoder(load_config()))
+    plain, ruled = Searcher(snapshot, encoders), Searcher(snapshot, encoders, rules=rules)
+    request = SearchRequest("apple", page_size=50)
+    before, after = shown(plain.search(request)), shown(ruled.search(request))
+    assert ("video", "clip-07") in before
+    assert after[:2] == [("video", "clip-14"), ("video", "clip-05")]
+    assert ("video", "clip-07") not in after
+    assert all(sold.sku != "FO-7290" for hit in ruled.search(request).hits for sold in hit.products)
+    products = [sku for _, sku in shown(ruled.search(replace(request, rows="products")))]
+    assert products[1] == "SH-2382"
+    assert "FO-7290" not in products
+    row = shown(ruled.search(replace(request, rows="mixed")))
+    assert row[0][0] == "product"
+    assert ("product", "SH-2382") in row[:3]
+    assert ("video", "clip-05") in row[:3]
+    lead = ruled.search(SearchRequest("gift cards"))
+    assert (lead.redirect, lead.rules) == ("/gifts", ("hide 1", "boost 1", "redirect 1", "slot 1"))
+    hidden = ruled.why(request, read_like("video:clip-07"))
+    assert hidden.reasons == ("a rule hides it",)
+    assert {part.total for part in pages(ruled, replace(request, page_size=3))} == {len(after)}
+
+
+def test_a_pin_answers_what_the_shop_has_no_answer_for(snapshot: ReleaseSnapshot) -> None:
+    rules = Rules.model_validate({"pin": [{"query": "lawn mower", "videos": "clip-05"}]})
+    searcher = Searcher(
+        snapshot, QueryEncoders(text=load_query_encoder(load_config())), rules=rules
+    )
+    assert shown(searcher.search(SearchRequest("lawn mower"))) == [("video", "clip-05")]
 
 
 def test_products_are_results_with_the_videos_that_sell_them(
