@@ -78,7 +78,7 @@ def derived(snapshot: ReleaseSnapshot, folder: Path) -> SearchArrays:
         catalog,
         videos,
         SearchedLinks.of_rows(links, videos, catalog.columns, snapshot.link_above),
-        MomentArrays.read(snapshot, videos, new) if MomentArrays.fits(snapshot) else None,
+        MomentArrays.read(snapshot, videos, folder, new) if MomentArrays.fits(snapshot) else None,
         tuple(_languages(segments)),
     )
 

@@ -99,26 +99,32 @@ class VectorCells:
         """
         asked, unit = _unit(vector), np.asarray(self.unit)
         least = max(least, _LOOKED, int(len(self) * _SHARE))
-        there = None if inside is None else inside[self.places]
-        held = len(self) if there is None else int(np.count_nonzero(there))
+        held = len(self) if inside is None else int(np.count_nonzero(inside))
         if held <= least:
-            own = slice(None) if there is None else np.flatnonzero(there)
-            return self.places[own].astype(np.intp), np.asarray(unit[own] @ asked, np.float32)
-        sizes = np.diff(self.starts)
-        if there is not None:
-            counted = np.concatenate([[0], np.cumsum(there)])
-            sizes = counted[self.starts[1:]] - counted[self.starts[:-1]]
+            rows: Numbers | slice = slice(None)
+            if inside is not None:
+                # In the order in which they lie in memory.
+                rows = np.sort(self.rows[np.flatnonzero(inside)]).astype(np.intp)
+                rows = rows[rows >= 0]
+            return self.places[rows].astype(np.intp), np.asarray(unit[rows] @ asked, np.float32)
         nearest = np.argsort(-(self.centers @ asked), kind="stable")
-        enough = int(np.searchsorted(np.cumsum(sizes[nearest]), least)) + 1
-        # In the order in which they lie in memory.
-        spans = [slice(*self.starts[c : c + 2].tolist()) for c in sorted(nearest[:enough].tolist())]
-        found = [(self.places[span], unit[span] @ asked) for span in spans]
-        places = np.concatenate([own for own, _ in found]).astype(np.intp)
-        cosines = np.concatenate([own for _, own in found]).astype(np.float32)
-        if inside is None:
-            return places, cosines
-        kept = inside[places]
-        return places[kept], cosines[kept]
+        found: list[tuple[Numbers, Vectors]] = []
+        count = 0
+        for cell in nearest.tolist():
+            span = slice(int(self.starts[cell]), int(self.starts[cell + 1]))
+            places = self.places[span].astype(np.intp)
+            cosines = np.asarray(unit[span] @ asked, np.float32)
+            if inside is not None:
+                kept = inside[places]
+                places, cosines = places[kept], cosines[kept]
+            found.append((places, cosines))
+            count += len(places)
+            if count >= least:
+                break
+        return (
+            np.concatenate([own for own, _ in found]),
+            np.concatenate([own for _, own in found]),
+        )
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -145,9 +145,8 @@ class Finder:
             return None
         found = np.ones(len(self.videos), bool)
         if inside is not None:
-            counting = self.links.counting
             found[:] = False
-            found[self.links.videos[counting[inside[self.links.products[counting]]]]] = True
+            found[self.links.sold_videos[inside[self.links.sold_products]]] = True
         if wanted.kind is not None:
             found &= self.videos.lives == (wanted.kind == "live")
         if wanted.published is not None:

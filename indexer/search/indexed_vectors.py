@@ -73,16 +73,21 @@ class IndexedVectors:
         `inside`, `(n,)`, says which count. Where these are of few videos, the index is asked for
         those alone; where of many, for more until enough of them are among what it finds.
         """
-        where = None
+        where, share = None, 1.0
         if inside is not None:
             videos = np.unique(self.videos[inside])
             if not len(videos):
                 return np.zeros(0, np.intp), np.zeros(0, np.float32)
             if len(videos) <= _MOST_NAMED:
                 where = among("video_key", self.of.keys.some(videos))
-        limit = max(least, _LEAST)
+            else:
+                share = float(np.count_nonzero(inside)) / len(inside)
+        limit = min(int(max(least, _LEAST) / share), _MOST)
         while True:
-            query = query_for(self.table, self.column, vector, self.index)
+            # As many rows are compared exactly as for the few that are asked for without a filter.
+            exact = max(1, round(self.index.refine_factor * max(least, _LEAST) / limit))
+            index = self.index.model_copy(update={"refine_factor": exact})
+            query = query_for(self.table, self.column, vector, index)
             if where is not None:
                 query = query.where(where, prefilter=True)
             rows = query.with_row_id(True).select(["_distance"]).limit(limit).to_arrow()

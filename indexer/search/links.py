@@ -37,7 +37,8 @@ class SearchedLinks:
     groups of variants, "" for a product alone; `unknown` says where it is not known which of them
     is shown, `corrected` where an override stands behind the link. `of_product` has for each
     product its links to videos that are there, `sold` for each video its sure links to products
-    that are there, surest first. `roots` are the square roots of scores, `records` are all links
+    that are there, surest first; `sold_products` and `sold_videos` are the places of what each of
+    these is of. `roots` are the square roots of scores, `records` are all links
     with their evidence, of which one at a time is looked at.
     """
 
@@ -53,6 +54,8 @@ class SearchedLinks:
     of_product: Rows
     roots: Vectors
     sold: Rows
+    sold_products: npt.NDArray[np.int32]
+    sold_videos: npt.NDArray[np.int32]
     records: Sequence[ProductLink]
 
     @classmethod
@@ -115,11 +118,6 @@ class SearchedLinks:
     def __len__(self) -> int:
         return len(self.videos)
 
-    @property
-    def counting(self) -> Places:
-        """The places of sure links of videos and products that are there."""
-        return self.sold.values.astype(np.intp)
-
 
 def _made(
     videos: Places,
@@ -153,6 +151,8 @@ def _made(
         Rows.of_pairs(products[usable], usable, count_products),
         np.sqrt(scores).astype(np.float32),
         sold,
+        products[sold.values].astype(np.int32),
+        videos[sold.values].astype(np.int32),
         records,
     )
 

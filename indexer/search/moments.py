@@ -1,21 +1,25 @@
 """The moments of a release, searched by words and by vectors inside of a filter.
 
-Those of a release of up to 200,000 are arrays; of up to three million, all but their vectors, which
-are searched through the indexes of the release. More are searched by these alone (`segments`).
+Those of a release of up to a million and a half are arrays; of up to five million, all but their
+vectors, which are searched through the indexes of the release. More are searched by these alone
+(`segments`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from reelshelf.indexer.search.cells import NewVectors, VectorCells, in_memory
+from reelshelf.indexer.search.cells import NewVectors, VectorCells
 from reelshelf.indexer.search.indexed_vectors import IndexedVectors, RowIds
 from reelshelf.indexer.search.videos import Places, SearchedVideos, Videos
 from reelshelf.indexer.search.words import scored
+from reelshelf.indexer.store.catalog_files import new_mapped
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.text import Numbers, Strings, Texts, analyzer_of, numbered
@@ -23,7 +27,7 @@ from reelshelf.schemas.media import Vectors
 
 VECTORS = ("text_vector", "frame_vector")
 # So many moments are arrays, and so many of them with their vectors.
-_MOST, _MOST_IN_CELLS = 3_000_000, 200_000
+_MOST, _MOST_IN_CELLS = 5_000_000, 1_500_000
 _K1, _B = 1.2, 0.75
 # How many moments are looked through to find one video, at first.
 _MOMENTS_OF_A_VIDEO = 8
@@ -117,11 +121,12 @@ class MomentArrays:
 
     @classmethod
     def read(
-        cls, snapshot: ReleaseSnapshot, videos: SearchedVideos, new: NewVectors = in_memory
+        cls, snapshot: ReleaseSnapshot, videos: SearchedVideos, folder: Path, new: NewVectors
     ) -> "MomentArrays":
         """Those of a release; `new` makes what vectors are written into.
 
-        Vectors of many moments stay where they are: see `with_indexes`.
+        They pass through a file of `folder`. Those of very many moments stay where they are: see
+        `with_indexes`.
         """
         has_terms = snapshot.config.text.analyzer == "icu"
         rows = snapshot.scan("segments", [*SHOWN, *(["terms"] if has_terms else [])])
@@ -144,7 +149,7 @@ class MomentArrays:
             words,
             *scored(parts, len(words), k1=_K1, b=_B),
             RowIds.of(known.to_numpy()),
-            {name: _cells(snapshot, name, new) for name in VECTORS} if few else {},
+            {name: _cells(snapshot, name, folder, new) for name in VECTORS} if few else {},
         )
 
     def with_indexes(self, snapshot: ReleaseSnapshot, videos: SearchedVideos) -> "MomentArrays":
@@ -172,10 +177,9 @@ class MomentArrays:
             if (number := self.words.get(word)) is not None:
                 own = slice(self.begins[number], self.begins[number + 1])
                 scores[self.owners[own]] += self.worth[own]
-        inside = self._inside(admitted)
-        if inside is not None:
-            scores[~inside] = 0.0
         there = np.flatnonzero(scores)
+        of = self.videos[there]
+        there = there[of >= 0 if admitted is None else (of >= 0) & admitted[of]]
         best = self._best(there, scores[there], depth)
         places = there[best]
         return self._hits(places, scores[places], terms=self.terms.some(places))
@@ -247,8 +251,19 @@ def _texts(column: pa.ChunkedArray) -> Texts:
     return Texts(column.combine_chunks().cast(pa.large_string()).fill_null(""))
 
 
-def _cells(snapshot: ReleaseSnapshot, name: str, new: NewVectors) -> VectorCells:
-    """The vectors of the moments that have one."""
-    column = snapshot.scan("segments", [name])[name]
-    places = np.flatnonzero(column.is_valid().to_numpy())
-    return VectorCells.of(vector_matrix(column.drop_null()), places, len(column), new)
+def _cells(snapshot: ReleaseSnapshot, name: str, folder: Path, new: NewVectors) -> VectorCells:
+    """The vectors of the moments that have one; they are read in parts."""
+    dataset = snapshot.dataset("segments")
+    count = dataset.count_rows(f"{name} IS NOT NULL")
+    dim = dataset.schema.field(name).type.list_size
+    with TemporaryDirectory(dir=folder) as scratch:
+        vectors = new_mapped(Path(scratch) / "vectors.npy", (count, dim), np.float32)
+        places = np.empty(count, np.intp)
+        seen = held = 0
+        for batch in dataset.to_batches(columns=[name]):
+            there = np.flatnonzero(batch[name].is_valid().to_numpy(zero_copy_only=False))
+            own = slice(held, held + len(there))
+            vectors[own] = vector_matrix(batch[name].drop_null())
+            places[own] = seen + there
+            seen, held = seen + batch.num_rows, own.stop
+        return VectorCells.of(vectors, places, seen, new)

@@ -121,7 +121,7 @@ class Searcher:
             self._curation,
         )
         sellable = np.zeros(len(columns), bool)
-        sellable[own.products[own.counting]] = True
+        sellable[own.sold_products] = True
         self._answering = Answering(
             release.release_id,
             self._finder,

@@ -98,7 +98,7 @@ class Vocabulary:
         own = np.zeros(len(columns), bool)
         own[columns.brands.having.together(self.brands[phrase])] = True
         of_category, of_value = (
-            np.count_nonzero(~own[np.unique(labels.having.together(rows[phrase]))])
+            np.count_nonzero(~own[_products_of(labels, rows[phrase])])
             for rows, labels in (
                 (self.categories, columns.categories),
                 (self.values, columns.values),
@@ -108,8 +108,9 @@ class Vocabulary:
 
     def products(self, phrase: int, columns: ProductColumns) -> Numbers:
         """The products that have what a phrase names, whatever that is, in rising order."""
-        own = [labels.having.together(rows[phrase]) for rows, labels in self._kinds(columns)]
-        return np.unique(np.concatenate(own)).astype(np.intp)
+        own = [_products_of(labels, rows[phrase]) for rows, labels in self._kinds(columns)]
+        some = [one for one in own if len(one)]
+        return some[0] if len(some) == 1 else np.unique(np.concatenate(own)).astype(np.intp)
 
     def is_facet(self, phrase: int) -> bool:
         """Whether a phrase is a brand or a category."""
@@ -119,6 +120,12 @@ class Vocabulary:
         yield self.brands, columns.brands
         yield self.categories, columns.categories
         yield self.values, columns.values
+
+
+def _products_of(labels: Labels, names: npt.NDArray[np.int32]) -> Numbers:
+    """The products that have any of some names, in rising order."""
+    own = labels.having.together(names).astype(np.intp)
+    return own if len(names) == 1 else np.unique(own)
 
 
 class VocabularyReader:
