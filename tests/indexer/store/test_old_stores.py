@@ -11,17 +11,37 @@ import signal
 import subprocess
 import sys
 import tarfile
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reelshelf.indexer.pipeline.upkeep import upgrade_store
+from reelshelf.indexer.search import (
+    Answer,
+    QueryEncoders,
+    Searcher,
+    SearchRequest,
+    read_filter,
+    read_like,
+)
+from reelshelf.indexer.search.requests import ROWS
+from reelshelf.indexer.store.head import Lease
 from reelshelf.indexer.store.links import released_links
-from reelshelf.indexer.store.releases import list_releases
+from reelshelf.indexer.store.releases import (
+    list_releases,
+    next_sequence,
+    pin_tables,
+    publish,
+    release_id,
+    require_served,
+)
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.cli import main
+from reelshelf.models.registry import load_query_encoder
 from reelshelf.schemas.config import load_config
 from reelshelf.schemas.errors import ExitCode
 from reelshelf.schemas.tables import ADDED, SCHEMA_VERSION
@@ -199,6 +219,60 @@ def test_upgrade_does_it_once_and_says_what_is_older(old: OldShop, run: Run) -> 
     assert old.keys() == before
     # Releases of before are what they were.
     assert run("verify", "--release", run("releases")[0]["release_id"])["files"] > 0
+
+
+def answers(store: str, release: str) -> list[Answer]:
+    """What a release answers to texts, filters, and more like a thing."""
+    snapshot = ReleaseSnapshot.open(store, name=release)
+    encoder = load_query_encoder(snapshot.config)
+    searcher = Searcher(snapshot, QueryEncoders(text=encoder))
+    texts = ("apple", "sour aple", "shoes", "running shoe under 200 euro", "lawn mower")
+    asked = [SearchRequest(text, rows=rows, page_size=50) for text in texts for rows in ROWS]
+    asked += [
+        SearchRequest(like=read_like(thing)) for thing in ("video:clip-08", "product:FO-9840")
+    ]
+    asked.append(
+        SearchRequest("apple", filter=read_filter(["category=Food"]), facets=("category",))
+    )
+    return [searcher.search(request) for request in asked]
+
+
+@EVERY_VERSION
+def test_it_answers_as_a_new_release_of_the_same_rows_does(old: OldShop, run: Run) -> None:
+    served = run("releases")[-1]["release_id"]
+    before = answers(old.store, served)
+    assert untouched(old)
+    assert any(answer.hits for answer in before)
+    assert any(answer.products for answer in before)
+    run("upgrade")
+    store = Store.open(old.store)
+    last = require_served(store)
+    changes = {
+        "run_id": str(uuid.uuid4()),
+        "release_id": release_id(next_sequence(store)),
+        "sequence": next_sequence(store),
+        "tables": pin_tables(store),
+    }
+    new = last.model_copy(update=changes)
+    with Lease.take(store, new.run_id, 60) as lease:
+        publish(store.guarded(lease.check), new, lease)
+    assert {t.name: t.version for t in new.tables} != {t.name: t.version for t in last.tables}
+    again, fresh = (answers(old.store, name) for name in (served, new.release_id))
+    assert plain(again) == plain(before)
+    assert plain(fresh) == plain(before)
+
+
+def plain(given: list[Answer]) -> list[Answer]:
+    """Answers without what depends on when they were asked, and of which release."""
+    return [
+        replace(
+            answer,
+            next_cursor=None,
+            results=tuple(replace(one, score=round(one.score, 3)) for one in answer.results),
+            closest=tuple(replace(one, score=round(one.score, 3)) for one in answer.closest),
+        )
+        for answer in given
+    ]
 
 
 KILLED = """
