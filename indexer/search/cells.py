@@ -17,6 +17,8 @@ from reelshelf.schemas.media import Vectors
 
 # What a query looks at: so many vectors at least, and so large a share of them.
 _LOOKED, _SHARE = 16_384, 1 / 32
+# With a filter, so many of these are inside of it at least.
+_INSIDE = 4_096
 # Cells for each root of the number of vectors, and how many vectors their centers are means of.
 _CELLS, _FOR_A_CENTER, _ROUNDS = 1.0, 48, 8
 _AT_ONCE = 16_384
@@ -94,13 +96,14 @@ class VectorCells:
     ) -> tuple[Numbers, Vectors]:
         """Things and their cosines with a vector: those of the nearest cells, in no order.
 
-        `inside`, one for each thing, says which count. Of those `least` are looked at at least,
-        and no fewer than a few thousand; or all where there are no more.
+        A few thousand are looked at at least, or all where there are no more. `inside`, one for
+        each thing, says which count: cells are looked at until so many of these are there, and what
+        else lies in them is among what is found. At least `least` count.
         """
         asked, unit = _unit(vector), np.asarray(self.unit)
-        least = max(least, _LOOKED, int(len(self) * _SHARE))
+        whole = max(least, _LOOKED, int(len(self) * _SHARE))
         held = len(self) if inside is None else int(np.count_nonzero(inside))
-        if held <= least:
+        if held <= whole:
             rows: Numbers | slice = slice(None)
             if inside is not None:
                 # In the order in which they lie in memory.
@@ -109,17 +112,15 @@ class VectorCells:
             return self.places[rows].astype(np.intp), np.asarray(unit[rows] @ asked, np.float32)
         nearest = np.argsort(-(self.centers @ asked), kind="stable")
         found: list[tuple[Numbers, Vectors]] = []
-        count = 0
+        looked = counting = 0
         for cell in nearest.tolist():
             span = slice(int(self.starts[cell]), int(self.starts[cell + 1]))
             places = self.places[span].astype(np.intp)
-            cosines = np.asarray(unit[span] @ asked, np.float32)
+            found.append((places, np.asarray(unit[span] @ asked, np.float32)))
+            looked += len(places)
             if inside is not None:
-                kept = inside[places]
-                places, cosines = places[kept], cosines[kept]
-            found.append((places, cosines))
-            count += len(places)
-            if count >= least:
+                counting += int(np.count_nonzero(inside[places]))
+            if looked >= whole and (inside is None or counting >= max(least, _INSIDE)):
                 break
         return (
             np.concatenate([own for own, _ in found]),

@@ -145,8 +145,7 @@ class Finder:
             return None
         found = np.ones(len(self.videos), bool)
         if inside is not None:
-            found[:] = False
-            found[self.links.sold_videos[inside[self.links.sold_products]]] = True
+            found = self.links.sold.any_of(inside[self.links.sold_products])
         if wanted.kind is not None:
             found &= self.videos.lives == (wanted.kind == "live")
         if wanted.published is not None:

@@ -37,9 +37,9 @@ class SearchedLinks:
     groups of variants, "" for a product alone; `unknown` says where it is not known which of them
     is shown, `corrected` where an override stands behind the link. `of_product` has for each
     product its links to videos that are there, `sold` for each video its sure links to products
-    that are there, surest first; `sold_products` and `sold_videos` are the places of what each of
-    these is of. `roots` are the square roots of scores, `records` are all links
-    with their evidence, of which one at a time is looked at.
+    that are there, surest first; `sold_products` are the places of what each of these is of.
+    `roots` are the square roots of scores, `records` are all links with their evidence, of which
+    one at a time is looked at.
     """
 
     videos: Places
@@ -55,7 +55,6 @@ class SearchedLinks:
     roots: Vectors
     sold: Rows
     sold_products: npt.NDArray[np.int32]
-    sold_videos: npt.NDArray[np.int32]
     records: Sequence[ProductLink]
 
     @classmethod
@@ -152,7 +151,6 @@ def _made(
         np.sqrt(scores).astype(np.float32),
         sold,
         products[sold.values].astype(np.int32),
-        videos[sold.values].astype(np.int32),
         records,
     )
 

@@ -86,7 +86,10 @@ class MomentVectors(Protocol):
         *,
         least: int = ...,
     ) -> tuple[Numbers, Vectors]:
-        """Moments near a vector and their cosines: `least` at least, if there are so many."""
+        """Moments near a vector and their cosines: `least` inside at least, if there are so many.
+
+        What is not inside may be among them.
+        """
         ...
 
     def of_places(self, places: Numbers) -> Vectors:
@@ -177,7 +180,7 @@ class MomentArrays:
             if (number := self.words.get(word)) is not None:
                 own = slice(self.begins[number], self.begins[number + 1])
                 scores[self.owners[own]] += self.worth[own]
-        there = np.flatnonzero(scores)
+        there = np.flatnonzero(scores > 0)
         of = self.videos[there]
         there = there[of >= 0 if admitted is None else (of >= 0) & admitted[of]]
         best = self._best(there, scores[there], depth)
@@ -193,6 +196,9 @@ class MomentArrays:
         least = _AT_FIRST * depth
         while True:
             looked, cosines = own.near(vector, inside, least=least)
+            if inside is not None:
+                kept = inside[looked]
+                looked, cosines = looked[kept], cosines[kept]
             best = self._best(looked, cosines, depth)
             # One video may have all moments that are nearest.
             if len(np.unique(self.videos[looked[best]])) >= depth or len(looked) < least:

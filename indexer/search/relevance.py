@@ -32,7 +32,7 @@ _NAMED = 0.9
 _MOST_NAMED = 256
 # So many products are looked at that have words of a query, and so many that are near in meaning:
 # the best of them, however many there are.
-_MOST_WORDED, _MOST_MEANT = 5_000, 1_000
+_MOST_WORDED, _MOST_MEANT = 2_000, 1_000
 # A product that has so small a share of the words that the best one has is none of these.
 _FAR = 0.1
 # No cosine is less: what is, stands for one that nobody has looked at.
@@ -189,10 +189,18 @@ class ProductRelevance:
 
     def _meant(self, vector: Vectors, admitted: Products | None) -> tuple[Vectors, list[Numbers]]:
         """`(products,)` cosines, -1 where nobody looked, and the places of the nearest."""
+        facts = self._catalog.facts
         cosines = np.full(len(self._catalog), -1.0, np.float32)
+        places, own = facts.near(vector, admitted)
+        if admitted is not None and not np.all(kept := admitted[places]):
+            pairs = [(places, own), (places[kept], own[kept])]
+        elif admitted is not None:
+            # Nothing but what is inside was looked at: the nearest of all are looked for as well.
+            pairs = [(places, own), facts.near(vector)]
+        else:
+            pairs = [(places, own)]
         meant = []
-        for inside in (None,) if admitted is None else (None, admitted):
-            places, own = self._catalog.facts.near(vector, inside)
+        for places, own in pairs:
             cosines[places] = own
             best = places
             if len(own) > _MOST_MEANT:

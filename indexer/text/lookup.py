@@ -175,6 +175,14 @@ class Rows:
         places = np.repeat(first - before, sizes) + np.arange(int(sizes.sum()))
         return places.astype(np.intp), sizes.astype(np.intp)
 
+    def any_of(self, flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """`(rows,)` which rows have a value whose flag is set; `flags`, `(values,)`."""
+        found = np.zeros(len(self), bool)
+        filled = np.flatnonzero(self.starts[1:] > self.starts[:-1])
+        if len(filled):
+            found[filled] = np.logical_or.reduceat(flags, self.starts[filled])
+        return found
+
     def together(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """The numbers of some rows, one row after the other."""
         return self.values[self.places(rows)[0]]
