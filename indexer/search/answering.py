@@ -43,17 +43,17 @@ class Answering:
         """A page of the answer to a request."""
         if found.request.rows == "products":
             return self._products(found, page)
+        near = self.finder.comes_near(found)
         if found.request.rows == "mixed":
-            return self._mixed(found, page)
-        return self._videos(found, page)
+            return self._mixed(found, page, near)
+        return self._videos(found, page, near)
 
-    def video_list(self, found: Found, now_ms: int) -> VideoList:
+    def video_list(self, found: Found, now_ms: int, near: bool) -> VideoList:
         """All videos that were found, in order; only pinned ones where nothing comes near."""
         price = found.query.price if found.query else None
         each_of = self._each_of(found.asked)
         listed = self.lister.list(found.candidates, price, now_ms, each_of, found.applied)
         pinned = any(not pin.is_product for pin in found.applied.pins)
-        near = self.finder.comes_near(found)
         return listed if near or not pinned else replace(listed, results=())
 
     def _each_of(self, asked: Asked | None) -> frozenset[int]:
@@ -63,9 +63,9 @@ class Answering:
         places = asked.near.places[asked.near.broad & asked.inside]
         return frozenset(places[self.sellable[places]].tolist())
 
-    def _videos(self, found: Found, page: Page) -> Answer:
+    def _videos(self, found: Found, page: Page, near: bool) -> Answer:
         request = found.request
-        listed = self.video_list(found, page.now_ms)
+        listed = self.video_list(found, page.now_ms, near)
         shown = listed.page(page.offset, request.page_size)
         if request.sort == "newest":
             videos = listed.videos
@@ -73,7 +73,7 @@ class Answering:
             newest = np.argsort(-published, kind="stable")
             shown = listed.page_of(newest, page.offset, request.page_size)
         hits = tuple(self.video_results.hit(one, found.applied) for one in shown)
-        near = bool(listed.pins) or self.finder.comes_near(found)
+        near = near or bool(listed.pins)
         facets = self._facets(found, listed.videos, _NO_PRODUCTS) if near else ()
         return self._told(found, page, hits, len(listed), facets, near)
 
@@ -88,18 +88,16 @@ class Answering:
         facets = self._facets(found, _NO_VIDEOS, listed.places) if near else ()
         return self._told(found, page, hits, len(results), facets, near)
 
-    def _mixed(self, found: Found, page: Page) -> Answer:
+    def _mixed(self, found: Found, page: Page, near: bool) -> Answer:
         request = found.request
-        videos = self.video_list(found, page.now_ms)
+        videos = self.video_list(found, page.now_ms, near)
         listed = self._products_in_row(found)
         row = self._row(found, videos, listed)
         shown = list(islice(row, page.offset, page.offset + request.page_size))
         hits = tuple(self._mixed_hit(one, videos, found) for one in shown)
-        near = bool(found.applied.pins) or self.finder.comes_near(found)
+        near = near or bool(found.applied.pins)
         facets = self._facets(found, videos.videos, listed.places) if near else ()
-        pinned = {pin.place for pin in found.applied.pins if pin.is_product}
-        count = len(videos) + len(pinned.union(listed.places.tolist()))
-        return self._told(found, page, hits, count, facets, near)
+        return self._told(found, page, hits, len(row), facets, near)
 
     def _products_in_row(self, found: Found) -> Listed:
         """The products of a mixed row: none where only some videos are wanted."""
@@ -123,10 +121,16 @@ class Answering:
         for _, one in videos.pins:
             known.setdefault((False, one.best.video), self._video_item(one))
         pins = pins_of(found.applied.pins, known)
-        # A pinned video stands for its copies.
+        # A pinned video stands for its copies, a pinned product for its group.
         clusters = {one.best.cluster for _, one in videos.pins}
-        free = [one for one in items if not one.video or one.video.best.cluster not in clusters]
-        return list(mixed(free, found.applied.slots or {}, pins))
+        groups = {one.group for _, one in pins if one.is_product}
+        free = [
+            one
+            for one in items
+            if (one.video is not None and one.video.best.cluster not in clusters)
+            or (one.is_product and one.group not in groups)
+        ]
+        return list(mixed(free, found.applied.slots, pins))
 
     def _video_item(self, one: Clustered) -> MixedItem:
         best = one.best
@@ -184,7 +188,9 @@ class Answering:
         places, sizes = links.sold.places(videos)
         sold = links.products[links.sold.values[places]]
         results = np.repeat(np.arange(len(videos)), sizes)
-        kept = np.ones(len(sold), bool) if found.admitted is None else found.admitted[sold]
+        kept = found.applied.of_products(sold) > 0
+        if found.admitted is not None:
+            kept &= found.admitted[sold]
         groups = self.columns.groups[products].astype(np.intp) + len(videos)
         return count_facets(
             found.request.facets,

@@ -18,7 +18,7 @@ from reelshelf.schemas.media import Vectors
 # What a query looks at: so many vectors at least, and so large a share of them.
 _LOOKED, _SHARE = 16_384, 1 / 32
 # With a filter, so many of these are inside of it at least.
-_INSIDE = 4_096
+_INSIDE = 8_192
 # Cells for each root of the number of vectors, and how many vectors their centers are means of.
 _CELLS, _FOR_A_CENTER, _ROUNDS = 1.0, 48, 8
 _AT_ONCE = 16_384

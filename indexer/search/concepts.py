@@ -22,7 +22,37 @@ _SHORTEST_PART = 3
 _SAME_AMOUNT = 0.025
 
 Words = tuple[str, ...]
-NO_SYNONYMS: Mapping[Words, tuple[Words, ...]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SynonymTable:
+    """What words stand for besides, by rule: `others` of phrases of up to `longest` words.
+
+    `words` are all that the phrases have.
+    """
+
+    others: Mapping[Words, tuple[Words, ...]]
+    longest: int
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, others: Mapping[Words, tuple[Words, ...]]) -> "SynonymTable":
+        """That of phrases."""
+        return cls(
+            others,
+            max(map(len, others), default=0),
+            frozenset(word for words in others for word in words),
+        )
+
+    def at(self, told: Sequence[str], place: int) -> "Concept | None":
+        """The longest phrase that begins at a place of a query."""
+        for end in range(min(place + self.longest, len(told)), place, -1):
+            if others := self.others.get(words := tuple(told[place:end])):
+                return Concept(words, others)
+        return None
+
+
+NO_SYNONYMS = SynonymTable.of({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +71,7 @@ class Concepts:
     analyzer: Analyzer
 
     def read(
-        self, told: Sequence[str], synonyms: Mapping[Words, tuple[Words, ...]] = NO_SYNONYMS
+        self, told: Sequence[str], synonyms: SynonymTable = NO_SYNONYMS
     ) -> tuple[Concept, ...]:
         """The concepts of words that `told_words` gives, each word in one of them.
 
@@ -50,7 +80,7 @@ class Concepts:
         found: list[Concept] = []
         at = 0
         while at < len(told):
-            concept = _synonym(told, at, synonyms) or self._pair(told, at) or self._single(told[at])
+            concept = synonyms.at(told, at) or self._pair(told, at) or self._single(told[at])
             at += len(concept.words)
             # Nothing in the shop is of this very size: it is no reason to show nothing.
             if (
@@ -116,14 +146,3 @@ class Concepts:
             kind: (np.array([a for a, _ in own]), np.array([n for _, n in own], np.intp))
             for kind, own in ((kind, sorted(pairs)) for kind, pairs in found.items())
         }
-
-
-def _synonym(
-    told: Sequence[str], at: int, synonyms: Mapping[Words, tuple[Words, ...]]
-) -> Concept | None:
-    """The longest words from a place on that a rule knows."""
-    longest = max(map(len, synonyms), default=0)
-    for end in range(min(at + longest, len(told)), at, -1):
-        if others := synonyms.get(words := tuple(told[at:end])):
-            return Concept(words, others)
-    return None

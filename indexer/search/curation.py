@@ -7,13 +7,14 @@ hold is left out, and told by `unknown`.
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
-from reelshelf.indexer.search.concepts import Words
+from reelshelf.indexer.search.concepts import NO_SYNONYMS, SynonymTable, Words
 from reelshelf.indexer.search.filters import admitted, read_filter
 from reelshelf.indexer.search.product_search import Listed
 from reelshelf.indexer.search.relevance import Relevance
@@ -61,49 +62,82 @@ class Pinned:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Factor:
+    """What the scores of some things are multiplied by: 0 hides them.
+
+    `places` are theirs in rising order.
+    """
+
+    places: Numbers
+    by: float
+
+    def has(self, places: Numbers) -> npt.NDArray[np.bool_]:
+        """`(places,)` which of some things it is on."""
+        if not len(self.places):
+            return np.zeros(len(places), bool)
+        at = np.minimum(np.searchsorted(self.places, places), len(self.places) - 1)
+        return np.asarray(self.places[at] == places)
+
+
+Factors = Sequence[Factor]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Applied:
     """What the rules that hold for a query do.
 
-    `products` and `videos` are factors of scores by place, 0 for what is hidden. `names` are the
-    rules that hold. `slots` are kinds of results by their place in the mixed row, from 0.
+    `products` and `videos` say what scores are multiplied by. `names` are the rules that hold.
+    `slots` are kinds of results by their place in the mixed row, from 0.
     """
 
     names: tuple[str, ...] = ()
-    products: Mapping[int, float] | None = None
-    videos: Mapping[int, float] | None = None
+    products: Factors = ()
+    videos: Factors = ()
     pins: tuple[Pinned, ...] = ()
-    slots: Mapping[int, ResultKind] | None = None
+    slots: Mapping[int, ResultKind] = field(default_factory=dict)
     redirect: str | None = None
 
     def on_relevance(self, found: Relevance) -> Relevance:
         """How far products are asked for after rules."""
-        return replace(found, values=found.values * _factors(self.products, found.places))
+        return replace(found, values=found.values * self.of_products(found.places))
 
     def on_list(self, found: Listed) -> Listed:
         """Products in order after rules: without the hidden ones."""
         if not self.products:
             return found
-        scores = found.scores * _factors(self.products, found.places)
+        scores = found.scores * self.of_products(found.places)
         own = np.flatnonzero(scores > 0)
         own = own[np.argsort(-scores[own], kind="stable")]
         return Listed(found.places[own], scores[own])
 
-    def on_videos(self, videos: Numbers) -> Vectors:
-        """`(videos,)` factors of the scores of some videos."""
-        return _factors(self.videos, videos)
+    def of_products(self, places: Numbers) -> Vectors:
+        """`(places,)` the factors of some products."""
+        return _factors(self.products, places)
 
-    def shows_product(self, place: int) -> bool:
-        """Whether a product is not hidden."""
-        return (self.products or {}).get(place, 1.0) > 0
+    def of_videos(self, places: Numbers) -> Vectors:
+        """`(places,)` the factors of some videos."""
+        return _factors(self.videos, places)
+
+    @property
+    def hidden_videos(self) -> Numbers:
+        """The videos that are shown nowhere."""
+        hidden = [factor.places for factor in self.videos if not factor.by]
+        return np.concatenate([np.zeros(0, np.intp), *hidden])
+
+    def shows(self, place: int, *, product: bool) -> bool:
+        """Whether a product or a video is not hidden."""
+        own = self.of_products if product else self.of_videos
+        return bool(own(np.array([place]))[0] > 0)
 
 
 NOTHING_APPLIED = Applied()
 
 
-def _factors(factors: Mapping[int, float] | None, places: Numbers) -> Vectors:
-    if not factors:
-        return np.ones(len(places), np.float32)
-    return np.array([factors.get(place, 1.0) for place in places.tolist()], np.float32)
+def _factors(factors: Factors, places: Numbers) -> Vectors:
+    found = np.ones(len(places), np.float32)
+    for factor in factors:
+        found[factor.has(places)] *= factor.by
+    return found
 
 
 def with_pins(
@@ -138,11 +172,15 @@ class Curation:
         # By phrase the numbers of the rules with it; rules without are those of "".
         self._by_phrase: dict[str, list[int]] = {}
         self._longest = 0
+        self._synonyms: list[tuple[Synonyms, list[tuple[Words, list[Words]]]]] = []
+        self._last: tuple[tuple[int, ...], SynonymTable] = ((), NO_SYNONYMS)
         for number, (name, rule) in enumerate(self._rules):
             if isinstance(rule, Pin | OfResults):
                 self._on[number] = self._places(name, rule)
             if isinstance(rule, OfQueries):
                 self._index(number, name, rule)
+            if isinstance(rule, Synonyms):
+                self._synonyms.append((rule, self._phrases(rule)))
 
     def _index(self, number: int, name: str, rule: OfQueries) -> None:
         if not rule.query:
@@ -177,53 +215,58 @@ class Curation:
             if not len(filtered):
                 self.unknown.append(Remark(name, f"no product is {', '.join(rule.filter)}"))
             own = np.concatenate([own, filtered])
+        if isinstance(rule, OfResults):
+            own = np.unique(own)
         return own, np.array([place for place in videos if place is not None], np.intp)
 
-    def synonyms(self, language: str | None, at: dt.datetime) -> Mapping[Words, tuple[Words, ...]]:
-        """What words stand for, as told words, by the rules that hold at an instant."""
-        found: dict[Words, list[Words]] = {}
-        for _, rule in self._rules:
-            if not isinstance(rule, Synonyms) or not rule.holds(language, at):
-                continue
-            own = [words for words in map(self._told, rule.words) if words]
-            for words in own:
-                others = map(self._told, rule.means) if rule.means else own
-                found.setdefault(words, []).extend(o for o in others if o and o != words)
-        return {words: tuple(dict.fromkeys(others)) for words, others in found.items() if others}
+    def _phrases(self, rule: Synonyms) -> list[tuple[Words, list[Words]]]:
+        """What each phrase of a rule stands for."""
+        own = [words for words in map(self._told, rule.words) if words]
+        means = [words for words in map(self._told, rule.means) if words] or own
+        return [(words, [other for other in means if other != words]) for words in own]
+
+    def synonyms(self, language: str | None, at: dt.datetime) -> SynonymTable:
+        """What words stand for, by the rules that hold at an instant."""
+        held = tuple(n for n, (rule, _) in enumerate(self._synonyms) if rule.holds(language, at))
+        if self._last[0] != held:
+            found: dict[Words, list[Words]] = {}
+            for number in held:
+                for words, others in self._synonyms[number][1]:
+                    found.setdefault(words, []).extend(others)
+            table = {words: tuple(dict.fromkeys(own)) for words, own in found.items() if own}
+            # It is another one when a rule begins or ends, or in another language.
+            self._last = held, SynonymTable.of(table)
+        return self._last[1]
 
     def apply(self, texts: Iterable[str], language: str | None, at: dt.datetime) -> Applied:
         """What the rules do that hold for a query, given as typed and as understood."""
         numbers = {number for text in texts for number in self._for(self._told(text))}
         numbers |= set(self._by_phrase.get("", ()))
-        factors: tuple[dict[int, float], dict[int, float]] = ({}, {})
+        held = [number for number in sorted(numbers) if self._rules[number][1].holds(language, at)]
+        products: list[Factor] = []
+        videos: list[Factor] = []
         pins: list[Pinned] = []
         slots: dict[int, ResultKind] = {}
-        redirect, names = None, []
-        for number in sorted(numbers):
-            name, rule = self._rules[number]
-            if not rule.holds(language, at):
-                continue
-            names.append(name)
+        redirect = None
+        for number in held:
+            rule = self._rules[number][1]
             if isinstance(rule, Pin):
-                products, videos = self._on[number]
-                for is_product, own in ((True, products), (False, videos)):
-                    before = 0 if is_product else len(products)
-                    for n, place in enumerate(own.tolist(), start=rule.at - 1):
-                        pins.append(Pinned(n, n + before, is_product, place))
+                pins += _pins(rule.at - 1, *self._on[number])
             elif isinstance(rule, Hide | Boost | Bury):
                 by = 0.0 if isinstance(rule, Hide) else rule.by
-                for of, places in zip(factors, self._on[number], strict=True):
-                    for place in places.tolist():
-                        of[place] = of.get(place, 1.0) * by
+                products.append(Factor(self._on[number][0], by))
+                videos.append(Factor(self._on[number][1], by))
             elif isinstance(rule, Slot):
                 slots.setdefault(rule.at - 1, rule.kind)
             elif isinstance(rule, Redirect):
                 redirect = redirect or rule.to
+        names = tuple(self._rules[number][0] for number in held)
+        applied = Applied(names, products, videos, (), slots, redirect)
         # What is hidden is not shown, whoever pins it.
-        shown = [pin for pin in pins if factors[0 if pin.is_product else 1].get(pin.place, 1.0) > 0]
+        shown = [pin for pin in pins if applied.shows(pin.place, product=pin.is_product)]
         first = {(pin.is_product, pin.place): pin for pin in reversed(shown)}
         ordered = sorted(first.values(), key=lambda pin: pin.at)
-        return Applied(tuple(names), *factors, tuple(ordered), slots, redirect)
+        return replace(applied, pins=tuple(ordered))
 
     def _for(self, told: Words) -> Iterator[int]:
         """The rules whose queries are some words, or stand in them."""
@@ -234,3 +277,11 @@ class Curation:
                     rule = self._rules[number][1]
                     if whole or (isinstance(rule, OfQueries) and rule.match == "contains"):
                         yield number
+
+
+def _pins(first: int, products: Numbers, videos: Numbers) -> Iterator[Pinned]:
+    """Products and then videos from a place on; in a list of one kind, each kind from there."""
+    for n, place in enumerate(products.tolist(), start=first):
+        yield Pinned(n, n, True, place)
+    for n, place in enumerate(videos.tolist(), start=first):
+        yield Pinned(n, n + len(products), False, place)

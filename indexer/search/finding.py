@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from reelshelf.indexer.search.curation import NOTHING_APPLIED, Applied, Curation
-from reelshelf.indexer.search.filters import Filter, admitted
+from reelshelf.indexer.search.filters import NO_FILTER, Filter, admitted
 from reelshelf.indexer.search.labels import Products
 from reelshelf.indexer.search.likeness import Likeness, Resembled
 from reelshelf.indexer.search.links import SearchedLinks
@@ -156,7 +156,7 @@ class Finder:
         self, videos: Videos | None, applied: Applied, resembled: Resembled | None
     ) -> Videos | None:
         """The same without what rules hide, and without what more is looked for of."""
-        left_out = [place for place, by in (applied.videos or {}).items() if not by]
+        left_out = applied.hidden_videos.tolist()
         if resembled is not None and resembled.video is not None:
             left_out += self.videos.members[int(self.videos.clusters[resembled.video])].tolist()
         if not left_out:
@@ -199,7 +199,10 @@ class Finder:
 
     def outside(self, found: Found) -> bool:
         """Whether something comes near a query where no filter leaves anything out."""
-        if found.asked is None or (found.admitted is None and found.videos is None):
+        if found.asked is None:
+            return False
+        query = found.asked.query
+        if found.request.filter == NO_FILTER and query.price is None and not query.excluded:
             return False
         free = replace(found.asked, admitted=None)
         if found.request.rows == "products" or self.products.answers(free):

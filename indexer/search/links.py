@@ -54,7 +54,7 @@ class SearchedLinks:
     of_product: Rows
     roots: Vectors
     sold: Rows
-    sold_products: npt.NDArray[np.int32]
+    sold_products: Places
     records: Sequence[ProductLink]
 
     @classmethod
@@ -150,7 +150,7 @@ def _made(
         Rows.of_pairs(products[usable], usable, count_products),
         np.sqrt(scores).astype(np.float32),
         sold,
-        products[sold.values].astype(np.int32),
+        products[sold.values],
         records,
     )
 

@@ -26,7 +26,8 @@ class Scale:
 
     def probability(self, score: float) -> float:
         """How likely a result of such a score is wanted, in 0..1."""
-        return 1.0 / (1.0 + math.exp(-(self.slope * score + self.offset)))
+        # This form of the logistic function does not overflow.
+        return 0.5 + 0.5 * math.tanh(0.5 * (self.slope * score + self.offset))
 
 
 # Fitted by `benchmarks.row_scales`.

@@ -1,14 +1,13 @@
 """Which products of a catalog a text asks for: with videos or without."""
 
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
-from reelshelf.indexer.search.concepts import NO_SYNONYMS, Words
+from reelshelf.indexer.search.concepts import NO_SYNONYMS, SynonymTable
 from reelshelf.indexer.search.filters import in_price
 from reelshelf.indexer.search.labels import Products
 from reelshelf.indexer.search.query import Query, QueryAnalyzer
@@ -117,7 +116,7 @@ class ProductSearch:
         text: str,
         *,
         correct: bool = True,
-        synonyms: Mapping[Words, tuple[Words, ...]] = NO_SYNONYMS,
+        synonyms: SynonymTable = NO_SYNONYMS,
     ) -> Query:
         """How a text is understood: corrected spelling, brand, category, price.
 

@@ -5,13 +5,12 @@ currencies. Words that bound a price are the one thing that is bound to language
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from reelshelf.indexer.search.catalog import SearchedCatalog
-from reelshelf.indexer.search.concepts import NO_SYNONYMS, Concept, Concepts, Words
+from reelshelf.indexer.search.concepts import NO_SYNONYMS, Concept, Concepts, SynonymTable, Words
 from reelshelf.indexer.search.forms import shared_form
 from reelshelf.indexer.search.labels import Labels
 from reelshelf.indexer.search.negation import find_unwanted
@@ -90,7 +89,7 @@ class QueryAnalyzer:
         text: str,
         *,
         correct: bool = True,
-        synonyms: Mapping[Words, tuple[Words, ...]] = NO_SYNONYMS,
+        synonyms: SynonymTable = NO_SYNONYMS,
     ) -> Query:
         """Analyze what a shopper typed; where not `correct`, its words are taken as they are.
 
@@ -99,10 +98,9 @@ class QueryAnalyzer:
         found = find_price(text, self._currencies, self._vocabulary.spelled.__contains__)
         wanted = find_unwanted(found.text, self._is_known)
         typed = self._words.words(wanted.text)
-        ruled = {word for words in synonyms for word in words}
         taken = [
             word
-            if not correct or shared_form(word, self._words) in ruled
+            if not correct or shared_form(word, self._words) in synonyms.words
             else self._spelling.correct(word, self._knows)
             for word in typed
         ]
@@ -111,7 +109,7 @@ class QueryAnalyzer:
         corrected = " ".join(taken)
         told = told_words(corrected, self._words)
         concepts = self._concepts.read(told, synonyms)
-        meant = [word for one in concepts for word in self._as_named(one)] if synonyms else told
+        meant = [word for one in concepts for word in self._as_named(one)]
         named = self._vocabulary.find(meant)
         columns, vocabulary = self._catalog.columns, self._vocabulary
         return Query(

@@ -90,11 +90,21 @@ class VideoList:
         return frozenset(one.best.cluster for _, one in self.pins)
 
     @property
+    def by_score(self) -> list[Clustered]:
+        """The results by score; pinned ones that nothing has found are the last."""
+        found = {one.best.video for one in self.results}
+        extra = [one for _, one in self.pins if one.best.video not in found]
+        pinned = self._pinned
+        kept = {one.best.video for _, one in self.pins}
+        own = [
+            one for one in self.results if one.best.cluster not in pinned or one.best.video in kept
+        ]
+        return [*own, *extra]
+
+    @property
     def videos(self) -> Places:
-        """The places of the videos, by score; pinned ones that nothing has found are the last."""
-        found = [one.best.video for one in self.results]
-        extra = [one.best.video for _, one in self.pins]
-        return np.array(list(dict.fromkeys([*found, *extra])), np.intp)
+        """The places of the videos in that order."""
+        return np.array([one.best.video for one in self.by_score], np.intp)
 
     def ordered(self) -> Iterator[Clustered]:
         """The results in their order."""
@@ -108,7 +118,8 @@ class VideoList:
 
     def page_of(self, order: Places, offset: int, size: int) -> list[ListedVideo]:
         """Some results in another order: `order` are their places among those by score."""
-        return [self.told(self.results[place]) for place in order[offset : offset + size].tolist()]
+        found = self.by_score
+        return [self.told(found[place]) for place in order[offset : offset + size].tolist()]
 
     def told(self, one: Clustered) -> ListedVideo:
         """A result with its moments, and why it is there."""
@@ -165,7 +176,7 @@ class VideoLister:
         self._describe(features, chosen, carriers, price, now_ms)
         parts = self.ranker.parts(features)
         # What rules add or take away is a part as well.
-        ruled = parts.sum(axis=1) * (applied.on_videos(chosen) - 1.0)
+        ruled = parts.sum(axis=1) * (applied.of_videos(chosen) - 1.0)
         parts = np.concatenate([parts, ruled[:, None]], axis=1)
         products = np.full(len(best), -1, np.intp)
         products[carriers >= 0] = self.links.products[carriers[carriers >= 0]]
@@ -175,7 +186,7 @@ class VideoLister:
                 chosen.tolist(),
                 parts.sum(axis=1).tolist(),
                 products.tolist(),
-                applied.on_videos(chosen).tolist(),
+                applied.of_videos(chosen).tolist(),
                 strict=True,
             )
             if factor > 0

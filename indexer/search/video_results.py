@@ -56,9 +56,8 @@ class VideoResults:
         """What a video sells; a group of which the variant is not known is one of it."""
         links = self.links
         own: dict[tuple[str, int], list[int]] = {}
-        for place in links.sold[video].tolist():
-            if not applied.shows_product(int(links.products[place])):
-                continue
+        sold = links.sold[video]
+        for place in sold[applied.of_products(links.products[sold]) > 0].tolist():
             group = links.groups[place] if links.unknown[place] else ""
             own.setdefault((group, -1 if group else place), []).append(place)
         return tuple(self._sold_product(places) for places in own.values())

@@ -53,9 +53,9 @@ class Explaining:
         place = videos.with_ids([name])[0]
         if place is None:
             return Why("video", name, None, None, (), ("this release has no video of that id",))
-        listed = self.answering.video_list(found, now_ms)
+        near = self.finder.comes_near(found)
+        listed = self.answering.video_list(found, now_ms, near)
         cluster = int(videos.clusters[place])
-        near = self.finder.comes_near(found) or bool(listed.pins)
         for position, one in enumerate(listed.ordered(), start=1):
             if one.best.cluster != cluster:
                 continue
@@ -66,7 +66,7 @@ class Explaining:
                 reasons.append(f"it is a copy of {best}, which stands for all its copies")
             if any(pinned is one for _, pinned in listed.pins):
                 reasons.append("a rule puts it at this place")
-            if not near:
+            if not near and not listed.pins:
                 reasons.append(_NOT_NEAR)
             return Why("video", name, position, told.score, told.parts, tuple(reasons))
         return Why("video", name, None, None, (), tuple(self._absent_video(found, place)))
@@ -74,7 +74,7 @@ class Explaining:
     def _absent_video(self, found: Found, place: int) -> Iterator[str]:
         """Why a video is not in the list."""
         videos = self.finder.videos
-        if (found.applied.videos or {}).get(place, 1.0) == 0:
+        if not found.applied.shows(place, product=False):
             yield "a rule hides it"
             return
         like = found.resembled.video if found.resembled else None
@@ -139,7 +139,7 @@ class Explaining:
 
     def _absent_product(self, found: Found, place: int) -> Iterator[str]:
         """Why a product is not in the list."""
-        if not found.applied.shows_product(place):
+        if not found.applied.shows(place, product=True):
             yield "a rule hides it"
             return
         groups = self.answering.columns.groups

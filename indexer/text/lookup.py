@@ -177,11 +177,10 @@ class Rows:
 
     def any_of(self, flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """`(rows,)` which rows have a value whose flag is set; `flags`, `(values,)`."""
-        found = np.zeros(len(self), bool)
-        filled = np.flatnonzero(self.starts[1:] > self.starts[:-1])
-        if len(filled):
-            found[filled] = np.logical_or.reduceat(flags, self.starts[filled])
-        return found
+        # By sums: faster than a reduction of each row.
+        before = np.zeros(len(flags) + 1, np.int32)
+        np.cumsum(flags, out=before[1:])
+        return np.asarray(before[self.starts[1:]] > before[self.starts[:-1]])
 
     def together(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
         """The numbers of some rows, one row after the other."""

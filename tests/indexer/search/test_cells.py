@@ -41,7 +41,7 @@ def test_of_many_nearly_all_of_the_nearest_are_found(
     share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cells, "_LOOKED", 500)
-    monkeypatch.setattr(cells, "_INSIDE", 200)
+    monkeypatch.setattr(cells, "_INSIDE", 1000)
     vectors = clustered(20_000)
     own = VectorCells.of(vectors)
     assert len(own.centers) > 100

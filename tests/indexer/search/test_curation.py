@@ -60,7 +60,9 @@ def test_rules_without_queries_hold_for_all_and_multiply() -> None:
         boost=[{"filter": "category=Shoes", "by": 3}],
         bury=[{"query": "anything", "skus": "BOOT", "by": 0.5}],
     )
-    assert found.products == {place("SHOE-R"): 3.0, place("SHOE-B"): 3.0, place("BOOT"): 1.5}
+    factors = dict(zip(CATALOG.index_of, found.of_products(np.arange(len(CATALOG))), strict=True))
+    ruled = {"SHOE-R": 3.0, "SHOE-B": 3.0, "BOOT": 1.5}
+    assert factors == dict.fromkeys(CATALOG.index_of, 1.0) | ruled
 
 
 def test_what_is_hidden_is_not_listed_though_it_is_pinned_and_boosted() -> None:
@@ -76,8 +78,8 @@ def test_what_is_hidden_is_not_listed_though_it_is_pinned_and_boosted() -> None:
     }
     listed = found.on_list(SEARCH.list(SEARCH.ask(SEARCH.analyze("shoes"))))
     assert set(SEARCHED.columns.skus.some(listed.places)) == {"SHOE-R", "SHOE-B"}
-    assert found.on_videos(np.arange(3)).tolist() == [1.0, 0.0, 1.0]
-    assert not found.shows_product(place("BOOT"))
+    assert found.of_videos(np.arange(3)).tolist() == [1.0, 0.0, 1.0]
+    assert not found.shows(place("BOOT"), product=True)
 
 
 def test_a_boost_moves_what_is_listed_and_nothing_else() -> None:

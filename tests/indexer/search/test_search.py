@@ -316,6 +316,8 @@ def test_rules_pin_hide_boost_and_lead(snapshot: ReleaseSnapshot) -> None:
     assert row[0][0] == "product"
     assert ("product", "SH-2382") in row[:3]
     assert ("video", "clip-05") in row[:3]
+    newest = shown(ruled.search(replace(request, sort="newest")))
+    assert sorted(newest) == sorted(after)
     lead = ruled.search(SearchRequest("gift cards"))
     assert (lead.redirect, lead.rules) == ("/gifts", ("hide 1", "boost 1", "redirect 1", "slot 1"))
     hidden = ruled.why(request, read_like("video:clip-07"))

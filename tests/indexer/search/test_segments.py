@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from reelshelf.indexer.search import segments
+from reelshelf.indexer.search import indexed_vectors, segments
 from reelshelf.indexer.search.cells import VectorCells
-from reelshelf.indexer.search.indexed_vectors import RowIds
-from reelshelf.indexer.search.moments import MomentArrays, Moments
+from reelshelf.indexer.search.indexed_vectors import IndexedVectors, RowIds
+from reelshelf.indexer.search.moments import MomentArrays, Moments, MomentVectors
 from reelshelf.indexer.search.segments import SearchedSegments
 from reelshelf.indexer.search.videos import SearchedVideos
 from reelshelf.indexer.search.words import scored
@@ -65,25 +65,31 @@ def searched(
     return SearchedSegments(table, {"text_vector": index}, has_terms=False, videos=videos)
 
 
-@pytest.fixture(scope="module", params=["Lance", "arrays"])
+@pytest.fixture(scope="module", params=["Lance", "arrays", "arrays with an index"])
 def moments(
     request: pytest.FixtureRequest, searched: SearchedSegments, vectors: Vectors
 ) -> Moments:
-    """The same moments, as a large release has them and as a small one."""
+    """The same moments, as a huge release has them, a small one, and a large one."""
     if request.param == "Lance":
         return searched
     rows = searched.table.to_arrow()
     words, of_moments = numbered(text.split() for text in rows["text"].to_pylist())
+    known = searched.table.to_lance().to_table(columns=[], with_row_id=True)["_rowid"]
+    ids, places = RowIds.of(known.to_numpy()), searched.videos.places(rows["video_key"])
+    own: MomentVectors = VectorCells.of(vectors)
+    if request.param != "arrays":
+        index = searched.indexes["text_vector"]
+        own = IndexedVectors(searched.table, "text_vector", index, ids, places, searched.videos)
     return MomentArrays(
-        searched.videos.places(rows["video_key"]),
+        places,
         rows["start_ms"].to_numpy(),
         rows["end_ms"].to_numpy(),
         Texts.of(rows["text"].to_pylist()),
         Texts.of(rows["text"].to_pylist()),
         words,
         *scored(list(of_moments), len(words), k1=1.2, b=0.75),
-        RowIds.of(np.arange(len(rows), dtype=np.uint64)),
-        {"text_vector": VectorCells.of(vectors)},
+        ids,
+        {"text_vector": own},
     )
 
 
@@ -101,7 +107,8 @@ def test_the_nearest_inside_of_a_filter_are_found(
     named: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(segments, "_MOST_NAMED", named)
+    for room in (segments, indexed_vectors):
+        monkeypatch.setattr(room, "_MOST_NAMED", named)
     mask = masks()[number]
     for query in vectors[:20]:
         best = (vectors @ query).reshape(VIDEOS, MOMENTS).max(axis=1)
@@ -130,3 +137,12 @@ def test_a_filter_that_lets_nothing_in_finds_nothing(moments: Moments, vectors: 
     nothing = np.zeros(VIDEOS, bool)
     assert not len(moments.nearest("text_vector", vectors[0], nothing, DEPTH, whole=False))
     assert not len(moments.matching(["kettle"], "kettle", nothing, DEPTH))
+
+
+def test_vectors_are_those_of_the_moments_that_are_found(
+    moments: Moments, vectors: Vectors
+) -> None:
+    found = moments.nearest("text_vector", vectors[7], None, DEPTH, whole=True)
+    assert found.vectors is not None
+    assert np.allclose(found.vectors @ vectors[7], found.scores, atol=1e-5)
+    assert np.allclose(found.vectors[0], vectors[7], atol=1e-6)

@@ -62,3 +62,12 @@ def test_misread_words_are_those_that_a_comparison_with_all_finds(
     assert {strings.at(number): close for number, close in found} == {
         word: close for word, close in alike.items() if close >= least / 100.0
     }
+
+
+@given(rows=ROWS, data=st.data())
+def test_a_row_has_any_whose_flag_is_set(rows: list[list[int]], data: st.DataObject) -> None:
+    own = Rows.of(rows)
+    size = len(own.values)
+    flags = np.array(data.draw(st.lists(st.booleans(), min_size=size, max_size=size)), bool)
+    expected = [any(flags[own.starts[n] : own.starts[n + 1]]) for n in range(len(rows))]
+    assert own.any_of(flags).tolist() == expected
