@@ -60,6 +60,10 @@ class Hits:
 class Moments(Protocol):
     """What finds moments."""
 
+    def has(self, words: Sequence[str], text: str) -> bool:
+        """Whether any moment has any of some words, which are the forms of one: `text`."""
+        ...
+
     def matching(
         self, words: Sequence[str], text: str, admitted: Videos | None, depth: int
     ) -> Hits:
@@ -169,6 +173,11 @@ class MomentArrays:
                 for name in VECTORS
             },
         )
+
+    def has(self, words: Sequence[str], text: str) -> bool:
+        """As `Moments` says."""
+        del text
+        return any(word in self.words for word in words)
 
     def matching(
         self, words: Sequence[str], text: str, admitted: Videos | None, depth: int

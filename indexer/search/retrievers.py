@@ -137,7 +137,7 @@ class ByWords:
 
     def has(self, word: str) -> bool:
         """Whether any moment has a word, said or written."""
-        return bool(len(self.moments.matching(list(self._forms(word)), word, None, 1)))
+        return self.moments.has(list(self._forms(word)), word)
 
     def worded(self, text: str, admitted: Videos | None, depth: int) -> Candidates | None:
         """Moments that have words of a text; None where it has none."""

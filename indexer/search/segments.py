@@ -46,6 +46,10 @@ class SearchedSegments:
     has_terms: bool
     videos: SearchedVideos
 
+    def has(self, words: Sequence[str], text: str) -> bool:
+        """As `Moments` says."""
+        return bool(len(self.matching(words, text, None, 1)))
+
     def matching(
         self, words: Sequence[str], text: str, admitted: Videos | None, depth: int
     ) -> Hits:

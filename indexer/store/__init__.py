@@ -39,6 +39,7 @@ from reelshelf.indexer.store.failures import (
 from reelshelf.indexer.store.fence import restore_table
 from reelshelf.indexer.store.head import Head, Lease, held_back, read_head
 from reelshelf.indexer.store.ids import stored_skus, stored_videos
+from reelshelf.indexer.store.link_file import LinkRows, write_links
 from reelshelf.indexer.store.links import COUNTED_BY, count_links, one_a_group, released_links
 from reelshelf.indexer.store.migration import (
     Upgrade,
@@ -157,6 +158,7 @@ __all__ = [
     "KeptVideo",
     "KnownFailure",
     "Lease",
+    "LinkRows",
     "LinkState",
     "LinksMade",
     "Listed",
@@ -282,6 +284,7 @@ __all__ = [
     "vector_matrix",
     "were_any",
     "write_failures",
+    "write_links",
     "write_overrides",
     "writing",
     "wrong_with_release",

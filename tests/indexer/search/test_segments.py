@@ -133,6 +133,12 @@ def test_words_are_looked_for_inside_of_a_filter(moments: Moments) -> None:
     assert len(set(inside.videos.tolist())) == DEPTH
 
 
+def test_a_word_is_there_where_any_form_of_it_is(moments: Moments) -> None:
+    assert moments.has(["kettle"], "kettle")
+    assert moments.has(["mug", "pot"], "pot")
+    assert not moments.has(["mug"], "mug")
+
+
 def test_a_filter_that_lets_nothing_in_finds_nothing(moments: Moments, vectors: Vectors) -> None:
     nothing = np.zeros(VIDEOS, bool)
     assert not len(moments.nearest("text_vector", vectors[0], nothing, DEPTH, whole=False))
