@@ -6,6 +6,7 @@ compared with those of the nearest cells: Sivic and Zisserman, "Video Google", 2
 vectors are compared as a whole. Nothing but NumPy is needed, by who makes cells and by who asks.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -103,7 +104,8 @@ class VectorCells:
         asked, unit = _unit(vector), np.asarray(self.unit)
         whole = max(least, _LOOKED, int(len(self) * _SHARE))
         held = len(self) if inside is None else int(np.count_nonzero(inside))
-        if held <= whole:
+        # Of so few, cells have so little that looking at all of them costs less.
+        if held <= max(whole, math.isqrt(_INSIDE * len(self)) if inside is not None else 0):
             rows: Numbers | slice = slice(None)
             if inside is not None:
                 # In the order in which they lie in memory.

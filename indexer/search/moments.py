@@ -29,6 +29,8 @@ VECTORS = ("text_vector", "frame_vector")
 # So many moments are arrays, and so many of them with their vectors.
 _MOST, _MOST_IN_CELLS = 5_000_000, 1_500_000
 _K1, _B = 1.2, 0.75
+# What more moments have leads to none of them, beside a word that tells more.
+_FREQUENT = 50_000
 # How many moments are looked through to find one video, at first.
 _MOMENTS_OF_A_VIDEO = 8
 # How many near ones are looked for to find one, and how much more where that is not enough.
@@ -185,10 +187,11 @@ class MomentArrays:
         """As `Moments` says."""
         del text
         scores = np.zeros(len(self.videos), np.float32)
-        for word in words:
-            if (number := self.words.get(word)) is not None:
-                own = slice(self.begins[number], self.begins[number + 1])
-                scores[self.owners[own]] += self.worth[own]
+        known = [number for number in map(self.words.get, words) if number is not None]
+        telling = [n for n in known if self.begins[n + 1] - self.begins[n] <= _FREQUENT]
+        for number in telling or known:
+            own = slice(self.begins[number], self.begins[number + 1])
+            scores[self.owners[own]] += self.worth[own]
         there = np.flatnonzero(scores > 0)
         of = self.videos[there]
         there = there[of >= 0 if admitted is None else (of >= 0) & admitted[of]]

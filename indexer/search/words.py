@@ -21,6 +21,8 @@ from reelshelf.schemas.media import Vectors
 
 # How fast a word's repetition stops to count, and how much a long text is worth less for it.
 _K1, _B = 2.0, 0.75
+# A word of more titles does not tell which is named.
+_FREQUENT = 50_000
 # So many words a code may be cut into: "AB-12/34 X".
 _CODE_PARTS = 4
 
@@ -48,7 +50,8 @@ class ProductWords:
 
     `worth` of word `i` are `worth[starts[i] : starts[i + 1]]`, in the products of the same places
     of `owners`: its part of a score, of which `rarity[i]` is the most. `titled` are the products in
-    whose title each word is, `title_weight`, `(n,)`, is the rarity of all words of a title. `codes`
+    whose title each word is, `title_weight`, `(n,)`, is the rarity of all words of a title
+    that not very many have. `codes`
     are SKUs in the form that they have in a text, `coded` the product of each.
     """
 
@@ -102,10 +105,14 @@ class ProductWords:
         return [number for number in found if number is not None]
 
     def covered(self, words: Sequence[str], share: float) -> Numbers:
-        """The products of whose title, by the rarity of its words, words are such a share."""
+        """The products of whose title, by the rarity of its words, words are such a share.
+
+        Words that very many titles have say nothing of which is meant.
+        """
         found = np.zeros(len(self), np.float32)
         for number in self._numbers(words):
-            found[self.titled[number]] += self.rarity[number]
+            if len(own := self.titled[number]) <= _FREQUENT:
+                found[own] += self.rarity[number]
         return np.flatnonzero((found >= share * self.title_weight) & (found > 0))
 
     def in_title(self, words: Sequence[str], places: Numbers) -> Products:
@@ -223,12 +230,14 @@ class WordsReader:
         postings = scored(texts, count, k1=_K1, b=_B)
         titled = Rows(titles, np.array(self._title_starts, np.int64))
         rarity = _rarity(np.diff(postings[2]), len(texts))
-        said = np.bincount(titled.owners(), rarity[titled.values], minlength=len(texts))
+        by_word = titled.inverted(count)
+        telling = np.where(by_word.sizes() <= _FREQUENT, rarity, 0.0)
+        said = np.bincount(titled.owners(), telling[titled.values], minlength=len(texts))
         return ProductWords(
             Strings(Texts.of(ranked)),
             *postings,
             rarity,
-            titled.inverted(count),
+            by_word,
             said.astype(np.float32),
             Strings.of(self._codes),
             np.array([self._codes[code] for code in sorted(self._codes)], np.int32),

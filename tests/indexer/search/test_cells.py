@@ -40,7 +40,7 @@ def test_few_are_compared_as_a_whole(count: int, seed: int) -> None:
 def test_of_many_nearly_all_of_the_nearest_are_found(
     share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cells, "_LOOKED", 500)
+    monkeypatch.setattr(cells, "_LOOKED", 800)
     monkeypatch.setattr(cells, "_INSIDE", 1000)
     vectors = clustered(20_000)
     own = VectorCells.of(vectors)
