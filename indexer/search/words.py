@@ -50,9 +50,9 @@ class ProductWords:
 
     `worth` of word `i` are `worth[starts[i] : starts[i + 1]]`, in the products of the same places
     of `owners`: its part of a score, of which `rarity[i]` is the most. `titled` are the products in
-    whose title each word is, `title_weight`, `(n,)`, is the rarity of all words of a title
-    that not very many have. `codes`
-    are SKUs in the form that they have in a text, `coded` the product of each.
+    whose title each word is, `title_weight`, `(n,)`, is the rarity of all words of a title that
+    not very many have. `codes` are SKUs in the form that they have in a text, `coded` the product
+    of each.
     """
 
     words: Strings
