@@ -11,7 +11,6 @@ from reelshelf.jobs.cli.terminal import (
     add_command,
     console,
     print_json,
-    say,
     snapshot_of,
 )
 from reelshelf.schemas.errors import ConfigError
@@ -96,6 +95,7 @@ def rules_of(args: argparse.Namespace) -> "Rules":
 def _search(args: argparse.Namespace) -> None:
     from reelshelf.indexer.search.filters import read_filter
     from reelshelf.indexer.search.requests import SearchRequest, read_like
+    from reelshelf.jobs.cli.tables import plain
 
     if args.text is None and args.image is None and args.like is None:
         raise ConfigError("search: give TEXT, --image FILE, or both; or --like THING")
@@ -117,7 +117,7 @@ def _search(args: argparse.Namespace) -> None:
     )
     searcher = searcher_for(snapshot_of(args), request, rules_of(args))
     for remark in searcher.unknown:
-        say(f"rules: {remark.rule}: {remark.told}")
+        console(stderr=True).print(plain(f"rules: {remark.rule}: {remark.told}"))
     if args.why is not None:
         _explain(searcher, request, args)
         return
