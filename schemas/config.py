@@ -12,7 +12,6 @@ key.
 
 import difflib
 import logging
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -26,6 +25,7 @@ from pydantic_core import ErrorDetails
 from reelshelf.schemas.calibration import Trust
 from reelshelf.schemas.devices import Precision
 from reelshelf.schemas.errors import ConfigError
+from reelshelf.schemas.toml_files import read_toml
 from reelshelf.schemas.upgrades import RENAMED_KEYS, Json, config_record, rename_keys
 
 _LOG = logging.getLogger(__name__)
@@ -636,12 +636,7 @@ def read_config(
     where = f"config {path}" if path else "config"
     data: Json = {}
     if path is not None:
-        try:
-            data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except OSError as error:
-            raise ConfigError(f"{where}: cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{where}: not valid TOML: {error}") from error
+        data = read_toml(path, where)
     if profile is not None:
         data["profile"] = profile
     if profile_required and "profile" not in data:

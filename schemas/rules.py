@@ -2,7 +2,6 @@
 
 import datetime as dt
 import difflib
-import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from reelshelf.schemas.errors import ConfigError
+from reelshelf.schemas.toml_files import read_toml
 
 ResultKind = Literal["video", "live", "product"]
 
@@ -187,12 +187,7 @@ NO_RULES = Rules()
 def read_rules(path: Path) -> Rules:
     """The rules of a file. Raises ConfigError, which names all that is wrong at once."""
     where = f"rules {path}"
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{where}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{where}: not valid TOML: {error}") from error
+    data = read_toml(path, where)
     try:
         return Rules.model_validate(data)
     except ValidationError as error:

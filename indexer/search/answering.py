@@ -49,12 +49,14 @@ class Answering:
         return self._videos(found, page, near)
 
     def video_list(self, found: Found, now_ms: int, near: bool) -> VideoList:
-        """All videos that were found, in order; only pinned ones where nothing comes near."""
+        """All videos that were found, in order.
+
+        Where nothing comes `near`, and a rule pins results, they are the pinned ones alone.
+        """
         price = found.query.price if found.query else None
         each_of = self._each_of(found.asked)
         listed = self.lister.list(found.candidates, price, now_ms, each_of, found.applied)
-        pinned = any(not pin.is_product for pin in found.applied.pins)
-        return listed if near or not pinned else replace(listed, results=())
+        return listed if near or not _pinned(found) else replace(listed, results=())
 
     def _each_of(self, asked: Asked | None) -> frozenset[int]:
         """The products of a broad query that videos sell: each is shown before any comes again."""
@@ -73,18 +75,20 @@ class Answering:
             newest = np.argsort(-published, kind="stable")
             shown = listed.page_of(newest, page.offset, request.page_size)
         hits = tuple(self.video_results.hit(one, found.applied) for one in shown)
-        near = near or bool(listed.pins)
+        near = near or _pinned(found)
         facets = self._facets(found, listed.videos, _NO_PRODUCTS) if near else ()
         return self._told(found, page, hits, len(listed), facets, near)
 
     def _products(self, found: Found, page: Page) -> Answer:
         request = found.request
+        near = found.asked is None or self.finder.products.answers(found.asked)
         listed = self.finder.listed(found)
+        if not near and _pinned(found):
+            listed = Listed(listed.places[:0], listed.scores[:0])
         results = self.product_results.ordered(listed, request.sort, found.applied)
         asked = found.asked if request.image is None else None
         hits = self.product_results.hits(results, page.offset, request.page_size, asked)
-        pinned = any(pin.is_product for pin in found.applied.pins)
-        near = pinned or found.asked is None or self.finder.products.answers(found.asked)
+        near = near or _pinned(found)
         facets = self._facets(found, _NO_VIDEOS, listed.places) if near else ()
         return self._told(found, page, hits, len(results), facets, near)
 
@@ -95,7 +99,7 @@ class Answering:
         row = self._row(found, videos, listed)
         shown = list(islice(row, page.offset, page.offset + request.page_size))
         hits = tuple(self._mixed_hit(one, videos, found) for one in shown)
-        near = near or bool(found.applied.pins)
+        near = near or _pinned(found)
         facets = self._facets(found, videos.videos, listed.places) if near else ()
         return self._told(found, page, hits, len(row), facets, near)
 
@@ -198,6 +202,12 @@ class Answering:
             np.concatenate([results[kept], groups]),
             self.columns,
         )
+
+
+def _pinned(found: Found) -> bool:
+    """Whether a rule pins a result of what is looked for."""
+    kinds = {"videos": (False,), "products": (True,), "mixed": (False, True)}[found.request.rows]
+    return any(pin.is_product in kinds for pin in found.applied.pins)
 
 
 _NO_VIDEOS = _NO_PRODUCTS = np.zeros(0, np.intp)

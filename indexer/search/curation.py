@@ -205,8 +205,13 @@ class Curation:
             *zip((f"no video {video_id!r}" for video_id in rule.videos), videos, strict=True),
         ]
         self.unknown += [Remark(name, told) for told, place in named if place is None]
-        own = np.array([place for place in products if place is not None], np.intp)
-        if isinstance(rule, OfResults) and rule.filter:
+        own, shown = (
+            np.array([place for place in places if place is not None], np.intp)
+            for places in (products, videos)
+        )
+        if isinstance(rule, Pin):
+            return own, shown
+        if rule.filter:
             try:
                 inside = admitted(read_filter(rule.filter), columns)
             except InputError as error:
@@ -215,9 +220,8 @@ class Curation:
             if not len(filtered):
                 self.unknown.append(Remark(name, f"no product is {', '.join(rule.filter)}"))
             own = np.concatenate([own, filtered])
-        if isinstance(rule, OfResults):
-            own = np.unique(own)
-        return own, np.array([place for place in videos if place is not None], np.intp)
+        # A factor has its places in rising order, a pin in that of the rule.
+        return np.unique(own), np.unique(shown)
 
     def _phrases(self, rule: Synonyms) -> list[tuple[Words, list[Words]]]:
         """What each phrase of a rule stands for."""

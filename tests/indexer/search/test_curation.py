@@ -68,7 +68,7 @@ def test_rules_without_queries_hold_for_all_and_multiply() -> None:
 def test_what_is_hidden_is_not_listed_though_it_is_pinned_and_boosted() -> None:
     found = applied(
         "shoes",
-        hide=[{"skus": "BOOT", "videos": "v2"}],
+        hide=[{"skus": ["JUICE", "BOOT"], "videos": ["v2", "v1"]}],
         pin=[{"query": "shoes", "skus": ["BOOT", "APPLE"], "videos": ["v2", "v3"], "at": 2}],
         boost=[{"skus": "BOOT"}],
     )
@@ -78,7 +78,7 @@ def test_what_is_hidden_is_not_listed_though_it_is_pinned_and_boosted() -> None:
     }
     listed = found.on_list(SEARCH.list(SEARCH.ask(SEARCH.analyze("shoes"))))
     assert set(SEARCHED.columns.skus.some(listed.places)) == {"SHOE-R", "SHOE-B"}
-    assert found.of_videos(np.arange(3)).tolist() == [1.0, 0.0, 1.0]
+    assert found.of_videos(np.arange(3)).tolist() == [0.0, 0.0, 1.0]
     assert not found.shows(place("BOOT"), product=True)
 
 

@@ -325,12 +325,21 @@ def test_rules_pin_hide_boost_and_lead(snapshot: ReleaseSnapshot) -> None:
     assert {part.total for part in pages(ruled, replace(request, page_size=3))} == {len(after)}
 
 
-def test_a_pin_answers_what_the_shop_has_no_answer_for(snapshot: ReleaseSnapshot) -> None:
-    rules = Rules.model_validate({"pin": [{"query": "lawn mower", "videos": "clip-05"}]})
-    searcher = Searcher(
-        snapshot, QueryEncoders(text=load_query_encoder(load_config())), rules=rules
-    )
-    assert shown(searcher.search(SearchRequest("lawn mower"))) == [("video", "clip-05")]
+def test_a_pin_alone_answers_what_the_shop_has_no_answer_for(snapshot: ReleaseSnapshot) -> None:
+    encoders = QueryEncoders(text=load_query_encoder(load_config()))
+
+    def found(pin: dict[str, object], rows: Rows) -> list[tuple[str, str]]:
+        rules = Rules.model_validate({"pin": [{"query": "lawn mower"} | pin]})
+        searcher = Searcher(snapshot, encoders, rules=rules)
+        return shown(searcher.search(SearchRequest("lawn mower", rows=rows)))
+
+    video, product = ("video", "clip-05"), ("product", "SH-2382")
+    assert found({"videos": "clip-05"}, "videos") == [video]
+    assert found({"videos": "clip-05"}, "products") == []
+    assert found({"skus": "SH-2382"}, "products") == [product]
+    assert found({"skus": "SH-2382"}, "videos") == []
+    assert found({"skus": "SH-2382"}, "mixed") == [product]
+    assert found({"skus": "SH-2382", "videos": "clip-05"}, "mixed") == [product, video]
 
 
 def test_products_are_results_with_the_videos_that_sell_them(
