@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.harness import write_lines
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.pipeline.ingest import ingest
 from reelshelf.indexer.pipeline.planning import IngestRequest
 from reelshelf.indexer.pipeline.progress import Stage
@@ -24,6 +23,7 @@ from reelshelf.indexer.store.releases import require_served
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import Store
 from reelshelf.jobs.engines import make_engine
+from reelshelf.models.pictures import load_picture
 from reelshelf.models.registry import load_image_encoder, load_joint_text, load_query_encoder
 from reelshelf.schemas.config import Config, load_config
 from reelshelf.schemas.links import ProductLink

@@ -4,7 +4,6 @@ from reelshelf.indexer.extract import work
 from reelshelf.indexer.extract.child import DecodeProcess
 from reelshelf.indexer.extract.hotwords import Hotwords
 from reelshelf.indexer.extract.metering import Meter
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.extract.post_text import post_fingerprint
 from reelshelf.indexer.extract.products import (
     LARGEST_PICTURE,
@@ -23,7 +22,6 @@ __all__ = [
     "encode_picture",
     "encode_product_texts",
     "failed",
-    "load_picture",
     "post_fingerprint",
     "row_fingerprint",
     "text_fingerprint",

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from reelshelf.indexer.extract.ocr import read_picture
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.sources.files import Files
+from reelshelf.models.pictures import load_picture
 from reelshelf.models.protocols import ModelSet, TextEncoder
 from reelshelf.schemas.catalog import (
     EncodedImage,

@@ -17,7 +17,6 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.extract.products import LARGEST_PICTURE
 from reelshelf.indexer.media.backends import open_video
 from reelshelf.indexer.media.chunks import divided_if_long
@@ -33,6 +32,7 @@ from reelshelf.indexer.sources.playlists import is_playlist
 from reelshelf.indexer.sources.videos import TWICE as VIDEO_TWICE
 from reelshelf.indexer.sources.videos import manifest_lists, manifest_rows, read_videos
 from reelshelf.indexer.text.clean import same_id
+from reelshelf.models.pictures import load_picture
 from reelshelf.schemas.catalog import Product, RejectedRow, VideoSource
 from reelshelf.schemas.config import Config
 from reelshelf.schemas.errors import MediaError

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.pipeline.run import Baseline, Outcomes, Run
 from reelshelf.indexer.quality.asking import answers_of, judged_quality, titles_asked
 from reelshelf.indexer.quality.encoders import known_answers, orderings
@@ -35,6 +34,7 @@ from reelshelf.indexer.quality.relinking import released_linker
 from reelshelf.indexer.sources.queries import JudgedQuery, read_judged
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.visual_stats import read_visual_stats
+from reelshelf.models.pictures import load_picture
 from reelshelf.schemas.config import Config, LinkingConfig
 from reelshelf.schemas.errors import ModelUnavailable, SpaceMismatch
 from reelshelf.schemas.gate import Finding, GateCheck, at_most

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.media.pyav import PyavVideo
 from reelshelf.indexer.report.facts import SampledLink
 from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.sources import FileState, seen_files
 from reelshelf.indexer.store.tables import among
+from reelshelf.models.pictures import load_picture
 from reelshelf.schemas.config import MediaConfig
 from reelshelf.schemas.errors import FailureKind, MediaError, ReelshelfError
 from reelshelf.schemas.keys import file_sha256, product_key, video_key

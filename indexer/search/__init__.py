@@ -5,7 +5,13 @@ from reelshelf.indexer.search.features import FeatureMatrix, Ranker
 from reelshelf.indexer.search.filters import Filter, read_filter
 from reelshelf.indexer.search.finding import QueryEncoders
 from reelshelf.indexer.search.query import Query
-from reelshelf.indexer.search.requests import Like, SearchRequest, read_like
+from reelshelf.indexer.search.requests import (
+    Effort,
+    Like,
+    SearchRequest,
+    StaleCursor,
+    read_like,
+)
 from reelshelf.indexer.search.results import (
     Answer,
     Facet,
@@ -16,10 +22,12 @@ from reelshelf.indexer.search.results import (
 )
 from reelshelf.indexer.search.rule_check import check_rules
 from reelshelf.indexer.search.searcher import Searcher, Wanted
+from reelshelf.indexer.search.suggestions import Suggestion, SuggestionKind, Suggestions
 from reelshelf.indexer.search.why import Why
 
 __all__ = [
     "Answer",
+    "Effort",
     "Facet",
     "FeatureMatrix",
     "Filter",
@@ -34,6 +42,10 @@ __all__ = [
     "SearchHit",
     "SearchRequest",
     "Searcher",
+    "StaleCursor",
+    "Suggestion",
+    "SuggestionKind",
+    "Suggestions",
     "Wanted",
     "Why",
     "check_rules",

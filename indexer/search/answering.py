@@ -179,6 +179,7 @@ class Answering:
             found.query,
             facets=facets,
             total=count,
+            offset=page.offset,
             next_cursor=next_cursor(found.request, self.release_id, page, count),
             rules=rules,
             redirect=redirect,

@@ -17,7 +17,7 @@ from reelshelf.indexer.text import Numbers
 from reelshelf.schemas.media import Vectors
 
 # What a query looks at: so many vectors at least, and so large a share of them.
-_LOOKED, _SHARE = 16_384, 1 / 64
+_LOOKED, _SHARE = 8_192, 1 / 64
 # With a filter, so many of these are inside of it at least.
 _INSIDE = 8_192
 # Cells for each root of the number of vectors, and how many vectors their centers are means of.

@@ -101,7 +101,7 @@ class Finder:
             asked = self._asked(request.text, request, inside, now_ms)
             inside, text = asked.admitted, asked.vector
             relevance = self.products.relevance.of_text(asked.near, inside)
-            if self.encoders.joint_text is not None:
+            if self.encoders.joint_text is not None and not request.without:
                 frame = self.encoders.joint_text.encode_texts([asked.query.text])[0]
         if request.image is not None:
             if self.encoders.image is None:
@@ -131,7 +131,7 @@ class Finder:
         if self.encoders.text is None:
             raise ConfigError("this searcher was made without a text encoder")
         query = self.analyze(text, request.correct, request.language, now_ms)
-        return self.products.ask(query, inside)
+        return self.products.ask(query, inside, encode="vectors" not in request.without)
 
     def _applied(self, request: SearchRequest, asked: Asked | None, now_ms: int) -> Applied:
         if self.curation is None:

@@ -132,9 +132,13 @@ class ProductSearch:
         note = f"only its first {_LONGEST} characters were looked at"
         return replace(query, notes=(*query.notes, note))
 
-    def ask(self, query: Query, inside: Products | None = None) -> Asked:
-        """What an analyzed query asks for; `inside`, `(products,)`, are those of a filter."""
-        vector = self._encoder.encode_texts([query.text])[0] if self._encoder else None
+    def ask(self, query: Query, inside: Products | None = None, *, encode: bool = True) -> Asked:
+        """What an analyzed query asks for; `inside`, `(products,)`, are those of a filter.
+
+        Unless `encode`, words alone are looked at.
+        """
+        encoder = self._encoder if encode else None
+        vector = encoder.encode_texts([query.text])[0] if encoder else None
         columns = self.catalog.columns
         limits = [~self.relevance.having(unwanted) for unwanted in query.excluded]
         if query.price is not None:

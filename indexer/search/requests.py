@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from reelshelf.indexer.search.filters import NO_FILTER, Filter
@@ -12,10 +12,19 @@ from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.media import Pixels
 
+
+class StaleCursor(InputError):
+    """A cursor is of a release that is not searched any more."""
+
+
 Rows = Literal["videos", "products", "mixed"]
 Sort = Literal["relevance", "price", "-price", "newest"]
+# What a search can leave out when time is short, in this order: comparing frames, and comparing any
+# vectors. Words and products are always searched.
+Effort = Literal["image", "vectors"]
 ROWS: tuple[Rows, ...] = ("videos", "products", "mixed")
 SORTS: tuple[Sort, ...] = ("relevance", "price", "-price", "newest")
+EFFORTS: tuple[Effort, ...] = ("image", "vectors")
 _MOST = 1000
 # No list is longer, and no instant later, in milliseconds.
 _LAST = 2**53
@@ -57,7 +66,8 @@ class SearchRequest:
     mixed row. `facets` are fields of filters of which values are counted. `sort` orders what is
     relevant by something else. `page_size` results come at once; `cursor`, which an answer gives,
     asks for the ones after it. Unless `correct`, the words of the text are taken as they are.
-    `language` is that of the shopper, where it is known, for rules that are of one.
+    `language` is that of the shopper, where it is known, for rules that are of one. A searcher that
+    is short of time goes `without` some effort; the pages after one are made as that was.
     """
 
     text: str | None = None
@@ -71,6 +81,7 @@ class SearchRequest:
     cursor: str | None = None
     correct: bool = True
     language: str | None = None
+    without: frozenset[Effort] = frozenset()
 
     def __post_init__(self) -> None:
         if self.text is None and self.image is None and self.like is None:
@@ -90,6 +101,11 @@ class SearchRequest:
         if self.rows == "products" and self.filter.kind is not None:
             raise InputError("filter kind: it is of videos, and products are looked for")
 
+    def eased(self, without: frozenset[Effort]) -> "SearchRequest":
+        """The same request without some effort: of a text with a picture, the text is asked."""
+        image = None if without and self.text is not None else self.image
+        return replace(self, without=without, image=image)
+
     @property
     def digest(self) -> str:
         """The same for all pages of one list."""
@@ -101,29 +117,42 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Where a page begins in the list of a release, and the instant that its list is of."""
+    """Where a page begins in the list of a release, and how that list is made.
 
+    It is of a request by its digest, of an instant, and `without` some effort.
+    """
+
+    of: str
     offset: int
     now_ms: int
+    without: frozenset[Effort]
 
 
 def read_cursor(request: SearchRequest, release: str, now_ms: int) -> Page:
     """The page that a request asks for. Raises InputError where its cursor is of something else."""
     if request.cursor is None:
-        return Page(0, now_ms)
+        return Page(request.digest, 0, now_ms, request.without)
     try:
-        given = json.loads(base64.urlsafe_b64decode(request.cursor.encode()))
+        given = dict(json.loads(base64.urlsafe_b64decode(request.cursor.encode())))
         of_release, digest, offset, now = (given[key] for key in ("r", "q", "o", "t"))
-        page = Page(int(offset), int(now))
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        without = frozenset(effort for effort in EFFORTS if effort in given.get("w", ()))
+        page = Page(str(digest), int(offset), int(now), without)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise InputError("the cursor is none that a search has given") from error
     if of_release != release:
-        raise InputError(
+        raise StaleCursor(
             f"the cursor is of release {of_release}, which is not searched any more: ask again "
             "without it"
         )
     is_sane = 0 <= page.offset <= _LAST and 0 <= page.now_ms <= _LAST
-    if digest != request.digest or not is_sane:
+    if page.of != request.digest or not is_sane:
         raise InputError("the cursor is of another request: ask again without it")
     return page
 
@@ -133,5 +162,7 @@ def next_cursor(request: SearchRequest, release: str, page: Page, total: int) ->
     offset = page.offset + request.page_size
     if offset >= total:
         return None
-    asked = {"r": release, "q": request.digest, "o": offset, "t": page.now_ms}
+    asked: dict[str, object] = {"r": release, "q": page.of, "o": offset, "t": page.now_ms}
+    if page.without:
+        asked["w"] = sorted(page.without)
     return base64.urlsafe_b64encode(json.dumps(asked).encode()).decode()

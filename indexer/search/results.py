@@ -58,6 +58,7 @@ class SearchHit:
     moments: tuple[Moment, ...] = ()
     kind: ResultKind = "video"
     probability: float | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,9 @@ class Answer:
     Where nothing in the shop comes near the query, there are no `results`, and `closest` holds what
     came closest all the same; `outside_filters`: something does, but not within the price or the
     filter that was asked for. `query` is how a text was understood; a picture has none. `total` is
-    how many results there are on all pages, and `next_cursor` asks for the next page, if there is
-    one. `rules` are those that hold for the query, and `redirect` is where one of them leads.
+    how many results there are on all pages, `offset` how many of them stand on the pages before
+    this one, and `next_cursor` asks for the next page, if there is one. `rules` are those that hold
+    for the query, and `redirect` is where one of them leads.
     """
 
     results: tuple[Result, ...]
@@ -120,6 +122,7 @@ class Answer:
     outside_filters: bool = False
     facets: tuple[Facet, ...] = ()
     total: int = 0
+    offset: int = 0
     next_cursor: str | None = None
     rules: tuple[str, ...] = ()
     redirect: str | None = None

@@ -32,6 +32,7 @@ from reelshelf.indexer.search.retrievers import (
     Retriever,
 )
 from reelshelf.indexer.search.segments import SearchedSegments
+from reelshelf.indexer.search.suggestions import Suggestions, suggestions_of
 from reelshelf.indexer.search.video_list import VideoLister
 from reelshelf.indexer.search.video_results import VideoResults
 from reelshelf.indexer.search.videos import SearchedVideos
@@ -150,6 +151,10 @@ class Searcher:
         encoder = self._encoder
         return (encoder is not None and encoder.has_word(word)) or self._by_words.has(word)
 
+    def suggestions(self, queries: Sequence[str] = ()) -> Suggestions:
+        """What a shopper may be about to type; `queries` were asked before, most frequent first."""
+        return suggestions_of(self._columns, queries)
+
     def wanted(self, text: str) -> list[Wanted]:
         """The products that a text asks for, the most relevant first.
 
@@ -182,7 +187,8 @@ class Searcher:
     def search(self, request: SearchRequest) -> Answer:
         """Answer a request. Raises InputError where something in it cannot be understood."""
         page = read_cursor(request, self.release.release_id, _now_ms())
-        return self._answering.answer(self._finder.find(request, page.now_ms), page)
+        found = self._finder.find(request.eased(page.without), page.now_ms)
+        return self._answering.answer(found, page)
 
     def why(self, request: SearchRequest, of: Like) -> Why:
         """Where a video or a product stands in the answer to a request, or why it is not there.

@@ -46,6 +46,7 @@ class VideoResults:
             moments=one.moments,
             kind=self.kind(one.video),
             probability=probability,
+            title=self.videos.titles[one.video],
         )
 
     def kind(self, video: int) -> ResultKind:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from reelshelf.indexer.search.columns import UNKNOWN_DATE
 from reelshelf.indexer.text import Rows, Strings, Texts
 
-VIDEO_COLUMNS = ["video_key", "video_id", "duplicate_cluster", "published_at", "kind"]
+VIDEO_COLUMNS = ["video_key", "video_id", "duplicate_cluster", "published_at", "kind", "title"]
 
 # Up to so many texts are looked up one by one: for more, all strings are hashed.
 _FEW = 10_000
@@ -25,12 +25,14 @@ Places = npt.NDArray[np.intp]
 class SearchedVideos:
     """n videos. `by_id`, `(n,)`, are their places in the order of ids.
 
+    A video without a title has an empty one.
     `clusters`, `(n,)`, number what each is a duplicate of, `members` are theirs. `published` are
     milliseconds of UTC, `UNKNOWN_DATE` where it is not known; `lives` tells lives from others.
     """
 
     keys: Strings
     ids: Texts
+    titles: Texts
     by_id: npt.NDArray[np.int32]
     clusters: npt.NDArray[np.int32]
     members: Rows
@@ -50,6 +52,7 @@ class SearchedVideos:
         return cls(
             Strings(_texts(ordered["video_key"])),
             _texts(ordered["video_id"]),
+            _texts(ordered["title"].fill_null("")),
             pc.sort_indices(ordered["video_id"]).to_numpy().astype(np.int32),
             clusters,
             Rows.of_pairs(clusters, np.arange(len(clusters)), count),

@@ -259,6 +259,14 @@ def find_release(store: Store, name: str) -> Release:
     raise ConfigError(f"{store.uri}: has no release {name!r}; there are {known}")
 
 
+def find_run(store: Store, run_id: str) -> Release:
+    """The release that a run published. Raises StoreError where it is gone."""
+    for release in _read(store, read_head(store)):
+        if release.run_id == run_id:
+            return release
+    raise StoreError(f"{store.uri}: the release of run {run_id} is not there any more")
+
+
 def served_release(store: Store) -> Release | None:
     """The release that searchers are to open; None where nothing was published."""
     head = read_head(store)

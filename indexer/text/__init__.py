@@ -12,7 +12,7 @@ from reelshelf.indexer.text.analyzer import (
 from reelshelf.indexer.text.catalog import CatalogIndex, CatalogVectors, Name, analyzer_for, code_of
 from reelshelf.indexer.text.clean import as_known, clean_text, decode_entities, printable, same_id
 from reelshelf.indexer.text.counts import counts_of
-from reelshelf.indexer.text.folding import has_unspaced, script_of
+from reelshelf.indexer.text.folding import fold, has_unspaced, script_of
 from reelshelf.indexer.text.groups import MOST_VARIANTS
 from reelshelf.indexer.text.languages import language_of, primary, script_of_language
 from reelshelf.indexer.text.lookup import Numbering, Numbers, Rows, Strings, Texts, numbered
@@ -69,6 +69,7 @@ __all__ = [
     "decode_entities",
     "describe",
     "flat",
+    "fold",
     "has_unspaced",
     "hours",
     "instant",

@@ -199,7 +199,6 @@ def _given(
     log: bool = True,
 ) -> "Given":
     """Read the files that the settings name, and ask the release what they ask."""
-    from reelshelf.indexer.extract.pictures import load_picture
     from reelshelf.indexer.quality.asking import ask_of, released_encoders
     from reelshelf.indexer.quality.judged import answer_all
     from reelshelf.indexer.quality.labeled import as_stored, read_labels
@@ -211,6 +210,7 @@ def _given(
     from reelshelf.indexer.sources.queries import read_judged, read_log
     from reelshelf.indexer.store.snapshot import ReleaseSnapshot
     from reelshelf.indexer.text.clean import printable
+    from reelshelf.models.pictures import load_picture
     from reelshelf.schemas.keys import file_sha256
 
     labels = judged = logged = asked = wanted = None
@@ -252,12 +252,12 @@ def _before(
     queries: "Sequence[JudgedQuery]",
 ) -> "Before":
     """Ask the release before, with the same encoders where it has the same."""
-    from reelshelf.indexer.extract.pictures import load_picture
     from reelshelf.indexer.quality.asking import ask_of, released_encoders
     from reelshelf.indexer.quality.judged import answer_all
     from reelshelf.indexer.report.search_section import Before
     from reelshelf.indexer.search.searcher import Searcher
     from reelshelf.indexer.store.snapshot import ReleaseSnapshot
+    from reelshelf.models.pictures import load_picture
 
     if before is None:
         return Before()

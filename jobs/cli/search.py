@@ -129,7 +129,7 @@ def _search(args: argparse.Namespace) -> None:
 
 
 def _picture(path: Path) -> "Pixels":
-    from reelshelf.indexer.extract.pictures import load_picture
+    from reelshelf.models.pictures import load_picture
 
     try:
         return load_picture(path)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.media.decode import decode_video
 from reelshelf.indexer.search.finding import QueryEncoders
 from reelshelf.indexer.search.searcher import Searcher
@@ -21,6 +20,7 @@ from reelshelf.models import known, openclip
 from reelshelf.models.minilm import MiniLM
 from reelshelf.models.minilm_query import MiniLMQueries
 from reelshelf.models.openclip import load_openclip
+from reelshelf.models.pictures import load_picture
 from reelshelf.models.protocols import ImageEncoder, ModelSet, Sound
 from reelshelf.models.registry import (
     load_image_encoder,

@@ -49,7 +49,8 @@ def videos_of(keys: Sequence[str]) -> SearchedVideos:
     """Videos of which none is a copy, by their keys."""
     names = pa.array(keys, pa.string())
     instants = pa.nulls(len(keys), pa.timestamp("us", tz="UTC"))
-    cells = [names, names, names, instants, pa.nulls(len(keys), pa.string())]
+    nothing = pa.nulls(len(keys), pa.string())
+    cells = [names, names, names, instants, nothing, nothing]
     return SearchedVideos.of_table(pa.table(cells, names=VIDEO_COLUMNS))
 
 

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +36,21 @@ def test_a_cursor_of_something_else_is_refused() -> None:
     other = read_filter(["brand=Acme"])
     with pytest.raises(InputError, match="of another request"):
         read_cursor(replace(REQUEST, filter=other, cursor=cursor), "r1", 5)
+
+
+def test_pages_after_one_are_made_with_as_much_effort() -> None:
+    eased = replace(REQUEST, without=frozenset({"image"}))
+    cursor = next_cursor(eased, "r1", read_cursor(eased, "r1", 5), 8)
+    assert read_cursor(replace(REQUEST, cursor=cursor), "r1", 5).without == {"image"}
+    assert not read_cursor(REQUEST, "r1", 5).without
+
+
+def test_of_a_text_with_a_picture_the_text_is_asked_where_there_is_no_time() -> None:
+    both = replace(REQUEST, image=np.zeros((2, 2, 3), np.uint8))
+    assert both.eased(frozenset()).image is not None
+    assert both.eased(frozenset({"image"})).image is None
+    alone = replace(both, text=None)
+    assert alone.eased(frozenset({"image"})).image is not None
 
 
 @given(st.text(max_size=60))

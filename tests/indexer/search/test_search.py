@@ -190,6 +190,19 @@ def test_arrays_that_are_mapped_answer_as_those_that_were_made(
         assert one.query == other.query
 
 
+def test_without_vectors_words_and_products_answer(searcher: Searcher) -> None:
+    request = SearchRequest("red apple", page_size=50)
+    words = searcher.search(replace(request, without=frozenset({"vectors"})))
+    assert words.hits[0].video_id == searcher.search(request).hits[0].video_id
+    used = {name for hit in words.hits for name, _ in hit.retrievers}
+    assert "lexical" in used
+    assert not used & {"semantic", "visual"}
+    # By meaning alone.
+    sneakers = replace(request, text="sneakers")
+    assert searcher.search(sneakers).answered
+    assert not searcher.search(replace(sneakers, without=frozenset({"vectors"}))).answered
+
+
 def pages(searcher: Searcher, request: SearchRequest) -> list[Answer]:
     found = [searcher.search(request)]
     while cursor := found[-1].next_cursor:

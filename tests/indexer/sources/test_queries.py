@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.sources.queries import read_judged, read_log, read_typed
+from reelshelf.models.pictures import load_picture
 from reelshelf.schemas.errors import InputError
 from tests.support.shops import write_lines
 

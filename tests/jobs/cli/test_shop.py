@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from reelshelf.indexer.extract.pictures import load_picture
 from reelshelf.indexer.search.finding import QueryEncoders
 from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import TABLE_KEYS, Store
+from reelshelf.models.pictures import load_picture
 from reelshelf.models.registry import load_image_encoder, load_query_encoder
 from tests.support.commands import EXAMPLE_SHOP, ingest, reelshelf
 

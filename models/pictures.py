@@ -1,7 +1,9 @@
 """Product pictures as a viewer shows them: upright, in sRGB, eight bits, on white."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -17,14 +19,20 @@ _SIXTEEN_BITS = 65_535
 _WITH_PROFILES = ("RGB", "CMYK")
 
 
-def load_picture(path: Path) -> Pixels:
+def load_picture(
+    source: Path | BinaryIO,
+    *,
+    formats: Sequence[str] | None = None,
+    most_pixels: int = _MAX_PIXELS,
+) -> Pixels:
     """Read a picture upright as RGB, transparent parts white, its long side at most 640.
 
-    Raises ValueError with the reason where it is broken, no picture, or far too large.
+    `formats` are the only ones of Pillow that are tried, None for all that it knows. Raises
+    ValueError with the reason where it is broken, no picture, or far too large.
     """
     try:
-        with Image.open(path) as opened:
-            if opened.width * opened.height > _MAX_PIXELS:
+        with Image.open(source, formats=formats) as opened:
+            if opened.width * opened.height > most_pixels:
                 raise ValueError(f"has {opened.width}x{opened.height} pixels, too many to decode")
             opened.draft(None, (_SIDE * 2, _SIDE * 2))
             picture = _in_eight_bits(ImageOps.exif_transpose(opened))

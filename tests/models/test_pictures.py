@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from reelshelf.indexer.extract.pictures import load_picture
+from reelshelf.models.pictures import load_picture
 
 GREY = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8) * 2
 CHANNELS = [Image.fromarray(GREY), Image.fromarray(GREY.T // 2), Image.new("L", (64, 64), 90)]
