@@ -1,7 +1,6 @@
 """Product pictures as a viewer shows them: upright, in sRGB, eight bits, on white."""
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +21,7 @@ _WITH_PROFILES = ("RGB", "CMYK")
 def load_picture(
     source: Path | BinaryIO,
     *,
-    formats: Sequence[str] | None = None,
+    formats: tuple[str, ...] | None = None,
     most_pixels: int = _MAX_PIXELS,
 ) -> Pixels:
     """Read a picture upright as RGB, transparent parts white, its long side at most 640.

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelshelf.indexer.search.columns import ProductColumns
+from reelshelf.indexer.search.labels import Labels
 from reelshelf.indexer.text import flat, fold
 
 SuggestionKind = Literal["query", "category", "brand", "product"]
@@ -69,7 +70,11 @@ def suggestions_of(columns: ProductColumns, queries: Sequence[str]) -> Suggestio
 def _preferred(columns: ProductColumns, queries: Sequence[str]) -> Iterable[Suggestion]:
     for query in queries:
         yield Suggestion(flat(query), "query")
-    for labels, kind in ((columns.categories, "category"), (columns.brands, "brand")):
+    fields: tuple[tuple[Labels, SuggestionKind], ...] = (
+        (columns.categories, "category"),
+        (columns.brands, "brand"),
+    )
+    for labels, kind in fields:
         sizes = np.diff(labels.having.starts)
         for number in np.argsort(-sizes, kind="stable").tolist():
             yield Suggestion(flat(labels.written[number]), kind)
