@@ -31,7 +31,7 @@ LINKS := build/links/reelshelf
 
 lint: $(INSTALLED)
 	mkdir -p $(LINKS)
-	for room in schemas models indexer jobs; do ln -sfn ../../../$$room $(LINKS)/$$room; done
+	for room in schemas models indexer searcher jobs; do ln -sfn ../../../$$room $(LINKS)/$$room; done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -20,6 +20,8 @@ from reelshelf.schemas.release import ModelRef
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 _EPSILON = 1e-12
+_OF_ATTENTION = ("query", "key", "value")
+_ERF = tuple(map(np.float32, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)))
 
 
 class MiniLMQueries:
@@ -30,10 +32,7 @@ class MiniLMQueries:
     def __init__(self) -> None:
         folder = package_dir(facts.PACKAGE, distribution=facts.DISTRIBUTION, extra="offline")
         weights = checked_file(folder / "model" / "model.safetensors", facts.SHA256)
-        self._state: Mapping[str, Floats] = {
-            name: np.ascontiguousarray(value.T) if _is_product(name) else value
-            for name, value in load_file(weights).items()
-        }
+        self._state: Mapping[str, Floats] = _as_multiplied(load_file(weights))
         self._tokenizer = Tokenizer.from_file(str(folder / "model" / "tokenizer.json"))
         self._tokenizer.enable_truncation(facts.MAX_TOKENS)
         self._tokenizer.no_padding()
@@ -67,10 +66,9 @@ class MiniLMQueries:
     def _layer(self, hidden: Floats, name: str) -> Floats:
         tokens, width = hidden.shape
         query, key, value = (
-            self._linear(hidden, f"{name}attention.self.{part}")
-            .reshape(tokens, facts.HEADS, width // facts.HEADS)
-            .transpose(1, 0, 2)
-            for part in ("query", "key", "value")
+            self._linear(hidden, f"{name}attention.self")
+            .reshape(tokens, len(_OF_ATTENTION), facts.HEADS, width // facts.HEADS)
+            .transpose(1, 2, 0, 3)
         )
         likeness = query @ key.transpose(0, 2, 1) / np.float32(np.sqrt(width // facts.HEADS))
         shares = np.exp(likeness - likeness.max(axis=-1, keepdims=True))
@@ -91,6 +89,23 @@ class MiniLMQueries:
         return np.asarray(centered / spread * weight + bias)
 
 
+def _as_multiplied(state: Mapping[str, Floats]) -> Mapping[str, Floats]:
+    """The weights as activations are multiplied by them.
+
+    Those that the same activations are multiplied by are one matrix: one product reads them.
+    """
+    found = {
+        name: np.ascontiguousarray(value.T) if _is_product(name) else value
+        for name, value in state.items()
+    }
+    for layer in range(facts.LAYERS):
+        own = f"encoder.layer.{layer}.attention.self."
+        for kind in ("weight", "bias"):
+            parts = [found.pop(f"{own}{part}.{kind}") for part in _OF_ATTENTION]
+            found[f"{own}{kind}"] = np.concatenate(parts, axis=-1)
+    return found
+
+
 def _is_product(name: str) -> bool:
     """Whether a weight is one that activations are multiplied by."""
     return name.startswith("encoder.") and name.endswith("weight") and "LayerNorm" not in name
@@ -102,11 +117,24 @@ def _gelu(x: Floats) -> Floats:
     The error function is that of Abramowitz and Stegun, "Handbook of Mathematical Functions",
     7.1.26, which is right to 1.5e-7.
     """
-    of = np.abs(x) * np.float32(np.sqrt(0.5))
-    t = 1.0 / (1.0 + np.float32(0.3275911) * of)
-    terms = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
-    series = np.zeros_like(t)
-    for term in terms:
-        series = (series + np.float32(term)) * t
-    erf = np.sign(x) * (1.0 - series * np.exp(-of * of))
-    return np.asarray(0.5 * x * (1.0 + erf), np.float32)
+    # In place: what is written once lies in the cache.
+    of = np.abs(x)
+    of *= np.float32(np.sqrt(0.5))
+    t = np.float32(0.3275911) * of
+    t += np.float32(1.0)
+    np.reciprocal(t, out=t)
+    series = np.full_like(t, _ERF[0])
+    for term in _ERF[1:]:
+        series *= t
+        series += term
+    series *= t
+    of *= of
+    np.negative(of, out=of)
+    series *= np.exp(of, out=of)
+    # erf(|x|) = 1 - series, and erf(-x) = -erf(x).
+    np.subtract(np.float32(1.0), series, out=series)
+    np.copysign(series, x, out=series)
+    series += np.float32(1.0)
+    series *= x
+    series *= np.float32(0.5)
+    return series

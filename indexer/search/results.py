@@ -43,7 +43,7 @@ class SearchHit:
     of the first. `copies` are the other videos of its duplicate cluster, likeliest first; they are
     no results of their own. `retrievers` holds what each retriever that found the video, and each
     other feature, adds to `score`. `probability` is how likely a shopper wants it, in 0..1, in a
-    mixed row.
+    mixed row. `title` is empty where the shop gave none; `product` is the SKU that led to it.
     """
 
     video_id: str
@@ -59,6 +59,7 @@ class SearchHit:
     kind: ResultKind = "video"
     probability: float | None = None
     title: str = ""
+    product: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

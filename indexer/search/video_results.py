@@ -47,7 +47,12 @@ class VideoResults:
             kind=self.kind(one.video),
             probability=probability,
             title=self.videos.titles[one.video],
+            product=self._product_of(one.link),
         )
+
+    def _product_of(self, link: int) -> str | None:
+        """The SKU that a link is of; none for a video that no link led to."""
+        return self.columns.skus.at(int(self.links.products[link])) if link >= 0 else None
 
     def kind(self, video: int) -> ResultKind:
         """Whether a video is a live."""

@@ -28,6 +28,7 @@ from reelshelf.jobs.cli.restore import add_restore
 from reelshelf.jobs.cli.rollback import add_rollback
 from reelshelf.jobs.cli.rules import add_rules
 from reelshelf.jobs.cli.search import add_search
+from reelshelf.jobs.cli.serve import add_serve
 from reelshelf.jobs.cli.terminal import careful_output
 from reelshelf.jobs.cli.upgrade import add_upgrade
 from reelshelf.jobs.cli.verify import add_verify
@@ -46,6 +47,7 @@ _COMMANDS = (
     add_ingest,
     add_nightly,
     add_search,
+    add_serve,
     add_analyze,
     add_rules,
     add_links,

@@ -1,0 +1,41 @@
+"""The command `serve`: the online searcher over a store's published releases."""
+
+import argparse
+from pathlib import Path
+
+from reelshelf.jobs.cli.terminal import Commands, add_command, say
+
+
+def add_serve(commands: Commands) -> None:
+    """Add it to the command line."""
+    sub = add_command(
+        commands,
+        "serve",
+        "serve searches over HTTP, with a page for shoppers and reviewers",
+        _serve,
+        json_output=False,
+        config="settings of the service, see docs/service.md",
+    )
+    sub.add_argument("--host", metavar="HOST", help="where it listens (server.host: 127.0.0.1)")
+    sub.add_argument("--port", type=int, metavar="PORT", help="(server.port: 8080)")
+    sub.add_argument(
+        "--workers", type=int, metavar="N", help="processes that search (server.workers: 2)"
+    )
+    sub.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="the folder that the catalog's pictures are in"
+    )
+
+
+def _serve(args: argparse.Namespace) -> None:
+    from reelshelf.indexer.store import ReleaseSnapshot
+    from reelshelf.searcher import read_settings
+    from reelshelf.searcher.app import serve
+
+    settings = read_settings(args.config).with_options(
+        host=args.host, port=args.port, workers=args.workers, pictures=args.pictures
+    )
+    # What is wrong with the store is told before anything is started.
+    release = ReleaseSnapshot.open(args.store, settings.storage).release
+    server = settings.server
+    say(f"Serving {release.release_id} of {args.store} on http://{server.host}:{server.port}")
+    serve(args.store, settings, args.log_format)

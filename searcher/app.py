@@ -1,0 +1,77 @@
+"""The service as an ASGI application, and its server."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+
+from reelshelf.schemas import logs
+from reelshelf.searcher import api, operations, pages
+from reelshelf.searcher.problems import add_handlers
+from reelshelf.searcher.service import Service
+from reelshelf.searcher.settings import SearcherSettings
+from reelshelf.searcher.shielding import Shield
+
+_LOG = logging.getLogger(__name__)
+# Fields of a form beside its picture.
+_FORM_BYTES = 65_536
+# A search that is under way when the service is told to stop has so long to end.
+_GRACE_SECONDS = 10
+
+
+def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "text") -> FastAPI:
+    """The application over the store at `uri`. It opens the release when it is started."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service = Service(uri, settings, log_format)
+        app.state.service = service
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    app = FastAPI(
+        title="reelshelf searcher",
+        version=version("reelshelf"),
+        summary="Search a shop's videos and products.",
+        lifespan=lifespan,
+        # Their scripts come from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_handlers(app)
+    app.include_router(api.router)
+    app.include_router(operations.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    if settings.server.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.server.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.add_middleware(Shield, most=settings.limits.upload_mb * 2**20 + _FORM_BYTES)
+    return app
+
+
+def serve(uri: str, settings: SearcherSettings, log_format: logs.Format = "text") -> None:
+    """Serve until the process is told to stop."""
+    uvicorn.run(
+        create_app(uri, settings, log_format),
+        host=settings.server.host,
+        port=settings.server.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        server_header=False,
+        date_header=True,
+    )

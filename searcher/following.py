@@ -1,0 +1,124 @@
+"""Following the store: from the release that is served to the next one, without a gap.
+
+The new release is opened by all workers before any request goes to it, and the old one is closed
+when nothing is answered from it any more. As long as the store cannot be reached, or holds a
+release that this version cannot read, the old one is served, and `problem` says why.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reelshelf.indexer.store import Store, read_head
+from reelshelf.schemas.errors import ReelshelfError, StoreError
+from reelshelf.searcher import jobs
+from reelshelf.searcher.pool import Pool
+from reelshelf.searcher.settings import SearcherSettings
+from reelshelf.searcher.worker import make_arrays
+
+_LOG = logging.getLogger(__name__)
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The release that is answered from."""
+
+    run_id: str
+    release_id: str
+
+
+class Follower:
+    """Keeps `served` at the release that the store says."""
+
+    def __init__(self, uri: str, settings: SearcherSettings, pools: tuple[Pool, ...]) -> None:
+        self._uri, self._settings, self._pools = uri, settings, pools
+        self._store: Store | None = None
+        self._left: list[str] = []
+        self._in_use: dict[str, int] = {}
+        self.served: Served | None = None
+        self.problem: str | None = None
+        self.switches = 0
+
+    async def run(self, on_switch: Callable[[], None]) -> None:
+        """Follow for ever. `on_switch` is called after each switch."""
+        while True:
+            if await self.follow():
+                on_switch()
+            await asyncio.sleep(self._settings.server.poll_seconds)
+
+    async def follow(self) -> bool:
+        """Go to the release that the store says; whether that was another one."""
+        try:
+            run_id = await asyncio.to_thread(self._serving)
+            if self.served is not None and run_id == self.served.run_id:
+                self.problem = None
+                return False
+            opened = await self._open(run_id)
+        except Exception as error:
+            # Whatever keeps the next release away, the one that is open answers.
+            self._tell_problem(f"{type(error).__name__}: {error}")
+            if not isinstance(error, ReelshelfError | OSError | RuntimeError | ValueError):
+                _LOG.exception("following the store failed")
+            return False
+        before, self.served, self.problem = self.served, opened, None
+        _LOG.info("answering from release %s", opened.release_id)
+        if before is not None:
+            self.switches += 1
+            self._left.append(before.run_id)
+        await self._close_left()
+        return True
+
+    def begin(self) -> Served:
+        """The release for one request, which stays open until `end`. Raises StoreError."""
+        if self.served is None:
+            raise StoreError(self.problem or "no release is open yet")
+        self._in_use[self.served.run_id] = self._in_use.get(self.served.run_id, 0) + 1
+        return self.served
+
+    def end(self, served: Served) -> None:
+        """A request is answered."""
+        self._in_use[served.run_id] -= 1
+
+    async def _close_left(self) -> None:
+        """Close releases that nothing is answered from any more."""
+        for run_id in list(self._left):
+            while self._in_use.get(run_id):
+                await asyncio.sleep(0.01)
+            for pool in self._pools:
+                await pool.close_release(run_id)
+            self._left.remove(run_id)
+            self._in_use.pop(run_id, None)
+
+    def _serving(self) -> str:
+        if self._store is None:
+            self._store = Store.open(self._uri, self._settings.storage)
+        serving = read_head(self._store).serving
+        if serving is None:
+            raise StoreError(f"{self._uri}: nothing has been published yet")
+        return serving
+
+    async def _open(self, run_id: str) -> Served:
+        # Workers would wait for each other, and answer nothing, while one of them makes arrays.
+        making = _SPAWN.Process(target=make_arrays, args=(self._uri, self._settings, run_id))
+        making.start()
+        await asyncio.to_thread(making.join)
+        release_id = ""
+        for pool in self._pools:
+            for reply in await pool.open(run_id):
+                if isinstance(reply, jobs.Refused):
+                    raise StoreError(reply.message)
+                if isinstance(reply, jobs.Opened):
+                    release_id = reply.release_id
+                    for remark in reply.remarks:
+                        _LOG.warning("rules: %s", remark)
+        if not release_id:
+            raise StoreError("no worker could open the release")
+        return Served(run_id, release_id)
+
+    def _tell_problem(self, text: str) -> None:
+        if text != self.problem:
+            _LOG.error("the next release cannot be opened, the last one is served: %s", text)
+        self.problem = text

@@ -1,0 +1,134 @@
+"""What the service asks of its workers, and what they reply. All of it is pickled."""
+
+from dataclasses import dataclass, field
+
+from reelshelf.indexer.search import Effort
+from reelshelf.searcher.messages import SearchMessage
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRelease:
+    """Open the release of a run. The reply is an `Opened`."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRelease:
+    """Forget the release of a run."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A page of results. `picture` is the file that a shopper sent; `forced` are filters."""
+
+    message: SearchMessage
+    forced: tuple[str, ...] = ()
+    picture: bytes | None = field(default=None, repr=False)
+    without: frozenset[Effort] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Where "video:ID" or "product:SKU" stands in an answer, or why it is not there."""
+
+    message: SearchMessage
+    of: str
+    forced: tuple[str, ...] = ()
+    picture: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggest:
+    """What a shopper may be about to type."""
+
+    text: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowVideo:
+    """All that is known of a video."""
+
+    video_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowProduct:
+    """All that is known of a product."""
+
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindMedia:
+    """The file of a video."""
+
+    video_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindPicture:
+    """The file of a picture of a product, by its number from 0."""
+
+    sku: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListDoubtful:
+    """Links that are most worth a look, without those that were `decided`: (video id, SKU)."""
+
+    offset: int
+    count: int
+    decided: frozenset[tuple[str, str]]
+
+
+Question = (
+    Search | Explain | Suggest | ShowVideo | ShowProduct | FindMedia | FindPicture | ListDoubtful
+)
+Job = OpenRelease | CloseRelease | Question
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A release that a worker has opened, and what is to be said of the rules there."""
+
+    run_id: str
+    release_id: str
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer as JSON, and the milliseconds that a worker took for it."""
+
+    body: bytes
+    took_ms: float
+    answered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A file that may be handed out as long as its bytes have this SHA-256."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why there is no answer.
+
+    `kind` is "input" (the request cannot be understood), "stale" (its cursor is of a release that
+    is gone), "absent" (the release does not have it),
+    "service" (it cannot be done now) or "bug".
+    """
+
+    kind: str
+    message: str
+
+
+Reply = Opened | Done | Located | Refused | None

@@ -1,0 +1,262 @@
+"""Worker processes, and the queue before them.
+
+Each worker has one job at a time. What waits is bounded by the time that it would wait: the mean
+time of a job times the jobs ahead. What would wait longer is refused at once, so that those that
+are accepted are answered soon, however many come. A worker that dies takes its own job with it and
+nothing else: another is started in its place.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import TypeAlias
+
+from reelshelf.indexer.search import Effort
+from reelshelf.searcher import jobs
+from reelshelf.searcher.settings import ServerSettings
+
+_LOG = logging.getLogger(__name__)
+_SPAWN = multiprocessing.get_context("spawn")
+# Starts a process that reads (run id, job) from a connection and writes a reply to each.
+Start: TypeAlias = Callable[[Connection], BaseProcess]
+# The share of the newest job in the mean time of a job.
+_NEWEST = 0.1
+_FIRST_MS = 20.0
+# What waits may be left out of when a job would wait for so large a share of the longest wait.
+_WITHOUT_IMAGE, _WITHOUT_VECTORS = 0.3, 0.6
+# A worker that is not done by then hangs, and is killed.
+_HANGS_SECONDS = 30.0
+# A worker that dies while it starts is started again after so long.
+_RESTART_SECONDS = 1.0
+# Messages above this may fill a pipe, and wait for the other end to read.
+_LARGE = 32_768
+
+
+class Busy(Exception):
+    """The queue is full: the request is refused, and may be sent again after `seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"the service is busy: try again in {seconds} s")
+        self.seconds = seconds
+
+
+class WorkerDied(Exception):
+    """The process that worked on a job ended."""
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A job in the queue; `run_id` is the release that it is to be done in."""
+
+    run_id: str
+    job: jobs.Job
+    reply: asyncio.Future[jobs.Reply]
+    began: float = field(default_factory=time.perf_counter)
+
+
+class _Worker:
+    """One process, and the task that it works on."""
+
+    def __init__(self, start: Start) -> None:
+        self.connection, far = _SPAWN.Pipe()
+        self.process = start(far)
+        far.close()
+        self.task: _Task | None = None
+        self.sent = 0.0
+        self.timer: asyncio.TimerHandle | None = None
+        # For this worker alone, and before all that waits.
+        self.own: deque[_Task] = deque()
+
+    @property
+    def is_idle(self) -> bool:
+        return self.task is None
+
+
+class Pool:
+    """Workers of one kind of job. It belongs to the event loop that `start` is called in."""
+
+    def __init__(self, start: Start, count: int, server: ServerSettings) -> None:
+        """`start` starts a process that replies to jobs on a connection; `count` of them run."""
+        self._start, self._count, self._server = start, count, server
+        self._workers: list[_Worker] = []
+        self._waiting: deque[_Task] = deque()
+        self._mean_ms = _FIRST_MS
+        self._closing = False
+        self._restarts: set[asyncio.Task[None]] = set()
+        # What a new worker is to open before it gets its first job.
+        self._releases: list[str] = []
+        self.deaths = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return len(self._waiting)
+
+    @property
+    def alive(self) -> int:
+        """How many workers run."""
+        return len(self._workers)
+
+    @property
+    def wait_ms(self) -> float:
+        """How long a new job would wait: none where a worker is idle."""
+        idle = sum(worker.is_idle for worker in self._workers)
+        if idle > len(self._waiting):
+            return 0.0
+        ahead = len(self._waiting) + 1
+        return ahead * self._mean_ms / max(1, len(self._workers))
+
+    def without(self) -> frozenset[Effort]:
+        """What a search is to go without now."""
+        share = self.wait_ms / self._server.wait_ms
+        if share >= _WITHOUT_VECTORS:
+            return frozenset({"image", "vectors"})
+        return frozenset({"image"}) if share >= _WITHOUT_IMAGE else frozenset()
+
+    def start(self) -> None:
+        """Start the workers."""
+        for _ in range(self._count):
+            self._start_one()
+
+    async def open(self, run_id: str) -> list[jobs.Reply]:
+        """Have all workers open a release, one after the other: the others answer meanwhile."""
+        self._releases.append(run_id)
+        replies = []
+        for worker in list(self._workers):
+            replies.append(await self._tell(worker, jobs.OpenRelease(run_id)))
+        if any(isinstance(reply, jobs.Refused) for reply in replies):
+            await self.close_release(run_id)
+        return replies
+
+    async def close_release(self, run_id: str) -> None:
+        """Have all workers forget a release, each when it is done with what it works on."""
+        self._releases.remove(run_id)
+        for worker in list(self._workers):
+            await self._tell(worker, jobs.CloseRelease(run_id))
+
+    async def ask(self, run_id: str, job: jobs.Question) -> jobs.Reply:
+        """Do a job. Raises Busy, WorkerDied, or TimeoutError after the deadline."""
+        server = self._server
+        if self.wait_ms > server.wait_ms:
+            raise Busy(1 + int(self.wait_ms / 1000))
+        return await asyncio.wait_for(self._put(run_id, job), server.deadline_ms / 1000)
+
+    async def stop(self) -> None:
+        """End the workers, which finish what they work on; what waits is refused."""
+        self._closing = True
+        for task in self._waiting:
+            task.reply.cancel()
+        self._waiting.clear()
+        loop = asyncio.get_running_loop()
+        for worker in self._workers:
+            loop.remove_reader(worker.connection.fileno())
+            worker.connection.close()
+        for worker in self._workers:
+            await asyncio.to_thread(worker.process.join, 5)
+            worker.process.kill()
+        self._workers.clear()
+
+    def _put(self, run_id: str, job: jobs.Job) -> "asyncio.Future[jobs.Reply]":
+        task = _Task(run_id, job, asyncio.get_running_loop().create_future())
+        self._waiting.append(task)
+        self._hand_out()
+        return task.reply
+
+    async def _tell(self, worker: _Worker, job: jobs.Job) -> jobs.Reply:
+        """Have one worker do a job before all that waits; None where it dies."""
+        task = _Task("", job, asyncio.get_running_loop().create_future())
+        if worker not in self._workers:
+            return None
+        worker.own.append(task)
+        self._hand_out()
+        try:
+            return await task.reply
+        except WorkerDied:
+            return None
+
+    def _hand_out(self) -> None:
+        """Give what waits to workers that are idle."""
+        for worker in self._workers:
+            while worker.is_idle and (worker.own or self._waiting):
+                task = worker.own.popleft() if worker.own else self._waiting.popleft()
+                # Nobody waits any more for what was given up.
+                if not task.reply.done():
+                    self._send(worker, task)
+
+    def _send(self, worker: _Worker, task: _Task) -> None:
+        worker.task, worker.sent = task, time.perf_counter()
+        loop = asyncio.get_running_loop()
+        picture = getattr(task.job, "picture", None)
+        if picture is not None and len(picture) > _LARGE:
+            loop.run_in_executor(None, self._write, worker, task)
+        else:
+            self._write(worker, task)
+        if not isinstance(task.job, jobs.OpenRelease):
+            worker.timer = loop.call_later(_HANGS_SECONDS, self._kill, worker)
+
+    def _write(self, worker: _Worker, task: _Task) -> None:
+        try:
+            worker.connection.send((task.run_id, task.job))
+        except OSError:
+            # It has died: reading from it will say so.
+            _LOG.debug("a worker is gone before its job could be sent")
+
+    def _kill(self, worker: _Worker) -> None:
+        _LOG.error("worker %d does not answer: it is killed", worker.process.pid)
+        worker.process.kill()
+
+    def _start_one(self) -> _Worker:
+        worker = _Worker(self._start)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(worker.connection.fileno(), self._receive, worker)
+        self._workers.append(worker)
+        return worker
+
+    def _receive(self, worker: _Worker) -> None:
+        """A worker has replied, or is gone."""
+        try:
+            reply: jobs.Reply = worker.connection.recv()
+        except (EOFError, OSError):
+            self._bury(worker)
+            return
+        task, worker.task = worker.task, None
+        if worker.timer is not None:
+            worker.timer.cancel()
+        if task is not None:
+            if isinstance(reply, jobs.Done):
+                took = (time.perf_counter() - worker.sent) * 1000
+                self._mean_ms += _NEWEST * (took - self._mean_ms)
+            if not task.reply.done():
+                task.reply.set_result(reply)
+        self._hand_out()
+
+    def _bury(self, worker: _Worker) -> None:
+        asyncio.get_running_loop().remove_reader(worker.connection.fileno())
+        self._workers.remove(worker)
+        worker.connection.close()
+        if worker.timer is not None:
+            worker.timer.cancel()
+        for lost in (worker.task, *worker.own):
+            if lost is not None and not lost.reply.done():
+                lost.reply.set_exception(WorkerDied("the process that worked on it ended"))
+        if self._closing:
+            return
+        self.deaths += 1
+        _LOG.error("a worker ended (exit code %s): another is started", worker.process.exitcode)
+        task = asyncio.get_running_loop().create_task(self._replace())
+        self._restarts.add(task)
+        task.add_done_callback(self._restarts.discard)
+
+    async def _replace(self) -> None:
+        """Start a worker, and have it open what the others have open."""
+        await asyncio.sleep(_RESTART_SECONDS if self.deaths > self._count else 0)
+        worker = self._start_one()
+        # These come before all that waits: no job reaches it before it has the releases.
+        opening = [self._tell(worker, jobs.OpenRelease(run_id)) for run_id in self._releases]
+        await asyncio.gather(*opening)
