@@ -1,4 +1,4 @@
-# reelshelf: `make demo` and `make test` need Python 3.11+ with venv, and nothing else.
+# reelshelf: `make demo`, `make serve` and `make test` need Python 3.11+ with venv, and nothing else.
 #
 #   TORCH_INDEX=https://download.pytorch.org/whl/cpu   installs torch's CPU build (200 MB) in place
 #                                                      of the package index's default (gigabytes of CUDA)
@@ -9,10 +9,14 @@ DEMO_STORE ?= out/demo
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all test-fast lint clean
+.PHONY: demo serve test test-all test-fast lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo --store $(DEMO_STORE)
+
+# The example shop in a browser: http://127.0.0.1:8080
+serve: $(INSTALLED)
+	$(BIN)/reelshelf serve --store $(DEMO_STORE) --pictures examples/shop/catalog
 
 # What every change runs; what takes long is left to test-all.
 test: $(INSTALLED)

@@ -20,6 +20,7 @@ from reelshelf.searcher.worker import make_arrays
 
 _LOG = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
+_SELDOM_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +42,34 @@ class Follower:
         self.served: Served | None = None
         self.problem: str | None = None
         self.switches = 0
+        self._failures = 0
 
     async def run(self, on_switch: Callable[[], None]) -> None:
         """Follow for ever. `on_switch` is called after each switch."""
         while True:
             if await self.follow():
                 on_switch()
-            await asyncio.sleep(self._settings.server.poll_seconds)
+            # A release that cannot be opened is tried less and less often.
+            often = self._settings.server.poll_seconds
+            await asyncio.sleep(max(often, min(often * 2**self._failures, _SELDOM_SECONDS)))
 
     async def follow(self) -> bool:
         """Go to the release that the store says; whether that was another one."""
         try:
             run_id = await asyncio.to_thread(self._serving)
             if self.served is not None and run_id == self.served.run_id:
-                self.problem = None
+                self.problem, self._failures = None, 0
                 return False
             opened = await self._open(run_id)
         except Exception as error:
             # Whatever keeps the next release away, the one that is open answers.
+            self._failures += 1
             self._tell_problem(f"{type(error).__name__}: {error}")
             if not isinstance(error, ReelshelfError | OSError | RuntimeError | ValueError):
                 _LOG.exception("following the store failed")
             return False
         before, self.served, self.problem = self.served, opened, None
+        self._failures = 0
         _LOG.info("answering from release %s", opened.release_id)
         if before is not None:
             self.switches += 1
@@ -105,18 +111,18 @@ class Follower:
         making = _SPAWN.Process(target=make_arrays, args=(self._uri, self._settings, run_id))
         making.start()
         await asyncio.to_thread(making.join)
-        release_id = ""
-        for pool in self._pools:
-            for reply in await pool.open(run_id):
-                if isinstance(reply, jobs.Refused):
-                    raise StoreError(reply.message)
-                if isinstance(reply, jobs.Opened):
-                    release_id = reply.release_id
-                    for remark in reply.remarks:
-                        _LOG.warning("rules: %s", remark)
-        if not release_id:
-            raise StoreError("no worker could open the release")
-        return Served(run_id, release_id)
+        if making.exitcode:
+            raise StoreError(f"its arrays could not be made (exit code {making.exitcode})")
+        replies = [reply for pool in self._pools for reply in await pool.open(run_id)]
+        refused = [reply for reply in replies if isinstance(reply, jobs.Refused)]
+        opened = [reply for reply in replies if isinstance(reply, jobs.Opened)]
+        if refused or not opened:
+            for pool in self._pools:
+                await pool.close_release(run_id)
+            raise StoreError(refused[0].message if refused else "no worker runs")
+        for remark in opened[0].remarks:
+            _LOG.warning("rules: %s", remark)
+        return Served(run_id, opened[0].release_id)
 
     def _tell_problem(self, text: str) -> None:
         if text != self.problem:

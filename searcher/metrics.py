@@ -30,7 +30,7 @@ class Metrics:
         follower = service.follower
         for name, told, value in (
             ("waiting", "Searches that wait.", lambda: service.searching.waiting),
-            ("workers", "Workers that run.", lambda: service.searching.alive),
+            ("workers", "Workers that answer.", lambda: service.searching.ready),
             (
                 "worker_deaths",
                 "Workers that ended by themselves.",

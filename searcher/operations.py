@@ -31,12 +31,12 @@ async def health() -> Health:
 
 @router.get("/readyz", response_model=Ready)
 async def ready(service: ServiceOf) -> Response:
-    """Whether a release is open and workers run: only then requests should be sent here."""
+    """Whether a release is open and workers answer: only then requests should be sent here."""
     served = service.follower.served
     if served is None:
         return problem(503, service.follower.problem or "no release is open yet")
-    if not service.searching.alive:
-        return problem(503, "no worker runs")
+    if not service.searching.ready:
+        return problem(503, "no worker answers")
     found = Ready(release=served.release_id, problem=service.follower.problem)
     return Response(found.model_dump_json(), media_type="application/json")
 

@@ -77,6 +77,10 @@ class _Worker:
     def is_idle(self) -> bool:
         return self.task is None
 
+    @property
+    def is_opening(self) -> bool:
+        return self.task is not None and isinstance(self.task.job, jobs.OpenRelease)
+
 
 class Pool:
     """Workers of one kind of job. It belongs to the event loop that `start` is called in."""
@@ -99,9 +103,9 @@ class Pool:
         return len(self._waiting)
 
     @property
-    def alive(self) -> int:
-        """How many workers run."""
-        return len(self._workers)
+    def ready(self) -> int:
+        """How many workers answer: all but those that are opening a release."""
+        return sum(not worker.is_opening for worker in self._workers)
 
     @property
     def wait_ms(self) -> float:
@@ -110,7 +114,7 @@ class Pool:
         if idle > len(self._waiting):
             return 0.0
         ahead = len(self._waiting) + 1
-        return ahead * self._mean_ms / max(1, len(self._workers))
+        return ahead * self._mean_ms / max(1, self.ready)
 
     def without(self) -> frozenset[Effort]:
         """What a search is to go without now."""
@@ -127,15 +131,15 @@ class Pool:
     async def open(self, run_id: str) -> list[jobs.Reply]:
         """Have all workers open a release, one after the other: the others answer meanwhile."""
         self._releases.append(run_id)
-        replies = []
-        for worker in list(self._workers):
-            replies.append(await self._tell(worker, jobs.OpenRelease(run_id)))
-        if any(isinstance(reply, jobs.Refused) for reply in replies):
-            await self.close_release(run_id)
-        return replies
+        return [await self._tell(one, jobs.OpenRelease(run_id)) for one in list(self._workers)]
 
     async def close_release(self, run_id: str) -> None:
-        """Have all workers forget a release, each when it is done with what it works on."""
+        """Have all workers forget a release, each when it is done with what it works on.
+
+        Nothing is done where they have not opened it.
+        """
+        if run_id not in self._releases:
+            return
         self._releases.remove(run_id)
         for worker in list(self._workers):
             await self._tell(worker, jobs.CloseRelease(run_id))
@@ -197,7 +201,7 @@ class Pool:
             loop.run_in_executor(None, self._write, worker, task)
         else:
             self._write(worker, task)
-        if not isinstance(task.job, jobs.OpenRelease):
+        if not worker.is_opening:
             worker.timer = loop.call_later(_HANGS_SECONDS, self._kill, worker)
 
     def _write(self, worker: _Worker, task: _Task) -> None:

@@ -1,6 +1,7 @@
 """What the service does with a request: one release, the cache, workers, and the log."""
 
 import asyncio
+import datetime as dt
 import hashlib
 import logging
 import time
@@ -112,7 +113,7 @@ class Service:
         took = {"waiting": total - searching, "searching": searching, "total": total}
         query_id = str(uuid.uuid4())
         self.metrics.searched(total / 1000, kept.degraded, cached=cached, answered=kept.answered)
-        self._note(message, client, query_id, kept)
+        self._note(message, query_id, kept)
         rounded = {name: round(max(ms, 0.0), 2) for name, ms in took.items()}
         return Found(kept.body, query_id, kept.degraded, rounded)
 
@@ -183,13 +184,12 @@ class Service:
         degraded = tuple(sorted(without))
         return _Kept(reply.body, reply.took_ms, reply.answered, degraded)
 
-    def _note(self, message: SearchMessage, client: Client, query_id: str, kept: _Kept) -> None:
+    def _note(self, message: SearchMessage, query_id: str, kept: _Kept) -> None:
         if self.log is None:
             return
         line = {
             "query_id": query_id,
-            "timestamp": time.time(),
-            "client": client.name if client.filter or client.rate else None,
+            "timestamp": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
             "user_query": message.q if self.settings.log.queries else None,
             "query_attributes": message.model_dump(exclude_defaults=True, exclude={"q", "like"}),
             "answered": kept.answered,

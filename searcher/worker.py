@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -207,9 +208,10 @@ def work(
     while True:
         try:
             run_id, job = connection.recv()
+            connection.send(worker.do(run_id, job))
         except (EOFError, OSError):
+            # The service has ended.
             return
-        connection.send(worker.do(run_id, job))
 
 
 def starting(
@@ -227,7 +229,11 @@ def starting(
 
 
 def make_arrays(uri: str, settings: SearcherSettings, run_id: str) -> None:
-    """Make what workers map of a release, in a process of its own: that may take minutes."""
+    """Make what workers map of a release, in a process of its own: that may take minutes.
+
+    Why a release cannot be opened is told by the workers, who try it afterwards.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    store = Store.open(uri, settings.storage)
-    Searcher(ReleaseSnapshot.of(store, find_run(store, run_id)), QueryEncoders())
+    with suppress(ReelshelfError):
+        store = Store.open(uri, settings.storage)
+        Searcher(ReleaseSnapshot.of(store, find_run(store, run_id)), QueryEncoders())

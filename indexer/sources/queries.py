@@ -4,7 +4,8 @@ Files are JSON lines, CSV or Parquet. Their rows come from strangers and are che
 those of a catalog are.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,8 @@ from reelshelf.schemas.catalog import RejectedRow
 from reelshelf.schemas.errors import InputError
 
 _LONGEST = 1000
+# Actions of User Behavior Insights that say that a result was looked at.
+_CLICKS = ("click", "click_through")
 
 
 def _number_or_one(value: object) -> object:
@@ -28,9 +31,17 @@ def _number_or_one(value: object) -> object:
 class _LoggedRow(GivenRow):
     from_many_writers = True
 
-    text: Text = None
+    text: Annotated[Text, Field(validation_alias=AliasChoices("text", "user_query"))] = None
     count: Annotated[int, BeforeValidator(_number_or_one), Field(ge=0, lt=2**53)] = 1
     clicks: Count = None
+    query_id: Text = None
+
+
+class _EventRow(GivenRow):
+    from_many_writers = True
+
+    query_id: Text = None
+    action_name: Text = None
 
 
 class _JudgedRow(GivenRow):
@@ -101,23 +112,54 @@ def read_typed(path: Path, *, most: int) -> list[str]:
 def read_log(path: Path) -> QueryLog:
     """A query log: `text`, `count` (1 where it is left out) and `clicks`.
 
-    Texts that differ in case or spaces only are one. Raises InputError where the file cannot be
-    read or holds no search.
+    A folder is what `reelshelf serve` keeps: queries and events by day, whose clicks are counted by
+    `query_id`. Texts that differ in case or spaces only are one. Raises InputError where the file
+    cannot be read or holds no search.
     """
-    found: dict[str, LoggedQuery] = {}
+    if path.is_dir():
+        return _log_of(path, _of_service(path), [])
     rejected: list[RejectedRow] = []
+    return _log_of(path, _given_rows(path, rejected), rejected)
+
+
+def _given_rows(path: Path, rejected: list[RejectedRow]) -> Iterator[_LoggedRow]:
+    """The rows of a file that are searches; the others are added to `rejected`."""
     for line, row in GivenList(path, path.name, _LoggedRow):
         if isinstance(row, RejectedRow):
             rejected.append(row)
         elif not row.text:
             rejected.append(RejectedRow(path.name, line, None, "text: is missing"))
         else:
-            text = " ".join(row.text.split())[:_LONGEST]
-            known = found.get(text.casefold(), LoggedQuery(text, 0, None))
-            clicks = None if row.clicks is None else (known.clicks or 0) + row.clicks
-            found[text.casefold()] = LoggedQuery(
-                known.text, known.count + row.count, known.clicks if clicks is None else clicks
-            )
+            yield row
+
+
+def _of_service(folder: Path) -> Iterator[_LoggedRow]:
+    """The searches that a service has kept with their texts, and the clicks that followed each."""
+    files = sorted(folder.glob("queries-*.jsonl"))
+    if not files:
+        raise InputError(f"{folder}: holds no queries-DATE.jsonl, as `reelshelf serve` keeps them")
+    clicks = Counter(
+        row.query_id
+        for path in sorted(folder.glob("events-*.jsonl"))
+        for _, row in GivenList(path, path.name, _EventRow)
+        if isinstance(row, _EventRow) and row.action_name in _CLICKS
+    )
+    for path in files:
+        for _, row in GivenList(path, path.name, _LoggedRow):
+            if isinstance(row, _LoggedRow) and row.text:
+                yield row.model_copy(update={"clicks": clicks[row.query_id]})
+
+
+def _log_of(path: Path, rows: Iterable[_LoggedRow], rejected: Sequence[RejectedRow]) -> QueryLog:
+    """Searches added up; `rejected` is complete once all rows are read."""
+    found: dict[str, LoggedQuery] = {}
+    for row in rows:
+        text = " ".join((row.text or "").split())[:_LONGEST]
+        known = found.get(text.casefold(), LoggedQuery(text, 0, None))
+        clicks = None if row.clicks is None else (known.clicks or 0) + row.clicks
+        found[text.casefold()] = LoggedQuery(
+            known.text, known.count + row.count, known.clicks if clicks is None else clicks
+        )
     if not any(query.count for query in found.values()):
         why = f": {rejected[0].reason}" if rejected else ""
         raise InputError(f"{path}: holds no search{why}")

@@ -50,6 +50,7 @@ _EXTRAS: Mapping[str, tuple[str, ...]] = {
     "search": ("torch", "torchvision", "open_clip", "tokenizers", "safetensors", "PIL"),
     "index": ("av", "cv2", "faster_whisper", "jellyfish", "prometheus_client", "scipy"),
     "ray": ("ray",),
+    "serve": ("cachetools", "fastapi", "limits", "multipart", "starlette", "uvicorn"),
     "report": ("altair", "jinja2", "markupsafe", "vl_convert"),
     "cpu": ("faiss", "onnxruntime", "rapidocr"),
     "offline": ("onnx",),

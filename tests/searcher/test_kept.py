@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reelshelf.indexer.sources.overrides import read_overrides_file
+from reelshelf.indexer.sources.queries import read_log
+from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.overrides import Verdict
 from reelshelf.searcher.decisions import Decision, Decisions
 from reelshelf.searcher.events import Event, Remembered
@@ -60,6 +62,23 @@ def test_queries_that_have_an_answer_and_are_frequent_are_suggested(tmp_path: Pa
             log.add_query({"user_query": text, "answered": answered})
     log.add_query({"user_query": None, "answered": True})
     assert frequent_queries(tmp_path / "events") == ["red shoes"]
+
+
+def test_what_is_kept_is_a_query_log_with_the_clicks_that_followed(tmp_path: Path) -> None:
+    log = QueryLog(tmp_path)
+    for query_id, text in (("1", "Red shoes"), ("2", "red  shoes"), ("3", "lamp"), ("4", None)):
+        log.add_query({"query_id": query_id, "user_query": text, "answered": True})
+    events = [event(query_id="2", action_name=name) for name in ("click", "watch", "click_through")]
+    log.add_events([one.model_dump(mode="json") for one in events])
+    found = read_log(tmp_path)
+    assert [(one.text, one.count, one.clicks) for one in found.queries] == [
+        ("Red shoes", 2, 2),
+        ("lamp", 1, 0),
+    ]
+    assert not found.rejected
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"queries-DATE\.jsonl"):
+        read_log(tmp_path / "empty")
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
