@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,8 +91,8 @@ def test_answers_are_those_of_the_searcher_in_this_process(
     lines = (EXAMPLE_SHOP / "queries.jsonl").read_text().splitlines()
     texts = [row["text"] for line in lines if (row := json.loads(line)).get("text")]
     assert len(texts) > 10
-    for text in texts:
-        for rows in ("videos", "products", "mixed"):
+    for number, text in enumerate(texts):
+        for rows in ("mixed", *(("videos", "products") if number < 8 else ())):
             own = searcher.search(SearchRequest(text, rows=rows, page_size=20))  # type: ignore[arg-type]
             told = search(service, q=text, rows=rows, page_size=20)
             expected = [
@@ -308,6 +309,9 @@ def test_releases_are_followed_without_an_error_and_never_mixed(
             wanted = str(ReleaseSnapshot.open(str(store)).release.release_id)
             assert wanted != first
             served.wait_for("/readyz", wanted, "release")
+            until = len(answers) + 3
+            while len(answers) < until and not failures:
+                time.sleep(0.01)
         finally:
             stop.set()
             asking.join()
@@ -333,9 +337,8 @@ def test_where_the_store_is_gone_the_open_release_is_served(
         assert search(served, q="red apple").answered
         (store / "head.lance").rename(tmp_path / "away")
         while served.client.get("/readyz").json()["problem"] is None:
-            pass
+            time.sleep(0.05)
         assert search(served, q="green apple").answered
         assert "reelshelf_behind 1.0" in served.client.get("/metrics").text
         (tmp_path / "away").rename(store / "head.lance")
-        while served.client.get("/readyz").json()["problem"] is not None:
-            pass
+        served.wait_for("/readyz", None, "problem")

@@ -34,12 +34,12 @@ class Served:
         found = [one for one in own if "spawn_main" in " ".join(one.cmdline())]
         return sorted(found, key=psutil.Process.create_time)
 
-    def wait_for(self, address: str, wanted: str, key: str) -> None:
+    def wait_for(self, address: str, wanted: str | None, key: str) -> None:
         """Wait until a field of an answer is so."""
         until = time.monotonic() + _STARTS_SECONDS
         while time.monotonic() < until:
             response = self.client.get(address)
-            if response.status_code == 200 and response.json().get(key) == wanted:
+            if response.status_code == 200 and response.json()[key] == wanted:
                 return
             time.sleep(0.05)
         raise AssertionError(f"{address}: {key} never became {wanted!r}")
