@@ -8,23 +8,22 @@ nothing else: another is started in its place.
 
 import asyncio
 import logging
-import multiprocessing
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
 from reelshelf.indexer.search import Effort
 from reelshelf.searcher import jobs
+from reelshelf.searcher.framing import framed, read_message
 from reelshelf.searcher.settings import ServerSettings
 
 _LOG = logging.getLogger(__name__)
-_SPAWN = multiprocessing.get_context("spawn")
-# Starts a process that reads (run id, job) from a connection and writes a reply to each.
-Start: TypeAlias = Callable[[Connection], BaseProcess]
+# Starts a process that reads (run id, job) from its end of a pair and writes a reply to each.
+Start: TypeAlias = Callable[[socket.socket], BaseProcess]
 # The share of the newest job in the mean time of a job.
 _NEWEST = 0.1
 _FIRST_MS = 20.0
@@ -34,8 +33,8 @@ _WITHOUT_IMAGE, _WITHOUT_VECTORS = 0.3, 0.6
 _HANGS_SECONDS = 30.0
 # A worker that dies while it starts is started again after so long.
 _RESTART_SECONDS = 1.0
-# Messages above this may fill a pipe, and wait for the other end to read.
-_LARGE = 32_768
+# What is read of a reply at once.
+_BUFFER = 2**20
 
 
 class Busy(Exception):
@@ -63,10 +62,11 @@ class _Task:
 class _Worker:
     """One process, and the task that it works on."""
 
-    def __init__(self, start: Start) -> None:
-        self.connection, far = _SPAWN.Pipe()
-        self.process = start(far)
-        far.close()
+    def __init__(
+        self, process: BaseProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.process, self.reader, self.writer = process, reader, writer
+        self.listening: asyncio.Task[None] | None = None
         self.task: _Task | None = None
         self.sent = 0.0
         self.timer: asyncio.TimerHandle | None = None
@@ -86,7 +86,7 @@ class Pool:
     """Workers of one kind of job. It belongs to the event loop that `start` is called in."""
 
     def __init__(self, start: Start, count: int, server: ServerSettings) -> None:
-        """`start` starts a process that replies to jobs on a connection; `count` of them run."""
+        """`start` starts a process that replies to jobs; `count` of them run."""
         self._start, self._count, self._server = start, count, server
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()
@@ -123,10 +123,10 @@ class Pool:
             return frozenset({"image", "vectors"})
         return frozenset({"image"}) if share >= _WITHOUT_IMAGE else frozenset()
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Start the workers."""
         for _ in range(self._count):
-            self._start_one()
+            await self._start_one()
 
     async def open(self, run_id: str) -> list[jobs.Reply]:
         """Have all workers open a release, one after the other: the others answer meanwhile."""
@@ -157,10 +157,8 @@ class Pool:
         for task in self._waiting:
             task.reply.cancel()
         self._waiting.clear()
-        loop = asyncio.get_running_loop()
         for worker in self._workers:
-            loop.remove_reader(worker.connection.fileno())
-            worker.connection.close()
+            worker.writer.close()
         for worker in self._workers:
             await asyncio.to_thread(worker.process.join, 5)
             worker.process.kill()
@@ -195,40 +193,37 @@ class Pool:
 
     def _send(self, worker: _Worker, task: _Task) -> None:
         worker.task, worker.sent = task, time.perf_counter()
-        loop = asyncio.get_running_loop()
-        picture = getattr(task.job, "picture", None)
-        if picture is not None and len(picture) > _LARGE:
-            loop.run_in_executor(None, self._write, worker, task)
-        else:
-            self._write(worker, task)
+        # What a worker that hangs does not read is kept here, and waits for nobody.
+        worker.writer.write(framed((task.run_id, task.job)))
         if not worker.is_opening:
+            loop = asyncio.get_running_loop()
             worker.timer = loop.call_later(_HANGS_SECONDS, self._kill, worker)
-
-    def _write(self, worker: _Worker, task: _Task) -> None:
-        try:
-            worker.connection.send((task.run_id, task.job))
-        except OSError:
-            # It has died: reading from it will say so.
-            _LOG.debug("a worker is gone before its job could be sent")
 
     def _kill(self, worker: _Worker) -> None:
         _LOG.error("worker %d does not answer: it is killed", worker.process.pid)
         worker.process.kill()
 
-    def _start_one(self) -> _Worker:
-        worker = _Worker(self._start)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(worker.connection.fileno(), self._receive, worker)
+    async def _start_one(self) -> _Worker:
+        own, far = socket.socketpair()
+        process = self._start(far)
+        far.close()
+        worker = _Worker(process, *await asyncio.open_connection(sock=own, limit=_BUFFER))
         self._workers.append(worker)
+        worker.listening = asyncio.create_task(self._listen(worker))
         return worker
 
-    def _receive(self, worker: _Worker) -> None:
-        """A worker has replied, or is gone."""
-        try:
-            reply: jobs.Reply = worker.connection.recv()
-        except (EOFError, OSError):
-            self._bury(worker)
-            return
+    async def _listen(self, worker: _Worker) -> None:
+        """Take the replies of a worker until it ends."""
+        while True:
+            try:
+                reply: jobs.Reply = await read_message(worker.reader)
+            except (asyncio.IncompleteReadError, OSError):
+                self._bury(worker)
+                return
+            self._receive(worker, reply)
+
+    def _receive(self, worker: _Worker, reply: jobs.Reply) -> None:
+        """A worker has replied."""
         task, worker.task = worker.task, None
         if worker.timer is not None:
             worker.timer.cancel()
@@ -241,9 +236,10 @@ class Pool:
         self._hand_out()
 
     def _bury(self, worker: _Worker) -> None:
-        asyncio.get_running_loop().remove_reader(worker.connection.fileno())
-        self._workers.remove(worker)
-        worker.connection.close()
+        """A worker is gone."""
+        if worker in self._workers:
+            self._workers.remove(worker)
+        worker.writer.close()
         if worker.timer is not None:
             worker.timer.cancel()
         for lost in (worker.task, *worker.own):
@@ -260,7 +256,7 @@ class Pool:
     async def _replace(self) -> None:
         """Start a worker, and have it open what the others have open."""
         await asyncio.sleep(_RESTART_SECONDS if self.deaths > self._count else 0)
-        worker = self._start_one()
+        worker = await self._start_one()
         # These come before all that waits: no job reaches it before it has the releases.
         opening = [self._tell(worker, jobs.OpenRelease(run_id)) for run_id in self._releases]
         await asyncio.gather(*opening)

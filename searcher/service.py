@@ -89,8 +89,8 @@ class Service:
 
     async def start(self) -> None:
         """Start the workers, and open the release that is served before anything is answered."""
-        self.searching.start()
-        self.looking_up.start()
+        await self.searching.start()
+        await self.looking_up.start()
         await self.follower.follow()
         self._following = asyncio.create_task(self.follower.run(self._cache.clear))
 

@@ -8,13 +8,13 @@ import io
 import logging
 import multiprocessing
 import signal
+import socket
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from pydantic import BaseModel
@@ -37,6 +37,7 @@ from reelshelf.schemas.rules import NO_RULES, Rules, read_rules
 from reelshelf.searcher import jobs
 from reelshelf.searcher.details import Details
 from reelshelf.searcher.doubtful import DoubtfulLinks
+from reelshelf.searcher.framing import Channel
 from reelshelf.searcher.messages import (
     SuggestionMessage,
     SuggestionsMessage,
@@ -193,7 +194,7 @@ def _nothing(kind: str, name: str) -> jobs.Refused:
 
 
 def work(
-    connection: Connection,
+    own: socket.socket,
     uri: str,
     settings: SearcherSettings,
     searches: bool,
@@ -204,11 +205,11 @@ def work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logs.configure(form=log_format)
     sys.setswitchinterval(_TURN_SECONDS)
-    worker = Worker(uri, settings, searches=searches)
+    worker, channel = Worker(uri, settings, searches=searches), Channel(own)
     while True:
         try:
-            run_id, job = connection.recv()
-            connection.send(worker.do(run_id, job))
+            run_id, job = channel.receive()
+            channel.send(worker.do(run_id, job))
         except (EOFError, OSError):
             # The service has ended.
             return
@@ -216,11 +217,11 @@ def work(
 
 def starting(
     uri: str, settings: SearcherSettings, *, searches: bool, log_format: logs.Format
-) -> Callable[[Connection], BaseProcess]:
-    """What starts a worker of a store, given its end of a connection."""
+) -> Callable[[socket.socket], BaseProcess]:
+    """What starts a worker of a store, given its end of a pair of sockets."""
 
-    def start(connection: Connection) -> BaseProcess:
-        arguments = (connection, uri, settings, searches, log_format)
+    def start(own: socket.socket) -> BaseProcess:
+        arguments = (own, uri, settings, searches, log_format)
         process = _SPAWN.Process(target=work, args=arguments, daemon=True)
         process.start()
         return process

@@ -4,15 +4,17 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 import pytest
+import uvloop
 
 from reelshelf.searcher import jobs
+from reelshelf.searcher.framing import Channel
 from reelshelf.searcher.pool import Busy, Pool, WorkerDied
 from reelshelf.searcher.settings import ServerSettings
 
@@ -20,12 +22,12 @@ pytestmark = pytest.mark.integration
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-def reply_to(connection: Connection) -> None:
+def reply_to(own: socket.socket) -> None:
     """A worker that does what the text of a job says: "sleep 0.1", "die", or its own process id."""
-    opened: set[str] = set()
+    channel, opened = Channel(own), set[str]()
     while True:
         try:
-            run_id, job = connection.recv()
+            run_id, job = channel.receive()
         except (EOFError, OSError):
             return
         reply: jobs.Reply = None
@@ -39,16 +41,19 @@ def reply_to(connection: Connection) -> None:
                 words = job.text.split()
                 if words[0] == "die":
                     os.kill(os.getpid(), signal.SIGKILL)
+                if words[0] == "large":
+                    channel.send(jobs.Done(b"x" * int(words[1]), 1.0))
+                    continue
                 if words[0] == "sleep":
                     time.sleep(float(words[1]))
                 is_open = b"open" if run_id in opened else b"closed"
                 reply = jobs.Done(is_open + b" %d" % os.getpid(), 1.0)
         with suppress(OSError):
-            connection.send(reply)
+            channel.send(reply)
 
 
-def start(connection: Connection) -> BaseProcess:
-    process = _SPAWN.Process(target=reply_to, args=(connection,), daemon=True)
+def start(own: socket.socket) -> BaseProcess:
+    process = _SPAWN.Process(target=reply_to, args=(own,), daemon=True)
     process.start()
     return process
 
@@ -60,14 +65,15 @@ def run(
 
     async def acted() -> None:
         pool = Pool(start, count, server or ServerSettings(deadline_ms=60_000))
-        pool.start()
+        await pool.start()
         try:
             await pool.open("r1")
             await act(pool)
         finally:
             await pool.stop()
 
-    asyncio.run(acted())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(acted())
 
 
 async def said(pool: Pool, text: str, run_id: str = "r1") -> str:
@@ -140,6 +146,15 @@ def test_a_job_that_takes_too_long_is_given_up_and_the_next_one_is_done() -> Non
         assert (await pool.open("r2"))[0] == jobs.Opened("r2", "release of r2")
 
     run(act, count=1, server=ServerSettings(deadline_ms=100))
+
+
+def test_a_reply_may_be_larger_than_what_a_socket_holds() -> None:
+    async def act(pool: Pool) -> None:
+        for size in (10, 300_000, 5_000_000):
+            assert len(await said(pool, f"large {size}")) == size
+        assert pool.deaths == 0
+
+    run(act)
 
 
 def test_a_release_is_opened_before_what_waits_and_closed_after_what_is_done() -> None:
