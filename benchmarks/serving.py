@@ -133,7 +133,8 @@ def _search(text: str) -> str:
 
 def _workers(server: psutil.Process) -> list[psutil.Process]:
     """The processes that search, the largest: another one looks things up."""
-    own = [one for one in server.children() if "spawn_main" in " ".join(one.cmdline())]
+    own = [one for one in server.children() if one.status() != psutil.STATUS_ZOMBIE]
+    own = [one for one in own if "spawn_main" in " ".join(one.cmdline())]
     return sorted(own, key=lambda one: -one.memory_info().rss)[:2]
 
 

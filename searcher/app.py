@@ -1,6 +1,7 @@
 """The service as an ASGI application, and its server."""
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -23,6 +24,7 @@ _LOG = logging.getLogger(__name__)
 _FORM_BYTES = 65_536
 # A search that is under way when the service is told to stop has so long to end.
 _GRACE_SECONDS = 10
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "text") -> FastAPI:
@@ -65,6 +67,10 @@ def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "
 
 def serve(uri: str, settings: SearcherSettings, log_format: logs.Format = "text") -> None:
     """Serve until the process is told to stop."""
+    # Workers inherit these, which count before NumPy is loaded. A search has one core: with several
+    # at once, threads that wait for each other take longer than one does.
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
     uvicorn.run(
         create_app(uri, settings, log_format),
         host=settings.server.host,

@@ -248,13 +248,16 @@ class Pool:
         if self._closing:
             return
         self.deaths += 1
-        _LOG.error("a worker ended (exit code %s): another is started", worker.process.exitcode)
-        task = asyncio.get_running_loop().create_task(self._replace())
+        task = asyncio.get_running_loop().create_task(self._replace(worker))
         self._restarts.add(task)
         task.add_done_callback(self._restarts.discard)
 
-    async def _replace(self) -> None:
-        """Start a worker, and have it open what the others have open."""
+    async def _replace(self, gone: _Worker) -> None:
+        """Start a worker in the place of one, and have it open what the others have open."""
+        await asyncio.to_thread(gone.process.join, _RESTART_SECONDS)
+        gone.process.kill()
+        code = gone.process.exitcode
+        _LOG.error("a worker ended (exit code %s): another is started", code)
         await asyncio.sleep(_RESTART_SECONDS if self.deaths > self._count else 0)
         worker = await self._start_one()
         # These come before all that waits: no job reaches it before it has the releases.

@@ -7,6 +7,7 @@ arrays of a release are mapped, so the workers of a machine share their memory.
 import io
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import sys
@@ -55,6 +56,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "MPO")
 _WARM = SearchRequest("red shoes", rows="mixed")
 # Threads take turns this often, so that none waits long for another.
 _TURN_SECONDS = 0.001
+_NICE = 10
 
 
 @dataclass(slots=True)
@@ -155,9 +157,12 @@ class Worker:
         encoders = self._encoders_for(snapshot)
         searcher = Searcher(snapshot, encoders, rules=self._rules)
         details = Details(snapshot, self._settings.media)
-        self._open[run_id] = OpenedRelease(snapshot, searcher, details)
+        opened = OpenedRelease(snapshot, searcher, details)
         if self._searches:
             searcher.search(_WARM)
+        else:
+            self._suggest(opened, jobs.Suggest("", 1))
+        self._open[run_id] = opened
         remarks = tuple(f"{remark.rule}: {remark.told}" for remark in searcher.unknown)
         return jobs.Opened(run_id, searcher.release.release_id, remarks)
 
@@ -203,6 +208,8 @@ def work(
     """What a worker process does: reply to jobs until the other end closes."""
     # Ctrl-C goes to the whole group; the service ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever takes and refuses requests comes before those that search.
+    os.nice(_NICE)
     logs.configure(form=log_format)
     sys.setswitchinterval(_TURN_SECONDS)
     worker, channel = Worker(uri, settings, searches=searches), Channel(own)

@@ -16,7 +16,7 @@ from reelshelf.indexer.search.columns import ProductColumns
 from reelshelf.indexer.search.videos import Places, SearchedVideos, places_in
 from reelshelf.indexer.store.link_file import LinkRows
 from reelshelf.indexer.text import Rows, Texts
-from reelshelf.schemas.links import ProductLink, VariantState
+from reelshelf.schemas.links import Evidence, ProductLink, VariantState
 from reelshelf.schemas.media import Vectors
 
 # What a record is made of; the other columns need not be held in memory.
@@ -56,6 +56,12 @@ class SearchedLinks:
     sold: Rows
     sold_products: Places
     records: Sequence[ProductLink]
+
+    def evidence(self, link: int) -> tuple[Evidence, ...]:
+        """The evidence of one link."""
+        if isinstance(self.records, LinkRows):
+            return self.records.evidence(link)
+        return self.records[link].evidence
 
     @classmethod
     def of_rows(

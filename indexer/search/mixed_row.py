@@ -6,11 +6,12 @@ fitted on judged queries. Rules may keep places for a kind.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelshelf.indexer.search.curation import Pinned
-from reelshelf.indexer.search.ranking import Clustered
+from reelshelf.indexer.search.ranking import Clustered, Spread
 from reelshelf.schemas.rules import ResultKind
 
 # What a result loses for each earlier one that shows the same product: its video, or the product.
@@ -64,26 +65,29 @@ def mixed(
     At a place of `slots` the likeliest of that kind is taken, if there is one left. `pins` are
     shown at their places, whatever their kind.
     """
-    waiting = sorted(pins, key=lambda pin: pin[0])
+    waiting = deque(sorted(pins, key=lambda pin: pin[0]))
     pinned = {(one.is_product, one.place) for _, one in waiting}
-    remaining = [one for one in items if (one.is_product, one.place) not in pinned]
     shown: dict[int | None, int] = {}
-    at = 0
-
-    def worth(one: MixedItem) -> float:
-        again = 0 if one.group is None else shown.get(one.group, 0)
-        return one.probability - _REPEATED * again
-
-    while remaining or waiting:
-        if waiting and (waiting[0][0] <= at or not remaining):
-            chosen = waiting.pop(0)[1]
-        else:
-            kind = slots.get(at)
-            chosen = max([one for one in remaining if one.kind == kind] or remaining, key=worth)
-            remaining.remove(chosen)
-        shown[chosen.group] = shown.get(chosen.group, 0) + 1
-        at += 1
-        yield chosen
+    free = [one for one in items if (one.is_product, one.place) not in pinned]
+    kinds = dict.fromkeys(one.kind for one in free)
+    spreads = {
+        kind: Spread(
+            ((one.probability, one.group, one) for one in free if one.kind == kind),
+            _REPEATED,
+            shown,
+        )
+        for kind in kinds
+    }
+    for at in range(len(free) + len(waiting)):
+        left = [kind for kind, spread in spreads.items() if len(spread)]
+        if waiting and (waiting[0][0] <= at or not left):
+            chosen = waiting.popleft()[1]
+            shown[chosen.group] = shown.get(chosen.group, 0) + 1
+            yield chosen
+            continue
+        kind = slots.get(at)
+        best = kind if kind in left else max(left, key=lambda one: spreads[one].worth())
+        yield spreads[best].take()
 
 
 def pins_of(

@@ -1,7 +1,10 @@
 """From scored videos to a list of results: one for each cluster, products spread."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heapreplace
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +13,7 @@ from reelshelf.indexer.search.columns import UNKNOWN_DATE
 from reelshelf.schemas.media import Vectors
 
 _DAY_MS = 86_400_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +66,69 @@ def one_of_each(ranked: Sequence[Ranked]) -> list[Clustered]:
     return [Clustered(item, tuple(copies[cluster])) for cluster, item in best.items()]
 
 
+class Spread(Generic[T]):
+    """Results of which the best is taken again and again, with products spread.
+
+    What shows a product loses `penalty` for each result that showed it before, as in maximal
+    marginal relevance (Carbonell and Goldstein, 1998). `shown` counts those; several of these may
+    share it. What a result is worth only falls: if the first of the heap is worth what it was, no
+    other is worth more (lazy greedy: Minoux, "Accelerated greedy algorithms", 1978). Of equals the
+    first is taken.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[tuple[float, int | None, T]],
+        penalty: float,
+        shown: dict[int | None, int],
+    ) -> None:
+        """`items` are scores, the numbers of the products that are shown, and results."""
+        self._penalty, self._shown = penalty, shown
+        self._heap = [
+            (-score, number, score, product, item)
+            for number, (score, product, item) in enumerate(items)
+        ]
+        heapify(self._heap)
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def worth(self) -> float:
+        """What the best of what is left is worth; minus infinity where nothing is."""
+        while self._heap:
+            known, number, score, product, item = self._heap[0]
+            again = 0 if product is None else self._shown.get(product, 0)
+            worth = score - again * self._penalty
+            if worth == -known:
+                return worth
+            heapreplace(self._heap, (-worth, number, score, product, item))
+        return -math.inf
+
+    def take(self) -> T:
+        """The best of what is left, which counts as shown. Raises IndexError where nothing is."""
+        self.worth()
+        _, _, _, product, item = heappop(self._heap)
+        self._shown[product] = self._shown.get(product, 0) + 1
+        return item
+
+
 def diversify(
     results: Sequence[Clustered], penalty: float, each_of: frozenset[int] = frozenset()
 ) -> Iterator[Clustered]:
     """Results, best first and products spread, as many as are asked for.
 
-    First comes the best result of each product in `each_of`. The others are taken greedily; each
-    one that sells what an earlier one sold loses a little, as in maximal marginal relevance
-    (Carbonell and Goldstein, 1998).
+    First comes the best result of each product in `each_of`.
     """
-    remaining = list(results)
     shown: dict[int | None, int] = {}
-    while remaining:
-        due = each_of - shown.keys()
-        ahead = [r for r in remaining if r.best.product in due] if due else []
-        chosen = max(
-            ahead or remaining, key=lambda r: r.best.score - _repeats(r.best, shown) * penalty
-        )
-        remaining.remove(chosen)
-        product = chosen.best.product
-        shown[product] = shown.get(product, 0) + 1
-        yield chosen
-
-
-def _repeats(item: Ranked, shown: Mapping[int | None, int]) -> int:
-    return 0 if item.product is None else shown.get(item.product, 0)
+    first: set[int] = set()
+    if each_of:
+        for place in sorted(range(len(results)), key=lambda place: -results[place].best.score):
+            product = results[place].best.product
+            if product in each_of and product not in shown:
+                shown[product] = 1
+                first.add(place)
+                yield results[place]
+    left = (one for place, one in enumerate(results) if place not in first)
+    spread = Spread(((one.best.score, one.best.product, one) for one in left), penalty, shown)
+    while len(spread):
+        yield spread.take()

@@ -41,7 +41,7 @@ class VideoResults:
             end_ms=best.end_ms,
             products=self._sold_by(one.video, applied),
             retrievers=one.parts,
-            evidence=self.links.records[one.link].evidence[:_FEW] if one.link >= 0 else (),
+            evidence=self.links.evidence(one.link)[:_FEW] if one.link >= 0 else (),
             text=best.text,
             moments=one.moments,
             kind=self.kind(one.video),

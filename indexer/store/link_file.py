@@ -9,10 +9,10 @@ from typing import overload
 
 import pyarrow as pa
 
-from reelshelf.indexer.store.rows import links_from
+from reelshelf.indexer.store.rows import evidence_from, links_from
 from reelshelf.indexer.store.snapshot import PinnedTables
 from reelshelf.indexer.store.tables import read_columns
-from reelshelf.schemas.links import ProductLink
+from reelshelf.schemas.links import Evidence, ProductLink
 
 
 class LinkRows(Sequence[ProductLink]):
@@ -32,6 +32,10 @@ class LinkRows(Sequence[ProductLink]):
     def table(self) -> pa.Table:
         """The rows as they are stored."""
         return self._table
+
+    def evidence(self, place: int) -> tuple[Evidence, ...]:
+        """That of one link, without the rest of its row."""
+        return evidence_from(self._table["evidence"][place].as_py())
 
     def __len__(self) -> int:
         return int(self._table.num_rows)

@@ -651,7 +651,7 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
             score=row["score"],
             scores=tuple(modality_scores(row["scores"], row.get("post_text_score")).items()),
             spans=tuple(Span(**span) for span in row["spans"]),
-            evidence=tuple(_evidence(piece) for piece in row["evidence"]),
+            evidence=evidence_from(row["evidence"]),
             group_id=row.get("group_id"),
             variant=VariantState(row["variant"]) if row.get("variant") else None,
             override=_override(row["video_key"], row.get("override")),
@@ -659,6 +659,11 @@ def links_from(rows: pa.Table) -> list[ProductLink]:
         )
         for row in rows.to_pylist()
     ]
+
+
+def evidence_from(cells: Iterable[Cells]) -> tuple[Evidence, ...]:
+    """The evidence of a link, from its cell."""
+    return tuple(map(_evidence, cells))
 
 
 def _override_cells(override: Override | None) -> Cells | None:

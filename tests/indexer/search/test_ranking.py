@@ -41,6 +41,47 @@ def test_results_spread_over_skus_where_scores_are_about_equal() -> None:
     assert keys(mix(far)) == ["a", "b", "c"]
 
 
+def greedy(
+    results: Sequence[Clustered], penalty: float, each_of: frozenset[int]
+) -> list[Clustered]:
+    """The same as it is defined: of all that is left the best, looked at anew each time."""
+    remaining, shown, found = list(results), dict[int | None, int](), list[Clustered]()
+    while remaining:
+        due = each_of - shown.keys()
+        ahead = [one for one in remaining if one.best.product in due]
+
+        def worth(one: Clustered) -> float:
+            product = one.best.product
+            return one.best.score - penalty * (0 if product is None else shown.get(product, 0))
+
+        chosen = max(ahead or remaining, key=worth)
+        remaining.remove(chosen)
+        shown[chosen.best.product] = shown.get(chosen.best.product, 0) + 1
+        found.append(chosen)
+    return found
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.integers(0, 3)),
+            st.one_of(st.floats(0, 1), st.sampled_from([0.5, 0.6, 0.7])),
+        ),
+        max_size=20,
+    ),
+    st.sampled_from([0.0, 0.05, 0.1, 0.7]),
+    st.frozensets(st.integers(0, 4)),
+)
+def test_the_order_is_that_of_taking_the_best_again_and_again(
+    items: list[tuple[int | None, float]], penalty: float, each_of: frozenset[int]
+) -> None:
+    results = [
+        Clustered(Ranked(number, number, score, product), ())
+        for number, (product, score) in enumerate(items)
+    ]
+    assert list(diversify(results, penalty, each_of)) == greedy(results, penalty, each_of)
+
+
 @given(st.lists(st.tuples(st.sampled_from("uvwxyz"), st.floats(0, 1)), max_size=30))
 def test_every_cluster_is_shown_once(items: list[tuple[str, float]]) -> None:
     given_ = [ranked(chr(i), score, cluster) for i, (cluster, score) in enumerate(items)]
