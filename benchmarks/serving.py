@@ -26,6 +26,7 @@ from urllib.parse import quote
 import httpx2
 import numpy as np
 import psutil
+import uvloop
 
 from benchmarks.harness import Bar, Count, conclude, parse, parser_of
 from benchmarks.search_scale import make_store, queries
@@ -284,7 +285,8 @@ def main() -> int:
     args = parse(parser, seconds=Count(5, 30), requests=Count(300, 50_000))
     with tempfile.TemporaryDirectory() as folder:
         uri = args.store or make_store(Path(folder), _PRODUCTS, _VIDEOS)
-        figures = asyncio.run(measure(uri, args.seconds, args.requests))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            figures = runner.run(measure(uri, args.seconds, args.requests))
     bars = [
         Bar("distinct texts at 30/s, p95, ms", figures["texts_p95_ms"], 50, at_least=False),
         Bar("distinct texts at 30/s, p99, ms", figures["texts_p99_ms"], 100, at_least=False),

@@ -3,7 +3,8 @@
 import asyncio
 import datetime as dt
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,29 +31,41 @@ from reelshelf.searcher.messages import (
     VideoMessage,
     WhyMessage,
 )
-from reelshelf.searcher.problems import MEDIA_TYPE, Problem
+from reelshelf.searcher.problems import MEDIA_TYPE
 from reelshelf.searcher.rejected import Rejected
 from reelshelf.searcher.service import Found, Service
 
-_PROBLEMS: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "description": told, "content": {MEDIA_TYPE: {}}}
-    for status, told in (
-        (400, "The request cannot be understood"),
-        (401, "An API key is needed"),
-        (403, "The API key may not do this"),
-        (422, "A field cannot be read"),
-        (429, "Too many requests"),
-        (503, "Busy, or no release is open: try again after Retry-After seconds"),
-    )
-}
-_ABSENT: dict[int | str, dict[str, object]] = {
-    404: {"model": Problem, "description": "The release does not have it"}
-}
-_OF_CURSORS: dict[int | str, dict[str, object]] = {
-    410: {"model": Problem, "description": "The cursor is of a release that is gone"},
-    413: {"model": Problem, "description": "The picture is too large"},
-    415: {"model": Problem, "description": "Neither JSON nor a form"},
-}
+Responses: TypeAlias = dict[int | str, dict[str, object]]
+
+
+def _described(problems: Mapping[int, str]) -> Responses:
+    """Responses that are problem details, by their status."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": told, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status, told in problems.items()
+    }
+
+
+_PROBLEMS = _described(
+    {
+        400: "The request cannot be understood",
+        401: "An API key is needed",
+        403: "The API key may not do this",
+        413: "The request is too large",
+        422: "A field cannot be read",
+        429: "Too many requests",
+        503: "Busy, or no release is open: try again after Retry-After seconds",
+    }
+)
+_ABSENT = _described({404: "It is not there"})
+_OF_SEARCHES = _described(
+    {
+        404: "What more is looked for of is not there",
+        410: "The cursor is of a release that is gone",
+        415: "Neither JSON nor a form",
+    }
+)
 router = APIRouter(prefix="/v1", responses=_PROBLEMS)
 _LISTS = ("filter", "facets")
 # A search that is sent as a form: its fields are those of a link.
@@ -77,7 +90,7 @@ _FORM = {
 }
 
 
-@router.get("/search", response_model=AnswerMessage, responses=_OF_CURSORS)
+@router.get("/search", response_model=AnswerMessage, responses=_OF_SEARCHES)
 async def search_by_link(
     service: ServiceOf, client: SearchClient, message: Annotated[SearchMessage, Query()]
 ) -> Response:
@@ -85,7 +98,7 @@ async def search_by_link(
     return _answer(await service.search(_bounded(service, message), client))
 
 
-@router.post("/search", response_model=AnswerMessage, responses=_OF_CURSORS, openapi_extra=_FORM)
+@router.post("/search", response_model=AnswerMessage, responses=_OF_SEARCHES, openapi_extra=_FORM)
 async def search(request: Request, service: ServiceOf, client: SearchClient) -> Response:
     """Search by a JSON body; or by a form, with a picture in `image`."""
     message, picture = await read_search(request)
@@ -124,7 +137,7 @@ async def product(service: ServiceOf, sku: str) -> Response:
     return _json(await service.look_up(jobs.ShowProduct(sku)))
 
 
-@router.get("/explain", response_model=WhyMessage, responses=_OF_CURSORS)
+@router.get("/explain", response_model=WhyMessage, responses=_OF_SEARCHES)
 async def explain(
     service: ServiceOf,
     client: SearchClient,

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from reelshelf.schemas import logs
 from reelshelf.searcher import api, operations, pages
-from reelshelf.searcher.problems import add_handlers
+from reelshelf.searcher.problems import add_handlers, described
 from reelshelf.searcher.service import Service
 from reelshelf.searcher.settings import SearcherSettings
 from reelshelf.searcher.shielding import Shield
@@ -50,6 +50,7 @@ def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "
         redoc_url=None,
     )
     add_handlers(app)
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.include_router(api.router)
     app.include_router(operations.router)
     app.include_router(pages.router)

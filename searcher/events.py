@@ -2,11 +2,32 @@
 
 import hashlib
 from collections import OrderedDict
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _number(given: object) -> object:
+    """Texts and truths are no numbers, whatever Python makes of them."""
+    if isinstance(given, bool | str):
+        raise ValueError("must be a number")
+    return given
+
+
+def _text(given: object) -> object:
+    """A number is no instant."""
+    if not isinstance(given, str):
+        raise ValueError("must be a date and time, as RFC 3339 writes it")
+    return given
+
+
+# Constraints come first: a validator behind them would hide them from the description.
+Place: TypeAlias = Annotated[int, Field(ge=0, le=100_000), BeforeValidator(_number)]
+Milliseconds: TypeAlias = Annotated[int, Field(ge=0, le=10**12), BeforeValidator(_number)]
+Number: TypeAlias = Annotated[int, BeforeValidator(_number)]
+Instant: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_text)]
 # Of so many of the newest events one that comes again is noticed.
 _REMEMBERED = 100_000
 MOST_EVENTS = 100
@@ -38,7 +59,7 @@ class Event(BaseModel):
 
     action_name: Name
     query_id: Name
-    timestamp: AwareDatetime
+    timestamp: Instant
     client_id: Name | None = None
     session_id: Name | None = None
     application: Name | None = None
@@ -57,7 +78,7 @@ class EventObject(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    object_id: Annotated[str, Field(min_length=1, max_length=1000, coerce_numbers_to_str=True)]
+    object_id: Annotated[str, Field(min_length=1, max_length=1000)] | Number
     object_id_field: Literal["video_id", "sku"]
 
 
@@ -66,7 +87,7 @@ class Ordinal(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    index: Annotated[int, Field(ge=0, le=100_000)]
+    index: Place
 
 
 class Position(BaseModel):
@@ -74,7 +95,7 @@ class Position(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    ordinal: Annotated[int, Field(ge=0, le=100_000)] | Ordinal | None = None
+    ordinal: Place | Ordinal | None = None
 
 
 class EventAttributes(BaseModel):
@@ -84,7 +105,7 @@ class EventAttributes(BaseModel):
 
     object: EventObject | None = None
     position: Position | None = None
-    at_ms: Annotated[int | None, Field(ge=0)] = None
+    at_ms: Milliseconds | None = None
 
 
 class Events(BaseModel):

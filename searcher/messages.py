@@ -42,6 +42,9 @@ _LONGEST_TEXT = 1000
 _MOST_FIELDS = 50
 
 
+Pair: TypeAlias = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern="^[^=]+=.+$")]
+
+
 class Message(BaseModel):
     """Base of all messages: unknown fields are refused, so that a misspelled one is noticed."""
 
@@ -58,17 +61,20 @@ class SearchMessage(Message):
 
     model_config = ConfigDict(
         json_schema_extra={
+            "anyOf": [{"required": ["q"]}, {"required": ["like"]}],
             "examples": [
                 {"q": "red shoes under 50 euro", "facets": ["brand", "category"]},
                 {"like": "video:clip-02@12.5", "rows": "products"},
-            ]
+            ],
         }
     )
 
     q: Annotated[str | None, Field(max_length=_LONGEST_TEXT)] = None
-    like: Annotated[str | None, Field(max_length=_LONGEST_TEXT)] = None
+    like: Annotated[
+        str | None, Field(max_length=_LONGEST_TEXT, pattern=r"^(video|product):.+$")
+    ] = None
     rows: Rows = "mixed"
-    filter: Annotated[tuple[str, ...], Field(max_length=_MOST_FIELDS)] = ()
+    filter: Annotated[tuple[Pair, ...], Field(max_length=_MOST_FIELDS)] = ()
     facets: Annotated[tuple[str, ...], Field(max_length=_MOST_FIELDS)] = ()
     sort: Sort = "relevance"
     page_size: Annotated[int, Field(ge=1, le=1000)] = 20

@@ -23,13 +23,22 @@ _OF_REFUSALS = {"input": 400, "stale": 410, "absent": 404, "service": 503, "bug"
 _MOST_TOLD = 20
 
 
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description of an application, with that of a problem."""
+    if app.openapi_schema is None:
+        app.openapi_schema = FastAPI.openapi(app)
+        schemas = app.openapi_schema["components"]["schemas"]
+        schemas["Problem"] = Problem.model_json_schema()
+    return app.openapi_schema
+
+
 class Problem(BaseModel):
     """What went wrong with a request. `errors` names the fields that cannot be read."""
 
-    type: str = "about:blank"
     title: str
     status: int
     detail: str
+    type: str = "about:blank"
     errors: list[str] = []
 
 

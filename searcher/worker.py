@@ -26,6 +26,7 @@ from reelshelf.indexer.search import (
     SearchRequest,
     StaleCursor,
     Suggestions,
+    UnknownThing,
     read_like,
 )
 from reelshelf.indexer.store import ReleaseSnapshot, Store, find_run
@@ -96,6 +97,8 @@ class Worker:
             found = self._answer(self._open[run_id], job)
         except StaleCursor as error:
             return jobs.Refused("stale", str(error))
+        except UnknownThing as error:
+            return jobs.Refused("absent", str(error))
         except InputError as error:
             return jobs.Refused("input", str(error))
         except ReelshelfError as error:

@@ -10,6 +10,7 @@ from reelshelf.indexer.search.requests import (
     Like,
     SearchRequest,
     StaleCursor,
+    UnknownThing,
     read_like,
 )
 from reelshelf.indexer.search.results import (
@@ -46,6 +47,7 @@ __all__ = [
     "Suggestion",
     "SuggestionKind",
     "Suggestions",
+    "UnknownThing",
     "Wanted",
     "Why",
     "check_rules",

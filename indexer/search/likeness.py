@@ -13,14 +13,13 @@ import pyarrow as pa
 from reelshelf.indexer.search.catalog import SearchedCatalog
 from reelshelf.indexer.search.links import SearchedLinks
 from reelshelf.indexer.search.relevance import Relevance
-from reelshelf.indexer.search.requests import Like
+from reelshelf.indexer.search.requests import Like, UnknownThing
 from reelshelf.indexer.search.videos import SearchedVideos
 from reelshelf.indexer.store.nearest import nearest
 from reelshelf.indexer.store.rows import vector_matrix
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import among
 from reelshelf.indexer.text import Numbers
-from reelshelf.schemas.errors import InputError
 from reelshelf.schemas.keys import product_key
 from reelshelf.schemas.media import Vectors
 from reelshelf.schemas.visual_stats import WhitenedSpace
@@ -82,7 +81,7 @@ class Likeness:
         columns = self.catalog.columns
         place = columns.skus.get(sku)
         if place is None:
-            raise InputError(f"like product:{sku}: this release has no product of that SKU")
+            raise UnknownThing(f"like product:{sku}: this release has no product of that SKU")
         text = self.catalog.facts.of_places(np.array([place]))[0]
         values = self._near(text)
         own = among("product_key", [product_key(self.snapshot.release.shop_id, sku)])
@@ -98,7 +97,7 @@ class Likeness:
     def _of_video(self, like: Like) -> Resembled:
         place = self.videos.with_ids([like.name])[0]
         if place is None:
-            raise InputError(f"like video:{like.name}: this release has no video of that id")
+            raise UnknownThing(f"like video:{like.name}: this release has no video of that id")
         columns = ["start_ms", "end_ms", "text_vector", "frame_vector"]
         key = self.videos.keys.at(place)
         moments = self.snapshot.scan("segments", columns, among("video_key", [key]))

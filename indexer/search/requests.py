@@ -13,6 +13,10 @@ from reelshelf.schemas.keys import fingerprint
 from reelshelf.schemas.media import Pixels
 
 
+class UnknownThing(InputError):
+    """More is looked for of something that the release does not have."""
+
+
 class StaleCursor(InputError):
     """A cursor is of a release that is not searched any more."""
 

@@ -11,12 +11,13 @@ import pytest
 
 from tests.support.commands import ROOT
 
+WITH_IMPORTS = ("indexer", "jobs", "models", "searcher", "examples")
 ROOMS = sorted(path.parent.name for path in (ROOT / "indexer").glob("*/__init__.py"))
 
 
 def sources() -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "indexer/*.py", "jobs/*.py", "models/*.py", "examples/*.py"],
+        ["git", "ls-files", *(f"{room}/*.py" for room in WITH_IMPORTS)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -44,7 +44,7 @@ def test_events_are_read_as_the_specification_writes_them() -> None:
     )
     assert found.event_attributes is not None
     assert found.event_attributes.object is not None
-    assert found.event_attributes.object.object_id == "7"
+    assert found.event_attributes.object.object_id == 7
     assert "user_agent" not in found.model_dump_json()
     for odd in ({"timestamp": "yesterday"}, {"timestamp": "2026-11-28T10:00:00"}, {"query_id": ""}):
         with pytest.raises(ValidationError):

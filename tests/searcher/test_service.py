@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -232,6 +234,23 @@ def test_a_picture_that_is_a_bomb_is_refused_before_it_is_decoded(service: Serve
     told = problem(service.client.post("/v1/search", files={"image": file.getvalue()}), 400)
     assert "30000x30000 pixels" in told or "is no picture" in told
     assert search(service, q="red apple").answered
+
+
+def test_what_is_described_is_what_is_done(service: Served) -> None:
+    """Requests made from the description: no errors of the server, and nothing undescribed."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{service.base}/openapi.json"),
+            *("--max-examples", "15", "--seed", "1", "--header", "Authorization: Bearer secret"),
+            *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
+            *("--checks", "response_schema_conformance,negative_data_rejection"),
+            "--no-color",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
 def test_every_response_tells_browsers_to_load_nothing_from_elsewhere(service: Served) -> None:
