@@ -103,11 +103,15 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An answer as JSON, and the milliseconds that a worker took for it."""
+    """An answer as JSON, and the milliseconds that a worker took for it.
+
+    `degraded` is the effort that the answer lacks: what was left out and would have counted.
+    """
 
     body: bytes
     took_ms: float
     answered: bool = True
+    degraded: tuple[Effort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,8 +181,7 @@ class Service:
         job = jobs.Search(message, client.filter, picture, without)
         reply = _answered(await self.searching.ask(served.run_id, job))
         assert isinstance(reply, jobs.Done)
-        degraded = tuple(sorted(without))
-        return _Kept(reply.body, reply.took_ms, reply.answered, degraded)
+        return _Kept(reply.body, reply.took_ms, reply.answered, reply.degraded)
 
     def _note(self, message: SearchMessage, query_id: str, kept: _Kept) -> None:
         if self.log is None:

@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from pydantic import BaseModel
 
 from reelshelf.indexer.search import (
+    Effort,
     QueryEncoders,
     Searcher,
     SearchRequest,
@@ -41,6 +42,7 @@ from reelshelf.searcher.details import Details
 from reelshelf.searcher.doubtful import DoubtfulLinks
 from reelshelf.searcher.framing import Channel
 from reelshelf.searcher.messages import (
+    Body,
     SuggestionMessage,
     SuggestionsMessage,
     answer_body,
@@ -106,11 +108,13 @@ class Worker:
         except Exception as error:
             _LOG.exception("%s failed", type(job).__name__)
             return jobs.Refused("bug", f"{type(error).__name__} in {type(job).__name__}")
-        if isinstance(found, BaseModel):
-            body = found.model_dump_json().encode()
-            answered = bool(getattr(found, "answered", True))
-            return jobs.Done(body, (time.perf_counter() - began) * 1000, answered)
-        return found
+        if not isinstance(found, BaseModel):
+            return found
+        body = found.model_dump_json().encode()
+        took_ms = (time.perf_counter() - began) * 1000
+        if isinstance(job, jobs.Search) and isinstance(found, Body):
+            return jobs.Done(body, took_ms, found.answered, self._degraded(run_id, job))
+        return jobs.Done(body, took_ms)
 
     def _answer(self, opened: OpenedRelease, job: jobs.Question) -> BaseModel | jobs.Reply:
         match job:
@@ -137,6 +141,12 @@ class Worker:
                     watched = watched_videos(events) if events else Counter[str]()
                     opened.doubtful = DoubtfulLinks(opened.snapshot, opened.details, watched)
                 return opened.doubtful.message(job.offset, job.count, job.decided)
+
+    def _degraded(self, run_id: str, job: jobs.Search) -> tuple[Effort, ...]:
+        """What a search lacks. Frames count where a picture is sent, or texts reach frames too."""
+        encoders = self._encoders_for(self._open[run_id].snapshot)
+        counts = job.picture is not None or encoders.joint_text is not None
+        return tuple(sorted(part for part in job.without if part != "image" or counts))
 
     def _search(self, opened: OpenedRelease, job: jobs.Search) -> BaseModel:
         request = job.message.request(job.forced, self._picture(job.picture), job.without)
