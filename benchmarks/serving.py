@@ -122,7 +122,8 @@ async def _answers(client: httpx2.AsyncClient, path: str, process: subprocess.Po
     raise SystemExit("the server ended before it answered")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens at."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
@@ -165,7 +166,7 @@ async def measure(uri: str, seconds: int, requests: int) -> dict[str, float]:
         for line in found.failed[:3]:
             print(f"{name}: {line}", file=sys.stderr)
 
-    port, echo_port = _free_port(), _free_port()
+    port, echo_port = free_port(), free_port()
     command = [sys.executable, "-m", "reelshelf.jobs.cli", "serve", "--store", uri]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "echo.py").write_text(_ECHO)

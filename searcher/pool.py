@@ -70,16 +70,13 @@ class _Worker:
         self.task: _Task | None = None
         self.sent = 0.0
         self.timer: asyncio.TimerHandle | None = None
+        self.has_release = False
         # For this worker alone, and before all that waits.
         self.own: deque[_Task] = deque()
 
     @property
     def is_idle(self) -> bool:
         return self.task is None
-
-    @property
-    def is_opening(self) -> bool:
-        return self.task is not None and isinstance(self.task.job, jobs.OpenRelease)
 
 
 class Pool:
@@ -104,8 +101,8 @@ class Pool:
 
     @property
     def ready(self) -> int:
-        """How many workers answer: all but those that are opening a release."""
-        return sum(not worker.is_opening for worker in self._workers)
+        """How many workers answer: all that have a release."""
+        return sum(worker.has_release for worker in self._workers)
 
     @property
     def wait_ms(self) -> float:
@@ -195,7 +192,7 @@ class Pool:
         worker.task, worker.sent = task, time.perf_counter()
         # What a worker that hangs does not read is kept here, and waits for nobody.
         worker.writer.write(framed((task.run_id, task.job)))
-        if not worker.is_opening:
+        if not isinstance(task.job, jobs.OpenRelease):
             loop = asyncio.get_running_loop()
             worker.timer = loop.call_later(_HANGS_SECONDS, self._kill, worker)
 
@@ -227,6 +224,8 @@ class Pool:
         task, worker.task = worker.task, None
         if worker.timer is not None:
             worker.timer.cancel()
+        if isinstance(reply, jobs.Opened):
+            worker.has_release = True
         if task is not None:
             if isinstance(reply, jobs.Done):
                 took = (time.perf_counter() - worker.sent) * 1000

@@ -97,11 +97,11 @@ def test_answers_are_those_of_the_searcher_in_this_process(
         for rows in ("mixed", *(("videos", "products") if number < 8 else ())):
             own = searcher.search(SearchRequest(text, rows=rows, page_size=20))  # type: ignore[arg-type]
             told = search(service, q=text, rows=rows, page_size=20)
-            expected = [
-                (one.sku if isinstance(one, ProductHit) else one.video_id, one.score)
-                for one in own.results
-            ]
-            assert [(one.id, one.score) for one in told.results] == expected
+            ids = [one.sku if isinstance(one, ProductHit) else one.video_id for one in own.results]
+            assert [one.id for one in told.results] == ids
+            # Sums of floats depend on how many threads add them.
+            scores = [one.score for one in own.results]
+            assert [one.score for one in told.results] == pytest.approx(scores, abs=1e-5)
             assert told.answered == own.answered
             assert told.total == own.total
             assert not told.degraded
