@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +34,15 @@ class Served:
         found = [one for one in own if "spawn_main" in " ".join(one.cmdline())]
         return sorted(found, key=psutil.Process.create_time)
 
-    def wait_for(self, address: str, wanted: str | None, key: str) -> None:
-        """Wait until a field of an answer is so."""
+    def wait_until(self, address: str, is_so: Callable[[dict[str, object]], bool]) -> None:
+        """Wait until what an address answers is so."""
         until = time.monotonic() + _STARTS_SECONDS
         while time.monotonic() < until:
             response = self.client.get(address)
-            if response.status_code == 200 and response.json()[key] == wanted:
+            if response.status_code == 200 and is_so(response.json()):
                 return
             time.sleep(0.05)
-        raise AssertionError(f"{address}: {key} never became {wanted!r}")
+        raise AssertionError(f"{address}: still answers {response.text}")
 
 
 @contextmanager
