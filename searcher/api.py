@@ -25,6 +25,7 @@ from reelshelf.searcher.messages import (
     AnswerMessage,
     DoubtsMessage,
     ExplainMessage,
+    LinkIdMessage,
     ProductMessage,
     SearchMessage,
     SuggestionsMessage,
@@ -33,7 +34,7 @@ from reelshelf.searcher.messages import (
 )
 from reelshelf.searcher.problems import MEDIA_TYPE
 from reelshelf.searcher.rejected import Rejected
-from reelshelf.searcher.service import Found, Service
+from reelshelf.searcher.service import Found
 
 Responses: TypeAlias = dict[int | str, dict[str, object]]
 
@@ -77,7 +78,6 @@ _FORM = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["image"],
                     "properties": {
                         "image": {"type": "string", "format": "binary"},
                         "q": {"type": "string"},
@@ -95,14 +95,14 @@ async def search_by_link(
     service: ServiceOf, client: SearchClient, message: Annotated[SearchMessage, Query()]
 ) -> Response:
     """Search by an address: every answer has a link."""
-    return _answer(await service.search(_bounded(service, message), client))
+    return _answer(await service.search(message, client))
 
 
 @router.post("/search", response_model=AnswerMessage, responses=_OF_SEARCHES, openapi_extra=_FORM)
 async def search(request: Request, service: ServiceOf, client: SearchClient) -> Response:
     """Search by a JSON body; or by a form, with a picture in `image`."""
     message, picture = await read_search(request)
-    return _answer(await service.search(_bounded(service, message), client, picture))
+    return _answer(await service.search(message, client, picture))
 
 
 @router.get("/suggest", response_model=SuggestionsMessage, dependencies=FOR_SEARCH)
@@ -178,13 +178,6 @@ class DecisionMessage(BaseModel):
     decision: Judgment
 
 
-class DecidedMessage(BaseModel):
-    """A decision was kept, or taken back; null: there was none."""
-
-    video: str | None
-    sku: str | None
-
-
 @router.get("/review/links", response_model=DoubtsMessage, dependencies=FOR_REVIEW)
 async def links_to_review(
     service: ServiceOf,
@@ -197,22 +190,22 @@ async def links_to_review(
 
 
 @router.post("/review/decisions", status_code=201, responses=_ABSENT)
-async def decide(
-    service: ServiceOf, client: ReviewClient, given: DecisionMessage
-) -> DecidedMessage:
+async def decide(service: ServiceOf, client: ReviewClient, given: DecisionMessage) -> LinkIdMessage:
     """Keep a decision; it counts from the next `reelshelf overrides import` on."""
     decisions = service.reviewed()
+    # What no link is could not be imported.
+    await service.look_up(jobs.CheckLink(given.video, given.sku))
     at = dt.datetime.now(dt.UTC)
     made = Decision(given.video, given.sku, given.decision, client.name, at)
     await asyncio.to_thread(decisions.add, made)
-    return DecidedMessage(video=given.video, sku=given.sku)
+    return LinkIdMessage(video=given.video, sku=given.sku)
 
 
 @router.delete("/review/decisions/last", responses=_ABSENT)
-async def take_back(service: ServiceOf, client: ReviewClient) -> DecidedMessage:
+async def take_back(service: ServiceOf, client: ReviewClient) -> LinkIdMessage:
     """Take back the last decision that was made with this key."""
     link = await asyncio.to_thread(service.reviewed().take_back, client.name)
-    return DecidedMessage(video=link[0] if link else None, sku=link[1] if link else None)
+    return LinkIdMessage(video=link[0] if link else None, sku=link[1] if link else None)
 
 
 async def read_search(request: Request) -> tuple[SearchMessage, bytes | None]:
@@ -237,13 +230,6 @@ async def read_search(request: Request) -> tuple[SearchMessage, bytes | None]:
         # An empty field of a form is one that nobody filled in.
         content = await picture.read()
         return SearchMessage.model_validate(fields), content or None
-
-
-def _bounded(service: Service, message: SearchMessage) -> SearchMessage:
-    most = service.settings.limits.page_size
-    if message.page_size > most:
-        raise Rejected(400, f"page_size: got {message.page_size}; the most here is {most}")
-    return message
 
 
 def _answer(found: Found) -> Response:

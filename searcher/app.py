@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from reelshelf.schemas import logs
+from reelshelf.schemas.errors import ConfigError
 from reelshelf.searcher import api, operations, pages
 from reelshelf.searcher.problems import add_handlers, described
 from reelshelf.searcher.service import Service
@@ -24,16 +26,19 @@ _LOG = logging.getLogger(__name__)
 _FORM_BYTES = 65_536
 # A search that is under way when the service is told to stop has so long to end.
 _GRACE_SECONDS = 10
+_BACKLOG = 2048
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "text") -> FastAPI:
-    """The application over the store at `uri`. It opens the release when it is started."""
+    """The application over the store at `uri`. It opens the release when it is started.
+
+    Raises ConfigError where what is to be kept cannot be written.
+    """
+    service = Service(uri, settings, log_format)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = Service(uri, settings, log_format)
-        app.state.service = service
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
         try:
             yield
@@ -49,6 +54,7 @@ def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "
         docs_url=None,
         redoc_url=None,
     )
+    app.state.service = service
     add_handlers(app)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     app.include_router(api.router)
@@ -66,19 +72,29 @@ def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "
     return app
 
 
-def serve(uri: str, settings: SearcherSettings, log_format: logs.Format = "text") -> None:
-    """Serve until the process is told to stop."""
+def listening(settings: SearcherSettings) -> socket.socket:
+    """The socket that the settings name. Raises ConfigError where nothing can listen there."""
+    host, port = settings.server.host, settings.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"serve: cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def serve(
+    uri: str, settings: SearcherSettings, own: socket.socket, log_format: logs.Format = "text"
+) -> None:
+    """Serve on a socket until the process is told to stop."""
     # Workers inherit these, which count before NumPy is loaded. A search has one core: with several
     # at once, threads that wait for each other take longer than one does.
     for name in _THREADS:
         os.environ.setdefault(name, "1")
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(uri, settings, log_format),
-        host=settings.server.host,
-        port=settings.server.port,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         server_header=False,
-        date_header=True,
     )
+    uvicorn.Server(config).run(sockets=[own])

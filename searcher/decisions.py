@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from reelshelf.schemas.errors import ConfigError
 from reelshelf.schemas.overrides import Verdict
 
 Judgment = Literal["right", "wrong", "always", "never", "skip"]
@@ -41,14 +42,17 @@ class Decisions:
     """The file, to which each decision is appended as it is made. Other programs may read it."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError where the file cannot be read, or not be written to."""
+        """Raises ConfigError where the file cannot be read, or not be written to."""
         self._path = path
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            path.write_bytes(_csv(_COLUMNS))
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.write_bytes(_csv(_COLUMNS))
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except OSError as error:
+            raise ConfigError(f"review.file: {path}: {error.strerror}") from error
         self._decided = {(row["video_id"] or "", row["sku"] or "") for row in rows}
 
     @property

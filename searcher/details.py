@@ -14,6 +14,7 @@ from reelshelf.searcher.addresses import captions_link, media_link, picture_link
 from reelshelf.searcher.jobs import Located
 from reelshelf.searcher.messages import (
     LineMessage,
+    LinkIdMessage,
     LinkMessage,
     ProductMessage,
     VideoMessage,
@@ -82,6 +83,13 @@ class Details:
             variants=self._variants(sku, product.group_id),
             videos=tuple(self.link(video, link, titles) for video, link in links),
         )
+
+    def has_link(self, video_id: str, sku: str) -> LinkIdMessage | None:
+        """A link by its ids, if the release has it."""
+        where = f"{self._of_video(video_id)} AND product_key = '{product_key(self._shop, sku)}'"
+        if not self._snapshot.count("links", where):
+            return None
+        return LinkIdMessage(video=video_id, sku=sku)
 
     def media(self, video_id: str) -> Located | None:
         """The file of a video, where files are handed out."""

@@ -78,6 +78,14 @@ class FindPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLink:
+    """Whether the release has a link: of whatever score."""
+
+    video_id: str
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
 class ListDoubtful:
     """Links that are most worth a look, without those that were `decided`: (video id, SKU)."""
 
@@ -87,7 +95,15 @@ class ListDoubtful:
 
 
 Question = (
-    Search | Explain | Suggest | ShowVideo | ShowProduct | FindMedia | FindPicture | ListDoubtful
+    Search
+    | Explain
+    | Suggest
+    | ShowVideo
+    | ShowProduct
+    | FindMedia
+    | FindPicture
+    | CheckLink
+    | ListDoubtful
 )
 Job = OpenRelease | CloseRelease | Question
 

@@ -331,6 +331,13 @@ class ProductMessage(Message):
     videos: tuple[LinkMessage, ...]
 
 
+class LinkIdMessage(Message):
+    """A link by its video and its product; null where there is none."""
+
+    video: str | None
+    sku: str | None
+
+
 class DoubtMessage(LinkMessage):
     """A link to be looked at, and why it is worth a look."""
 

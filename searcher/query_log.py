@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from reelshelf.schemas.errors import ConfigError
+
 _LOG = logging.getLogger(__name__)
 _QUERIES, _EVENTS = "queries", "events"
 # A query of fewer searches may say who asked it, and is not suggested to others.
@@ -24,8 +26,12 @@ class QueryLog:
     """Appends to the files of a folder, which is made if it is not there."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises ConfigError where nothing can be written there."""
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"log.events: {folder}: {error.strerror}") from error
 
     def add_query(self, line: Mapping[str, object]) -> None:
         """Append a query. Raises OSError where it cannot be written."""

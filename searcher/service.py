@@ -104,6 +104,10 @@ class Service:
         self, message: SearchMessage, client: Client, picture: bytes | None = None
     ) -> Found:
         """Answer a search. Raises RequestRefused, Busy, WorkerDied, TimeoutError, StoreError."""
+        most = self.settings.limits.page_size
+        if message.page_size > most:
+            told = f"page_size: got {message.page_size}; the most here is {most}"
+            raise RequestRefused(jobs.Refused("input", told))
         began = time.perf_counter()
         kept, cached = await self._in_release(
             lambda served: self._search(served, message, client, picture)

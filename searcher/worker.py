@@ -135,6 +135,9 @@ class Worker:
             case jobs.FindPicture():
                 found = opened.details.picture(job.sku, job.number)
                 return found or _nothing("picture of product", job.sku)
+            case jobs.CheckLink():
+                link = opened.details.has_link(job.video_id, job.sku)
+                return link or _nothing("link", f"of {job.video_id} to {job.sku}")
             case jobs.ListDoubtful():
                 if opened.doubtful is None:
                     events = self._settings.log.events

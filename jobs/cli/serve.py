@@ -29,13 +29,15 @@ def add_serve(commands: Commands) -> None:
 def _serve(args: argparse.Namespace) -> None:
     from reelshelf.indexer.store import ReleaseSnapshot
     from reelshelf.searcher import read_settings
-    from reelshelf.searcher.app import serve
+    from reelshelf.searcher.app import listening, serve
 
     settings = read_settings(args.config).with_options(
         host=args.host, port=args.port, workers=args.workers, pictures=args.pictures
     )
     # What is wrong with the store is told before anything is started.
     release = ReleaseSnapshot.open(args.store, settings.storage).release
-    server = settings.server
-    say(f"Serving {release.release_id} of {args.store} on http://{server.host}:{server.port}")
-    serve(args.store, settings, args.log_format)
+    with listening(settings) as own:
+        host, port = own.getsockname()[:2]
+        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        say(f"Serving {release.release_id} of {args.store} on http://{at}")
+        serve(args.store, settings, own, args.log_format)
