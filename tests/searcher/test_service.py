@@ -241,7 +241,7 @@ def test_what_is_described_is_what_is_done(service: Served) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{service.base}/openapi.json"),
-            *("--max-examples", "15", "--seed", "1", "--header", "Authorization: Bearer secret"),
+            *("--max-examples", "6", "--seed", "1", "--header", "Authorization: Bearer secret"),
             *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
             *("--checks", "response_schema_conformance,negative_data_rejection"),
             "--no-color",
