@@ -160,6 +160,7 @@ async def add_events(service: ServiceOf, given: Events) -> Taken:
     try:
         await asyncio.to_thread(service.log.add_events, lines)
     except OSError as error:
+        service.remembered.forget(new)
         service.metrics.unwritten.inc()
         raise Rejected(503, "the events could not be kept", {"Retry-After": "10"}) from error
     repeated = len(given.events) - len(new)

@@ -1,6 +1,5 @@
 """The service as an ASGI application, and its server."""
 
-import logging
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -21,7 +20,6 @@ from reelshelf.searcher.service import Service
 from reelshelf.searcher.settings import SearcherSettings
 from reelshelf.searcher.shielding import Shield
 
-_LOG = logging.getLogger(__name__)
 # Fields of a form beside its picture.
 _FORM_BYTES = 65_536
 # A search that is under way when the service is told to stop has so long to end.

@@ -86,8 +86,7 @@ class Details:
 
     def has_link(self, video_id: str, sku: str) -> LinkIdMessage | None:
         """A link by its ids, if the release has it."""
-        where = f"{self._of_video(video_id)} AND product_key = '{product_key(self._shop, sku)}'"
-        if not self._snapshot.count("links", where):
+        if not self._snapshot.count("links", self.of_link(video_id, sku)):
             return None
         return LinkIdMessage(video=video_id, sku=sku)
 
@@ -152,6 +151,10 @@ class Details:
     def _video_row(self, video_id: str) -> Cells | None:
         rows = self._snapshot.scan("videos", _VIDEO, self._of_video(video_id)).to_pylist()
         return rows[0] if rows else None
+
+    def of_link(self, video_id: str, sku: str) -> str:
+        """The filter of a link."""
+        return f"{self._of_video(video_id)} AND product_key = '{product_key(self._shop, sku)}'"
 
     def _of_video(self, video_id: str) -> str:
         return f"video_key = '{video_key(self._shop, video_id)}'"

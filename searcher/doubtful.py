@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from reelshelf.indexer.store import ReleaseSnapshot, links_from
-from reelshelf.schemas.keys import product_key, video_key
 from reelshelf.schemas.links import Modality
 from reelshelf.searcher.details import Details
 from reelshelf.searcher.messages import DoubtMessage, DoubtsMessage
@@ -51,11 +50,7 @@ class DoubtfulLinks:
         )
 
     def _told(self, row: _Row) -> DoubtMessage:
-        shop = self._snapshot.release.shop_id
-        where = (
-            f"video_key = '{video_key(shop, row.video_id)}' AND "
-            f"product_key = '{product_key(shop, row.sku)}'"
-        )
+        where = self._details.of_link(row.video_id, row.sku)
         (link,) = links_from(self._snapshot.scan("links", None, where))
         told = self._details.link(row.video_id, link, self._details.product_titles([row.sku]))
         at = [piece.at_ms for piece in link.evidence if piece.at_ms is not None]

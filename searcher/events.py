@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -129,6 +130,11 @@ class Remembered:
     def __init__(self, most: int = _REMEMBERED) -> None:
         self._most = most
         self._digests: OrderedDict[str, None] = OrderedDict()
+
+    def forget(self, events: Iterable[Event]) -> None:
+        """Let events be new again: they could not be kept, and will be sent once more."""
+        for event in events:
+            self._digests.pop(event.digest, None)
 
     def is_new(self, event: Event) -> bool:
         """Whether an event was not seen before; it is from now on."""

@@ -37,7 +37,6 @@ class Explain:
     message: SearchMessage
     of: str
     forced: tuple[str, ...] = ()
-    picture: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class Metrics:
             registry=self.registry,
         )
         self.searches = self._counter("searches", "Searches by outcome.", ["answered", "degraded"])
-        self.refused = self._counter("refused", "Requests that were refused.", ["reason"])
+        self.refused = self._counter("refused", "Requests that no worker answered.", ["reason"])
         self.events = self._counter("events", "Events by outcome.", ["outcome"])
         self.unwritten = self._counter("log_errors", "Lines that could not be appended.")
         follower = service.follower

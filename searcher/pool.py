@@ -12,7 +12,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from typing import TypeAlias
 
@@ -56,7 +56,6 @@ class _Task:
     run_id: str
     job: jobs.Job
     reply: asyncio.Future[jobs.Reply]
-    began: float = field(default_factory=time.perf_counter)
 
 
 class _Worker:

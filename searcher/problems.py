@@ -1,6 +1,5 @@
 """Errors as clients get them: problem details of RFC 9457."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,13 +10,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from reelshelf.schemas.errors import InputError, ReelshelfError
+from reelshelf.schemas.errors import ReelshelfError
 from reelshelf.searcher.access import Denied
 from reelshelf.searcher.pool import Busy, WorkerDied
 from reelshelf.searcher.rejected import Rejected
 from reelshelf.searcher.service import RequestRefused
 
-_LOG = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _OF_REFUSALS = {"input": 400, "stale": 410, "absent": 404, "service": 503, "bug": 503}
 _MOST_TOLD = 20
@@ -84,11 +82,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestRefused)
     async def refused(_: Request, error: RequestRefused) -> JSONResponse:
-        return problem(_OF_REFUSALS[error.refusal.kind], str(error))
-
-    @app.exception_handler(InputError)
-    async def odd(_: Request, error: InputError) -> JSONResponse:
-        return problem(400, str(error))
+        status = _OF_REFUSALS[error.refusal.kind]
+        return problem(status, str(error), headers={"Retry-After": "1"} if status == 503 else None)
 
     @app.exception_handler(Busy)
     async def busy(_: Request, error: Busy) -> JSONResponse:

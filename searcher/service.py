@@ -22,7 +22,7 @@ from reelshelf.searcher.files import Files
 from reelshelf.searcher.following import Follower, Served
 from reelshelf.searcher.messages import SearchMessage
 from reelshelf.searcher.metrics import Metrics
-from reelshelf.searcher.pool import Busy, Pool
+from reelshelf.searcher.pool import Busy, Pool, WorkerDied
 from reelshelf.searcher.query_log import QueryLog
 from reelshelf.searcher.settings import SearcherSettings
 from reelshelf.searcher.worker import starting
@@ -146,6 +146,9 @@ class Service:
         served = self.follower.begin()
         try:
             return await ask(served)
+        except (Busy, WorkerDied, TimeoutError) as error:
+            self.metrics.refused.labels(type(error).__name__).inc()
+            raise
         finally:
             self.follower.end(served)
 

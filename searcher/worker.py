@@ -121,7 +121,7 @@ class Worker:
             case jobs.Search():
                 return self._search(opened, job)
             case jobs.Explain():
-                request = job.message.request(job.forced, self._picture(job.picture))
+                request = job.message.request(job.forced)
                 why = opened.searcher.why(request, read_like(job.of))
                 return why_body(why, opened.searcher.release.release_id)
             case jobs.Suggest():

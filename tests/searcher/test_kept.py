@@ -33,6 +33,14 @@ def test_an_event_that_comes_again_is_noticed_in_bounded_memory() -> None:
     ]
 
 
+def test_an_event_that_could_not_be_kept_is_new_when_it_comes_again() -> None:
+    seen, one = Remembered(), event()
+    assert seen.is_new(one)
+    seen.forget([one])
+    assert seen.is_new(one)
+    assert not seen.is_new(one)
+
+
 def test_events_are_read_as_the_specification_writes_them() -> None:
     found = event(
         event_attributes={
