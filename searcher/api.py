@@ -14,12 +14,15 @@ from reelshelf.searcher import jobs
 from reelshelf.searcher.decisions import Decision, Judgment
 from reelshelf.searcher.events import Events, Taken
 from reelshelf.searcher.incoming import (
+    ADDRESS_IS_CLEAR,
     FOR_EVENTS,
     FOR_REVIEW,
     FOR_SEARCH,
+    LISTS,
     ReviewClient,
     SearchClient,
     ServiceOf,
+    check_given_once,
 )
 from reelshelf.searcher.messages import (
     AnswerMessage,
@@ -41,9 +44,11 @@ Responses: TypeAlias = dict[int | str, dict[str, object]]
 
 def _described(problems: Mapping[int, str]) -> Responses:
     """Responses that are problem details, by their status."""
-    schema = {"$ref": "#/components/schemas/Problem"}
+    detailed = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    # What is no HTTP, or has an address of over 64 KiB, the server itself refuses.
+    plain = {"text/plain": {"schema": {"type": "string"}}}
     return {
-        status: {"description": told, "content": {MEDIA_TYPE: {"schema": schema}}}
+        status: {"description": told, "content": detailed | (plain if status == 400 else {})}
         for status, told in problems.items()
     }
 
@@ -67,8 +72,7 @@ _OF_SEARCHES = _described(
         415: "Neither JSON nor a form",
     }
 )
-router = APIRouter(prefix="/v1", responses=_PROBLEMS)
-_LISTS = ("filter", "facets")
+router = APIRouter(prefix="/v1", responses=_PROBLEMS, dependencies=ADDRESS_IS_CLEAR)
 # A search that is sent as a form: its fields are those of a link.
 _FORM = {
     "requestBody": {
@@ -78,10 +82,14 @@ _FORM = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
+                    "additionalProperties": False,
                     "properties": {
                         "image": {"type": "string", "format": "binary"},
-                        "q": {"type": "string"},
-                        "rows": {"enum": ["mixed", "videos", "products"]},
+                        # Every value of a form is a text: there are no types to hold to.
+                        **{
+                            name: {"description": "As in JSON"}
+                            for name in SearchMessage.model_fields
+                        },
                     },
                 }
             },
@@ -220,9 +228,10 @@ async def read_search(request: Request) -> tuple[SearchMessage, bytes | None]:
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
         raise Rejected(415, "send JSON, or a form with a picture in `image`")
     async with request.form(max_files=1, max_fields=100) as form:
+        check_given_once(name for name, _ in form.multi_items())
         picture = form.get("image")
         fields: dict[str, object] = {
-            name: [str(value) for value in form.getlist(name)] if name in _LISTS else form[name]
+            name: [str(value) for value in form.getlist(name)] if name in LISTS else form[name]
             for name in form
             if name != "image"
         }

@@ -53,11 +53,11 @@ def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "
         redoc_url=None,
     )
     app.state.service = service
-    add_handlers(app)
+    routers = (api.router, operations.router, pages.router)
+    add_handlers(app, [route for router in routers for route in router.routes])
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
-    app.include_router(api.router)
-    app.include_router(operations.router)
-    app.include_router(pages.router)
+    for router in routers:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     if settings.server.origins:
         app.add_middleware(

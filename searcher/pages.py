@@ -19,6 +19,7 @@ from reelshelf.searcher.captions import as_webvtt
 from reelshelf.searcher.incoming import (
     FOR_SEARCH,
     KEY_COOKIE,
+    LISTS,
     SearchClient,
     ServiceOf,
     client_of,
@@ -39,6 +40,7 @@ router = APIRouter(include_in_schema=False)
 # Counted on the page, where the query does not ask for others.
 _FACETS = ("category", "brand")
 _PAGE_SIZE = 20
+_READ = ["GET", "HEAD"]
 _KEY_SECONDS = 12 * 3600
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -52,7 +54,7 @@ _TEMPLATES.filters["price"] = told_price
 _TEMPLATES.globals["moment_link"] = moment_link
 
 
-@router.get("/")
+@router.api_route("/", methods=_READ)
 async def home(request: Request, service: ServiceOf) -> Response:
     """The search page, with the answer where the address has a query."""
     try:
@@ -85,7 +87,7 @@ async def by_picture(request: Request, service: ServiceOf, client: SearchClient)
     return await _answered(service, wanted, client, picture)
 
 
-@router.get("/videos/{video_id:path}", dependencies=FOR_SEARCH)
+@router.api_route("/videos/{video_id:path}", methods=_READ, dependencies=FOR_SEARCH)
 async def video_page(
     service: ServiceOf,
     video_id: str,
@@ -101,7 +103,7 @@ async def video_page(
     return _page("video.html", video=shown, start=t)
 
 
-@router.get("/products/{sku:path}", dependencies=FOR_SEARCH)
+@router.api_route("/products/{sku:path}", methods=_READ, dependencies=FOR_SEARCH)
 async def product_page(service: ServiceOf, sku: str) -> Response:
     """A product, and the videos that sell it."""
     try:
@@ -112,7 +114,7 @@ async def product_page(service: ServiceOf, sku: str) -> Response:
     return _page("product.html", product=ProductMessage.model_validate_json(done.body))
 
 
-@router.get("/review")
+@router.api_route("/review", methods=_READ)
 async def review_page(request: Request, service: ServiceOf) -> Response:
     """The links that are most worth a look, one after the other."""
     try:
@@ -151,19 +153,19 @@ async def sign_in(
     return response
 
 
-@router.get("/media/{video_id:path}", dependencies=FOR_SEARCH)
+@router.api_route("/media/{video_id:path}", methods=_READ, dependencies=FOR_SEARCH)
 async def media(service: ServiceOf, video_id: str) -> Response:
     """The file of a video, or a part of it (Range)."""
     return await _file(service, jobs.FindMedia(video_id))
 
 
-@router.get("/pictures/{sku:path}/{number}", dependencies=FOR_SEARCH)
+@router.api_route("/pictures/{sku:path}/{number}", methods=_READ, dependencies=FOR_SEARCH)
 async def picture(service: ServiceOf, sku: str, number: int) -> Response:
     """A picture of a product."""
     return await _file(service, jobs.FindPicture(sku, number))
 
 
-@router.get("/captions/{video_id:path}", dependencies=FOR_SEARCH)
+@router.api_route("/captions/{video_id:path}", methods=_READ, dependencies=FOR_SEARCH)
 async def captions(service: ServiceOf, video_id: str) -> Response:
     """What a video says, as subtitles (WebVTT)."""
     done = await service.look_up(jobs.ShowVideo(video_id))
@@ -211,7 +213,7 @@ def _fields(request: Request) -> dict[str, object]:
     """The fields of a search in an address; what a form left empty is not there."""
     found: dict[str, object] = {}
     for name, value in parse_qsl(request.url.query):
-        if name in ("filter", "facets"):
+        if name in LISTS:
             given = found.setdefault(name, [])
             assert isinstance(given, list)
             given.append(value)

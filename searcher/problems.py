@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 
 from reelshelf.schemas.errors import ReelshelfError
 from reelshelf.searcher.access import Denied
@@ -56,8 +57,8 @@ def problem(
     )
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Have an application answer every error with problem details."""
+def add_handlers(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Have an application with these routes answer every error with problem details."""
 
     @app.exception_handler(RequestValidationError)
     async def unreadable(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -68,8 +69,12 @@ def add_handlers(app: FastAPI) -> None:
         return problem(422, "the request cannot be read", errors=_told(error.errors()))
 
     @app.exception_handler(HTTPException)
-    async def of_http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    async def of_http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Starlette names those of one route; others of the same path may take more.
+            headers["Allow"] = ", ".join(sorted(_methods(routes, request)))
+        return problem(error.status_code, str(error.detail), headers=headers)
 
     @app.exception_handler(Rejected)
     async def rejected(_: Request, error: Rejected) -> JSONResponse:
@@ -95,6 +100,16 @@ def add_handlers(app: FastAPI) -> None:
     async def unavailable(_: Request, error: Exception) -> JSONResponse:
         told = str(error) or "it took longer than the deadline"
         return problem(503, told, headers={"Retry-After": "1"})
+
+
+def _methods(routes: Sequence[BaseRoute], request: Request) -> set[str]:
+    """The methods that the path of a request takes."""
+    return {
+        method
+        for route in routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 def _told(errors: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -167,6 +167,9 @@ def test_details_tell_where_things_are_and_these_are_there(service: Served) -> N
     part = service.client.get(video.media, headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
     assert part.headers["content-range"].startswith("bytes 4-7/")
+    head = service.client.head(video.media)
+    assert head.status_code == 200
+    assert int(head.headers["content-length"]) > 8
     odd = service.client.get(video.media, headers={"Range": "bytes=999999999-"})
     assert odd.status_code == 416
     assert service.client.get(video.captions).text.startswith("WEBVTT")
@@ -205,6 +208,8 @@ def test_what_cannot_be_done_is_told_as_problem_details(service: Served) -> None
     assert "colour" in problem(client.post("/v1/search", json={"q": "x", "colour": 1}), 422)
     assert "page_size" in problem(client.get("/v1/search?q=x&page_size=101"), 400)
     assert "cursor" in problem(client.get("/v1/search?q=x&cursor=abc"), 400)
+    assert "q: given 2 times" in problem(client.get("/v1/search?q=x&q=y"), 422)
+    assert "q: given 2 times" in problem(client.post("/v1/search", data={"q": ["x", "y"]}), 422)
     assert "has an attribute" in problem(client.get("/v1/search?q=x&filter=size_of_moon=9"), 400)
     assert "no video" in problem(client.get("/v1/videos/nothing"), 404)
     assert "no product" in problem(client.get("/v1/products/..%2F..%2Fetc%2Fpasswd"), 404)
@@ -221,6 +226,9 @@ def test_what_cannot_be_done_is_told_as_problem_details(service: Served) -> None
         client.post("/v1/search", files={"image": b"\0" * 2_000_000}), 413
     )
     assert problem(client.get("/v1/nothing"), 404)
+    deleted = client.delete("/v1/search")
+    assert problem(deleted, 405)
+    assert deleted.headers["allow"] == "GET, POST"
 
 
 def test_a_picture_that_is_a_bomb_is_refused_before_it_is_decoded(service: Served) -> None:
@@ -241,7 +249,13 @@ def test_what_is_described_is_what_is_done(service: Served) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{service.base}/openapi.json"),
-            *("--max-examples", "6", "--seed", "1", "--header", "Authorization: Bearer secret"),
+            *(
+                "--max-examples",
+                "6",
+                "--generation-deterministic",
+                "--header",
+                "Authorization: Bearer secret",
+            ),
             *("--checks", "not_a_server_error,status_code_conformance,content_type_conformance"),
             *("--checks", "response_schema_conformance,negative_data_rejection"),
             "--no-color",
