@@ -2,8 +2,8 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,17 +28,25 @@ _BACKLOG = 2048
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def create_app(uri: str, settings: SearcherSettings, log_format: logs.Format = "text") -> FastAPI:
+def create_app(
+    uri: str,
+    settings: SearcherSettings,
+    log_format: logs.Format = "text",
+    on_open: Callable[[], None] = lambda: None,
+) -> FastAPI:
     """The application over the store at `uri`. It opens the release when it is started.
 
-    Raises ConfigError where what is to be kept cannot be written.
+    `on_open` is called when the first release is open. Raises ConfigError where what is to be kept
+    cannot be written.
     """
     service = Service(uri, settings, log_format)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.start()
         try:
+            await service.start()
+            if service.follower.served is not None:
+                on_open()
             yield
         finally:
             await service.stop()
@@ -81,18 +89,24 @@ def listening(settings: SearcherSettings) -> socket.socket:
 
 
 def serve(
-    uri: str, settings: SearcherSettings, own: socket.socket, log_format: logs.Format = "text"
+    uri: str,
+    settings: SearcherSettings,
+    own: socket.socket,
+    log_format: logs.Format = "text",
+    on_open: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve on a socket until the process is told to stop."""
+    """Serve on a socket until the process is told to stop, by SIGTERM or Ctrl-C."""
     # Workers inherit these, which count before NumPy is loaded. A search has one core: with several
     # at once, threads that wait for each other take longer than one does.
     for name in _THREADS:
         os.environ.setdefault(name, "1")
     config = uvicorn.Config(
-        create_app(uri, settings, log_format),
+        create_app(uri, settings, log_format, on_open),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         server_header=False,
     )
-    uvicorn.Server(config).run(sockets=[own])
+    # What is under way has been answered when the server passes the signal on.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[own])

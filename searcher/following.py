@@ -113,7 +113,11 @@ class Follower:
         await asyncio.to_thread(making.join)
         if making.exitcode:
             raise StoreError(f"its arrays could not be made (exit code {making.exitcode})")
-        replies = [reply for pool in self._pools for reply in await pool.open(run_id)]
+        if self.served is None:
+            by_pool = await asyncio.gather(*(pool.open(run_id) for pool in self._pools))
+        else:
+            by_pool = [await pool.open(run_id) for pool in self._pools]
+        replies = [reply for replies in by_pool for reply in replies]
         refused = [reply for reply in replies if isinstance(reply, jobs.Refused)]
         opened = [reply for reply in replies if isinstance(reply, jobs.Opened)]
         if refused or not opened:

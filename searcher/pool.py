@@ -125,9 +125,17 @@ class Pool:
             await self._start_one()
 
     async def open(self, run_id: str) -> list[jobs.Reply]:
-        """Have all workers open a release, one after the other: the others answer meanwhile."""
+        """Have all workers open a release.
+
+        They do so one after the other, so that the others answer meanwhile; all at once where
+        nothing is open yet that they could answer from.
+        """
+        is_first = not self._releases
         self._releases.append(run_id)
-        return [await self._tell(one, jobs.OpenRelease(run_id)) for one in list(self._workers)]
+        job = jobs.OpenRelease(run_id)
+        if is_first:
+            return await asyncio.gather(*(self._tell(one, job) for one in self._workers))
+        return [await self._tell(one, job) for one in list(self._workers)]
 
     async def close_release(self, run_id: str) -> None:
         """Have all workers forget a release, each when it is done with what it works on.

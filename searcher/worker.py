@@ -222,8 +222,9 @@ def work(
     log_format: logs.Format,
 ) -> None:
     """What a worker process does: reply to jobs until the other end closes."""
-    # Ctrl-C goes to the whole group; the service ends its workers itself.
+    # Both may go to the whole group; the service ends its workers itself, when they are done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # Whoever takes and refuses requests comes before those that search.
     os.nice(_NICE)
     logs.configure(form=log_format)

@@ -39,5 +39,9 @@ def _serve(args: argparse.Namespace) -> None:
     with listening(settings) as own:
         host, port = own.getsockname()[:2]
         at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        say(f"Serving {release.release_id} of {args.store} on http://{at}")
-        serve(args.store, settings, own, args.log_format)
+        say(f"Opening {release.release_id} of {args.store}")
+        serve(
+            *(args.store, settings, own, args.log_format),
+            on_open=lambda: say(f"Serving on http://{at} (Ctrl-C stops it)"),
+        )
+        say("Stopped")

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -369,3 +371,9 @@ def test_releases_are_followed_and_what_is_open_is_served_without_the_store(
         assert "reelshelf_behind 1.0" in served.client.get("/metrics").text
         (tmp_path / "away").rename(store / "head.lance")
         served.wait_until("/readyz", lambda told: told["problem"] is None)
+        # All its processes are told to stop, as service managers do; workers leave that to it.
+        os.killpg(served.process.pid, signal.SIGTERM)
+        assert served.process.wait(60) == 0
+        told = served.log.read_text()
+        assert told.endswith("Stopped\n")
+        assert "a worker ended" not in told

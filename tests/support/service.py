@@ -5,9 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Served:
     process: subprocess.Popen[bytes]
     base: str
     client: httpx2.Client
+    log: Path
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes, oldest first."""
@@ -54,19 +56,26 @@ def serving(store: Path, settings: Path | None = None, *words: str) -> Iterator[
     command = [sys.executable, "-m", "reelshelf.jobs.cli", "serve", "--store", str(store)]
     command += ["--port", str(port), *words]
     command += ["--config", str(settings)] if settings else []
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     base = f"http://127.0.0.1:{port}"
-    try:
-        with httpx2.Client(base_url=base, timeout=60) as client:
-            served = Served(process, base, client)
-            _wait(served)
-            yield served
-    finally:
-        process.send_signal(signal.SIGTERM)
+    with tempfile.NamedTemporaryFile() as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "HF_HUB_OFFLINE": "1"}, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
         try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            with httpx2.Client(base_url=base, timeout=60) as client:
+                served = Served(process, base, client, Path(log.name))
+                _wait(served)
+                yield served
+        finally:
+            # The whole group, as service managers do.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+            print(Path(log.name).read_text())
 
 
 def _wait(served: Served) -> None:
@@ -78,4 +87,5 @@ def _wait(served: Served) -> None:
         except httpx2.HTTPError:
             pass
         time.sleep(0.1)
-    raise AssertionError(f"the service did not start (exit code {served.process.poll()})")
+    told = served.log.read_text()
+    raise AssertionError(f"the service did not start (exit code {served.process.poll()}): {told}")
