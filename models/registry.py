@@ -78,6 +78,8 @@ def _minilm(choice: ModelChoice, config: Config) -> TextEncoder:
 def _minilm_queries(choice: ModelChoice, config: Config) -> TextEncoder:
     _fixed(choice)
     del config
+    require("onnx", extra="offline", what="the encoder of queries")
+    require("onnxruntime", extra="cpu", what="the encoder of queries")
     from reelshelf.models.minilm_query import MiniLMQueries
 
     return MiniLMQueries()

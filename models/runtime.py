@@ -6,7 +6,9 @@ the one that was asked for, it is an error with what to install. Not run on a GP
 """
 
 import importlib.metadata
+import tempfile
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reelshelf.schemas.devices import Device
@@ -117,7 +119,11 @@ def onnx_session(model: bytes, *, device: str, threads: int) -> "onnxruntime.Inf
     providers: list[str | tuple[str, dict[str, str]]] = ["CPUExecutionProvider"]
     if on_gpu(device):
         providers.insert(0, (_CUDA_PROVIDER, {"cudnn_conv_algo_search": CUDNN_SEARCH}))
-    session = onnxruntime.InferenceSession(model, options, providers=providers)
+    # A session that is made of bytes keeps them, beside the weights that it has made of them.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(model)
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
     session_device(session, device)
     return session
 
