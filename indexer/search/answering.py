@@ -1,6 +1,6 @@
 """From what was found to an answer: a list of videos, of products, or a mixed row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -96,12 +96,12 @@ class Answering:
         request = found.request
         videos = self.video_list(found, page.now_ms, near)
         listed = self._products_in_row(found)
-        row = self._row(found, videos, listed)
-        shown = list(islice(row, page.offset, page.offset + request.page_size))
+        row, count = self._row(found, videos, listed)
+        shown = islice(row, page.offset, page.offset + request.page_size)
         hits = tuple(self._mixed_hit(one, videos, found) for one in shown)
         near = near or _pinned(found)
         facets = self._facets(found, videos.videos, listed.places) if near else ()
-        return self._told(found, page, hits, len(row), facets, near)
+        return self._told(found, page, hits, count, facets, near)
 
     def _products_in_row(self, found: Found) -> Listed:
         """The products of a mixed row: none where only some videos are wanted."""
@@ -114,7 +114,10 @@ class Answering:
         most = self.products_in_row
         return Listed(listed.places[:most], listed.scores[:most])
 
-    def _row(self, found: Found, videos: VideoList, products: Listed) -> list[MixedItem]:
+    def _row(
+        self, found: Found, videos: VideoList, products: Listed
+    ) -> tuple[Iterator[MixedItem], int]:
+        """The row, which is mixed as far as it is read, and its length."""
         items = [self._video_item(one) for one in videos.results]
         pairs = zip(products.places.tolist(), products.scores.tolist(), strict=True)
         items += [self._product_item(place, score) for place, score in pairs]
@@ -134,7 +137,7 @@ class Answering:
             if (one.video is not None and one.video.best.cluster not in clusters)
             or (one.is_product and one.group not in groups)
         ]
-        return list(mixed(free, found.applied.slots, pins))
+        return mixed(free, found.applied.slots, pins), len(free) + len(pins)
 
     def _video_item(self, one: Clustered) -> MixedItem:
         best = one.best

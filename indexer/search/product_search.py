@@ -65,11 +65,11 @@ class Asked:
 
     def parts(self, place: int) -> tuple[tuple[str, float], ...]:
         """What the score of a near product is made of, most first; nothing of others."""
-        own = np.flatnonzero(self.near.places == place)
-        if not len(own):
+        row = int(np.searchsorted(self.near.places, place))
+        if row == len(self.near.places) or self.near.places[row] != place:
             return ()
-        values = self.near.parts(_LEXICAL)[own[0]].tolist()
-        is_broad = self.near.broad is not None and bool(self.near.broad[own[0]])
+        values = self.near.parts(_LEXICAL, slice(row, row + 1))[0].tolist()
+        is_broad = self.near.broad is not None and bool(self.near.broad[row])
         found = [*zip(PARTS, values, strict=True), ("broad", float(is_broad))]
         return tuple(sorted((pair for pair in found if pair[1]), key=lambda pair: -pair[1]))
 

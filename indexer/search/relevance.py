@@ -109,18 +109,22 @@ class Nearness:
     length: int
     products: int
 
-    def parts(self, lexical: float) -> Vectors:
-        """`(m, 3)` what words, meaning and being named add to the relevance of `mixed`."""
+    def parts(self, lexical: float, rows: slice = slice(None)) -> Vectors:
+        """`(m, 3)` what words, meaning and being named add to the relevance of `mixed`.
+
+        Or `(rows, 3)` those of some rows.
+        """
         best = float(self.words.max(initial=0.0))
-        found = np.zeros((len(self.places), len(PARTS)), np.float32)
+        words, inside, named = self.words[rows], self.inside[rows], self.named[rows]
+        found = np.zeros((len(words), len(PARTS)), np.float32)
         if best:
             # The best product has the share of words that it has; others fall behind as by BM25.
-            found[:, 0] = self.words * (min(best, 1.0) ** 2 / best) * self.inside
+            found[:, 0] = words * (min(best, 1.0) ** 2 / best) * inside
         if self.meaning is not None:
-            meaning = np.clip((self.meaning - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
+            meaning = np.clip((self.meaning[rows] - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)
             found[:, 0] *= lexical
-            found[:, 1] = (1.0 - lexical) * meaning * self.inside
-        found[self.named, 2] = 1.0 - found[self.named].sum(axis=1)
+            found[:, 1] = (1.0 - lexical) * meaning * inside
+        found[named, 2] = 1.0 - found[named].sum(axis=1)
         return found
 
     def mixed(self, lexical: float) -> Vectors:
