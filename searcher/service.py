@@ -20,6 +20,7 @@ from reelshelf.searcher.decisions import Decisions
 from reelshelf.searcher.events import Remembered
 from reelshelf.searcher.files import Files
 from reelshelf.searcher.following import Follower, Served
+from reelshelf.searcher.garbage import set_aside
 from reelshelf.searcher.messages import SearchMessage
 from reelshelf.searcher.metrics import Metrics
 from reelshelf.searcher.pool import Busy, Pool, WorkerDied
@@ -92,6 +93,7 @@ class Service:
         await self.searching.start()
         await self.looking_up.start()
         await self.follower.follow()
+        set_aside()
         self._following = asyncio.create_task(self.follower.run(self._cache.clear))
 
     async def stop(self) -> None:

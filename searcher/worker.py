@@ -41,6 +41,7 @@ from reelshelf.searcher import jobs
 from reelshelf.searcher.details import Details
 from reelshelf.searcher.doubtful import DoubtfulLinks
 from reelshelf.searcher.framing import Channel
+from reelshelf.searcher.garbage import set_aside
 from reelshelf.searcher.messages import (
     Body,
     SuggestionMessage,
@@ -92,9 +93,12 @@ class Worker:
         try:
             match job:
                 case jobs.OpenRelease():
-                    return self._opened(job.run_id)
+                    opened = self._opened(job.run_id)
+                    set_aside()
+                    return opened
                 case jobs.CloseRelease():
                     self._open.pop(job.run_id, None)
+                    set_aside()
                     return None
             found = self._answer(self._open[run_id], job)
         except StaleCursor as error:
