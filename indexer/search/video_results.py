@@ -70,13 +70,13 @@ class VideoResults:
 
     def _sold_product(self, places: Sequence[int]) -> SoldProduct:
         links, first = self.links, places[0]
-        products = links.products[list(places)]
-        skus = self.columns.skus.some(products)
+        products = [int(links.products[place]) for place in places]
+        skus = tuple(self.columns.skus.at(product) for product in products)
         return SoldProduct(
             skus[0],
-            self.columns.titles[int(products[0])],
+            self.columns.titles[products[0]],
             float(links.scores[first]),
             links.groups[first] or None,
-            tuple(skus) if links.unknown[first] else (),
+            skus if links.unknown[first] else (),
             bool(links.corrected[first]),
         )
