@@ -16,7 +16,8 @@ demo: $(INSTALLED)
 
 # The example shop in a browser: http://127.0.0.1:8080
 serve: $(INSTALLED)
-	$(BIN)/reelshelf serve --store $(DEMO_STORE) --pictures examples/shop/catalog
+	$(BIN)/reelshelf serve --store $(DEMO_STORE) --pictures examples/shop/catalog \
+	  --posters $(dir $(DEMO_STORE))posters
 
 # What every change runs; what takes long is left to test-all.
 test: $(INSTALLED)

@@ -35,6 +35,7 @@ def main() -> None:
         *("--videos", str(SHOP / "videos.jsonl")),
         *("--store", store),
     )
+    run("posters", "--store", store, "--out", str(Path(store).parent / "posters"))
     run("links", "--store", store)
     for text in TEXTS:
         run("search", "--store", store, text, "-k", "3")

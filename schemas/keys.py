@@ -61,3 +61,8 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def poster_name(content_sha256: str) -> str:
+    """The file of the poster of a video, by the hash of the video's bytes."""
+    return f"{content_sha256}.jpg"

@@ -18,6 +18,11 @@ def captions_link(video_id: str) -> str:
     return f"/captions/{quote(video_id, safe='')}"
 
 
+def poster_link(video_id: str) -> str:
+    """The poster of a video."""
+    return f"/posters/{quote(video_id, safe='')}"
+
+
 def picture_link(sku: str, number: int = 0) -> str:
     """A picture of a product, by its number from 0."""
     return f"/pictures/{quote(sku, safe='')}/{number}"

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from reelshelf.indexer.store import Cells, ReleaseSnapshot, links_from, product_records
 from reelshelf.indexer.text import Strings, Texts, flat
-from reelshelf.schemas.keys import product_key, video_key
+from reelshelf.schemas.keys import poster_name, product_key, video_key
 from reelshelf.schemas.links import ProductLink
-from reelshelf.searcher.addresses import captions_link, media_link, picture_link
+from reelshelf.searcher.addresses import captions_link, media_link, picture_link, poster_link
 from reelshelf.searcher.jobs import Located
 from reelshelf.searcher.messages import (
     LineMessage,
@@ -54,6 +54,7 @@ class Details:
             published_at=published.isoformat() if published else None,
             kind="live" if row["kind"] == "live" else "video",
             media=self.media_address(video_id),
+            poster=self.poster_address(video_id),
             captions=captions_link(video_id),
             transcript=tuple(_lines(segments)),
             products=tuple(self.link(video_id, link, titles) for _, link in links),
@@ -95,6 +96,14 @@ class Details:
         row = self._video_row(video_id) if self._media.serve else None
         return Located(row["path"], row["content_sha256"]) if row else None
 
+    def poster(self, video_id: str) -> Located | None:
+        """The file of the poster of a video; whether it has been made shows when it is read."""
+        folder = self._media.posters if self._media.serve else None
+        row = self._video_row(video_id) if folder is not None else None
+        if folder is None or row is None:
+            return None
+        return Located(str(folder / poster_name(row["content_sha256"])), None)
+
     def picture(self, sku: str, number: int) -> Located | None:
         """The file of a picture of a product."""
         pictures = self._pictures_of(sku) if self._media.serve else []
@@ -109,6 +118,11 @@ class Details:
     def media_address(self, video_id: str) -> str | None:
         """Where a video is handed out."""
         return media_link(video_id) if self._media.serve else None
+
+    def poster_address(self, video_id: str) -> str | None:
+        """Where the poster of a video is handed out, if it has been made."""
+        has_posters = self._media.serve and self._media.posters is not None
+        return poster_link(video_id) if has_posters else None
 
     def picture_address(self, sku: str) -> str | None:
         """Where the first picture of a product is handed out; None where it has none."""

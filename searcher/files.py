@@ -41,7 +41,10 @@ class Files:
         if "://" in found.path:
             raise Rejected(404, "it lies in a remote store, which the service does not hand out")
         path = Path(found.path)
-        if not await asyncio.to_thread(self._is_unchanged, path, found.sha256):
+        if found.sha256 is None:
+            if not await asyncio.to_thread(path.is_file):
+                raise Rejected(404, "no poster of it has been made: `reelshelf posters` makes them")
+        elif not await asyncio.to_thread(self._is_unchanged, path, found.sha256):
             raise Rejected(410, "the file is gone, or is not the one that was indexed")
         kind = mimetypes.guess_type(path.name)[0] or ""
         is_shown = kind.startswith(_SHOWN)

@@ -69,6 +69,13 @@ class FindMedia:
 
 
 @dataclass(frozen=True, slots=True)
+class FindPoster:
+    """The poster of a video."""
+
+    video_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindPicture:
     """The file of a picture of a product, by its number from 0."""
 
@@ -100,6 +107,7 @@ Question = (
     | ShowVideo
     | ShowProduct
     | FindMedia
+    | FindPoster
     | FindPicture
     | CheckLink
     | ListDoubtful
@@ -131,10 +139,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A file that may be handed out as long as its bytes have this SHA-256."""
+    """A file that may be handed out as long as its bytes have this SHA-256.
+
+    None for a file of reelshelf's own, which is named by what it was made of.
+    """
 
     path: str
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,6 +308,7 @@ class VideoMessage(Message):
     published_at: str | None
     kind: Literal["video", "live"]
     media: str | None
+    poster: str | None
     captions: str
     transcript: tuple[LineMessage, ...]
     products: tuple[LinkMessage, ...]
@@ -364,6 +365,10 @@ class Shown(Protocol):
 
     def media_address(self, video_id: str) -> str | None:
         """Where a video is."""
+        ...
+
+    def poster_address(self, video_id: str) -> str | None:
+        """Where the poster of a video is."""
         ...
 
 
@@ -436,6 +441,7 @@ class _Telling:
             title=video_title(one.title, one.video_id, _asked_for_first(one)),
             score=one.score,
             probability=one.probability,
+            poster=self._shown.poster_address(one.video_id),
             media=self._shown.media_address(one.video_id),
             moments=tuple(
                 MomentMessage(

@@ -42,6 +42,18 @@ _FACETS = ("category", "brand")
 _PAGE_SIZE = 20
 _READ = ["GET", "HEAD"]
 _KEY_SECONDS = 12 * 3600
+# What scores are made of, for shoppers.
+_PARTS = {
+    "product": "a product in it",
+    "lexical": "words that are said or shown",
+    "semantic": "the meaning of what is said",
+    "visual": "what it looks like",
+    "words": "words of the product",
+    "meaning": "the meaning of the product",
+    "named": "its name",
+    "broad": "its kind",
+    "rules": "a rule of the shop",
+}
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(default=True, default_for_string=True),
@@ -51,6 +63,7 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.filters["clock"] = clock
 _TEMPLATES.filters["price"] = told_price
+_TEMPLATES.filters["part"] = lambda name: _PARTS.get(name, name.replace("_", " "))
 _TEMPLATES.globals["moment_link"] = moment_link
 
 
@@ -66,7 +79,7 @@ async def home(request: Request, service: ServiceOf) -> Response:
         return _page("search.html", answer=None, message=SearchMessage(), told=None, links=_Links())
     try:
         message = SearchMessage.model_validate(
-            {"facets": _FACETS, "page_size": _PAGE_SIZE, **fields}
+            {"facets": _FACETS, "page_size": _PAGE_SIZE, "explain": True, **fields}
         )
     except ValidationError:
         return _page(
@@ -82,7 +95,7 @@ async def by_picture(request: Request, service: ServiceOf, client: SearchClient)
     """The answer to a picture that was uploaded on the page."""
     message, picture = await read_search(request)
     wanted = message.model_copy(
-        update={"facets": _FACETS, "page_size": _PAGE_SIZE, "q": message.q or None}
+        update={"facets": _FACETS, "page_size": _PAGE_SIZE, "explain": True, "q": message.q or None}
     )
     return await _answered(service, wanted, client, picture)
 
@@ -159,6 +172,12 @@ async def media(service: ServiceOf, video_id: str) -> Response:
     return await _file(service, jobs.FindMedia(video_id))
 
 
+@router.api_route("/posters/{video_id:path}", methods=_READ, dependencies=FOR_SEARCH)
+async def poster(service: ServiceOf, video_id: str) -> Response:
+    """The poster of a video."""
+    return await _file(service, jobs.FindPoster(video_id))
+
+
 @router.api_route("/pictures/{sku:path}/{number}", methods=_READ, dependencies=FOR_SEARCH)
 async def picture(service: ServiceOf, sku: str, number: int) -> Response:
     """A picture of a product."""
@@ -174,7 +193,9 @@ async def captions(service: ServiceOf, video_id: str) -> Response:
     return Response(text, media_type="text/vtt")
 
 
-async def _file(service: Service, job: jobs.FindMedia | jobs.FindPicture) -> Response:
+async def _file(
+    service: Service, job: jobs.FindMedia | jobs.FindPoster | jobs.FindPicture
+) -> Response:
     found = await service.look_up(job)
     assert isinstance(found, jobs.Located)
     return await service.files.response(found)

@@ -54,12 +54,13 @@ class LimitSettings(Section):
 class MediaSettings(Section):
     """Videos and pictures that the service hands out.
 
-    `pictures` is the folder that relative picture names of the catalog are in. Without `serve`, no
-    file is handed out.
+    `pictures` is the folder that relative picture names of the catalog are in, `posters` one that
+    `reelshelf posters` has filled. Without `serve`, no file is handed out.
     """
 
     serve: bool = True
     pictures: Where = None
+    posters: Where = None
 
 
 class LogSettings(Section):
@@ -119,14 +120,15 @@ class SearcherSettings(Section):
         port: int | None = None,
         workers: int | None = None,
         pictures: Path | None = None,
+        posters: Path | None = None,
     ) -> "SearcherSettings":
         """The same with what a command line gives. Raises ConfigError for odd values."""
         server = {"host": host, "port": port, "workers": workers}
         given = {name: value for name, value in server.items() if value is not None}
-        media = {"pictures": pictures} if pictures is not None else {}
+        folders = {"pictures": pictures, "posters": posters}
         data = self.model_dump()
         data["server"] |= given
-        data["media"] |= media
+        data["media"] |= {name: path for name, path in folders.items() if path is not None}
         return _validated(data, "serve")
 
 

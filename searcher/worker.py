@@ -136,6 +136,8 @@ class Worker:
                 return opened.details.product(job.sku) or _nothing("product", job.sku)
             case jobs.FindMedia():
                 return opened.details.media(job.video_id) or _nothing("video", job.video_id)
+            case jobs.FindPoster():
+                return opened.details.poster(job.video_id) or _nothing("poster of", job.video_id)
             case jobs.FindPicture():
                 found = opened.details.picture(job.sku, job.number)
                 return found or _nothing("picture of product", job.sku)

@@ -23,6 +23,7 @@ from reelshelf.indexer.pipeline.ingest import IngestResult, ingest
 from reelshelf.indexer.pipeline.outdated import Outdated, outdated
 from reelshelf.indexer.pipeline.plan import PlanCounts
 from reelshelf.indexer.pipeline.planning import IngestRequest, plan_only
+from reelshelf.indexer.pipeline.posters import MadePosters, make_posters
 from reelshelf.indexer.pipeline.preview import Preview, preview
 from reelshelf.indexer.pipeline.products_only import ingest_products
 from reelshelf.indexer.pipeline.progress import NoProgress, Progress, Stage
@@ -48,6 +49,7 @@ __all__ = [
     "Engine",
     "IngestRequest",
     "IngestResult",
+    "MadePosters",
     "ModelLoader",
     "NoProgress",
     "Outdated",
@@ -66,6 +68,7 @@ __all__ = [
     "ingest_products",
     "keep_calibration",
     "lift_erased",
+    "make_posters",
     "outdated",
     "plan_only",
     "preview",

@@ -19,6 +19,7 @@ from reelshelf.jobs.cli.ingest import add_ingest
 from reelshelf.jobs.cli.links import add_links
 from reelshelf.jobs.cli.nightly import add_nightly
 from reelshelf.jobs.cli.overrides import add_overrides
+from reelshelf.jobs.cli.posters import add_posters
 from reelshelf.jobs.cli.prune import add_prune
 from reelshelf.jobs.cli.publish import add_publish
 from reelshelf.jobs.cli.reindex import add_reindex
@@ -47,6 +48,7 @@ _COMMANDS = (
     add_ingest,
     add_nightly,
     add_search,
+    add_posters,
     add_serve,
     add_analyze,
     add_rules,

@@ -24,6 +24,9 @@ def add_serve(commands: Commands) -> None:
     sub.add_argument(
         "--pictures", type=Path, metavar="DIR", help="the folder that the catalog's pictures are in"
     )
+    sub.add_argument(
+        "--posters", type=Path, metavar="DIR", help="a folder that `reelshelf posters` has filled"
+    )
 
 
 def _serve(args: argparse.Namespace) -> None:
@@ -32,7 +35,11 @@ def _serve(args: argparse.Namespace) -> None:
     from reelshelf.searcher.app import listening, serve
 
     settings = read_settings(args.config).with_options(
-        host=args.host, port=args.port, workers=args.workers, pictures=args.pictures
+        host=args.host,
+        port=args.port,
+        workers=args.workers,
+        pictures=args.pictures,
+        posters=args.posters,
     )
     # What is wrong with the store is told before anything is started.
     release = ReleaseSnapshot.open(args.store, settings.storage).release

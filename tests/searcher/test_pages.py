@@ -1,6 +1,7 @@
 """The pages in a real browser: with and without scripts, by keyboard, small and in the dark."""
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -34,6 +35,8 @@ def service(example_store: Path, decisions: Path) -> Iterator[Served]:
         workers = 1
         [log]
         events = "{decisions.parent}/events"
+        [media]
+        posters = "{decisions.parent}/posters"
         [review]
         file = "{decisions}"
         [[keys]]
@@ -99,6 +102,8 @@ def test_a_search_works_without_scripts(browser: Browser, service: Served) -> No
         expect(page.locator(".card").first).to_contain_text("Apple")
         page.locator(".facets a", has_text="Food").first.click()
         expect(page.locator(".chip")).to_contain_text("category: Food")
+        page.locator(".card .why summary").first.click()
+        expect(page.locator(".card .why").first).to_contain_text("a product in it: +")
         page.locator(".card .open").first.click()
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         page.goto(service.base)
@@ -166,6 +171,17 @@ def test_a_click_is_an_event(browser: Browser, service: Served, decisions: Path)
                 break
             time.sleep(0.1)
         assert '"object_id": "clip-' in kept
+
+
+def test_a_video_that_cannot_be_read_shows_its_poster(browser: Browser, service: Served) -> None:
+    with tab(browser, service, "/?q=red+apple") as found:
+        page = found.page
+        page.route("**/media/*", lambda route: route.abort())
+        page.reload()
+        shown = re.compile("^/posters/clip-")
+        expect(page.locator(".card video").first).to_have_attribute("poster", shown)
+        page.goto(f"{service.base}/videos/clip-02")
+        expect(page.locator("#player")).to_have_attribute("poster", shown)
 
 
 def signed_in(page: Page) -> None:
