@@ -1,11 +1,13 @@
-"""Following the store: from the release that is served to the next one, without a gap.
+"""Following the store and the rules: from what is served to what comes next, without a gap.
 
-The new release is opened by all workers before any request goes to it, and the old one is closed
-when nothing is answered from it any more. As long as the store cannot be reached, or holds a
-release that this version cannot read, the old one is served, and `problem` says why.
+What is served is a view: a release under rules. The next one is opened by all workers before any
+request goes to it, and the last one is closed when nothing is answered from it any more. As long as
+the store cannot be reached, holds a release that this version cannot read, or the rules have an
+error, the last view is served, and `problem` says why.
 """
 
 import asyncio
+import hashlib
 import logging
 import multiprocessing
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 from reelshelf.indexer.store import Store, read_head
 from reelshelf.schemas.errors import ReelshelfError, StoreError
+from reelshelf.schemas.rules import NO_RULES, read_rules
 from reelshelf.searcher import jobs
 from reelshelf.searcher.pool import Pool
 from reelshelf.searcher.settings import SearcherSettings
@@ -25,14 +28,15 @@ _SELDOM_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The release that is answered from."""
+    """The view that is answered from: the release of a run, under rules."""
 
+    view: str
     run_id: str
     release_id: str
 
 
 class Follower:
-    """Keeps `served` at the release that the store says."""
+    """Keeps `served` at the release that the store says, under the rules of the file."""
 
     def __init__(self, uri: str, settings: SearcherSettings, pools: tuple[Pool, ...]) -> None:
         self._uri, self._settings, self._pools = uri, settings, pools
@@ -54,13 +58,13 @@ class Follower:
             await asyncio.sleep(max(often, min(often * 2**self._failures, _SELDOM_SECONDS)))
 
     async def follow(self) -> bool:
-        """Go to the release that the store says; whether that was another one."""
+        """Go to what is to be served; whether that was something else."""
         try:
-            run_id = await asyncio.to_thread(self._serving)
-            if self.served is not None and run_id == self.served.run_id:
+            wanted = await asyncio.to_thread(self._wanted)
+            if self.served is not None and wanted.view == self.served.view:
                 self.problem, self._failures = None, 0
                 return False
-            opened = await self._open(run_id)
+            opened = await self._open(wanted)
         except Exception as error:
             # Whatever keeps the next release away, the one that is open answers.
             self._failures += 1
@@ -73,30 +77,37 @@ class Follower:
         _LOG.info("answering from release %s", opened.release_id)
         if before is not None:
             self.switches += 1
-            self._left.append(before.run_id)
+            self._left.append(before.view)
         await self._close_left()
         return True
 
     def begin(self) -> Served:
-        """The release for one request, which stays open until `end`. Raises StoreError."""
+        """The view for one request, which stays open until `end`. Raises StoreError."""
         if self.served is None:
             raise StoreError(self.problem or "no release is open yet")
-        self._in_use[self.served.run_id] = self._in_use.get(self.served.run_id, 0) + 1
+        self._in_use[self.served.view] = self._in_use.get(self.served.view, 0) + 1
         return self.served
 
     def end(self, served: Served) -> None:
         """A request is answered."""
-        self._in_use[served.run_id] -= 1
+        self._in_use[served.view] -= 1
 
     async def _close_left(self) -> None:
-        """Close releases that nothing is answered from any more."""
-        for run_id in list(self._left):
-            while self._in_use.get(run_id):
+        """Close views that nothing is answered from any more."""
+        for view in list(self._left):
+            while self._in_use.get(view):
                 await asyncio.sleep(0.01)
             for pool in self._pools:
-                await pool.close_release(run_id)
-            self._left.remove(run_id)
-            self._in_use.pop(run_id, None)
+                await pool.close_view(view)
+            self._left.remove(view)
+            self._in_use.pop(view, None)
+
+    def _wanted(self) -> jobs.OpenView:
+        """The view that is to be served. Raises StoreError, ConfigError."""
+        rules = read_rules(self._settings.rules) if self._settings.rules else NO_RULES
+        digest = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()
+        run_id = self._serving()
+        return jobs.OpenView(f"{run_id} {digest}", run_id, rules)
 
     def _serving(self) -> str:
         if self._store is None:
@@ -106,29 +117,35 @@ class Follower:
             raise StoreError(f"{self._uri}: nothing has been published yet")
         return serving
 
-    async def _open(self, run_id: str) -> Served:
+    async def _make_arrays(self, run_id: str) -> None:
         # Workers would wait for each other, and answer nothing, while one of them makes arrays.
         making = _SPAWN.Process(target=make_arrays, args=(self._uri, self._settings, run_id))
         making.start()
         await asyncio.to_thread(making.join)
         if making.exitcode:
             raise StoreError(f"its arrays could not be made (exit code {making.exitcode})")
+
+    async def _open(self, wanted: jobs.OpenView) -> Served:
+        if self.served is None or self.served.run_id != wanted.run_id:
+            await self._make_arrays(wanted.run_id)
         if self.served is None:
-            by_pool = await asyncio.gather(*(pool.open(run_id) for pool in self._pools))
+            by_pool = await asyncio.gather(*(pool.open(wanted) for pool in self._pools))
         else:
-            by_pool = [await pool.open(run_id) for pool in self._pools]
+            by_pool = [await pool.open(wanted) for pool in self._pools]
         replies = [reply for replies in by_pool for reply in replies]
         refused = [reply for reply in replies if isinstance(reply, jobs.Refused)]
         opened = [reply for reply in replies if isinstance(reply, jobs.Opened)]
         if refused or not opened:
             for pool in self._pools:
-                await pool.close_release(run_id)
+                await pool.close_view(wanted.view)
             raise StoreError(refused[0].message if refused else "no worker runs")
         for remark in opened[0].remarks:
             _LOG.warning("rules: %s", remark)
-        return Served(run_id, opened[0].release_id)
+        return Served(wanted.view, wanted.run_id, opened[0].release_id)
 
     def _tell_problem(self, text: str) -> None:
         if text != self.problem:
-            _LOG.error("the next release cannot be opened, the last one is served: %s", text)
+            _LOG.error(
+                "what comes next cannot be opened, the last release and rules are served: %s", text
+            )
         self.problem = text

@@ -3,21 +3,24 @@
 from dataclasses import dataclass, field
 
 from reelshelf.indexer.search import Effort
+from reelshelf.schemas.rules import NO_RULES, Rules
 from reelshelf.searcher.messages import SearchMessage
 
 
 @dataclass(frozen=True, slots=True)
-class OpenRelease:
-    """Open the release of a run. The reply is an `Opened`."""
+class OpenView:
+    """Open the release of a run under rules, as the view of a name. The reply is an `Opened`."""
 
+    view: str
     run_id: str
+    rules: Rules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True)
-class CloseRelease:
-    """Forget the release of a run."""
+class CloseView:
+    """Forget a view."""
 
-    run_id: str
+    view: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +115,14 @@ Question = (
     | CheckLink
     | ListDoubtful
 )
-Job = OpenRelease | CloseRelease | Question
+Job = OpenView | CloseView | Question
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A release that a worker has opened, and what is to be said of the rules there."""
+    """A view that a worker has opened, its release, and what is to be said of the rules there."""
 
-    run_id: str
+    view: str
     release_id: str
     remarks: tuple[str, ...] = ()
 

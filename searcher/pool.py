@@ -22,7 +22,7 @@ from reelshelf.searcher.framing import framed, read_message
 from reelshelf.searcher.settings import ServerSettings
 
 _LOG = logging.getLogger(__name__)
-# Starts a process that reads (run id, job) from its end of a pair and writes a reply to each.
+# Starts a process that reads (view, job) from its end of a pair and writes a reply to each.
 Start: TypeAlias = Callable[[socket.socket], BaseProcess]
 # The share of the newest job in the mean time of a job.
 _NEWEST = 0.1
@@ -51,9 +51,9 @@ class WorkerDied(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A job in the queue; `run_id` is the release that it is to be done in."""
+    """A job in the queue; `view` is what it is to be done in."""
 
-    run_id: str
+    view: str
     job: jobs.Job
     reply: asyncio.Future[jobs.Reply]
 
@@ -90,7 +90,7 @@ class Pool:
         self._closing = False
         self._restarts: set[asyncio.Task[None]] = set()
         # What a new worker is to open before it gets its first job.
-        self._releases: list[str] = []
+        self._views: dict[str, jobs.OpenView] = {}
         self.deaths = 0
 
     @property
@@ -124,36 +124,34 @@ class Pool:
         for _ in range(self._count):
             await self._start_one()
 
-    async def open(self, run_id: str) -> list[jobs.Reply]:
-        """Have all workers open a release.
+    async def open(self, job: jobs.OpenView) -> list[jobs.Reply]:
+        """Have all workers open a view.
 
         They do so one after the other, so that the others answer meanwhile; all at once where
         nothing is open yet that they could answer from.
         """
-        is_first = not self._releases
-        self._releases.append(run_id)
-        job = jobs.OpenRelease(run_id)
+        is_first = not self._views
+        self._views[job.view] = job
         if is_first:
             return await asyncio.gather(*(self._tell(one, job) for one in self._workers))
         return [await self._tell(one, job) for one in list(self._workers)]
 
-    async def close_release(self, run_id: str) -> None:
-        """Have all workers forget a release, each when it is done with what it works on.
+    async def close_view(self, view: str) -> None:
+        """Have all workers forget a view, each when it is done with what it works on.
 
         Nothing is done where they have not opened it.
         """
-        if run_id not in self._releases:
+        if self._views.pop(view, None) is None:
             return
-        self._releases.remove(run_id)
         for worker in list(self._workers):
-            await self._tell(worker, jobs.CloseRelease(run_id))
+            await self._tell(worker, jobs.CloseView(view))
 
-    async def ask(self, run_id: str, job: jobs.Question) -> jobs.Reply:
+    async def ask(self, view: str, job: jobs.Question) -> jobs.Reply:
         """Do a job. Raises Busy, WorkerDied, or TimeoutError after the deadline."""
         server = self._server
         if self.wait_ms > server.wait_ms:
             raise Busy(1 + int(self.wait_ms / 1000))
-        return await asyncio.wait_for(self._put(run_id, job), server.deadline_ms / 1000)
+        return await asyncio.wait_for(self._put(view, job), server.deadline_ms / 1000)
 
     async def stop(self) -> None:
         """End the workers, which finish what they work on; what waits is refused."""
@@ -168,8 +166,8 @@ class Pool:
             worker.process.kill()
         self._workers.clear()
 
-    def _put(self, run_id: str, job: jobs.Job) -> "asyncio.Future[jobs.Reply]":
-        task = _Task(run_id, job, asyncio.get_running_loop().create_future())
+    def _put(self, view: str, job: jobs.Job) -> "asyncio.Future[jobs.Reply]":
+        task = _Task(view, job, asyncio.get_running_loop().create_future())
         self._waiting.append(task)
         self._hand_out()
         return task.reply
@@ -198,8 +196,8 @@ class Pool:
     def _send(self, worker: _Worker, task: _Task) -> None:
         worker.task, worker.sent = task, time.perf_counter()
         # What a worker that hangs does not read is kept here, and waits for nobody.
-        worker.writer.write(framed((task.run_id, task.job)))
-        if not isinstance(task.job, jobs.OpenRelease):
+        worker.writer.write(framed((task.view, task.job)))
+        if not isinstance(task.job, jobs.OpenView):
             loop = asyncio.get_running_loop()
             worker.timer = loop.call_later(_HANGS_SECONDS, self._kill, worker)
 
@@ -266,6 +264,5 @@ class Pool:
         _LOG.error("a worker ended (exit code %s): another is started", code)
         await asyncio.sleep(_RESTART_SECONDS if self.deaths > self._count else 0)
         worker = await self._start_one()
-        # These come before all that waits: no job reaches it before it has the releases.
-        opening = [self._tell(worker, jobs.OpenRelease(run_id)) for run_id in self._releases]
-        await asyncio.gather(*opening)
+        # These come before all that waits: no job reaches it before it has the views.
+        await asyncio.gather(*(self._tell(worker, job) for job in self._views.values()))

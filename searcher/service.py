@@ -125,13 +125,13 @@ class Service:
 
     async def look_up(self, job: jobs.Question) -> jobs.Done | jobs.Located:
         """Have something looked up. Raises as `search` does."""
-        reply = await self._in_release(lambda served: self.looking_up.ask(served.run_id, job))
+        reply = await self._in_release(lambda served: self.looking_up.ask(served.view, job))
         return _answered(reply)
 
     async def explain(self, job: jobs.Explain) -> jobs.Done:
         """Explain a result. Raises as `search` does."""
         reply = _answered(
-            await self._in_release(lambda served: self.searching.ask(served.run_id, job))
+            await self._in_release(lambda served: self.searching.ask(served.view, job))
         )
         assert isinstance(reply, jobs.Done)
         return reply
@@ -188,7 +188,7 @@ class Service:
             # A picture alone cannot be searched for without it.
             raise Busy(1)
         job = jobs.Search(message, client.filter, picture, without)
-        reply = _answered(await self.searching.ask(served.run_id, job))
+        reply = _answered(await self.searching.ask(served.view, job))
         assert isinstance(reply, jobs.Done)
         return _Kept(reply.body, reply.took_ms, reply.answered, reply.degraded)
 
@@ -217,8 +217,8 @@ def _answered(reply: jobs.Reply) -> jobs.Done | jobs.Located:
 
 
 def _key(served: Served, message: SearchMessage, client: Client, picture: bytes | None) -> str:
-    """Names all that an answer depends on: the rules are those that the service started with."""
-    parts = (served.run_id, message.model_dump_json(), repr(client.filter))
+    """Names all that an answer depends on: a view is a release under rules."""
+    parts = (served.view, message.model_dump_json(), repr(client.filter))
     digest = hashlib.sha256("\0".join(parts).encode())
     digest.update(picture or b"")
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A process that answers: it holds releases open, and works on one job at a time.
+"""A process that answers: it holds views of releases open, and works on one job at a time.
 
 It is spawned, not forked: threads of Lance and of numeric libraries do not survive a fork. The
 arrays of a release are mapped, so the workers of a machine share their memory.
@@ -36,7 +36,6 @@ from reelshelf.models.registry import load_image_encoder, load_joint_text, load_
 from reelshelf.schemas import logs
 from reelshelf.schemas.errors import InputError, ReelshelfError
 from reelshelf.schemas.media import Pixels
-from reelshelf.schemas.rules import NO_RULES, Rules, read_rules
 from reelshelf.searcher import jobs
 from reelshelf.searcher.details import Details
 from reelshelf.searcher.doubtful import DoubtfulLinks
@@ -64,8 +63,11 @@ _NICE = 10
 
 
 @dataclass(slots=True)
-class OpenedRelease:
-    """A release with what answers from it. The parts that few requests need are made late."""
+class OpenedView:
+    """A release under rules, with what answers from it.
+
+    The parts that few requests need are made late.
+    """
 
     snapshot: ReleaseSnapshot
     searcher: Searcher
@@ -75,7 +77,7 @@ class OpenedRelease:
 
 
 class Worker:
-    """Answers jobs from the releases that it has open.
+    """Answers jobs from the views that it has open.
 
     One that does not search loads no encoders.
     """
@@ -83,24 +85,23 @@ class Worker:
     def __init__(self, uri: str, settings: SearcherSettings, *, searches: bool) -> None:
         self._settings, self._searches = settings, searches
         self._store = Store.open(uri, settings.storage)
-        self._rules: Rules = read_rules(settings.rules) if settings.rules else NO_RULES
         self._encoders: dict[str, QueryEncoders] = {}
-        self._open: dict[str, OpenedRelease] = {}
+        self._open: dict[str, OpenedView] = {}
 
-    def do(self, run_id: str, job: jobs.Job) -> jobs.Reply:
-        """Do a job in the release of a run. Every error becomes a reply: a worker goes on."""
+    def do(self, view: str, job: jobs.Job) -> jobs.Reply:
+        """Do a job in a view. Every error becomes a reply: a worker goes on."""
         began = time.perf_counter()
         try:
             match job:
-                case jobs.OpenRelease():
-                    opened = self._opened(job.run_id)
+                case jobs.OpenView():
+                    opened = self._opened(job)
                     set_aside()
                     return opened
-                case jobs.CloseRelease():
-                    self._open.pop(job.run_id, None)
+                case jobs.CloseView():
+                    self._open.pop(job.view, None)
                     set_aside()
                     return None
-            found = self._answer(self._open[run_id], job)
+            found = self._answer(self._open[view], job)
         except StaleCursor as error:
             return jobs.Refused("stale", str(error))
         except UnknownThing as error:
@@ -117,10 +118,10 @@ class Worker:
         body = found.model_dump_json().encode()
         took_ms = (time.perf_counter() - began) * 1000
         if isinstance(job, jobs.Search) and isinstance(found, Body):
-            return jobs.Done(body, took_ms, found.answered, self._degraded(run_id, job))
+            return jobs.Done(body, took_ms, found.answered, self._degraded(view, job))
         return jobs.Done(body, took_ms)
 
-    def _answer(self, opened: OpenedRelease, job: jobs.Question) -> BaseModel | jobs.Reply:
+    def _answer(self, opened: OpenedView, job: jobs.Question) -> BaseModel | jobs.Reply:
         match job:
             case jobs.Search():
                 return self._search(opened, job)
@@ -151,19 +152,19 @@ class Worker:
                     opened.doubtful = DoubtfulLinks(opened.snapshot, opened.details, watched)
                 return opened.doubtful.message(job.offset, job.count, job.decided)
 
-    def _degraded(self, run_id: str, job: jobs.Search) -> tuple[Effort, ...]:
+    def _degraded(self, view: str, job: jobs.Search) -> tuple[Effort, ...]:
         """What a search lacks. Frames count where a picture is sent, or texts reach frames too."""
-        encoders = self._encoders_for(self._open[run_id].snapshot)
+        encoders = self._encoders_for(self._open[view].snapshot)
         counts = job.picture is not None or encoders.joint_text is not None
         return tuple(sorted(part for part in job.without if part != "image" or counts))
 
-    def _search(self, opened: OpenedRelease, job: jobs.Search) -> BaseModel:
+    def _search(self, opened: OpenedView, job: jobs.Search) -> BaseModel:
         request = job.message.request(job.forced, self._picture(job.picture), job.without)
         found = opened.searcher.search(request)
         release = opened.searcher.release.release_id
         return answer_body(found, release, "shipped", opened.details, job.message.explain)
 
-    def _suggest(self, opened: OpenedRelease, job: jobs.Suggest) -> BaseModel:
+    def _suggest(self, opened: OpenedView, job: jobs.Suggest) -> BaseModel:
         if opened.suggestions is None:
             events = self._settings.log.events
             queries = frequent_queries(events) if events else []
@@ -174,19 +175,19 @@ class Worker:
             suggestions=tuple(SuggestionMessage(text=one.text, kind=one.kind) for one in found),
         )
 
-    def _opened(self, run_id: str) -> jobs.Opened:
-        snapshot = ReleaseSnapshot.of(self._store, find_run(self._store, run_id))
+    def _opened(self, job: jobs.OpenView) -> jobs.Opened:
+        snapshot = ReleaseSnapshot.of(self._store, find_run(self._store, job.run_id))
         encoders = self._encoders_for(snapshot)
-        searcher = Searcher(snapshot, encoders, rules=self._rules)
+        searcher = Searcher(snapshot, encoders, rules=job.rules)
         details = Details(snapshot, self._settings.media)
-        opened = OpenedRelease(snapshot, searcher, details)
+        opened = OpenedView(snapshot, searcher, details)
         if self._searches:
             searcher.search(_WARM)
         else:
             self._suggest(opened, jobs.Suggest("", 1))
-        self._open[run_id] = opened
+        self._open[job.view] = opened
         remarks = tuple(f"{remark.rule}: {remark.told}" for remark in searcher.unknown)
-        return jobs.Opened(run_id, searcher.release.release_id, remarks)
+        return jobs.Opened(job.view, searcher.release.release_id, remarks)
 
     def _encoders_for(self, snapshot: ReleaseSnapshot) -> QueryEncoders:
         """The encoders of a release; releases of the same models share them."""
@@ -238,8 +239,8 @@ def work(
     worker, channel = Worker(uri, settings, searches=searches), Channel(own)
     while True:
         try:
-            run_id, job = channel.receive()
-            channel.send(worker.do(run_id, job))
+            view, job = channel.receive()
+            channel.send(worker.do(view, job))
         except (EOFError, OSError):
             # The service has ended.
             return

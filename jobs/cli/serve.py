@@ -31,6 +31,7 @@ def add_serve(commands: Commands) -> None:
 
 def _serve(args: argparse.Namespace) -> None:
     from reelshelf.indexer.store import ReleaseSnapshot
+    from reelshelf.schemas.rules import read_rules
     from reelshelf.searcher import read_settings
     from reelshelf.searcher.app import listening, serve
 
@@ -41,7 +42,9 @@ def _serve(args: argparse.Namespace) -> None:
         pictures=args.pictures,
         posters=args.posters,
     )
-    # What is wrong with the store is told before anything is started.
+    # What is wrong with the store and the rules is told before anything is started.
+    if settings.rules is not None:
+        read_rules(settings.rules)
     release = ReleaseSnapshot.open(args.store, settings.storage).release
     with listening(settings) as own:
         host, port = own.getsockname()[:2]

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from reelshelf.schemas.keys import file_sha256, poster_name
 from tests.support.browser import NoBrowser, Opened, chromium, opened
 from tests.support.commands import EXAMPLE_SHOP
 from tests.support.service import Served, serving
@@ -26,6 +28,10 @@ def decisions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(example_store: Path, decisions: Path) -> Iterator[Served]:
+    posters = decisions.with_name("posters")
+    posters.mkdir()
+    for video in (EXAMPLE_SHOP / "videos").iterdir():
+        Image.new("RGB", (9, 16), "teal").save(posters / poster_name(file_sha256(video)))
     settings = decisions.with_name("searcher.toml")
     settings.write_text(
         f"""
@@ -36,7 +42,7 @@ def service(example_store: Path, decisions: Path) -> Iterator[Served]:
         [log]
         events = "{decisions.parent}/events"
         [media]
-        posters = "{decisions.parent}/posters"
+        posters = "{posters}"
         [review]
         file = "{decisions}"
         [[keys]]

@@ -27,16 +27,16 @@ def reply_to(own: socket.socket) -> None:
     channel, opened = Channel(own), set[str]()
     while True:
         try:
-            run_id, job = channel.receive()
+            view, job = channel.receive()
         except (EOFError, OSError):
             return
         reply: jobs.Reply = None
         match job:
-            case jobs.OpenRelease():
-                opened.add(job.run_id)
-                reply = jobs.Opened(job.run_id, f"release of {job.run_id}")
-            case jobs.CloseRelease():
-                opened.discard(job.run_id)
+            case jobs.OpenView():
+                opened.add(job.view)
+                reply = jobs.Opened(job.view, f"release of {job.run_id}")
+            case jobs.CloseView():
+                opened.discard(job.view)
             case jobs.Suggest():
                 words = job.text.split()
                 if words[0] == "die":
@@ -46,7 +46,7 @@ def reply_to(own: socket.socket) -> None:
                     continue
                 if words[0] == "sleep":
                     time.sleep(float(words[1]))
-                is_open = b"open" if run_id in opened else b"closed"
+                is_open = b"open" if view in opened else b"closed"
                 reply = jobs.Done(is_open + b" %d" % os.getpid(), 1.0)
         with suppress(OSError):
             channel.send(reply)
@@ -67,7 +67,7 @@ def run(
         pool = Pool(start, count, server or ServerSettings(deadline_ms=60_000))
         await pool.start()
         try:
-            await pool.open("r1")
+            await pool.open(jobs.OpenView("r1", "r1"))
             await act(pool)
         finally:
             await pool.stop()
@@ -76,8 +76,8 @@ def run(
         runner.run(acted())
 
 
-async def said(pool: Pool, text: str, run_id: str = "r1") -> str:
-    reply = await pool.ask(run_id, jobs.Suggest(text, 1))
+async def said(pool: Pool, text: str, view: str = "r1") -> str:
+    reply = await pool.ask(view, jobs.Suggest(text, 1))
     assert isinstance(reply, jobs.Done)
     return reply.body.decode()
 
@@ -143,7 +143,7 @@ def test_a_job_that_takes_too_long_is_given_up_and_the_next_one_is_done() -> Non
         with pytest.raises(TimeoutError):
             await said(pool, "sleep 1")
         # Nobody is given the answer to another's question.
-        assert (await pool.open("r2"))[0] == jobs.Opened("r2", "release of r2")
+        assert (await pool.open(jobs.OpenView("r2", "r2")))[0] == jobs.Opened("r2", "release of r2")
 
     run(act, count=1, server=ServerSettings(deadline_ms=100))
 
@@ -161,11 +161,11 @@ def test_a_release_is_opened_before_what_waits_and_closed_after_what_is_done() -
     async def act(pool: Pool) -> None:
         waiting = [asyncio.ensure_future(said(pool, "sleep 0.1")) for _ in range(3)]
         await asyncio.sleep(0)
-        await pool.open("r2")
+        await pool.open(jobs.OpenView("r2", "r2"))
         assert not all(one.done() for one in waiting)
         assert (await said(pool, "x", "r2")).startswith("open")
         assert all(one.startswith("open") for one in await asyncio.gather(*waiting))
-        await pool.close_release("r1")
+        await pool.close_view("r1")
         assert (await said(pool, "x", "r1")).startswith("closed")
 
     run(act, count=1, server=ServerSettings(wait_ms=1000, deadline_ms=60_000))

@@ -333,7 +333,10 @@ def test_releases_are_followed_and_what_is_open_is_served_without_the_store(
     store = tmp_path / "store"
     shutil.copytree(example_store, store)
     settings = tmp_path / "searcher.toml"
+    rules = tmp_path / "rules.toml"
+    rules.write_text("")
     settings.write_text(
+        f'rules = "{rules}"\n'
         "[server]\npoll_seconds = 0.1\nworkers = 1\nwait_ms = 60000\ndeadline_ms = 60000\n"
         "images = false\n"
     )
@@ -376,6 +379,16 @@ def test_releases_are_followed_and_what_is_open_is_served_without_the_store(
         assert "not searched any more" in told
         assert served.client.get("/v1/products/FO-7290").status_code == 404
         assert served.client.get("/pictures/FO-7290/0").status_code == 404
+        # Rules are followed too, and what is wrong with them is told.
+        hidden = search(served, q="green apple", rows="products").results[0].id
+        rules.write_text(f'[[hide]]\nskus = ["{hidden}"]\n')
+        path = "/v1/search?q=green+apple&rows=products"
+        served.wait_until(path, lambda told: hidden not in str(told["results"]))
+        rules.write_text("[[hidden]]\n")
+        served.wait_until("/readyz", lambda told: "[[hidden]]" in str(told["problem"]))
+        assert hidden not in served.client.get(path).text
+        rules.write_text("")
+        served.wait_until(path, lambda told: hidden in str(told["results"]))
         # The store is out of reach.
         (store / "head.lance").rename(tmp_path / "away")
         served.wait_until("/readyz", lambda told: told["problem"] is not None)
