@@ -5,11 +5,13 @@ Lewis and Gale, "A Sequential Algorithm for Training Text Classifiers", 1994), t
 otherwise, the video is new, or many watch it.
 """
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from reelshelf.indexer.store import ReleaseSnapshot, links_from
 from reelshelf.schemas.links import Modality
@@ -75,25 +77,34 @@ def _ordered(snapshot: ReleaseSnapshot, watched: Counter[str]) -> list[_Row]:
     judged = links["override"].combine_chunks().field("verdict").is_valid().to_numpy(False)
     unsure = 1.0 - 2.0 * np.abs(scores - 0.5)
     conflict = declared & (scores < snapshot.link_above)
-    videos = snapshot.scan("videos", ["video_id", "first_seen_at"])
-    seen = dict(
-        zip(videos["video_id"].to_pylist(), videos["first_seen_at"].to_pylist(), strict=True)
-    )
-    times = {at for at in seen.values() if at is not None}
-    # Of a first run all are as new as each other.
-    newest = max(times) if len(times) > 1 else None
-    ids = links["video_id"].to_pylist()
-    new = np.array([newest is not None and seen.get(one) == newest for one in ids])
-    views = np.array([math.log1p(watched[one]) for one in ids])
+    new = _are_new(snapshot, links["video_id"])
+    views = np.log1p(_views(links["video_id"], watched))
     views /= views.max(initial=0.0) or 1.0
     worth = unsure + _CONFLICT * conflict + _NEW * new + _WATCHED * views
     kept = np.flatnonzero(~judged & ((unsure > _SURE) | conflict))
     order = kept[np.argsort(-worth[kept], kind="stable")][:_MOST]
-    skus = links["sku"].take(order).to_pylist()
+    first = links.select(["video_id", "sku"]).take(order).to_pydict()
     return [
-        _Row(ids[place], sku, _why(float(scores[place]), bool(conflict[place]), bool(new[place])))
-        for place, sku in zip(order.tolist(), skus, strict=True)
+        _Row(video, sku, _why(float(scores[place]), bool(conflict[place]), bool(new[place])))
+        for place, video, sku in zip(order.tolist(), *first.values(), strict=True)
     ]
+
+
+def _are_new(snapshot: ReleaseSnapshot, of: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+    """Which of the videos of links came last. Of a first run all are as new as each other."""
+    videos = snapshot.scan("videos", ["video_id", "first_seen_at"])
+    times = videos["first_seen_at"]
+    if pc.count_distinct(times).as_py() < 2:
+        return np.zeros(len(of), bool)
+    came = times.take(pc.index_in(of, value_set=videos["video_id"]))
+    return np.asarray(pc.equal(came, pc.max(times)).fill_null(False).to_numpy())
+
+
+def _views(of: pa.ChunkedArray, watched: Counter[str]) -> npt.NDArray[np.float64]:
+    """How often the videos of links were watched."""
+    places = pc.index_in(of, value_set=pa.array(list(watched), of.type)).fill_null(-1).to_numpy()
+    # The last is what nobody watched.
+    return np.asarray(np.array([*watched.values(), 0], np.float64)[places])
 
 
 def _why(score: float, conflict: bool, new: bool) -> str:
