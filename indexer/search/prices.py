@@ -277,9 +277,15 @@ def _grammar() -> _Grammar:
 _LANGUAGES = ("en", "de", "fr", "es", "ja", "zh")
 
 
+_DIGIT = re.compile(rf"[\d{''.join([*_DIGITS, *_TENS])}]")
+
+
 def _bounds(text: str, is_word: Callable[[str], bool]) -> list[_Bound]:
     """The phrases that bound the price, from left to right; none lies inside another."""
     found: list[_Bound] = []
+    # Most queries name no amount: one look at them tells.
+    if not _DIGIT.search(text):
+        return found
     # A range says more than either of its ends, a comparison more than the limit inside of it.
     for form in _grammar().forms:
         for match in form.finditer(text):
