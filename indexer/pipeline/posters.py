@@ -21,6 +21,7 @@ from PIL import Image
 
 from reelshelf.indexer.media.pyav import PyavVideo
 from reelshelf.indexer.sources.files import Files
+from reelshelf.indexer.sources.playlists import is_playlist
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import among
 from reelshelf.schemas.config import Config
@@ -32,7 +33,8 @@ _SIDE, _QUALITY = 480, 78
 _AT_ONCE = 512
 # Of a video that sells nothing, so far in: what it begins with is often black.
 _INTO = 3
-_OURS = re.compile(r"[0-9a-f]{64}\.jpg")
+# Posters, and what a run that was killed has left of one.
+_OURS = re.compile(r"[0-9a-f]{64}\.(jpg|\d+\.part)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,11 @@ def _moments(snapshot: ReleaseSnapshot, keys: Sequence[str]) -> dict[str, int]:
         return {}
     links = snapshot.scan("links", ["video_key", "score", "evidence"], among("video_key", keys))
     return {
-        row["video_key"]: row["evidence"][0]["at_ms"]
+        row["video_key"]: piece["at_ms"]
         for row in links.sort_by("score").to_pylist()
-        if row["evidence"]
+        # The first of the surest is set last.
+        for piece in reversed(row["evidence"])
+        if piece["at_ms"] is not None
     }
 
 
@@ -134,7 +138,9 @@ def _alone(job: PosterJob, config: Config) -> str | None:
 
 
 def _make(job: PosterJob, config: Config) -> str | None:
-    """Make one poster; why not, where it cannot be made."""
+    """Make one poster; why not, where it cannot be made. Raises OSError for what is written."""
+    if is_playlist(job.path):
+        return "it is a playlist, of which no poster is made"
     try:
         with Files(config.storage).local(job.path, max_bytes=config.media.max_bytes) as path:
             if file_sha256(path) != job.content_sha256:
@@ -143,8 +149,9 @@ def _make(job: PosterJob, config: Config) -> str | None:
                 pixels = video.picture_at(job.at_ms)
     except ReelshelfError as error:
         return str(error)
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+    except Exception as error:
+        # One bad video costs its own poster alone.
+        return f"{type(error).__name__}: {error}"
     if pixels is None:
         return f"no frame can be decoded at {job.at_ms} ms"
     picture = Image.fromarray(np.ascontiguousarray(pixels))

@@ -44,12 +44,13 @@ def test_each_video_has_a_picture_of_itself_under_the_hash_of_its_bytes(
 
     # What is of other bytes leaves, other files stay, and what is there is not made again.
     (folder / poster_name("0" * 64)).write_bytes(b"of a video that was erased")
+    (folder / f"{'0' * 64}.71.part").write_bytes(b"of a run that was killed")
     (folder / "notes.txt").write_text("mine")
     with videos["c"].open("ab") as file:
         file.truncate(file.tell() - 4)
     before = (folder / name).stat().st_mtime_ns
     made, reasons = posters(shop, folder)
-    assert made == MadePosters(made=1, kept=1, failed=1, removed=1)
+    assert made == MadePosters(made=1, kept=1, failed=1, removed=2)
     there = {path.name for path in folder.iterdir()}
     assert there == {name, poster_name(hashes["c"]), "notes.txt"}
     assert (folder / name).stat().st_mtime_ns == before
