@@ -149,8 +149,8 @@ def _make(job: PosterJob, config: Config) -> str | None:
                 pixels = video.picture_at(job.at_ms)
     except ReelshelfError as error:
         return str(error)
-    except Exception as error:
-        # One bad video costs its own poster alone.
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        # What decoders raise: one bad video costs its own poster alone.
         return f"{type(error).__name__}: {error}"
     if pixels is None:
         return f"no frame can be decoded at {job.at_ms} ms"
