@@ -10,6 +10,7 @@ the command that changed what is served.
 """
 
 import asyncio
+import itertools
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import quote
 
 import httpx2
@@ -34,15 +36,17 @@ _RATE = 20
 _ERASED = "FO-7290"
 _TEXTS = ("red apple", "shoes", "retro television", "green apple", "a chair", "electric guitar")
 _POLL_SECONDS = 0.5
+# Text, release, what was left out, and the SKUs of an answer.
+_Seen: TypeAlias = tuple[str, str, tuple[str, ...], tuple[str, ...]]
 
 
 class Asking:
-    """Asks the service all the time. `seen` are (text, release, ids) of answers."""
+    """Asks the service all the time. `seen` are answers: text, release, what was left out, ids."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self._client = client
-        self.seen: set[tuple[str, str, tuple[str, ...]]] = set()
-        self.answers = 0
+        self.seen: set[_Seen] = set()
+        self.answers = self.degraded = 0
         self.refused = 0
         self.errors: list[str] = []
 
@@ -66,23 +70,26 @@ class Asking:
         if response.status_code == 200:
             told = response.json()
             ids = tuple(one["id"] for one in told["results"])
-            self.seen.add((text, told["release"], ids))
+            self.seen.add((text, told["release"], tuple(told["degraded"]), ids))
             self.answers += 1
+            self.degraded += bool(told["degraded"])
         elif response.status_code == 503 and "retry-after" in response.headers:
             self.refused += 1
         else:
             self.errors.append(f"{response.status_code}: {response.text[:200]}")
 
 
-def _expected(uri: str, release: str | None) -> set[tuple[str, str, tuple[str, ...]]]:
+def _expected(uri: str, release: str | None) -> set[_Seen]:
     """The answers of one release, or of the one that is served, from a searcher in this process."""
     snapshot = ReleaseSnapshot.open(uri, name=release)
     searcher = Searcher(snapshot, QueryEncoders(load_query_encoder(snapshot.config)))
     found = set()
-    for text in _TEXTS:
-        answer = searcher.search(SearchRequest(text, rows="products", page_size=20))
-        ids = tuple(one.sku for one in answer.products)
-        found.add((text, snapshot.release.release_id, ids))
+    # Under load an answer may be made without vectors, and says so.
+    for text, degraded in itertools.product(_TEXTS, ((), ("vectors",))):
+        without = frozenset({"image", "vectors"}) if degraded else frozenset()
+        request = SearchRequest(text, rows="products", page_size=20, without=without)
+        ids = tuple(one.sku for one in searcher.search(request).products)
+        found.add((text, snapshot.release.release_id, degraded, ids))
     return found
 
 
@@ -140,10 +147,11 @@ async def measure(uri: str, changes: int, scratch: Path) -> dict[str, float]:
         print(line, file=sys.stderr)
     return {
         "changes": float(len(times)),
-        "releases_answered_from": float(len({release for _, release, _ in asking.seen})),
+        "releases_answered_from": float(len({release for _, release, _, _ in asking.seen})),
         "answers": float(asking.answers),
         "errors": float(len(asking.errors)),
         "refused": float(asking.refused),
+        "degraded": float(asking.degraded),
         "mixed": float(len(asking.seen - expected)),
         "slowest_s": max(times),
         "mean_s": sum(times) / len(times),
