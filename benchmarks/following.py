@@ -26,7 +26,7 @@ import httpx2
 from benchmarks.harness import EXAMPLE_SHOP, Bar, Count, conclude, parse, parser_of
 from benchmarks.serving import free_port, running
 from reelshelf.indexer.search.finding import QueryEncoders
-from reelshelf.indexer.search.requests import SearchRequest
+from reelshelf.indexer.search.requests import Effort, SearchRequest
 from reelshelf.indexer.search.searcher import Searcher
 from reelshelf.indexer.store.links import released_links
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
@@ -86,7 +86,7 @@ def _expected(uri: str, release: str | None) -> set[_Seen]:
     found = set()
     # Under load an answer may be made without vectors, and says so.
     for text, degraded in itertools.product(_TEXTS, ((), ("vectors",))):
-        without = frozenset({"image", "vectors"}) if degraded else frozenset()
+        without: frozenset[Effort] = frozenset({"image", "vectors"}) if degraded else frozenset()
         request = SearchRequest(text, rows="products", page_size=20, without=without)
         ids = tuple(one.sku for one in searcher.search(request).products)
         found.add((text, snapshot.release.release_id, degraded, ids))
