@@ -114,6 +114,7 @@ def test_an_unchanged_bucket_is_only_listed_and_a_changed_object_is_seen(cloud: 
     assert [(f.video_id, f.kind) for f in result.failed] == [("c", FailureKind.UNREADABLE)]
 
 
+@pytest.mark.slow
 def test_the_spool_is_empty_after_a_run(cloud: CloudShop, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.mkdir()
