@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
+from reelshelf.indexer.extract.work import files_of
 from reelshelf.indexer.media.pyav import PyavVideo
-from reelshelf.indexer.sources.files import Files
 from reelshelf.indexer.sources.playlists import is_playlist
 from reelshelf.indexer.store.snapshot import ReleaseSnapshot
 from reelshelf.indexer.store.tables import among
@@ -72,14 +72,13 @@ def make_posters(
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = kept = failed = 0
-    with ProcessPoolExecutor(workers, _SPAWN) as pool:
-        for count, due in _batches(snapshot, folder):
-            kept += count - len(due)
-            for job, problem in zip(due, _run(pool, due, config), strict=True):
-                made += problem is None
-                failed += problem is not None
-                if problem is not None:
-                    on_failure(job.video_id, problem)
+    for count, due in _batches(snapshot, folder):
+        kept += count - len(due)
+        for job, problem in zip(due, _run(due, config, workers), strict=True):
+            made += problem is None
+            failed += problem is not None
+            if problem is not None:
+                on_failure(job.video_id, problem)
     return MadePosters(made, kept, failed, _remove_others(snapshot, folder))
 
 
@@ -120,21 +119,18 @@ def _moments(snapshot: ReleaseSnapshot, keys: Sequence[str]) -> dict[str, int]:
     }
 
 
-def _run(pool: Executor, due: Sequence[PosterJob], config: Config) -> list[str | None]:
-    """Make posters; why not, for each that cannot be made."""
+def _run(due: Sequence[PosterJob], config: Config, workers: int) -> list[str | None]:
+    """Make posters in processes; why not, for each that cannot be made."""
+    if not due:
+        return []
     try:
-        return list(pool.map(_make, due, [config] * len(due)))
+        with ProcessPoolExecutor(workers, _SPAWN) as pool:
+            return list(pool.map(_make, due, [config] * len(due)))
     except BrokenProcessPool:
+        if len(due) == 1:
+            return ["the process that decoded it ended"]
         # A decoder took its process with it: each video has one of its own, to find which.
-        return [_alone(job, config) for job in due]
-
-
-def _alone(job: PosterJob, config: Config) -> str | None:
-    try:
-        with ProcessPoolExecutor(1, _SPAWN) as pool:
-            return pool.submit(_make, job, config).result()
-    except BrokenProcessPool:
-        return "the process that decoded it ended"
+        return [problem for job in due for problem in _run([job], config, 1)]
 
 
 def _make(job: PosterJob, config: Config) -> str | None:
@@ -142,7 +138,7 @@ def _make(job: PosterJob, config: Config) -> str | None:
     if is_playlist(job.path):
         return "it is a playlist, of which no poster is made"
     try:
-        with Files(config.storage).local(job.path, max_bytes=config.media.max_bytes) as path:
+        with files_of(config.storage).local(job.path, max_bytes=config.media.max_bytes) as path:
             if file_sha256(path) != job.content_sha256:
                 raise MediaError(FailureKind.CHANGING, "has changed since it was indexed")
             with PyavVideo.open(path, config.media, sound=False) as video:
