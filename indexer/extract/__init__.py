@@ -12,7 +12,7 @@ from reelshelf.indexer.extract.products import (
     row_fingerprint,
     text_fingerprint,
 )
-from reelshelf.indexer.extract.work import failed
+from reelshelf.indexer.extract.work import failed, files_of
 
 __all__ = [
     "LARGEST_PICTURE",
@@ -22,6 +22,7 @@ __all__ = [
     "encode_picture",
     "encode_product_texts",
     "failed",
+    "files_of",
     "post_fingerprint",
     "row_fingerprint",
     "text_fingerprint",
